@@ -1,0 +1,94 @@
+"""Text files: UTF-8, lines end with `\\n` and nothing else, written beside the target and renamed.
+
+A file whose name ends in `.gz` is read and written compressed.
+"""
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from nmt_attn.errors import DataError
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """`path` opened for reading bytes. Raises DataError in words if it cannot be."""
+    try:
+        if path.suffix == ".gz":
+            return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads as a BinaryIO
+        return path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
+
+
+def read_text(path: Path) -> str:
+    """The whole file. Raises DataError if it is missing or not UTF-8."""
+    try:
+        with open_binary(path) as stream:
+            return stream.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x}") from error
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines without their `\\n`; a missing last `\\n` is forgiven. Raises DataError."""
+    lines = read_text(path).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return lines
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; renamed onto `path` when the block ends well, removed otherwise.
+
+    Raises DataError if the folder cannot be written to or the disk is full; the old file stays whole.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(None, "a folder")
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+@contextmanager
+def replacing_text(path: Path) -> Iterator[IO[str]]:
+    """Like `replacing`, as a UTF-8 text stream (compressed if `path` ends in `.gz`)."""
+    with replacing(path) as temporary:
+        if path.suffix == ".gz":
+            with gzip.open(temporary, "wt", encoding="utf-8", newline="\n") as stream:
+                yield stream
+        else:
+            with temporary.open("w", encoding="utf-8", newline="\n") as plain:
+                yield plain
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces `path` by `text`, whole or not at all. Raises DataError."""
+    with replacing_text(path) as stream:
+        stream.write(text)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in the operating system's words, without its number."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,49 @@
+"""Records that cross the floors, the letters of shapes, and the one place that makes masks.
+
+    B  sentences in the batch       E  embedding                                A  inside a score
+    S  source length                H  decoder state                            V  target vocabulary
+    T  target length                M  encoder state, both directions together  K, L  beam width, layers
+
+Batch is axis 0 everywhere, recurrent states included: one [B, H] per layer.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+"""Ids of the four special tokens; the same in every vocabulary."""
+
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<s>", "</s>")
+"""Their spelling, in the order of their ids."""
+
+
+class SentencePair(NamedTuple):
+    """One line of a parallel corpus, as text."""
+
+    source: str
+    target: str
+
+
+class Batch(NamedTuple):
+    """Padded sentence pairs. Both sides end with `</s>`, which the lengths count.
+
+    tgt_in holds `<s> y_1 ... y_n`, tgt_out holds `y_1 ... y_n </s>`.
+    """
+
+    src_ids: Tensor  # [B, S] int64
+    src_lengths: Tensor  # [B] int64
+    tgt_in: Tensor  # [B, T] int64
+    tgt_out: Tensor  # [B, T] int64
+    tgt_lengths: Tensor  # [B] int64
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device`."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+def length_mask(lengths: Tensor, size: int) -> Tensor:
+    """mask [B, size] bool, True = real token, from lengths [B]. The only maker of masks."""
+    positions = torch.arange(size, device=lengths.device)
+    return positions < lengths.unsqueeze(1)
