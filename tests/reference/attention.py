@@ -1,0 +1,129 @@
+"""Reference: attention of one decoder step on one sentence without padding, in plain NumPy.
+
+Scores: Bahdanau et al. 2015 (arXiv 1409.0473v7), A.1.2; Luong et al. 2015 (arXiv 1508.04025), after eq. 7, and eq. 8.
+Windows: Luong et al. 2015, 3.2, eq. 9 and 10. Positions count from 0 here.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from reference.cells import Parameters, Vector, sigmoid
+
+
+@dataclass(frozen=True)
+class AttentionSettings:
+    """Names as in the configuration."""
+
+    score: str = "additive"
+    window: str = "global"
+    half_width: int = 10
+    sigma: float | None = None
+    renormalise: bool = False
+    attend_eos: bool = True
+    concat_identity: bool = False
+    fixed_context: bool = False
+
+
+class Attended(NamedTuple):
+    """Weights over all positions, and the context c_t."""
+
+    weights: Vector
+    context: Vector
+
+
+def additive(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """v · tanh(W s + U h + b)."""
+    return p["v"] @ np.tanh(p["W"] @ s + p["U"] @ h + p.get("b", 0))
+
+
+def normed_additive(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """g v / |v| · tanh(W s + U h + b)."""
+    length = np.sqrt(np.sum(p["v"] * p["v"]))
+    return p["g"] * (p["v"] / length) @ np.tanh(p["W"] @ s + p["U"] @ h + p.get("b", 0))
+
+
+def dot(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """s · h, or s · P h with a projection."""
+    return s @ (p["P"] @ h if "P" in p else h)
+
+
+def scaled_dot(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """The dot product over the square root of its length."""
+    return dot(p, s, h) / math.sqrt(len(s))
+
+
+def general(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """s · W h."""
+    return s @ (p["W"] @ h)
+
+
+def scaled_general(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """g (s · W h)."""
+    return p["g"] * general(p, s, h)
+
+
+def concat(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """v · tanh(W [s; h] + b)."""
+    return p["v"] @ np.tanh(p["W"] @ np.concatenate([s, h]) + p.get("b", 0))
+
+
+def concat_identity(p: Parameters, s: Vector, h: Vector) -> Vector:
+    """v · tanh(W s + h + b)."""
+    return p["v"] @ np.tanh(p["W"] @ s + h + p.get("b", 0))
+
+
+CONTENT_SCORES = {
+    "additive": additive,
+    "normed-additive": normed_additive,
+    "dot": dot,
+    "scaled-dot": scaled_dot,
+    "general": general,
+    "scaled-general": scaled_general,
+    "concat": concat,
+}
+
+
+def score(p: Parameters, settings: AttentionSettings, s: Vector, h: Vector, j: int) -> Vector:
+    """How well position j, with state h, matches the query s."""
+    if settings.score == "location":
+        return (p["W"] @ s)[j]
+    if settings.score == "concat" and settings.concat_identity:
+        return concat_identity(p, s, h)
+    return CONTENT_SCORES[settings.score](p, s, h)
+
+
+def visible(p: Parameters, settings: AttentionSettings, s: Vector, t: int, length: int) -> Mapping[int, Vector]:
+    """The positions that step t can see, with what their weights are multiplied by after the softmax."""
+    if length == 0:
+        return {}
+    if settings.window == "global":
+        return {j: np.ones(()) for j in range(length)}
+    if settings.window == "local-m":
+        centre = min(t, length - 1)
+        return {j: np.ones(()) for j in range(length) if abs(j - centre) <= settings.half_width}
+    p_t = (length - 1) * sigmoid(p["v_p"] @ np.tanh(p["W_p"] @ s))
+    sigma = settings.half_width / 2 if settings.sigma is None else settings.sigma
+    centre = math.floor(p_t.real)
+    near = [j for j in range(length) if abs(j - centre) <= settings.half_width]
+    return {j: np.exp(-((j - p_t) ** 2) / (2 * sigma**2)) for j in near}
+
+
+def attend(p: Parameters, settings: AttentionSettings, s: Vector, states: Sequence[Vector], t: int) -> Attended:
+    """a_t and c_t = sum of a_t(j) h_j; the last of `states` belongs to </s>."""
+    length = len(states) if settings.attend_eos else len(states) - 1
+    factors = visible(p, settings, s, t, length)
+    exponentials = {j: np.exp(score(p, settings, s, states[j], j)) for j in factors}
+    weights = {j: exponentials[j] / sum(exponentials.values()) * factors[j] for j in factors}
+    if settings.renormalise:
+        weights = {j: weight / sum(weights.values()) for j, weight in weights.items()}
+    context = sum((weight * states[j] for j, weight in weights.items()), start=np.zeros_like(states[0]))
+    return Attended(np.array([weights.get(j, 0.0) for j in range(len(states))]), context)
+
+
+def fixed_vector(settings: AttentionSettings, last: Vector, positions: int, t: int) -> Attended:
+    """No attention: the encoder's last state, at the first step alone or at every one."""
+    context = last if t == 0 or settings.fixed_context else np.zeros_like(last)
+    return Attended(np.zeros(positions), context)

@@ -1,0 +1,75 @@
+"""Reference: one step of a recurrent cell for one sentence, in plain NumPy, as the papers write it.
+
+A state is a tuple of vectors whose first is the hidden state; an LSTM has its cell beside it. The inputs of a
+cell are named by the letter of their matrices: {"W": y, "C": c} adds W_g y + C_g c to every gate g.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+Vector = np.ndarray
+State = tuple[Vector, ...]
+Inputs = Mapping[str, Vector]
+Parameters = Mapping[str, np.ndarray]
+
+
+def sigmoid(x: Vector) -> Vector:
+    """1 / (1 + e^-x), for complex numbers too: derivatives are taken by a complex step."""
+    return 1 / (1 + np.exp(-x))
+
+
+def from_below(p: Parameters, gate: str, inputs: Inputs) -> Vector:
+    """What all inputs together give to a gate: W_g x + ... + b_g."""
+    total = p[f"b_{gate}"]
+    for letter, vector in inputs.items():
+        total = total + p[f"{letter}_{gate}"] @ vector
+    return total
+
+
+def gru(p: Parameters, inputs: Inputs, state: State) -> State:
+    """GRU as cuDNN computes it: the reset gate acts after the product with U_n, on its bias d_n too."""
+    (h,) = state
+    r = sigmoid(from_below(p, "r", inputs) + p["U_r"] @ h)
+    z = sigmoid(from_below(p, "z", inputs) + p["U_z"] @ h)
+    n = np.tanh(from_below(p, "n", inputs) + r * (p["U_n"] @ h + p["d_n"]))
+    return ((1 - z) * n + z * h,)
+
+
+def gru_cho(p: Parameters, inputs: Inputs, state: State) -> State:
+    """GRU of Cho et al. 2014 and of Bahdanau et al. 2015, A.1.1: the reset gate acts on the state itself.
+
+    z keeps the old state, as in Cho et al. eq. 7; Bahdanau et al. swap the roles of z and 1 - z.
+    """
+    (h,) = state
+    r = sigmoid(from_below(p, "r", inputs) + p["U_r"] @ h)
+    z = sigmoid(from_below(p, "z", inputs) + p["U_z"] @ h)
+    n = np.tanh(from_below(p, "n", inputs) + p["U_n"] @ (r * h))
+    return ((1 - z) * n + z * h,)
+
+
+def lstm(p: Parameters, inputs: Inputs, state: State) -> State:
+    """LSTM with input gate i, forget gate f, candidate g, output gate o and no peepholes."""
+    h, cell = state
+    i = sigmoid(from_below(p, "i", inputs) + p["U_i"] @ h)
+    f = sigmoid(from_below(p, "f", inputs) + p["U_f"] @ h)
+    g = np.tanh(from_below(p, "g", inputs) + p["U_g"] @ h)
+    o = sigmoid(from_below(p, "o", inputs) + p["U_o"] @ h)
+    cell = f * cell + i * g
+    return (o * np.tanh(cell), cell)
+
+
+def rnn(p: Parameters, inputs: Inputs, state: State) -> State:
+    """Plain recurrent network: tanh(W x + U h + b)."""
+    (h,) = state
+    return (np.tanh(from_below(p, "n", inputs) + p["U_n"] @ h),)
+
+
+CELLS = {"gru": gru, "gru-cho": gru_cho, "lstm": lstm, "rnn": rnn}
+
+
+def zero_state(name: str, hidden: int) -> State:
+    """The state before the first word."""
+    if name == "lstm":
+        return (np.zeros(hidden), np.zeros(hidden))
+    return (np.zeros(hidden),)

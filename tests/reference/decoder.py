@@ -1,0 +1,208 @@
+"""Reference: the three decoders for one sentence without padding, step by step, in plain NumPy.
+
+Bahdanau et al. 2015 (arXiv 1409.0473v7), A.1 and A.2; Luong et al. 2015 (arXiv 1508.04025), eq. 5, 6 and 3.3;
+the conditional GRU of dl4mt and nematus. Parameters: "E", "cells" (one per layer), "attention", "init" and
+"init_cell" (one per layer), "readout", "output"; "first" for the conditional decoder's cell before attention.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from reference.attention import Attended, AttentionSettings, attend, fixed_vector
+from reference.cells import CELLS, State, Vector
+from reference.encoder import Encoded
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """Names as in the configuration."""
+
+    attention: AttentionSettings
+    style: str = "bahdanau"
+    cell: str = "gru"
+    residual: bool = False
+    init: str = "bridge"
+    init_cell: str = "zero"
+    input_feeding: str = "none"
+    attentional_activation: str = "tanh"
+    readout: str = "linear"
+    readout_state: str = "current"
+
+
+class Step(NamedTuple):
+    """What one step leaves behind."""
+
+    states: list[State]  # one per layer
+    attended: Attended
+    attentional: Vector | None  # h~, luong only
+    readout: Vector  # what the output layer multiplies
+    logits: Vector
+
+
+def start(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> list[State]:
+    """The state of every decoder layer before the first word."""
+    states: list[State] = []
+    for number in range(len(p["cells"])):
+        last = encoded.last[min(number, len(encoded.last) - 1)]
+        hidden = first_hidden(p, settings, encoded, last, number)
+        if settings.cell != "lstm":
+            states.append((hidden,))
+        else:
+            states.append((hidden, first_cell(p, settings, last, hidden, number)))
+    return states
+
+
+def first_hidden(p: Parameters, settings: DecoderSettings, encoded: Encoded, last: State, number: int) -> Vector:
+    """s_0 of layer `number`."""
+    if settings.init == "zero":
+        return np.zeros(hidden_size(p["cells"][number]))
+    if settings.init == "last":
+        return last[0]
+    source = {
+        "mean": sum(encoded.states) / len(encoded.states),
+        "bridge": last[0],
+        "backward-first": encoded.backward_first,
+    }[settings.init]
+    return np.tanh(p["init"][number]["W"] @ source + p["init"][number]["b"])
+
+
+def first_cell(p: Parameters, settings: DecoderSettings, last: State, hidden: Vector, number: int) -> Vector:
+    """The cell of an LSTM beside s_0."""
+    if settings.init_cell == "zero":
+        return np.zeros_like(hidden)
+    if settings.init_cell == "copy":
+        return hidden
+    if settings.init_cell == "last":
+        return last[1]
+    return np.tanh(p["init_cell"][number]["W"] @ last[1] + p["init_cell"][number]["b"])
+
+
+def hidden_size(cell: Mapping[str, Vector]) -> int:
+    """H of a cell's parameters."""
+    return next(matrix.shape[0] for name, matrix in cell.items() if name.startswith("U_"))
+
+
+def look(p: Parameters, settings: DecoderSettings, query: Vector, encoded: Encoded, t: int) -> Attended:
+    """Weights and context of step t."""
+    if settings.attention.score == "none":
+        return fixed_vector(settings.attention, encoded.last[-1][0], len(encoded.states), t)
+    return attend(p["attention"], settings.attention, query, encoded.states, t)
+
+
+def upper_layers(
+    p: Parameters, settings: DecoderSettings, bottom: State, previous: Sequence[State]
+) -> tuple[list[State], Vector]:
+    """The states of all layers above a bottom state, and what comes out of the top."""
+    states, output = [bottom], bottom[0]
+    for number in range(1, len(p["cells"])):
+        state = CELLS[settings.cell](p["cells"][number], {"W": output}, previous[number])
+        output = state[0] + output if settings.residual else state[0]
+        states.append(state)
+    return states, output
+
+
+def read_out(p: Parameters, settings: DecoderSettings, s: Vector, y: Vector, c: Vector) -> Vector:
+    """t = U s + V y + C c + b, as it is, through tanh, or the larger of each pair."""
+    r = p["readout"]
+    t = r["U"] @ s + r["V"] @ y + r["C"] @ c + r["b"]
+    if settings.readout == "linear":
+        return t
+    if settings.readout == "deep":
+        return np.tanh(t)
+    return np.array([max(t[2 * k], t[2 * k + 1], key=lambda number: number.real) for k in range(len(t) // 2)])
+
+
+def output_layer(p: Parameters, t: Vector) -> Vector:
+    """Logits W_o t + b_o."""
+    return p["output"]["W"] @ t + p["output"]["b"]
+
+
+def bahdanau(
+    p: Parameters, settings: DecoderSettings, previous: Sequence[State], y: Vector, encoded: Encoded, t: int
+) -> Step:
+    """Look with s_{t-1}, then update with the context in every gate, then read out."""
+    query = previous[-1][0]
+    attended = look(p, settings, query, encoded, t)
+    bottom = CELLS[settings.cell](p["cells"][0], {"W": y, "C": attended.context}, previous[0])
+    states, output = upper_layers(p, settings, bottom, previous)
+    s = output if settings.readout_state == "current" else query
+    readout = read_out(p, settings, s, y, attended.context)
+    return Step(states, attended, None, readout, output_layer(p, readout))
+
+
+def conditional(
+    p: Parameters, settings: DecoderSettings, previous: Sequence[State], y: Vector, encoded: Encoded, t: int
+) -> Step:
+    """Update with the word, look with that state, update with the context, read out."""
+    between = CELLS[settings.cell](p["first"], {"W": y}, previous[0])
+    attended = look(p, settings, between[0], encoded, t)
+    bottom = CELLS[settings.cell](p["cells"][0], {"C": attended.context}, between)
+    states, output = upper_layers(p, settings, bottom, previous)
+    readout = read_out(p, settings, output, y, attended.context)
+    return Step(states, attended, None, readout, output_layer(p, readout))
+
+
+def luong(
+    p: Parameters,
+    settings: DecoderSettings,
+    previous: Sequence[State],
+    y: Vector,
+    encoded: Encoded,
+    t: int,
+    feed: Vector | None,
+) -> Step:
+    """Update with the word and what is fed back, look with the new state, join both in h~, read out."""
+    inputs = {"W": y} if feed is None else {"W": y, "F": feed}
+    bottom = CELLS[settings.cell](p["cells"][0], inputs, previous[0])
+    states, output = upper_layers(p, settings, bottom, previous)
+    attended = look(p, settings, output, encoded, t)
+    joined = np.concatenate([attended.context, output])
+    attentional = p["attentional"]["W_c"] @ joined + p["attentional"].get("b", 0)
+    if settings.attentional_activation == "tanh":
+        attentional = np.tanh(attentional)
+    readout = attentional
+    if settings.readout != "linear":
+        readout = read_out(p, settings, attentional, y, attended.context)
+    return Step(states, attended, attentional, readout, output_layer(p, readout))
+
+
+def decode(p: Parameters, settings: DecoderSettings, encoded: Encoded, tgt_in: Sequence[int]) -> list[Step]:
+    """All steps over a given target."""
+    states = start(p, settings, encoded)
+    feed = first_feed(p, settings, encoded)
+    steps: list[Step] = []
+    for t, word in enumerate(tgt_in):
+        y = p["E"][word]
+        if settings.style == "luong":
+            step = luong(p, settings, states, y, encoded, t, feed)
+            feed = {"none": None, "attentional": step.attentional, "context": step.attended.context}[
+                settings.input_feeding
+            ]
+        else:
+            step = {"bahdanau": bahdanau, "conditional": conditional}[settings.style](
+                p, settings, states, y, encoded, t
+            )
+        steps.append(step)
+        states = step.states
+    return steps
+
+
+def first_feed(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> Vector | None:
+    """Nothing has been seen before the first word: zeros of the right size."""
+    if settings.style != "luong" or settings.input_feeding == "none":
+        return None
+    if settings.input_feeding == "context":
+        return np.zeros_like(encoded.states[0])
+    return np.zeros(p["attentional"]["W_c"].shape[0])
+
+
+def summed_loss(steps: Sequence[Step], tgt_out: Sequence[int]) -> Vector:
+    """- sum of log p(y_t), in nats."""
+    total = np.zeros(())
+    for step, word in zip(steps, tgt_out, strict=True):
+        total = total + np.log(np.sum(np.exp(step.logits))) - step.logits[word]
+    return total
