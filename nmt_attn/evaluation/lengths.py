@@ -1,0 +1,94 @@
+"""Quality by source length: the table in which a fixed vector fails and attention does not.
+
+Two views: buckets of length (Bahdanau et al. 2015, arXiv 1409.0473v7, fig. 2) and everything up to a length
+(cumulative, as in the length analysis of Luong et al. 2015, arXiv 1508.04025, sec. 5.2). Length counts the source's
+words, split on whitespace, so that systems with different tokenizers meet in the same bucket.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt_attn.errors import ConfigError
+from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
+from nmt_attn.evaluation.metrics import SystemMeasures, bleu_parts
+
+SMALL_BUCKET_SENTENCES = 50
+"""Fewer sentences than this say little; tables and plots mark them."""
+
+
+class Bucket(NamedTuple):
+    """Lengths from `low` to `high` words, both included; `high` None is open."""
+
+    name: str
+    low: int
+    high: int | None
+
+
+class Estimate(NamedTuple):
+    """A metric over the sentences of one bucket."""
+
+    metric: str
+    value: float  # 0-100
+    interval: Interval
+
+
+class LengthRow(NamedTuple):
+    """One line of a table by length; a bucket without sentences has no estimates."""
+
+    bucket: Bucket
+    sentences: int
+    estimates: tuple[Estimate, ...]
+    length_ratio: float | None  # tokens of the hypotheses over tokens of the references, as BLEU counts them
+
+    @property
+    def is_small(self) -> bool:
+        """Whether there are too few sentences to trust the figures."""
+        return self.sentences < SMALL_BUCKET_SENTENCES
+
+
+def make_buckets(bounds: Sequence[int]) -> list[Bucket]:
+    """Buckets up to each bound, then an open one. Raises ConfigError if the bounds do not grow."""
+    if not bounds or list(bounds) != sorted(set(bounds)):
+        raise ConfigError(f"evaluate.length_buckets: expected growing bounds, got {list(bounds)}")
+    lows = [1, *(bound + 1 for bound in bounds[:-1])]
+    closed = [Bucket(f"{low}-{high}", low, high) for low, high in zip(lows, bounds, strict=True)]
+    return [*closed, Bucket(f">{bounds[-1]}", bounds[-1] + 1, None)]
+
+
+def make_prefixes(bounds: Sequence[int]) -> list[Bucket]:
+    """For the cumulative view: everything up to each bound, then everything."""
+    closed = [Bucket(f"<={bucket.high}", 0, bucket.high) for bucket in make_buckets(bounds)[:-1]]
+    return [*closed, Bucket("all", 0, None)]
+
+
+def count_words(lines: Sequence[str]) -> NDArray[np.int64]:
+    """Words of each line, split on whitespace [N]."""
+    return np.array([len(line.split()) for line in lines], dtype=np.int64)
+
+
+def by_length(sources: Sequence[str], system: SystemMeasures, bounds: Sequence[int]) -> list[LengthRow]:
+    """One row a bucket; every sentence is in exactly one. Sources without words get a row of their own, if any."""
+    lengths = count_words(sources)
+    empty = [Bucket("0", 0, 0)] if 0 in lengths else []
+    return [_row(bucket, lengths, system) for bucket in [*empty, *make_buckets(bounds)]]
+
+
+def up_to_length(sources: Sequence[str], system: SystemMeasures, bounds: Sequence[int]) -> list[LengthRow]:
+    """One row a bound: all sentences up to it; the last row is the whole corpus."""
+    lengths = count_words(sources)
+    return [_row(bucket, lengths, system) for bucket in make_prefixes(bounds)]
+
+
+def _row(bucket: Bucket, lengths: NDArray[np.int64], system: SystemMeasures) -> LengthRow:
+    chosen = (lengths >= bucket.low) & (lengths <= (np.inf if bucket.high is None else bucket.high))
+    if not chosen.any():
+        return LengthRow(bucket, 0, (), None)
+    estimates = tuple(
+        Estimate(each.name, each.value(each.rows[chosen].sum(axis=0)), confidence_interval(each, chosen))
+        for each in system.chosen
+    )
+    parts = bleu_parts(system.bleu.rows[chosen].sum(axis=0))
+    return LengthRow(bucket, int(chosen.sum()), estimates, parts.length_ratio)
