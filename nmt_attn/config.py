@@ -23,6 +23,7 @@ ScoreName = Literal[
 WindowName = Literal["global", "local-m", "local-p"]
 DecoderName = Literal["bahdanau", "luong", "conditional"]
 BadLine = Literal["drop", "error"]
+NAME_PATTERN = r"^\w[\w.-]*$"
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -30,13 +31,13 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class Section(BaseModel):
     """A frozen part of the configuration that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class RunConfig(Section):
     """Where the run lives and what it runs on."""
 
-    name: str = Field("run", pattern=r"^[\w.-]+$", description="name of the run's folder inside `dir`")
+    name: str = Field("run", pattern=NAME_PATTERN, description="name of the run's folder inside `dir`")
     dir: str = Field("runs", description="folder that holds all runs")
     seed: int = Field(1, ge=0, description="seed of every random choice")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")

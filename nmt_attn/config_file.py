@@ -1,0 +1,220 @@
+"""How a YAML file and `--set section.key=value` become a `Config`, and a `Config` becomes a file.
+
+All mistakes are found before any is reported: one ConfigError, one line for each.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from nmt_attn.config import Config, CorpusConfig, DataConfig
+from nmt_attn.config_rules import contradictions
+from nmt_attn.config_words import (
+    Keys,
+    all_keys,
+    choices_of,
+    describe,
+    did_you_mean,
+    join_words,
+    kinds_of,
+    locate,
+    section_of,
+    show,
+)
+from nmt_attn.config_yaml import format_yaml, parse_yaml
+from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.files import read_text, write_text
+
+_CORPUS_FORMS = ("source", "target", "tsv", "jsonl", "dataset", "builtin")
+_TRUTH_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+
+
+class _Mistake(NamedTuple):
+    """A message about the value at `keys`, and the keys that the user may have meant instead."""
+
+    keys: Keys
+    message: str
+    meant: tuple[Keys, ...] = ()
+
+
+def load_config(path: Path, overrides: Sequence[str]) -> Config:
+    """The configuration in the file at `path`, with `overrides` (`section.key=value`) on top.
+
+    Raises ConfigError with every mistake of both, one a line.
+    """
+    try:
+        text = read_text(path)
+    except DataError as error:
+        meant = did_you_mean(path.name, [file.name for file in path.absolute().parent.glob("*.y*ml")])
+        hint = f" (did you mean {path.with_name(meant)}?)" if meant and not path.exists() else ""
+        raise ConfigError(f"{error}{hint}") from error
+    return parse_config(text, overrides, str(path))
+
+
+def parse_config(text: str, overrides: Sequence[str], where: str) -> Config:
+    """Like `load_config`, from the text of a file called `where`."""
+    tree, messages = parse_yaml(text, where)
+    if not isinstance(tree, dict | None):
+        raise ConfigError(f"{where}: expected sections of keys and values, got {show(tree)}")
+    tree = tree or {}
+    for override in overrides:
+        messages += _override(tree, override)
+    return _validate(tree, messages)
+
+
+def dump_config(config: Config) -> str:
+    """Every key with its value as YAML; `parse_config` reads it back equal."""
+    return format_yaml(config.model_dump(mode="json"))
+
+
+def save_config(config: Config, path: Path) -> None:
+    """Writes `dump_config` to `path`. Raises DataError."""
+    write_text(path, dump_config(config))
+
+
+def json_schema() -> str:
+    """The JSON schema of a configuration file, for editors that check while one types."""
+    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _override(tree: dict[str, Any], override: str) -> list[str]:
+    """Sets one key in `tree`; gives back what is wrong with the form of the override."""
+    path, equals, text = (part.strip() for part in override.partition("="))
+    keys = tuple(path.split("."))
+    if not equals or not all(keys):
+        return [f"--set {override}: expected section.key=value, got {show(override)}"]
+    try:
+        value, messages = parse_yaml(text, f"--set {path}")
+    except ConfigError as error:
+        return [str(error)]
+    place = locate(keys)
+    if place.rest and place.section is None:
+        return [f"--set {path}: expected the path of a key, got more after {'.'.join(place.known)}"]
+    node: Any = tree
+    for key in keys[:-1]:
+        if node.get(key) is None:
+            node[key] = {}
+        node = node[key]
+        if not isinstance(node, dict):
+            return messages  # the mistake is in the file, and is found there
+    node[keys[-1]] = value
+    return messages
+
+
+def _validate(tree: dict[str, Any], messages: list[str]) -> Config:
+    """The configuration in `tree`. Raises ConfigError with `messages` and everything wrong in it."""
+    _fill_in(tree, ())
+    mistakes: list[_Mistake] = []
+    try:
+        config = _read(tree)
+    except ValidationError as error:
+        mistakes = _explain(error, tree)
+        for mistake in mistakes:
+            _remove(tree, mistake.keys)
+        config = _read(tree)  # the rest, to find what contradicts in it
+    messages += [mistake.message for mistake in mistakes]
+    messages += [message for message in contradictions(config) if not _is_doubtful(message, mistakes)]
+    if messages:
+        raise ConfigError("\n".join(messages))
+    return config
+
+
+def _read(tree: dict[str, Any]) -> Config:
+    """Through JSON, where lists stand for tuples and yet no text passes for a number."""
+    return Config.model_validate_json(json.dumps(tree), strict=True)
+
+
+def _fill_in(node: dict[str, Any], above: Keys) -> None:
+    """Makes an empty section of null, and lets a corpus that names no place keep the default's."""
+    for key, value in node.items():
+        keys = (*above, key)
+        section = locate(keys).section
+        if section is not None and not locate(keys).rest and isinstance(value, dict | None):
+            node[key] = value = value or {}
+            _fill_in(value, keys)
+            if section is CorpusConfig and not value.keys() & set(_CORPUS_FORMS):
+                node[key] = getattr(DataConfig(), key).model_dump(exclude_defaults=True) | value
+
+
+def _explain(error: ValidationError, tree: dict[str, Any]) -> list[_Mistake]:
+    """One mistake for each wrong key, however many ways pydantic has tried to read it."""
+    mistakes: dict[Keys, _Mistake] = {}
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        place = locate(tuple(str(part) for part in detail["loc"]))
+        unknown = place.rest[:1] if place.section is not None else ()
+        keys = place.known + unknown
+        mistakes[keys] = _unknown_key(keys) if unknown else _wrong_value(keys, tree)
+    return list(mistakes.values())
+
+
+def _unknown_key(keys: Keys) -> _Mistake:
+    """A mistake with the key that was meant: of the same name elsewhere, like it here, like it elsewhere."""
+    *above, name = keys
+    here = [known for known in all_keys() if known[:-1] == tuple(above)]
+    same = [known for known in all_keys() if known[-1] == name]
+    like_here = did_you_mean(name, [known[-1] for known in here])
+    like = did_you_mean(name, [known[-1] for known in all_keys()], likeness=0.8)
+    meant = same or [known for known in here if known[-1] == like_here]
+    meant = meant or [known for known in all_keys() if known[-1] == like]
+    section = ".".join(above)
+    hint = f"did you mean {join_words(map('.'.join, meant))}?" if meant else f"known: {_names(here)}"
+    if meant and meant[0] in here:
+        hint = f"did you mean {show(meant[0][-1])}?"
+    expected = f"a key of {section}" if section else "a section"
+    return _Mistake(keys, f"{'.'.join(keys)}: expected {expected}, got {show(name)} ({hint})", tuple(meant))
+
+
+def _names(keys: list[Keys]) -> str:
+    return ", ".join(known[-1] for known in keys)
+
+
+def _wrong_value(keys: Keys, tree: dict[str, Any]) -> _Mistake:
+    value: Any = tree
+    for key in keys:
+        value = value[key]
+    field = locate(keys).field
+    assert field is not None, "the root is a mapping"
+    is_section = section_of(field) is not None
+    expected = "a section of keys and values" if is_section else describe(field)
+    hint = None if is_section else _hint(field.annotation, value)
+    message = f"{'.'.join(keys)}: expected {expected}, got {show(value)}"
+    return _Mistake(keys, message + (f" ({hint})" if hint else ""))
+
+
+def _hint(annotation: Any, value: object) -> str | None:
+    """What the user may have meant by a value of the wrong kind."""
+    choices, kinds = choices_of(annotation), kinds_of(annotation)
+    if tuple in kinds:
+        return None if isinstance(value, list | dict | None) else f"did you mean [{value}]?"
+    if not isinstance(value, str):
+        if isinstance(value, list | dict):
+            return None
+        if "none" in choices and not value:
+            return "did you mean 'none'?"
+        return "did you mean it in quotes?" if str in kinds and value is not None else None
+    if type(None) in kinds and value.lower() in ("none", "null"):
+        return "did you mean null?"
+    if bool in kinds and value.lower() in (*_TRUTH_WORDS, "true", "false"):
+        return f"did you mean {_TRUTH_WORDS.get(value.lower(), value.lower())}?"
+    if kinds & {int, float} and re.fullmatch(r"[-+.\deE]*\d", value):
+        return f"did you mean {value} without quotes?"
+    close = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)])
+    return f"did you mean {show(close)}?" if close else None
+
+
+def _remove(tree: dict[str, Any], keys: Keys) -> None:
+    node: Any = tree
+    for key in keys[:-1]:
+        node = node[key]
+    node.pop(keys[-1])
+
+
+def _is_doubtful(message: str, mistakes: list[_Mistake]) -> bool:
+    """Whether the message names a key whose value is not known because of a mistake."""
+    unknown = [keys for mistake in mistakes for keys in (mistake.keys, *mistake.meant)]
+    corpora = [keys[:2] for keys in unknown if keys[0] == "data" and len(keys) == 3]
+    return any(re.search(rf"\b{re.escape('.'.join(keys))}\b", message) for keys in unknown + corpora)
