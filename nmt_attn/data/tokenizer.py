@@ -1,0 +1,145 @@
+"""Tokenizers: text into pieces and back, and which whitespace word each piece belongs to.
+
+    word           the words between white space, as they are
+    char           single characters (code points); a blank between words is the piece `▁`
+    sentencepiece  Kudo and Richardson 2018 (arXiv 1808.06226), unigram or BPE; `▁` begins a word
+
+White space is what `str.split` takes for it: tabs, no-break spaces and U+2028 separate words too, and any run
+of it counts as one blank. Nothing else is normalised: every tokenizer gives back, character for character,
+the words it was given (in small letters if `tokenizer.lowercase`; a written `▁` comes back as `_`).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from nmt_attn.config import TokenizerConfig
+from nmt_attn.data.subwords import learn_sentencepiece, open_sentencepiece
+
+BLANK = "▁"
+"""The visible blank, U+2581, as SentencePiece writes it."""
+
+
+class Tokenizer:
+    """Contract. `decode(encode(text)) == normalise(text)`; every piece is non-empty and free of white space."""
+
+    tokens: tuple[str, ...] = ()
+    """The whole vocabulary in the order of its ids, if the tokenizer has learned one; else it is counted."""
+
+    has_model = False
+    """Whether splitting needs a learned model, which is saved beside the vocabulary."""
+
+    def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
+        self.lowercase = lowercase
+        self.model = model
+
+    @classmethod
+    def learn_model(cls, lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
+        """What must be known to split text, learned from `lines`; empty where nothing must be."""
+        return b""
+
+    def normalise(self, text: str) -> str:
+        """The text as this tokenizer can give it back: its words with single blanks between them."""
+        return _fold(text, lowercase=self.lowercase)
+
+    def words(self, text: str) -> list[str]:
+        """The whitespace words that `word_indices` counts."""
+        return self.normalise(text).split()
+
+    def encode(self, text: str) -> list[str]:
+        """The pieces of the text."""
+        raise NotImplementedError
+
+    def decode(self, pieces: Sequence[str]) -> str:
+        """The text of the pieces, detokenised; any list of pieces will do, as a model may write any."""
+        raise NotImplementedError
+
+    def word_indices(self, pieces: Sequence[str]) -> list[int]:
+        """For each piece the position, from 0, of its word in `decode(pieces).split()`."""
+        raise NotImplementedError
+
+
+class Word(Tokenizer):
+    """The words between white space."""
+
+    def encode(self, text: str) -> list[str]:
+        return self.words(text)
+
+    def decode(self, pieces: Sequence[str]) -> str:
+        return " ".join(pieces)
+
+    def word_indices(self, pieces: Sequence[str]) -> list[int]:
+        return list(range(len(pieces)))
+
+
+class Character(Tokenizer):
+    """Code points; a base letter and its combining marks are pieces of their own."""
+
+    def normalise(self, text: str) -> str:
+        return _free_blank(_fold(text, lowercase=self.lowercase))
+
+    def encode(self, text: str) -> list[str]:
+        return list(self.normalise(text).replace(" ", BLANK))
+
+    def decode(self, pieces: Sequence[str]) -> str:
+        return _join(pieces)
+
+    def word_indices(self, pieces: Sequence[str]) -> list[int]:
+        return _word_indices(pieces)
+
+
+class SentencePiece(Tokenizer):
+    """Subwords. Unknown characters come as pieces of their own, as written.
+
+    Differs: text is not brought into the form NFKC, which would write `½` as `1⁄2` and split words at `´`.
+    """
+
+    has_model = True
+
+    def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
+        super().__init__(lowercase=lowercase, model=model)
+        self.processor = open_sentencepiece(model)
+        self.tokens = tuple(self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size()))
+
+    @classmethod
+    def learn_model(cls, lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
+        folded = (_free_blank(_fold(line, lowercase=config.lowercase)) for line in lines)
+        return learn_sentencepiece(folded, config, text_name)
+
+    def normalise(self, text: str) -> str:
+        return _free_blank(_fold(text, lowercase=self.lowercase))
+
+    def encode(self, text: str) -> list[str]:
+        pieces: list[str] = self.processor.encode(self.normalise(text), out_type=str)
+        return pieces
+
+    def decode(self, pieces: Sequence[str]) -> str:
+        return _join(pieces)
+
+    def word_indices(self, pieces: Sequence[str]) -> list[int]:
+        return _word_indices(pieces)
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {"word": Word, "char": Character, "sentencepiece": SentencePiece}
+
+
+def _fold(text: str, *, lowercase: bool) -> str:
+    return " ".join((text.lower() if lowercase else text).split())
+
+
+def _free_blank(text: str) -> str:
+    return text.replace(BLANK, "_")
+
+
+def _join(pieces: Sequence[str]) -> str:
+    return " ".join("".join(pieces).replace(BLANK, " ").split())
+
+
+def _word_indices(pieces: Sequence[str]) -> list[int]:
+    """A `▁` belongs to the word that it begins; one that begins no word belongs to the last."""
+    indices, word, has_text = [], 0, False
+    for piece in pieces:
+        if piece.startswith(BLANK) and has_text:
+            word, has_text = word + 1, False
+        indices.append(word)
+        has_text = has_text or piece != BLANK
+    last = word if has_text else max(word - 1, 0)
+    return [min(index, last) for index in indices]

@@ -1,0 +1,136 @@
+"""Tokenizers: what comes back, and which word a piece belongs to."""
+
+from functools import cache
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nmt_attn.config import TokenizerConfig
+from nmt_attn.data.tokenizer import TOKENIZERS, Character, SentencePiece, Tokenizer, Word
+from nmt_attn.errors import ConfigError, DataError
+
+TEXT = ["the cat saw the dog", "a dog saw a cat", "the cats see dogs here", "çà et là, l'été"]
+
+
+@cache
+def sentencepiece(algorithm: str, *, lowercase: bool = False) -> SentencePiece:
+    config = TokenizerConfig(kind="sentencepiece", algorithm=algorithm, vocab_size=27, lowercase=lowercase)
+    return SentencePiece(lowercase=lowercase, model=SentencePiece.learn_model(TEXT * 3, config, "the text"))
+
+
+NAMES = ["word", "char", "unigram", "bpe"]
+
+
+def tokenizer_of(name: str, *, lowercase: bool = False) -> Tokenizer:
+    if name in TOKENIZERS:
+        return TOKENIZERS[name](lowercase=lowercase)
+    return sentencepiece(name, lowercase=lowercase)
+
+
+ODD_TEXTS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from(" \t\r\u00a0\u2028▁_<>/s\x00the")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(text=ODD_TEXTS)
+@example(text="a\u2028b\u00a0\u3000c\t \x85d")
+@example(text="</s> x</s>y <unk> ▁a▁ ▁ __")
+@example(text="\x00 \u0323 \ufeff \u200b ▅\ufffd")
+@settings(max_examples=50, deadline=None)
+def test_every_tokenizer_gives_back_the_words_it_was_given(name: str, text: str) -> None:
+    tokenizer = tokenizer_of(name)
+    pieces = tokenizer.encode(text)
+    words = tokenizer.words(text)
+    assert tokenizer.decode(pieces) == tokenizer.normalise(text)
+    assert [word.replace("▁", "_") for word in text.split()] == [word.replace("▁", "_") for word in words]
+    assert all(piece and not piece.isspace() for piece in pieces)
+    indices = tokenizer.word_indices(pieces)
+    assert len(indices) == len(pieces)
+    spelled = [tokenizer.decode([p for p, i in zip(pieces, indices, strict=True) if i == k]) for k in range(len(words))]
+    assert spelled == words
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(pieces=st.lists(st.sampled_from(["▁", "a", "b", "<unk>"]), max_size=9))
+@settings(max_examples=50, deadline=None)
+def test_any_pieces_that_a_model_writes_have_the_words_of_their_text(name: str, pieces: list[str]) -> None:
+    tokenizer = tokenizer_of(name)
+    words = tokenizer.decode(pieces).split()
+    indices = tokenizer.word_indices(pieces)
+    assert len(indices) == len(pieces)
+    assert sorted(set(indices)) == list(range(len(words))) or (not words and set(indices) <= {0})
+
+
+def test_word_splits_on_all_white_space_and_on_nothing_else() -> None:
+    assert Word(lowercase=False).encode(" ein\u00a0Hund\tbellt ,  laut\u200b!") == [
+        "ein",
+        "Hund",
+        "bellt",
+        ",",
+        "laut\u200b!",
+    ]
+
+
+def test_a_character_tokenizer_shows_the_blank() -> None:
+    tokenizer = Character(lowercase=False)
+    assert tokenizer.encode("ab  c") == ["a", "b", "▁", "c"]
+    # the blank begins the second word, as in SentencePiece
+    assert tokenizer.word_indices(["a", "b", "▁", "c"]) == [0, 0, 1, 1]
+    assert tokenizer.decode(["▁", "a", "▁", "▁", "b", "▁"]) == "a b"
+    assert tokenizer.word_indices(["▁", "a", "▁", "▁", "b", "▁"]) == [0, 0, 1, 1, 1, 1]
+
+
+def test_subwords_belong_to_the_word_that_the_blank_begins() -> None:
+    tokenizer = sentencepiece("bpe")
+    assert tokenizer.word_indices(["▁the", "▁c", "at", "s", "▁", "<unk>"]) == [0, 1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lowercase_comes_before_everything(name: str) -> None:
+    tokenizer = tokenizer_of(name, lowercase=True)
+    assert tokenizer.encode("The CAT") == tokenizer.encode("the cat")
+    assert tokenizer.words("The CAT") == ["the", "cat"]
+    assert tokenizer_of(name).normalise("The CAT") == "The CAT"
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_sentencepiece_learns_the_same_model_twice_and_its_ids_begin_with_the_special_tokens(algorithm: str) -> None:
+    config = TokenizerConfig(kind="sentencepiece", algorithm=algorithm, vocab_size=27)
+    models = [SentencePiece.learn_model(TEXT * 3, config, "the text") for _ in range(2)]
+    assert models[0] == models[1]
+    tokens = SentencePiece(lowercase=False, model=models[0]).tokens
+    assert len(tokens) == 27
+    assert tokens[:4] == ("<pad>", "<unk>", "<s>", "</s>")
+
+
+def learn(vocab_size: int, algorithm: str = "unigram", text: list[str] = TEXT) -> bytes:
+    config = TokenizerConfig(kind="sentencepiece", algorithm=algorithm, vocab_size=vocab_size)
+    return SentencePiece.learn_model(text, config, "source text")
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_a_vocabulary_larger_than_the_text_allows_names_the_largest(algorithm: str) -> None:
+    with pytest.raises(ConfigError, match=r"^tokenizer\.vocab_size: .*at most \d+.*source text, got 30000$") as caught:
+        learn(30000, algorithm)
+    largest = int(str(caught.value).split("at most ")[1].split(",")[0])
+    assert learn(largest, algorithm)
+    with pytest.raises(ConfigError, match=f"at most {largest},.* got {largest + 1}$"):
+        learn(largest + 1, algorithm)
+
+
+def test_a_vocabulary_smaller_than_the_alphabet_names_the_smallest() -> None:
+    # "abc de": the letters a to e, the blank, four special tokens
+    with pytest.raises(ConfigError, match=r"^tokenizer\.vocab_size: expected at least 10, .*source text.*, got 9$"):
+        learn(9, text=["abc de"])
+
+
+def test_sentencepiece_learns_nothing_from_no_text() -> None:
+    with pytest.raises(DataError, match="source text: expected text"):
+        learn(9, text=[])
+
+
+def test_sentencepiece_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    learn(27)
+    with pytest.raises(ConfigError):
+        learn(30000)
+    assert capfd.readouterr() == ("", "")
