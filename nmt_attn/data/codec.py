@@ -1,0 +1,133 @@
+"""Codec: text of one language into ids and back, and the plain files that keep it beside a model.
+
+NAME.json   which tokenizer          NAME.txt   one token a line          NAME.model   SentencePiece only
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt_attn.config import TokenizerConfig
+from nmt_attn.data.tokenizer import TOKENIZERS, Tokenizer
+from nmt_attn.data.vocabulary import Vocabulary
+from nmt_attn.errors import CheckpointError, DataError
+from nmt_attn.files import open_binary, read_text, replacing, write_text
+from nmt_attn.types import BOS, EOS, PAD
+
+SHARED, SOURCE, TARGET = "shared", "source", "target"
+"""Names of saved codecs: `shared` alone, or the two others."""
+
+
+class TextCodec:
+    """The tokenizer and the vocabulary of one side (or, when shared, of both)."""
+
+    def __init__(self, kind: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
+        self.kind = kind
+        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary
+
+    @property
+    def size(self) -> int:
+        """Tokens of the vocabulary, special ones included."""
+        return len(self.vocabulary)
+
+    def pieces(self, text: str) -> list[str]:
+        """The pieces of the text, as spelled in the text even if they are not in the vocabulary."""
+        return self.tokenizer.encode(text)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of the text's pieces, without `<s>` and `</s>`."""
+        return self.vocabulary.ids_of(self.tokenizer.encode(text))
+
+    def output_pieces(self, ids: Iterable[int]) -> list[str]:
+        """The pieces of ids that a model wrote: `<pad>`, `<s>` and `</s>` are left out, `<unk>` stays."""
+        return self.vocabulary.tokens_of(i for i in ids if i not in (PAD, BOS, EOS))
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The detokenised text of `output_pieces`."""
+        return self.tokenizer.decode(self.output_pieces(ids))
+
+    def save(self, folder: Path, name: str) -> None:
+        """Writes NAME.json, NAME.txt and, where the tokenizer has one, NAME.model. Raises DataError."""
+        self.vocabulary.save(folder / f"{name}.txt")
+        if self.tokenizer.has_model:
+            with replacing(folder / f"{name}.model") as temporary:
+                temporary.write_bytes(self.tokenizer.model)
+        record = {"tokenizer": self.kind, "lowercase": self.tokenizer.lowercase}
+        write_text(folder / f"{name}.json", json.dumps(record, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> "TextCodec":
+        """What `save` wrote. Raises CheckpointError if a file is missing or damaged."""
+        try:
+            kind, lowercase = _read_record(folder / f"{name}.json")
+            tokenizer = _load_tokenizer(TOKENIZERS[kind], folder / f"{name}.model", lowercase=lowercase)
+            vocabulary = Vocabulary.load(folder / f"{name}.txt")
+        except DataError as error:
+            raise CheckpointError(str(error)) from error
+        if tokenizer.tokens and tokenizer.tokens != vocabulary.tokens:
+            raise CheckpointError(f"{folder / name}.txt: expected the pieces of {name}.model, got others")
+        return cls(kind, tokenizer, vocabulary)
+
+
+class Codecs(NamedTuple):
+    """Those of both sides; one object twice if they share a vocabulary."""
+
+    source: TextCodec
+    target: TextCodec
+
+    def save(self, folder: Path) -> None:
+        """Writes one codec if it is shared, else two. Raises DataError."""
+        if self.source is self.target:
+            self.source.save(folder, SHARED)
+        else:
+            self.source.save(folder, SOURCE)
+            self.target.save(folder, TARGET)
+
+
+def load_codecs(folder: Path) -> Codecs:
+    """What `Codecs.save` wrote. Raises CheckpointError."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: expected a folder of vocabulary files, got none")
+    if (folder / f"{SHARED}.json").is_file():
+        shared = TextCodec.load(folder, SHARED)
+        return Codecs(shared, shared)
+    return Codecs(TextCodec.load(folder, SOURCE), TextCodec.load(folder, TARGET))
+
+
+def learn_codec(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> TextCodec:
+    """A codec learned from one pass over `lines`; `text_name` says in errors what they are.
+
+    Raises ConfigError if `vocab_size` does not fit the text.
+    """
+    kind = TOKENIZERS[config.kind]
+    tokenizer = kind(lowercase=config.lowercase, model=kind.learn_model(lines, config, text_name))
+    if tokenizer.tokens:
+        return TextCodec(config.kind, tokenizer, Vocabulary(tokenizer.tokens))
+    texts = (tokenizer.encode(line) for line in lines)
+    vocabulary = Vocabulary.learn(texts, size=config.vocab_size, min_frequency=config.min_frequency)
+    return TextCodec(config.kind, tokenizer, vocabulary)
+
+
+def _read_record(path: Path) -> tuple[str, bool]:
+    text = read_text(path)
+    try:
+        record = json.loads(text)
+        kind, lowercase = record["tokenizer"], record["lowercase"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {text[:80]!r}") from error
+    if kind not in TOKENIZERS or not isinstance(lowercase, bool):
+        raise CheckpointError(f"{path}: expected a tokenizer of {', '.join(TOKENIZERS)}, got {kind!r}")
+    return kind, lowercase
+
+
+def _load_tokenizer(kind: type[Tokenizer], path: Path, *, lowercase: bool) -> Tokenizer:
+    if not kind.has_model:
+        return kind(lowercase=lowercase)
+    with open_binary(path) as stream:
+        model = stream.read()
+    try:
+        return kind(lowercase=lowercase, model=model)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: expected a model of SentencePiece, got {error}") from error
