@@ -1,0 +1,99 @@
+"""Bahdanau's order: look with the previous state, then update.
+
+    a_t, c_t = attention(s_{t-1});   s_t = cell(s_{t-1}, W y_{t-1} + C c_t);   t_t = readout(s, y_{t-1}, c_t)
+
+Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 4 and A.2. The context enters every gate. With several layers, the
+query is the top layer's previous output and the context enters the bottom layer. The readout sees s_t (main text) or
+s_{t-1} (appendix).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.cells import Cell
+from nmt_attn.model.decoder import Decoder, all_positions, stack_weights
+from nmt_attn.model.initial_state import StartState
+from nmt_attn.model.projection import GateProjection
+from nmt_attn.model.readout import Readout
+from nmt_attn.model.state import DecoderState, Memory, Weights
+
+
+class Advanced(NamedTuple):
+    """One step's results that the readout needs."""
+
+    before: Tensor  # [N, H] top state s_{t-1}
+    after: Tensor  # [N, H] top state s_t
+    context: Tensor  # [N, M]
+
+
+class BahdanauDecoder(Decoder):
+    """State carried beside the layers: `feed`, the top output s_{t-1} [N, H], which is the query."""
+
+    def __init__(
+        self,
+        attention: Attention | NoAttention,
+        start_state: StartState,
+        cells: list[Cell],
+        embedding: int,
+        readout: Readout,
+        *,
+        dropout: float,
+        is_residual: bool,
+        reads_previous: bool,
+    ) -> None:
+        super().__init__(attention, start_state, cells, embedding, dropout=dropout, is_residual=is_residual)
+        self.context_to_gates = GateProjection(
+            attention.context_size, self.bottom.hidden, self.bottom.gates, bias=False
+        )
+        self.readout = readout
+        self.reads_previous = reads_previous
+
+    def start(self, memory: Memory) -> DecoderState:
+        state = super().start(memory)
+        return state._replace(feed=state.layers[-1].hidden)
+
+    def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
+        advanced, weights, state = self._advance(self.embedding_to_gates(embedded), state, memory)
+        return self._read(advanced, embedded), weights, state
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
+        gates = self.embedding_to_gates(embedded)
+        if not self.attention.has_weights:
+            return self._forward_fixed(gates, embedded, state, memory)
+        advanced, weights = [], []
+        for step_gates in gates.unbind(1):
+            result, step_weights, state = self._advance(step_gates, state, memory)
+            advanced.append(result)
+            weights.append(step_weights)
+        whole = Advanced(*(torch.stack(parts, 1) for parts in zip(*advanced, strict=True)))
+        return self._read(whole, embedded), stack_weights(weights)
+
+    def _advance(
+        self, word_gates: Tensor, state: DecoderState, memory: Memory
+    ) -> tuple[Advanced, Weights, DecoderState]:
+        query = state.feed
+        context, weights = self.look(query, state.position, memory)
+        bottom = self.bottom(word_gates + self.context_to_gates(context), state.layers[0])
+        top, above = self.climb(bottom.hidden, state.layers[1:])
+        after = DecoderState((bottom, *above), top, state.position + 1)
+        return Advanced(query, top, context), weights, after
+
+    def _forward_fixed(
+        self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory
+    ) -> tuple[Tensor, Weights]:
+        """Without attention nothing waits for the previous state: every layer runs over the whole target at once."""
+        query = state.feed
+        context, weights = self.attention(
+            query.unsqueeze(1).expand(-1, gates.shape[1], -1), memory, all_positions(gates)
+        )
+        hidden, _ = self.bottom.sequence(gates + self.context_to_gates(context), state.layers[0])
+        top = self.climb_sequence(hidden, state.layers[1:])
+        before = torch.cat([query.unsqueeze(1), top[:, :-1]], 1)
+        return self._read(Advanced(before, top, context), embedded), weights
+
+    def _read(self, advanced: Advanced, embedded: Tensor) -> Tensor:
+        state = advanced.before if self.reads_previous else advanced.after
+        return self.dropout(self.readout(state, embedded, advanced.context))

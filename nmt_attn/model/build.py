@@ -1,0 +1,196 @@
+"""Builds the model that `config.model` describes. The one file that reads it; the tables of names are gathered here.
+
+A new score, window or decoder order is one class, and one line in its table.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nmt_attn.config import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.bahdanau import BahdanauDecoder
+from nmt_attn.model.cells import CELLS, Cell
+from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.decoder import Decoder
+from nmt_attn.model.encoder import Encoder, EncoderLayer
+from nmt_attn.model.initial_state import INITIAL_STATES, InitialState, StartState
+from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
+from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
+from nmt_attn.model.readout import READOUTS, Readout
+from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.windows import WINDOWS, WindowSizes
+from nmt_attn.types import PAD
+
+
+def build_model(config: ModelConfig, source_size: int, target_size: int, positions: int) -> Seq2Seq:
+    """A new model, its weights drawn from torch's random state.
+
+    Sizes of the two vocabularies; `positions` are the source positions that the location score can see by default.
+    """
+    encoder = build_encoder(config.encoder)
+    decoder = DECODERS[config.decoder.style](config, positions)
+    tied = config.tie
+    target_embedding = nn.Embedding(target_size, config.decoder.embedding, padding_idx=PAD)
+    source_embedding = nn.Embedding(source_size, config.encoder.embedding, padding_idx=PAD)
+    output = nn.Linear(_readout_size(config.decoder), target_size)
+    if tied in ("source-target", "all"):
+        source_embedding.weight = target_embedding.weight
+    if tied in ("target-output", "all"):
+        output.weight = target_embedding.weight
+    model = Seq2Seq(
+        source_embedding,
+        encoder,
+        target_embedding,
+        decoder,
+        output,
+        target_dropout=config.decoder.dropout,
+        attends_eos=config.attention.attend_eos,
+    )
+    INITIALISATIONS[config.initialisation](model, config.initial_range)
+    zero_padding(model)
+    return model
+
+
+def build_encoder(config: EncoderConfig) -> Encoder:
+    """The stack; its first layer reads word vectors, the others the layer below."""
+    layers, inputs = [], config.embedding
+    for directions in encoder_directions(config):
+        cells = [CELLS[config.cell](config.hidden) for _ in range(directions)]
+        layers.append(EncoderLayer(cells, inputs))
+        inputs = directions * config.hidden
+    return Encoder(layers, dropout=config.dropout, is_residual=config.residual, is_reversed=config.reverse_source)
+
+
+def encoder_directions(config: EncoderConfig) -> list[int]:
+    """How many directions each layer has, bottom first."""
+    if config.bidirectional == "bottom":
+        return [2] + [1] * (config.layers - 1)
+    return [2 if config.bidirectional else 1] * config.layers
+
+
+def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttention:
+    """The link between the sides."""
+    attention, hidden = config.attention, config.decoder.hidden
+    encoder_size = encoder_directions(config.encoder)[-1] * config.encoder.hidden  # M
+    if attention.score == "none":
+        return NoAttention(encoder_size if attention.fixed_context else 0)
+    inner = attention.hidden or hidden
+    is_identity = attention.score == "concat" and attention.concat_keys == "identity"
+    score = ConcatIdentity if is_identity else SCORES[attention.score]
+    sizes = ScoreSizes(
+        decoder=hidden,
+        encoder=encoder_size,
+        hidden=inner,
+        positions=attention.max_positions or positions,
+        use_bias=attention.bias,
+        project=attention.project,
+        identity_keys=is_identity,
+    )
+    return Attention(score(sizes), WINDOWS[attention.window](_window_sizes(attention, hidden)), encoder_size)
+
+
+def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:
+    return WindowSizes(
+        decoder=hidden,
+        hidden=config.hidden or hidden,
+        half_width=config.half_width,
+        sigma=config.sigma or config.half_width / 2,
+        renormalise=config.renormalise,
+    )
+
+
+def build_start_state(config: ModelConfig) -> StartState:
+    """The decoder's first state, a part for each layer."""
+    decoder, encoder = config.decoder, config.encoder
+    sizes = [directions * encoder.hidden for directions in encoder_directions(encoder)]
+    hidden_inputs = [sizes[min(layer, len(sizes) - 1)] for layer in range(decoder.layers)]
+
+    def parts(name: str, inputs: list[int]) -> list[InitialState]:
+        return [INITIAL_STATES[name](layer, size, decoder.hidden) for layer, size in enumerate(inputs)]
+
+    first = {"mean": sizes[-1], "backward-first": encoder.hidden}.get(decoder.init)
+    hidden = parts(decoder.init, hidden_inputs if first is None else [first] * decoder.layers)
+    has_cell, copies = CELLS[decoder.cell].has_cell, decoder.init_cell == "copy"
+    cell = parts(decoder.init_cell, hidden_inputs) if has_cell and not copies else None
+    return StartState(hidden, cell, copies_hidden=has_cell and copies)
+
+
+def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
+    """Look with the previous state, then update."""
+    decoder, attention = config.decoder, build_attention(config, positions)
+    return BahdanauDecoder(
+        attention,
+        build_start_state(config),
+        _cells(decoder),
+        decoder.embedding,
+        _readout(decoder, attention.context_size),
+        dropout=decoder.dropout,
+        is_residual=decoder.residual,
+        reads_previous=decoder.readout_state == "previous",
+    )
+
+
+def build_conditional(config: ModelConfig, positions: int) -> Decoder:
+    """Update, look, update again."""
+    decoder, attention = config.decoder, build_attention(config, positions)
+    return ConditionalDecoder(
+        attention,
+        build_start_state(config),
+        _cells(decoder),
+        CELLS[decoder.cell](decoder.hidden),
+        decoder.embedding,
+        _readout(decoder, attention.context_size),
+        dropout=decoder.dropout,
+        is_residual=decoder.residual,
+    )
+
+
+def build_luong(config: ModelConfig, positions: int) -> Decoder:
+    """Update, then look with the new state."""
+    decoder, attention = config.decoder, build_attention(config, positions)
+    activation = torch.tanh if decoder.attentional_activation == "tanh" else nn.Identity()
+    attentional = AttentionalState(
+        attention.context_size, decoder.hidden, activation, use_bias=decoder.attentional_bias
+    )
+    return LuongDecoder(
+        attention,
+        build_start_state(config),
+        _cells(decoder),
+        decoder.embedding,
+        attentional,
+        _feeding(decoder, attention.context_size),
+        None if decoder.readout == "linear" else _readout(decoder, attention.context_size),
+        dropout=decoder.dropout,
+        is_residual=decoder.residual,
+    )
+
+
+def _cells(config: DecoderConfig) -> list[Cell]:
+    return [CELLS[config.cell](config.hidden) for _ in range(config.layers)]
+
+
+def _readout(config: DecoderConfig, context: int) -> Readout:
+    return READOUTS[config.readout](config.hidden, config.embedding, context, _readout_size(config))
+
+
+def _readout_size(config: DecoderConfig) -> int:
+    return config.readout_hidden or config.hidden
+
+
+def _feeding(config: DecoderConfig, context: int) -> Feeding:
+    choose: dict[str, tuple[int, Callable[[Tensor, Tensor], Tensor]]] = {
+        "none": (0, lambda attentional, context: attentional[:, :0]),
+        "attentional": (config.hidden, lambda attentional, context: attentional),
+        "context": (context, lambda attentional, context: context),
+    }
+    return Feeding(*choose[config.input_feeding])
+
+
+DECODERS: dict[str, Callable[[ModelConfig, int], Decoder]] = {
+    "bahdanau": build_bahdanau,
+    "conditional": build_conditional,
+    "luong": build_luong,
+}

@@ -1,0 +1,128 @@
+"""Recurrent cells: the only part of a recurrent network that must run step by step.
+
+    gru       r, z = sigmoid(.); n = tanh(W x + r * (U h + b)); h' = (1 - z) n + z h     (cuDNN's order)
+    gru-cho   r, z = sigmoid(.); n = tanh(W x + U (r * h));     h' = (1 - z) n + z h     (Bahdanau et al. 2015, A.1.1)
+    lstm      i, f, o = sigmoid(.); g = tanh(.); c' = f c + i g; h' = o tanh(c')         (Luong et al. 2015)
+    rnn       h' = tanh(W x + U h)
+
+Differs: the papers write z for 1 - z; a change of sign inside the sigmoid, no other model.
+A cell holds U alone. What comes in from outside (W x, and C c of a context) is projected by its owner, in one
+product for the whole sequence where it is known before the loop: gate inputs [.., G x H], gates in the order above.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nmt_attn.model.projection import GateProjection
+from nmt_attn.model.recurrence import gru_sequence, lstm_sequence
+from nmt_attn.model.state import CellState
+
+
+class Cell(nn.Module):
+    """Contract: one step, and a whole sequence of known gate inputs."""
+
+    gates: ClassVar[int]
+    has_cell: ClassVar[bool] = False
+    has_recurrent_bias: ClassVar[bool] = False
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.recurrent = GateProjection(hidden, hidden, self.gates, bias=self.has_recurrent_bias)  # U
+
+    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
+        """gate inputs [N, G x H], state of N rows -> the next state."""
+        raise NotImplementedError
+
+    def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
+        """gate inputs [B, T, G x H], first state -> hidden [B, T, H] and, for an LSTM, cell [B, T, H] at every step."""
+        states = []
+        for step_inputs in gate_inputs.unbind(1):
+            state = self(step_inputs, state)
+            states.append(state.hidden)
+        return torch.stack(states, 1), None
+
+
+class GRU(Cell):
+    """r and z see U h; the candidate sees r * (U h + b)."""
+
+    gates = 3
+    has_recurrent_bias = True
+
+    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
+        inputs_rz, inputs_n = gate_inputs.split([2 * self.hidden, self.hidden], -1)
+        recurrent_rz, recurrent_n = self.recurrent(state.hidden).split([2 * self.hidden, self.hidden], -1)
+        reset, update = torch.sigmoid(inputs_rz + recurrent_rz).chunk(2, -1)
+        candidate = torch.tanh(torch.addcmul(inputs_n, reset, recurrent_n))
+        return CellState(torch.lerp(candidate, state.hidden, update), None)
+
+    def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
+        return gru_sequence(gate_inputs, state.hidden, self.recurrent.weight, self.recurrent.bias), None
+
+
+class ChoGRU(Cell):
+    """The reset gate is applied to the state before the product, as Cho et al. 2014 and Bahdanau et al. 2015 write."""
+
+    gates = 3
+
+    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
+        inputs_rz, inputs_n = gate_inputs.split([2 * self.hidden, self.hidden], -1)
+        weight_rz, weight_n = self.recurrent.weight.split([2 * self.hidden, self.hidden])
+        reset, update = torch.sigmoid(inputs_rz + state.hidden @ weight_rz.T).chunk(2, -1)
+        candidate = torch.tanh(inputs_n + (reset * state.hidden) @ weight_n.T)
+        return CellState(torch.lerp(candidate, state.hidden, update), None)
+
+
+class LSTM(Cell):
+    """Gates in the order input, forget, candidate, output; no peepholes."""
+
+    gates = 4
+    has_cell = True
+
+    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
+        assert state.cell is not None
+        gates = gate_inputs + self.recurrent(state.hidden)
+        keep, forget, candidate, output = gates.chunk(4, -1)
+        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(keep) * torch.tanh(candidate)
+        return CellState(torch.sigmoid(output) * torch.tanh(cell), cell)
+
+    def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
+        assert state.cell is not None
+        return lstm_sequence(gate_inputs, state.hidden, state.cell, self.recurrent.weight)
+
+
+class TanhRNN(Cell):
+    """The plain recurrent network."""
+
+    gates = 1
+
+    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
+        return CellState(torch.tanh(gate_inputs + self.recurrent(state.hidden)), None)
+
+
+class RecurrentLayer(nn.Module):
+    """A cell and the projection of its inputs (W, with the bias)."""
+
+    def __init__(self, cell: Cell, inputs: int) -> None:
+        super().__init__()
+        self.input_to_gates = GateProjection(inputs, cell.hidden, cell.gates, bias=True)  # W
+        self.cell = cell
+
+    def zero_state(self, like: Tensor) -> CellState:
+        """The state 0, with as many rows as `like`, its type and its device."""
+        zeros = like.new_zeros(like.shape[0], self.cell.hidden)
+        return CellState(zeros, zeros if self.cell.has_cell else None)
+
+    def forward(self, inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
+        """inputs [B, T, I], first state -> hidden [B, T, H] and, for an LSTM, cell [B, T, H]."""
+        return self.cell.sequence(self.input_to_gates(inputs), state)
+
+    def step(self, inputs: Tensor, state: CellState) -> CellState:
+        """inputs [N, I], state -> the next state."""
+        next_state: CellState = self.cell(self.input_to_gates(inputs), state)
+        return next_state
+
+
+CELLS: dict[str, type[Cell]] = {"gru": GRU, "gru-cho": ChoGRU, "lstm": LSTM, "rnn": TanhRNN}

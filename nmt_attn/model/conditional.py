@@ -1,0 +1,65 @@
+"""The conditional order: update, look, update again.
+
+    s'_t = cell_1(s_{t-1}, W y_{t-1});   c_t = attention(s'_t);   s_t = cell_2(s'_t, C c_t)
+    t_t = readout(s_t, y_{t-1}, c_t)
+
+The conditional GRU of dl4mt-tutorial, nematus and marian; with an LSTM the cell state goes through both cells.
+Layers above take s_t and look at nothing, so that over a whole target they run all steps at once.
+"""
+
+import torch
+from torch import Tensor
+
+from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.cells import Cell, RecurrentLayer
+from nmt_attn.model.decoder import Decoder, stack_weights
+from nmt_attn.model.initial_state import StartState
+from nmt_attn.model.readout import Readout
+from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
+
+
+class ConditionalDecoder(Decoder):
+    """`bottom` is cell 1; `second` is cell 2 with its projection C of the context."""
+
+    def __init__(
+        self,
+        attention: Attention | NoAttention,
+        start_state: StartState,
+        cells: list[Cell],
+        second_cell: Cell,
+        embedding: int,
+        readout: Readout,
+        *,
+        dropout: float,
+        is_residual: bool,
+    ) -> None:
+        super().__init__(attention, start_state, cells, embedding, dropout=dropout, is_residual=is_residual)
+        self.second = RecurrentLayer(second_cell, attention.context_size)
+        self.readout = readout
+
+    def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
+        bottom, context, weights = self._advance(
+            self.embedding_to_gates(embedded), state.layers[0], state.position, memory
+        )
+        top, above = self.climb(bottom.hidden, state.layers[1:])
+        after = DecoderState((bottom, *above), state.feed, state.position + 1)
+        return self.dropout(self.readout(top, embedded, context)), weights, after
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
+        hidden, contexts, weights = [], [], []
+        bottom, position = state.layers[0], state.position
+        for step_gates in self.embedding_to_gates(embedded).unbind(1):
+            bottom, context, step_weights = self._advance(step_gates, bottom, position, memory)
+            position = position + 1
+            hidden.append(bottom.hidden)
+            contexts.append(context)
+            weights.append(step_weights)
+        top = self.climb_sequence(torch.stack(hidden, 1), state.layers[1:])
+        return self.dropout(self.readout(top, embedded, torch.stack(contexts, 1))), stack_weights(weights)
+
+    def _advance(
+        self, word_gates: Tensor, before: CellState, position: Tensor, memory: Memory
+    ) -> tuple[CellState, Tensor, Weights]:
+        between = self.bottom(word_gates, before)
+        context, weights = self.look(between.hidden, position, memory)
+        return self.second.step(context, between), context, weights

@@ -1,0 +1,97 @@
+"""Decoder: the contract that search and training share.
+
+`step` defines the model. `forward` is the same function over a whole target whose words are known: what depends on
+those words alone is computed for all steps in one product, and only what depends on the previous state is looped.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.cells import Cell, RecurrentLayer
+from nmt_attn.model.initial_state import StartState
+from nmt_attn.model.projection import GateProjection
+from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
+
+
+class Decoder(nn.Module):
+    """Contract. The stack's bottom cell takes W y from outside; layers above it take the layer below."""
+
+    feed_size: int = 0  # F
+
+    def __init__(
+        self,
+        attention: Attention | NoAttention,
+        start_state: StartState,
+        cells: list[Cell],
+        embedding: int,
+        *,
+        dropout: float,
+        is_residual: bool,
+    ) -> None:
+        super().__init__()
+        bottom, *above = cells
+        self.attention = attention
+        self.start_state = start_state
+        self.embedding_to_gates = GateProjection(embedding, bottom.hidden, bottom.gates, bias=True)  # W
+        self.bottom = bottom
+        self.upper = nn.ModuleList(RecurrentLayer(cell, bottom.hidden) for cell in above)
+        self.dropout = nn.Dropout(dropout)
+        self.is_residual = is_residual
+
+    def start(self, memory: Memory) -> DecoderState:
+        """The state before the first word, one row for each sentence."""
+        rows = memory.lengths.shape[0]
+        feed = memory.encoder_states.new_zeros(rows, self.feed_size)
+        return DecoderState(self.start_state(memory), feed, torch.zeros_like(memory.lengths))
+
+    def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
+        """previous words [N, E], N = B x K -> readout [N, R], weights [B, K, S], next state."""
+        raise NotImplementedError
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
+        """all previous words [B, T, E], first state -> readouts [B, T, R], weights [B, T, S]."""
+        raise NotImplementedError
+
+    def look(self, query: Tensor, position: Tensor, memory: Memory) -> tuple[Tensor, Weights]:
+        """query [N, H] of N = B x K hypotheses at `position` [N] -> context [N, M], weights [B, K, S]."""
+        sentences = memory.mask.shape[0]
+        context, weights = self.attention(query.unflatten(0, (sentences, -1)), memory, position.view(sentences, -1))
+        return context.flatten(0, 1), weights
+
+    def climb(self, hidden: Tensor, layers: tuple[CellState, ...]) -> tuple[Tensor, tuple[CellState, ...]]:
+        """One step of the layers above the bottom: its output [N, H], their states -> top output, their next states."""
+        after = []
+        for module, before in zip(self.upper, layers, strict=True):
+            layer = cast(RecurrentLayer, module)
+            inputs = self.dropout(hidden)
+            state = layer.step(inputs, before)
+            after.append(state)
+            hidden = self.join(state.hidden, inputs)
+        return hidden, tuple(after)
+
+    def climb_sequence(self, hidden: Tensor, layers: tuple[CellState, ...]) -> Tensor:
+        """The same for all steps at once: [B, T, H] -> [B, T, H]. Only where nothing above feeds back below."""
+        for layer, before in zip(self.upper, layers, strict=True):
+            inputs = self.dropout(hidden)
+            hidden = self.join(layer(inputs, before)[0], inputs)
+        return hidden
+
+    def join(self, outputs: Tensor, inputs: Tensor) -> Tensor:
+        """A layer's output, with its input added if the stack is residual."""
+        return outputs + inputs if self.is_residual else outputs
+
+
+def all_positions(embedded: Tensor) -> Tensor:
+    """[B, T, E] -> target positions [B, T] int64, from 0."""
+    rows, steps = embedded.shape[:2]
+    return torch.arange(steps, device=embedded.device).expand(rows, steps)
+
+
+def stack_weights(steps: list[Weights]) -> Weights:
+    """Weights of single steps [B, 1, W] -> weights [B, T, W]."""
+    values = torch.cat([weights.values for weights in steps], 1)
+    positions = [weights.positions for weights in steps if weights.positions is not None]
+    return Weights(values, torch.cat(positions, 1) if positions else None, steps[0].source_length)

@@ -1,0 +1,94 @@
+"""Encoder: the source sentence as one state for each position.
+
+    h_j = [forward h_j ; backward h_j]        Bahdanau et al. 2015, A.2.1
+    h_j of the top layer                      Luong et al. 2015
+
+Sentences are padded on the right, and the backward direction reads each sentence from its own last token, so that
+padding is never read before a real token. `reverse_source` feeds the words from last to first (`</s>` stays last)
+and puts the states back in their places: positions are those of the sentence as written, in every alignment.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nmt_attn.model.cells import Cell, RecurrentLayer
+from nmt_attn.model.state import gather_last
+
+
+class Encoded(NamedTuple):
+    """What the encoder gives back."""
+
+    states: Tensor  # [B, S, M]
+    final_hidden: tuple[Tensor, ...]  # per layer [B, its size], forward direction first
+    final_cell: tuple[Tensor, ...]  # likewise, LSTM only
+
+
+class Direction(nn.Module):
+    """One layer read in one direction."""
+
+    def __init__(self, layer: RecurrentLayer, *, backward: bool) -> None:
+        super().__init__()
+        self.layer = layer
+        self.is_backward = backward
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """inputs [B, S, I], lengths [B] -> states [B, S, H], and hidden and cell [B, H] after the last token read."""
+        if self.is_backward:
+            inputs = reverse(inputs, lengths)
+        states, cells = self.layer(inputs, self.layer.zero_state(inputs))
+        final_cell = None if cells is None else gather_last(cells, lengths)
+        final = gather_last(states, lengths)
+        return (reverse(states, lengths) if self.is_backward else states), final, final_cell
+
+
+class EncoderLayer(nn.Module):
+    """One or two directions over the same inputs."""
+
+    def __init__(self, cells: list[Cell], inputs: int) -> None:
+        super().__init__()
+        layers = [RecurrentLayer(cell, inputs) for cell in cells]
+        self.directions = nn.ModuleList(Direction(layer, backward=i == 1) for i, layer in enumerate(layers))
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """inputs [B, S, I] -> states [B, S, M], final hidden and cell [B, M]; directions concatenated."""
+        read = [direction(inputs, lengths) for direction in self.directions]
+        states, final = (torch.cat([result[i] for result in read], -1) for i in (0, 1))
+        cells = [result[2] for result in read if result[2] is not None]
+        return states, final, torch.cat(cells, -1) if cells else None
+
+
+class Encoder(nn.Module):
+    """Stacked layers. `is_residual` adds a layer's input to its output wherever the two sizes are equal."""
+
+    def __init__(self, layers: list[EncoderLayer], *, dropout: float, is_residual: bool, is_reversed: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.dropout = nn.Dropout(dropout)
+        self.is_residual = is_residual
+        self.is_reversed = is_reversed
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Encoded:
+        """embedded source [B, S, E], lengths [B] int64 -> states and the final state of every layer."""
+        words = lengths - 1
+        states = reverse(embedded, words) if self.is_reversed else embedded
+        final_hidden, final_cell = [], []
+        for layer in self.layers:
+            inputs = self.dropout(states)
+            states, hidden, cell = layer(inputs, lengths)
+            if self.is_residual and inputs.shape == states.shape:
+                states = states + inputs
+            final_hidden.append(hidden)
+            if cell is not None:
+                final_cell.append(cell)
+        states = reverse(states, words) if self.is_reversed else states
+        return Encoded(states.contiguous(), tuple(final_hidden), tuple(final_cell))
+
+
+def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
+    """sequence [B, S, I] with the first `lengths` [B] positions of each sentence turned round, the rest in place."""
+    positions = torch.arange(sequence.shape[1], device=sequence.device)
+    turned = lengths.unsqueeze(1) - 1 - positions
+    source = torch.where(turned >= 0, turned, positions)
+    return sequence.take_along_dim(source.unsqueeze(2), 1)

@@ -1,0 +1,102 @@
+"""Luong's order: update, then look with the new state.
+
+    s_t = stack(s_{t-1}, W y_{t-1} [+ F f_{t-1}]);   c_t = attention(s_t);   h~_t = tanh(W_c [c_t ; s_t])
+
+Luong et al. 2015 (arXiv 1508.04025), eq. 5 and 3.3. p(y_t) = softmax(W_s h~_t), eq. 6. Input feeding brings
+f_{t-1} = h~_{t-1} (the paper) or c_{t-1} (google/seq2seq) to the next step's input; f_0 = 0. Without it nothing
+waits for attention: over a whole target the stack runs all steps at once, then attention does, then the readout.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.cells import Cell
+from nmt_attn.model.decoder import Decoder, all_positions, stack_weights
+from nmt_attn.model.initial_state import StartState
+from nmt_attn.model.projection import GateProjection, Projection
+from nmt_attn.model.readout import Readout
+from nmt_attn.model.state import DecoderState, Memory, Weights
+
+
+class AttentionalState(nn.Module):
+    """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper."""
+
+    def __init__(self, context: int, hidden: int, activation: Callable[[Tensor], Tensor], *, use_bias: bool) -> None:
+        super().__init__()
+        self.projection = Projection(context + hidden, hidden, bias=use_bias)  # W_c
+        self.activation = activation
+
+    def forward(self, context: Tensor, state: Tensor) -> Tensor:
+        """[..., M], [..., H] -> [..., H]."""
+        return self.activation(self.projection(torch.cat([context, state], -1)))
+
+
+class Feeding:
+    """What of the last step joins the next input: nothing, h~ or c. `size` is F."""
+
+    def __init__(self, size: int, choose: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.size = size
+        self.choose = choose  # (h~, c) -> f
+
+
+class LuongDecoder(Decoder):
+    """`feed` of the state is f_{t-1} [N, F], zero at first."""
+
+    def __init__(
+        self,
+        attention: Attention | NoAttention,
+        start_state: StartState,
+        cells: list[Cell],
+        embedding: int,
+        attentional_state: AttentionalState,
+        feeding: Feeding,
+        readout: Readout | None,
+        *,
+        dropout: float,
+        is_residual: bool,
+    ) -> None:
+        super().__init__(attention, start_state, cells, embedding, dropout=dropout, is_residual=is_residual)
+        self.attentional_state = attentional_state  # None of the readouts below: the paper's, h~ as it is
+        self.feeding = feeding
+        self.feed_size = feeding.size
+        self.feed_to_gates = GateProjection(feeding.size, self.bottom.hidden, self.bottom.gates, bias=False)
+        self.readout = readout
+
+    def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
+        attentional, context, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory)
+        return self._read(attentional, embedded, context), weights, after
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
+        gates = self.embedding_to_gates(embedded)
+        if self.feeding.size == 0:
+            hidden, _ = self.bottom.sequence(gates, state.layers[0])
+            top = self.climb_sequence(hidden, state.layers[1:])
+            context, weights = self.attention(top, memory, all_positions(top))
+            return self._read(self.attentional_state(context, top), embedded, context), weights
+        attentional, contexts, steps = [], [], []
+        for step_gates in gates.unbind(1):
+            step_attentional, step_context, step_weights, state = self._advance(step_gates, state, memory)
+            attentional.append(step_attentional)
+            contexts.append(step_context)
+            steps.append(step_weights)
+        return self._read(torch.stack(attentional, 1), embedded, torch.stack(contexts, 1)), stack_weights(steps)
+
+    def _advance(
+        self, word_gates: Tensor, state: DecoderState, memory: Memory
+    ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
+        """-> h~ [N, H], c [N, M], weights, next state."""
+        bottom = self.bottom(word_gates + self.feed_to_gates(state.feed), state.layers[0])
+        top, above = self.climb(bottom.hidden, state.layers[1:])
+        context, weights = self.look(top, state.position, memory)
+        attentional = self.attentional_state(context, top)
+        feed = self.feeding.choose(attentional, context)
+        return attentional, context, weights, DecoderState((bottom, *above), feed, state.position + 1)
+
+    def _read(self, attentional: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
+        """The paper's readout is h~ itself; deep and maxout put a layer over h~, y and c."""
+        if self.readout is None:
+            return self.dropout(attentional)
+        return self.dropout(self.readout(attentional, embedded, context))

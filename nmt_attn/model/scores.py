@@ -1,0 +1,184 @@
+"""Scores: how well each source position matches the decoder's query.
+
+    additive   v_a . tanh(W_a s + U_a h)         Bahdanau et al. 2015 (arXiv 1409.0473v7), A.1.2
+    dot        s . h                             Luong et al. 2015 (arXiv 1508.04025), between eq. 7 and 8
+    general    s . W_a h
+    concat     v_a . tanh(W_a [s ; h])
+    location   the j-th number of W_a s          Luong et al. 2015, eq. 8
+    scaled-dot, scaled-general, normed-additive: dot / sqrt(H); g (s . W_a h); g v / |v| . tanh(W_a s + U_a h + b)
+                                                 (the last two as in tensorflow/nmt)
+
+Letters of shapes: nmt_attn/types.py.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nmt_attn.model.projection import Projection
+
+
+class ScoreSizes(NamedTuple):
+    """What a score is built from; each takes what it needs."""
+
+    decoder: int  # H, of the query
+    encoder: int  # M, of an encoder state
+    hidden: int  # A, inside additive and concat
+    positions: int  # source positions that `location` can score
+    use_bias: bool  # a bias inside the tanh
+    project: bool  # dot: a learned projection of the keys where M and H differ
+    identity_keys: bool  # concat: no matrix on the encoder states
+
+
+class Score(nn.Module):
+    """Contract. A score never masks and never normalises: `Attention` does both."""
+
+    def project_keys(self, encoder_states: Tensor) -> Tensor:
+        """[B, S, M] -> [B, S, A]. Called once per sentence; by default the identity."""
+        return encoder_states
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        """[B, T, H], [B, S, A], positions of the keys [B, S] int64 -> scores [B, T, S], any real numbers."""
+        raise NotImplementedError
+
+
+class Additive(Score):
+    """v_a . tanh(W_a s + U_a h [+ b]). U_a h is the key."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__()
+        self.query_projection = Projection(sizes.decoder, sizes.hidden, bias=sizes.use_bias)  # W_a
+        self.key_projection = Projection(sizes.encoder, sizes.hidden, bias=False)  # U_a
+        self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_a
+
+    def project_keys(self, encoder_states: Tensor) -> Tensor:
+        return self.key_projection(encoder_states)
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return additive_scores(self.query_projection(query), keys, self.vector)
+
+
+class NormedAdditive(Additive):
+    """g v / |v| . tanh(W_a s + U_a h + b), with a learned gain g (Salimans and Kingma 2016)."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__(sizes)
+        self.gain = nn.Parameter(torch.tensor(sizes.hidden**-0.5))  # g
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        vector = self.gain * self.vector / self.vector.norm()
+        return additive_scores(self.query_projection(query), keys, vector)
+
+
+class Dot(Score):
+    """s . h. Sizes that differ need `project`: s . P h with a learned P."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__()
+        self.key_projection: nn.Module = nn.Identity()
+        if sizes.project and sizes.encoder != sizes.decoder:
+            self.key_projection = Projection(sizes.encoder, sizes.decoder, bias=False)  # P
+
+    def project_keys(self, encoder_states: Tensor) -> Tensor:
+        keys: Tensor = self.key_projection(encoder_states)
+        return keys
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return query @ keys.transpose(1, 2)
+
+
+class ScaledDot(Dot):
+    """s . h / sqrt(H), which keeps the spread of the scores free of the size."""
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return super().forward(query, keys, positions) * query.shape[-1] ** -0.5
+
+
+class General(Score):
+    """s . W_a h. Here A = H: the keys are brought to the size of the query."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__()
+        self.key_projection = Projection(sizes.encoder, sizes.decoder, bias=False)  # W_a
+
+    def project_keys(self, encoder_states: Tensor) -> Tensor:
+        return self.key_projection(encoder_states)
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return query @ keys.transpose(1, 2)
+
+
+class ScaledGeneral(General):
+    """g (s . W_a h), with a learned gain g that starts at 1."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__(sizes)
+        self.gain = nn.Parameter(torch.tensor(1.0))  # g
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return self.gain * super().forward(query, keys, positions)
+
+
+class Concat(Score):
+    """v_a . tanh(W_a [s ; h] [+ b]), the product with h taken once per sentence."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__()
+        self.decoder_size = sizes.decoder
+        self.projection = Projection(sizes.decoder + sizes.encoder, sizes.hidden, bias=sizes.use_bias)  # W_a
+        self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_a
+
+    def project_keys(self, encoder_states: Tensor) -> Tensor:
+        return encoder_states @ self.projection.weight[:, self.decoder_size :].T
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        projected = nn.functional.linear(query, self.projection.weight[:, : self.decoder_size], self.projection.bias)
+        return additive_scores(projected, keys, self.vector)
+
+
+class ConcatIdentity(Score):
+    """v_a . tanh(W_a s + h [+ b]): the variant of Luong's own code, with no matrix on h (so A = M)."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__()
+        self.query_projection = Projection(sizes.decoder, sizes.encoder, bias=sizes.use_bias)  # W_a
+        self.vector = nn.Parameter(torch.empty(sizes.encoder))  # v_a
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return additive_scores(self.query_projection(query), keys, self.vector)
+
+
+class Location(Score):
+    """The j-th number of W_a s: the content of h_j is not looked at.
+
+    Differs: a position that W_a has no row for gets so low a score that it has no weight beside one that has.
+    """
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__()
+        self.projection = Projection(sizes.decoder, sizes.positions, bias=False)  # W_a
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        known = self.projection.out_features
+        per_position = self.projection(query)  # [B, T, positions]
+        index = positions.clamp(max=known - 1).unsqueeze(1).expand(-1, query.shape[1], -1)
+        scores = per_position.gather(2, index)  # [B, T, S]
+        return scores.masked_fill((positions >= known).unsqueeze(1), torch.finfo(scores.dtype).min / 2)
+
+
+def additive_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
+    """projected queries [B, T, A], keys [B, S, A], v [A] -> v . tanh(query + key) [B, T, S]."""
+    return torch.tanh(queries.unsqueeze(2) + keys.unsqueeze(1)) @ vector
+
+
+SCORES: dict[str, type[Score]] = {
+    "additive": Additive,
+    "normed-additive": NormedAdditive,
+    "dot": Dot,
+    "scaled-dot": ScaledDot,
+    "general": General,
+    "scaled-general": ScaledGeneral,
+    "concat": Concat,
+    "location": Location,
+}

@@ -1,0 +1,73 @@
+"""Records of the model and how rows are taken from them.
+
+`Memory` is what one look at the source leaves behind: computed once per sentence, a value, never parked on a module.
+"""
+
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+Record = TypeVar("Record")
+
+
+class CellState(NamedTuple):
+    """State of one recurrent layer."""
+
+    hidden: Tensor  # [N, H]
+    cell: Tensor | None  # [N, H], LSTM only
+
+
+class Memory(NamedTuple):
+    """The encoded source."""
+
+    encoder_states: Tensor  # [B, S, M]
+    keys: Tensor  # [B, S, A], the score's projection of the encoder states
+    mask: Tensor  # [B, S] bool, True = can be attended to
+    lengths: Tensor  # [B] int64, how many positions can be attended to
+    source_lengths: Tensor  # [B] int64, `</s>` counted
+    final_hidden: tuple[Tensor, ...]  # per encoder layer [B, M]; directions concatenated, forward first
+    final_cell: tuple[Tensor, ...]  # likewise, LSTM only
+
+
+class DecoderState(NamedTuple):
+    """What the decoder carries from step to step. N = B x K rows, the K of one sentence adjacent."""
+
+    layers: tuple[CellState, ...]  # bottom first
+    feed: Tensor  # [N, F], what input feeding brings along; F = 0 without it
+    position: Tensor  # [N] int64, index of the next target position, from 0
+
+
+class Weights(NamedTuple):
+    """Attention weights; a local window keeps only the positions that it saw."""
+
+    values: Tensor  # [B, T, W]
+    positions: Tensor | None  # [B, T, W] int64, None where W = S and position w is column w
+    source_length: int  # S
+
+    def dense(self) -> Tensor:
+        """weights [B, T, S], zero outside the window."""
+        if self.positions is None:
+            return self.values
+        full = self.values.new_zeros(*self.values.shape[:2], self.source_length)
+        return full.scatter_add(2, self.positions, self.values)
+
+
+def select_rows(record: Record, rows: Tensor) -> Record:
+    """`record` with rows [R] int64 of axis 0 of every tensor in it, in that order; rows may repeat."""
+    return _select(record, rows)
+
+
+def _select(record: Any, rows: Tensor) -> Any:
+    if isinstance(record, Tensor):
+        return record.index_select(0, rows)
+    if isinstance(record, tuple):
+        parts = [_select(part, rows) for part in record]
+        return type(record)(*parts) if hasattr(record, "_fields") else tuple(parts)
+    return record
+
+
+def gather_last(states: Tensor, lengths: Tensor) -> Tensor:
+    """states [B, S, H], lengths [B] -> the state at each sentence's last position [B, H]."""
+    rows = torch.arange(states.shape[0], device=states.device)
+    return states[rows, lengths - 1]

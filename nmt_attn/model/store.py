@@ -1,0 +1,48 @@
+"""Models on disk: safetensors weights beside the resolved configuration. Nothing that is loaded can run code."""
+
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+
+from nmt_attn.config import Config
+from nmt_attn.config_file import load_config, save_config
+from nmt_attn.errors import CheckpointError
+from nmt_attn.files import reason, replacing
+from nmt_attn.model.build import build_model
+from nmt_attn.model.seq2seq import Seq2Seq
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.yaml"
+
+
+def model_from_config(config: Config, source_size: int, target_size: int) -> Seq2Seq:
+    """A new model for vocabularies of these sizes."""
+    return build_model(config.model, source_size, target_size, positions=config.data.max_length + 1)
+
+
+def save_model(model: Seq2Seq, config: Config, folder: Path) -> None:
+    """Writes weights and configuration into `folder`; each file is replaced whole or not at all."""
+    sizes = {
+        "source_size": str(model.source_embedding.num_embeddings),
+        "target_size": str(model.target_embedding.num_embeddings),
+    }
+    with replacing(folder / WEIGHTS) as path:
+        safetensors.torch.save_model(model, str(path), metadata=sizes)
+    save_config(config, folder / CONFIG)
+
+
+def load_model(folder: Path) -> Seq2Seq:
+    """The model of `folder` on the CPU, in evaluation mode. Raises CheckpointError."""
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: expected a model folder with {WEIGHTS}, got none")
+    config = load_config(folder / CONFIG, [])
+    try:
+        with safe_open(path, framework="pt") as stream:
+            sizes = stream.metadata()
+        model = model_from_config(config, int(sizes["source_size"]), int(sizes["target_size"]))
+        safetensors.torch.load_model(model, path)
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: expected the weights of this model, got {reason(error)}") from error
+    return model.eval()
