@@ -1,0 +1,107 @@
+"""Batches: which pairs go together, and the one place that pads. Lengths are tokens with `</s>`.
+
+A plan is a list of arrays of row numbers, one a batch; every row is in it once. It is a pure function of the
+lengths, the seed and the epoch, so training that was interrupted finds the rest of its epoch again.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nmt_attn.data.encoded import EncodedCorpus, Ids, Lengths
+from nmt_attn.types import BOS, EOS, PAD, Batch
+
+Plan = list[NDArray[np.int64]]
+
+
+class SourceBatch(NamedTuple):
+    """Padded source sentences; each ends with `</s>`, which the lengths count."""
+
+    src_ids: Tensor  # [B, S] int64
+    src_lengths: Tensor  # [B] int64
+
+
+def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int) -> Plan:
+    """The batches of one epoch, in random order; those in one batch are of nearly the same length.
+
+    The whole epoch is shuffled, sorted by the longer side (ties stay shuffled) and cut where sentences x longest
+    side would exceed `batch_tokens`. A pair that exceeds it alone is a batch of its own.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(source_lengths))
+    batches = _sort_and_cut(order, np.maximum(source_lengths, target_lengths), batch_tokens)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def plan_evaluation(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int) -> Plan:
+    """The batches of one look at every pair, from short to long, without chance."""
+    order = np.arange(len(source_lengths))
+    return _sort_and_cut(order, np.maximum(source_lengths, target_lengths), batch_tokens)
+
+
+def padding_share(plan: Plan, source_lengths: Lengths, target_lengths: Lengths) -> float:
+    """The share, from 0 to 1, of padding among all positions of both sides."""
+    if not plan:
+        return 0.0
+    order = np.concatenate(plan)
+    sizes = np.array([len(rows) for rows in plan])
+    starts = np.cumsum(sizes) - sizes
+    sides = [source_lengths[order], target_lengths[order]]
+    positions = sum(int((np.maximum.reduceat(side, starts) * sizes).sum()) for side in sides)
+    return 1 - sum(int(side.sum()) for side in sides) / positions
+
+
+def batches(corpus: EncodedCorpus, plan: Plan) -> Iterator[Batch]:
+    """The batches of the plan, in its order."""
+    for indices in plan:
+        rows = corpus.rows(indices)
+        yield collate(rows.source, rows.target)
+
+
+def collate(source_ids: Sequence[Sequence[int] | Ids], target_ids: Sequence[Sequence[int] | Ids]) -> Batch:
+    """A padded batch of ids without `<s>` and `</s>`; adds both. Needs one pair at least."""
+    assert len(source_ids) == len(target_ids), "as many sources as targets"
+    source = collate_source(source_ids)
+    tgt_lengths = torch.tensor([len(row) + 1 for row in target_ids])
+    return Batch(
+        src_ids=source.src_ids,
+        src_lengths=source.src_lengths,
+        tgt_in=_padded(target_ids, before=[BOS], after=[]),
+        tgt_out=_padded(target_ids, before=[], after=[EOS]),
+        tgt_lengths=tgt_lengths,
+    )
+
+
+def collate_source(source_ids: Sequence[Sequence[int] | Ids]) -> SourceBatch:
+    """A padded batch of source sentences alone; adds `</s>`. Needs one sentence at least."""
+    lengths = torch.tensor([len(row) + 1 for row in source_ids])
+    return SourceBatch(_padded(source_ids, before=[], after=[EOS]), lengths)
+
+
+def _padded(rows: Sequence[Sequence[int] | Ids], *, before: list[int], after: list[int]) -> Tensor:
+    """[B, longest + 1] int64: each row between `before` and `after`, one of which holds one id."""
+    padded = np.full((len(rows), max(len(row) for row in rows) + 1), PAD, np.int64)
+    first = len(before)
+    for line, row in zip(padded, rows, strict=True):
+        line[:first] = before
+        line[first : first + len(row)] = row
+        line[first + len(row) : len(row) + 1] = after
+    return torch.from_numpy(padded)
+
+
+def _sort_and_cut(order: NDArray[np.int64], longer: Lengths, batch_tokens: int) -> Plan:
+    order = order[np.argsort(longer[order], kind="stable")]
+    ascending = longer[order]
+    plan, start = [], 0
+    while start < len(order):
+        most = max(batch_tokens // int(ascending[start]), 1)
+        window = ascending[start : start + most]
+        fitting = int(np.count_nonzero(np.arange(1, len(window) + 1) * window <= batch_tokens))
+        stop = start + max(fitting, 1)
+        plan.append(order[start:stop])
+        start = stop
+    return plan

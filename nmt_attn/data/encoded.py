@@ -1,0 +1,124 @@
+"""Encoded corpora: pairs of ids in an Arrow file that is mapped into memory and never decoded as a whole.
+
+The file is what the `datasets` library keeps: columns `source` and `target` (lists of int32, without `<s>` and
+`</s>`) and, where the text is kept, `source_text` and `target_text`.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt_attn.types import SentencePair
+
+Ids = NDArray[np.int32]
+Lengths = NDArray[np.int64]
+
+CHUNK_PAIRS = 50_000
+"""Pairs written at a time: all that is ever held as Python objects."""
+
+
+class EncodedPair(NamedTuple):
+    """One pair as ids without `<s>` and `</s>`, and its text as written in the corpus."""
+
+    source: list[int]
+    target: list[int]
+    text: SentencePair
+
+
+class Rows(NamedTuple):
+    """Some pairs of a corpus: int32 arrays that look into the mapped file (read-only)."""
+
+    source: list[Ids]
+    target: list[Ids]
+
+
+class EncodedCorpus:
+    """Pairs of ids on disk. Lengths, in tokens with `</s>`, are held in memory."""
+
+    def __init__(self, table: Any) -> None:
+        """`table`: an Arrow table, or a dataset's `data`, with the columns above."""
+        self._table = table
+        self._source = _Column(table.column("source").chunks)
+        self._target = _Column(table.column("target").chunks)
+        self.source_lengths = self._source.lengths + 1
+        self.target_lengths = self._target.lengths + 1
+
+    def __len__(self) -> int:
+        return len(self.source_lengths)
+
+    def rows(self, indices: NDArray[np.integer[Any]]) -> Rows:
+        """The pairs at `indices`, in that order, without `<s>` and `</s>`."""
+        return Rows(self._source.rows(indices), self._target.rows(indices))
+
+    def texts(self) -> list[SentencePair]:
+        """The text of every pair as written in the corpus; only of a corpus that was written with its text."""
+        sources = self._table.column("source_text").to_pylist()
+        targets = self._table.column("target_text").to_pylist()
+        return [SentencePair(source, target) for source, target in zip(sources, targets, strict=True)]
+
+
+def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool) -> None:
+    """Writes the pairs to an Arrow file, chunk by chunk. Raises OSError if the disk does not let it."""
+    import pyarrow as pa
+    from datasets.arrow_writer import ArrowWriter
+
+    ids = pa.list_(pa.int32())
+    fields = {"source": ids, "target": ids}
+    if keep_text:
+        fields |= {"source_text": pa.string(), "target_text": pa.string()}
+    schema = pa.schema(list(fields.items()))
+    with ArrowWriter(schema=schema, path=str(path)) as writer:
+        for chunk in _chunks(pairs):
+            columns = [_list_array([pair.source for pair in chunk]), _list_array([pair.target for pair in chunk])]
+            if keep_text:
+                columns += [pa.array([pair.text.source for pair in chunk], pa.string())]
+                columns += [pa.array([pair.text.target for pair in chunk], pa.string())]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema), writer_batch_size=CHUNK_PAIRS)
+        writer.finalize()
+
+
+def open_encoded(path: Path) -> EncodedCorpus:
+    """The corpus in an Arrow file, mapped into memory. Raises OSError or ValueError if the file is damaged."""
+    from datasets import Dataset
+
+    return EncodedCorpus(Dataset.from_file(str(path)).data)
+
+
+class _Column:
+    """Lists of int32 in chunks, without a Python object for each."""
+
+    def __init__(self, chunks: list[Any]) -> None:
+        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._values = [chunk.values.to_numpy() for chunk in chunks]
+        sizes = [len(chunk) for chunk in chunks]
+        self._starts = np.cumsum([0, *sizes[:-1]]) if sizes else np.zeros(0, np.int64)  # first row of each chunk
+        lengths = [np.diff(offsets) for offsets in self._offsets]
+        self.lengths: Lengths = np.concatenate([np.zeros(0, np.int64), *lengths]).astype(np.int64)
+
+    def rows(self, indices: NDArray[np.integer[Any]]) -> list[Ids]:
+        chunks = np.searchsorted(self._starts, indices, side="right") - 1
+        return [self._row(int(chunk), int(i)) for chunk, i in zip(chunks, indices, strict=True)]
+
+    def _row(self, chunk: int, index: int) -> Ids:
+        row, offsets = index - int(self._starts[chunk]), self._offsets[chunk]
+        values: Ids = self._values[chunk][offsets[row] : offsets[row + 1]]
+        return values
+
+
+def _list_array(rows: list[list[int]]) -> Any:
+    import pyarrow as pa
+
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    values = np.fromiter((i for row in rows for i in row), np.int32, count=int(offsets[-1]))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+
+
+def _chunks(pairs: Iterable[EncodedPair]) -> Iterator[list[EncodedPair]]:
+    iterator = iter(pairs)
+    while chunk := list(islice(iterator, CHUNK_PAIRS)):
+        yield chunk
