@@ -117,7 +117,7 @@ def _read_record(path: Path) -> tuple[str, bool]:
         kind, lowercase = record["tokenizer"], record["lowercase"]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {text[:80]!r}") from error
-    if kind not in TOKENIZERS or not isinstance(lowercase, bool):
+    if not isinstance(kind, str) or kind not in TOKENIZERS or not isinstance(lowercase, bool):
         raise CheckpointError(f"{path}: expected a tokenizer of {', '.join(TOKENIZERS)}, got {kind!r}")
     return kind, lowercase
 
