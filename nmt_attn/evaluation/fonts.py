@@ -1,0 +1,139 @@
+"""Fonts: which families can write a text, so that no picture shows boxes in place of letters.
+
+Matplotlib brings DejaVu Sans (Latin, Greek, Cyrillic, Hebrew, Arabic, ...). The package `pymupdf-fonts` brings FiraGO,
+which adds Devanagari and Thai on every machine alike. What both lack is looked for among the fonts installed.
+Matplotlib shapes text itself since 3.11 (libraqm): joined letters, reordered vowel signs, conjuncts.
+"""
+
+import importlib
+import logging
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nmt_attn.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.font_manager import FontEntry
+
+BASE_FAMILY = "DejaVu Sans"
+BUNDLED_FAMILY = "FiraGO"
+NOT_LETTERS = ("lastresort", "last resort", "adobe blank", "emoji")
+"""Parts of the names of fonts that claim characters and draw boxes, nothing, or bitmaps."""
+CJK_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC"})
+
+
+class FontChoice(NamedTuple):
+    """Families in the order in which they are asked for a character, and the characters that none has."""
+
+    families: tuple[str, ...]
+    missing: frozenset[str]
+
+    def can_write(self, text: str) -> bool:
+        """Whether every character of `text` has a glyph."""
+        return self.missing.isdisjoint(text)
+
+
+def choose_fonts(text: str) -> FontChoice:
+    """The fewest families found that write `text`, `BASE_FAMILY` first."""
+    quiet = logging.getLogger("matplotlib.font_manager")
+    quiet.setLevel(logging.ERROR)  # it tells of its cache and of every odd font, which helps no reader of a picture
+    left = frozenset(character for character in text if needs_glyph(character))
+    families: list[str] = []
+    for family, characters in _families(left):
+        covered = left & characters
+        if covered or not families:
+            families.append(family)
+            left -= covered
+        if not left:
+            break
+    return FontChoice(tuple(families), left)
+
+
+def needs_glyph(character: str) -> bool:
+    """Whether a character is seen: not a space, control, format character or variation selector."""
+    return unicodedata.category(character)[0] not in "ZC" and not 0xFE00 <= ord(character) <= 0xFE0F
+
+
+def scripts_of(characters: Iterable[str]) -> list[str]:
+    """The scripts of the characters by their Unicode names: CJK, DEVANAGARI, ..."""
+    return sorted({unicodedata.name(character, "UNNAMED").split()[0] for character in characters})
+
+
+def missing_note(choice: FontChoice) -> str | None:
+    """One line that says which scripts have no font and what to install; None if none is missing."""
+    if not choice.missing:
+        return None
+    scripts = scripts_of(choice.missing)
+    packages = sorted({"fonts-noto-cjk" if name in CJK_SCRIPTS else "fonts-noto-core" for name in scripts})
+    return (
+        f"no installed font has {', '.join(scripts)}: such words are drawn as their positions "
+        f"(install a font, on Debian {' '.join(packages)})"
+    )
+
+
+def _families(wanted: frozenset[str]) -> Iterable[tuple[str, frozenset[str]]]:
+    """Each family with those of its characters that are wanted; the costly search comes last."""
+    from matplotlib import get_data_path
+
+    yield BASE_FAMILY, _characters(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 0, wanted)
+    bundled = _bundled_font()
+    if bundled is not None:
+        yield BUNDLED_FAMILY, _characters(bundled, 0, wanted)
+    found = [(entry.name, _characters(Path(entry.fname), entry.index, wanted)) for entry in _installed_fonts()]
+    yield from sorted(found, key=lambda family: -len(family[1]))
+
+
+def _installed_fonts() -> "list[FontEntry]":
+    """Upright fonts of usual weight, names with Noto and Sans first; also those newer than matplotlib's list."""
+    from matplotlib import font_manager
+
+    known = {entry.fname for entry in font_manager.fontManager.ttflist}
+    for path in font_manager.findSystemFonts():
+        if path not in known:
+            _add_font(Path(path))
+    entries = [
+        entry
+        for entry in font_manager.fontManager.ttflist
+        if entry.style == "normal" and entry.weight in (400, "normal", "regular", "book")
+        if not any(part in entry.name.lower() for part in NOT_LETTERS)
+    ]
+    return sorted(entries, key=lambda entry: ("Noto" not in entry.name, "Sans" not in entry.name, entry.name))
+
+
+@cache
+def _bundled_font() -> Path | None:
+    """FiraGO as a file that matplotlib can open, kept beside matplotlib's own cache; None without the package."""
+    from matplotlib import get_cachedir
+
+    try:
+        package = importlib.import_module("pymupdf_fonts")
+    except ImportError:
+        return None
+    path = Path(get_cachedir(), "FiraGO-Regular.ttf")
+    if not path.is_file():
+        with replacing(path) as temporary:
+            temporary.write_bytes(package.fontbuffers["figo"]())
+    _add_font(path)
+    return path
+
+
+def _add_font(path: Path) -> None:
+    from matplotlib import font_manager
+
+    try:
+        font_manager.fontManager.addfont(path)
+    except (RuntimeError, OSError, ValueError):
+        return  # a file that FreeType cannot read is no font for us
+
+
+def _characters(path: Path, index: int, wanted: frozenset[str]) -> frozenset[str]:
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        font = FT2Font(path, face_index=index)
+    except (RuntimeError, OSError, ValueError):
+        return frozenset()
+    return frozenset(character for character in wanted if font.get_char_index(ord(character)))
