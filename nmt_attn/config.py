@@ -107,12 +107,14 @@ class AttentionConfig(Section):
 
     score: ScoreName = Field("additive", description="how a source position is matched with the query")
     window: WindowName = Field("global", description="which source positions can be seen")
-    hidden: Count | None = Field(None, description="A of additive and concat; by default the decoder's hidden")
+    hidden: Count | None = Field(
+        None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
+    )
     bias: bool = Field(False, description="bias inside additive, concat and normed-additive")
     concat_keys: Literal["projected", "identity"] = Field(
         "projected", description="concat: W on [s; h] (arXiv), or identity on h (Luong's own code)"
     )
-    project: bool = Field(False, description="dot, scaled-dot: a learned projection where the sizes differ")
+    project: bool = Field(False, description="dot, scaled-dot: a learned projection, for sizes that differ")
     attend_eos: bool = Field(True, description="whether the source's </s> can be attended to")
     max_positions: Count | None = Field(
         None, description="location: positions that can be scored; by default data.max_length + 1"
@@ -185,13 +187,12 @@ class TrainingConfig(Section):
         "constant", description="of the learning rate over the updates"
     )
     warmup_updates: int = Field(0, ge=0, description="linear rise from 0 at the start, with every schedule")
-    decay_after: float = Field(
-        0.5, gt=0, description="halving: the epoch after which every epoch halves; step-halving: the share of updates"
-    )
+    halve_after_epochs: Count = Field(5, description="halving: the rate halves at the start of each later epoch")
+    decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
     decay_times: Count = Field(4, description="step-halving: how often the rate is halved until the end")
     decay_factor: Fraction = Field(0.5, description="plateau: factor when validation has not improved")
     decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain that are forgiven")
-    minimum_rate: float = Field(0.0, ge=0, description="plateau, cosine, linear: the rate never falls below")
+    minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
     validate_updates: Count | None = Field(None, description="validate every so many updates; by default every epoch")

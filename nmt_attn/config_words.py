@@ -4,6 +4,7 @@ import difflib
 import json
 import types
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import annotated_types
@@ -51,6 +52,32 @@ def all_keys(section: type[Section] = Config, above: Keys = ()) -> Iterator[Keys
         yield (*above, name)
         if inner := section_of(field):
             yield from all_keys(inner, (*above, name))
+
+
+def value_at(config: Config, key: str) -> Any:
+    """The value of `section.key`."""
+    return reduce(getattr, key.split("."), config)
+
+
+def is_default(config: Config, key: str) -> bool:
+    """Whether the key has the value it would have if the file did not name it."""
+    return bool(value_at(config, key) == value_at(Config(), key))
+
+
+def complain(config: Config, key: str, expected: str, hint: str = "") -> str:
+    """`key: expected ..., got ... (hint)`."""
+    return f"{key}: expected {expected}, got {show(value_at(config, key))}" + (f" ({hint})" if hint else "")
+
+
+def with_value(config: Config, key: str) -> str:
+    """`key value`, as a reason."""
+    return f"{key} {show(value_at(config, key))}"
+
+
+def complain_idle(config: Config, key: str, reason: str, hint: str = "") -> str:
+    """The message for a key that must be at its default because of `reason`."""
+    default = show(value_at(Config(), key))
+    return complain(config, key, f"{default}, as any other value has no effect with {reason}", hint)
 
 
 def did_you_mean(word: str, choices: Iterable[str], likeness: float = 0.7) -> str | None:

@@ -35,8 +35,8 @@ def test_overrides_lie_on_top_of_the_file_and_the_last_one_counts() -> None:
 
 
 def test_an_override_may_hold_a_whole_section() -> None:
-    config = parse_config("", ["data.train={tsv: f.tsv, source: 2, target: 1}"], "f.yaml")
-    assert config.data.train == CorpusConfig(tsv="f.tsv", source=2, target=1)
+    config = parse_config("", ["data.train={builtin: demo, split: valid, limit: 7}"], "f.yaml")
+    assert config.data.train == CorpusConfig(builtin="demo", split="valid", limit=7)
 
 
 def test_a_corpus_that_names_its_place_takes_nothing_from_the_default() -> None:

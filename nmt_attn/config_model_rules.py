@@ -1,0 +1,139 @@
+"""Which keys of `model` contradict each other: sizes that cannot meet, and options that would change nothing.
+
+The options that hang on one other key alone stand in the table of nmt_attn/config_rules.py.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from nmt_attn.config import Config
+from nmt_attn.config_sizes import encoder_directions, encoder_sizes, layer_below_start, readout_size
+from nmt_attn.config_words import complain, complain_idle, join_words, show, with_value
+
+SCORES_WITH_TANH = ("additive", "normed-additive", "concat")
+
+
+def _layers(config: Config) -> Iterator[str]:
+    encoder, decoder = config.model.encoder, config.model.decoder
+    if encoder.bidirectional == "bottom" and encoder.layers == 1:
+        expected = f"true or false with {with_value(config, 'model.encoder.layers')}"
+        yield complain(config, "model.encoder.bidirectional", expected, "true is the same here")
+    sizes = [encoder.embedding, *encoder_sizes(encoder)]
+    if encoder.residual and not any(above == below for below, above in pairwise(sizes)):
+        reason = f"{with_value(config, 'model.encoder.layers')} and {with_value(config, 'model.encoder.embedding')}"
+        hint = f"no layer's input is as large as its output: {', '.join(map(str, sizes))}"
+        yield complain_idle(config, "model.encoder.residual", reason, hint)
+    if decoder.residual and decoder.layers == 1:
+        yield complain_idle(config, "model.decoder.residual", with_value(config, "model.decoder.layers"))
+
+
+def _attention(config: Config) -> Iterator[str]:
+    attention = config.model.attention
+    is_identity = attention.score == "concat" and attention.concat_keys == "identity"
+    has_inner = attention.score in SCORES_WITH_TANH and not is_identity
+    if attention.hidden is not None and not has_inner and attention.window != "local-p":
+        other = "model.attention.concat_keys" if is_identity else "model.attention.score"
+        hint = f"it is for {join_words(map(show, SCORES_WITH_TANH))} and for model.attention.window 'local-p'"
+        yield complain_idle(config, "model.attention.hidden", with_value(config, other), hint)
+    if attention.score not in ("dot", "scaled-dot"):
+        return
+    is_equal = encoder_sizes(config.model.encoder)[-1] == config.model.decoder.hidden
+    reason = f"{with_value(config, 'model.attention.score')} and {_encoder_words(config, -1)}"
+    if attention.project and is_equal:
+        yield complain_idle(
+            config, "model.attention.project", f"{reason} = {with_value(config, 'model.decoder.hidden')}"
+        )
+    if not attention.project and not is_equal:
+        hint = "or take model.attention.score: general, or model.attention.project: true"
+        expected = f"{encoder_sizes(config.model.encoder)[-1]} with {reason}"
+        yield complain(config, "model.decoder.hidden", expected, hint)
+
+
+def _encoder_words(config: Config, layer: int) -> str:
+    """`model.encoder.hidden 256 x 2 directions`."""
+    directions = encoder_directions(config.model.encoder)[layer]
+    return with_value(config, "model.encoder.hidden") + (" x 2 directions" if directions == 2 else "")
+
+
+def _first_state(config: Config) -> Iterator[str]:
+    encoder, decoder = config.model.encoder, config.model.decoder
+    if decoder.init == "last":
+        yield from _same_size(config, "model.decoder.init")
+    if decoder.init == "backward-first" and encoder_directions(encoder)[-1] == 1:
+        expected = (
+            f"true with {with_value(config, 'model.decoder.init')}, which reads the backward direction of the top layer"
+        )
+        yield complain(config, "model.encoder.bidirectional", expected)
+    if decoder.cell != "lstm":
+        return
+    if decoder.init_cell in ("last", "bridge") and encoder.cell != "lstm":
+        hint = "or take model.decoder.init_cell: zero or copy"
+        yield complain(
+            config, "model.encoder.cell", f"'lstm' with {with_value(config, 'model.decoder.init_cell')}", hint
+        )
+    elif decoder.init_cell == "last":
+        yield from _same_size(config, "model.decoder.init_cell")
+    if decoder.init_cell == "copy" and decoder.init == "zero":
+        yield complain_idle(config, "model.decoder.init_cell", with_value(config, "model.decoder.init"))
+
+
+def _same_size(config: Config, key: str) -> Iterator[str]:
+    """The first layer of the decoder that cannot take over the encoder's final state as it is."""
+    sizes = encoder_sizes(config.model.encoder)
+    for layer in range(config.model.decoder.layers):
+        below = layer_below_start(layer, config.model.encoder)
+        if sizes[below] != config.model.decoder.hidden:
+            expected = (
+                f"{sizes[below]} with {with_value(config, key)}, the size of layer {below + 1} of the encoder "
+                f"({_encoder_words(config, below)})"
+            )
+            yield complain(config, "model.decoder.hidden", expected, f"or take {key}: bridge")
+            return
+
+
+def _source_reaches_decoder(config: Config) -> Iterator[str]:
+    """Without attention, what the decoder knows of the source is its first state or the fixed context."""
+    attention, decoder = config.model.attention, config.model.decoder
+    if attention.score != "none" or attention.fixed_context:
+        return
+    from_cell = decoder.cell == "lstm" and decoder.init_cell in ("last", "bridge")
+    if decoder.init == "zero" and not from_cell:
+        hint = "or take model.attention.fixed_context: true"
+        expected = (
+            f"another than 'zero' with {with_value(config, 'model.attention.score')}, as nothing of the source is seen"
+        )
+        yield complain(config, "model.decoder.init", expected, hint)
+    if decoder.style == "luong" and decoder.input_feeding == "context":
+        reason = f"{with_value(config, 'model.attention.score')} and model.attention.fixed_context false"
+        yield complain_idle(config, "model.decoder.input_feeding", reason)
+
+
+def _readout(config: Config) -> Iterator[str]:
+    decoder = config.model.decoder
+    if decoder.readout_hidden is not None and decoder.style == "luong" and decoder.readout == "linear":
+        reason = f"{with_value(config, 'model.decoder.style')} and {with_value(config, 'model.decoder.readout')}"
+        yield complain_idle(config, "model.decoder.readout_hidden", reason, "the attentional state is read as it is")
+
+
+def _tied(config: Config) -> Iterator[str]:
+    model, reason = config.model, with_value(config, "model.tie")
+    if model.tie in ("target-output", "all") and readout_size(model.decoder) != model.decoder.embedding:
+        key = "readout_hidden" if model.decoder.readout_hidden is not None else "hidden"
+        expected = f"{readout_size(model.decoder)} with {reason}, as {with_value(config, f'model.decoder.{key}')}"
+        yield complain(config, "model.decoder.embedding", expected)
+    if model.tie in ("source-target", "all"):
+        if not config.tokenizer.shared:
+            yield complain(config, "tokenizer.shared", f"true with {reason}")
+        if model.encoder.embedding != model.decoder.embedding:
+            expected = f"{model.decoder.embedding} with {reason}, as {with_value(config, 'model.decoder.embedding')}"
+            yield complain(config, "model.encoder.embedding", expected)
+
+
+MODEL_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
+    _layers,
+    _attention,
+    _first_state,
+    _source_reaches_decoder,
+    _readout,
+    _tied,
+)

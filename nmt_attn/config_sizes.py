@@ -1,0 +1,31 @@
+"""Sizes that follow from the keys of `model`. Letters of shapes: nmt_attn/types.py."""
+
+from nmt_attn.config import DecoderConfig, EncoderConfig, ModelConfig
+
+
+def encoder_directions(encoder: EncoderConfig) -> list[int]:
+    """How many directions each layer has, bottom first."""
+    if encoder.bidirectional == "bottom":
+        return [2] + [1] * (encoder.layers - 1)
+    return [2 if encoder.bidirectional else 1] * encoder.layers
+
+
+def encoder_sizes(encoder: EncoderConfig) -> list[int]:
+    """What each layer gives, both directions together, bottom first. The last is M."""
+    return [directions * encoder.hidden for directions in encoder_directions(encoder)]
+
+
+def layer_below_start(decoder_layer: int, encoder: EncoderConfig) -> int:
+    """The encoder layer from whose final state this layer of the decoder starts: its like, or the top one."""
+    return min(decoder_layer, encoder.layers - 1)
+
+
+def context_size(model: ModelConfig) -> int:
+    """Size of the context: M, or 0 where the fixed vector reaches the decoder through its first state alone."""
+    is_fed = model.attention.score != "none" or model.attention.fixed_context
+    return encoder_sizes(model.encoder)[-1] if is_fed else 0
+
+
+def readout_size(decoder: DecoderConfig) -> int:
+    """Size of what the output layer reads."""
+    return decoder.readout_hidden or decoder.hidden

@@ -1,0 +1,152 @@
+"""Every key of the configuration can be changed, and is refused where that would change nothing."""
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from nmt_attn.config_file import parse_config
+from nmt_attn.config_words import all_keys, is_default, locate
+from nmt_attn.errors import ConfigError
+
+LEAVES = [".".join(keys) for keys in all_keys() if locate(keys).section is None]
+NO_DEMO = tuple(f"data.{name}={{source: {name}.a, target: {name}.b}}" for name in ("train", "valid", "test"))
+HUB = tuple(f"data.{name}={{dataset: wmt}}" for name in ("train", "valid", "test"))
+TABLE = tuple(f"data.{name}={{tsv: f}}" for name in ("train", "valid", "test"))
+
+
+class Example(NamedTuple):
+    """A value other than the default, and settings that give it a meaning. Without them it is refused."""
+
+    value: str
+    companions: tuple[str, ...] = ()
+
+
+def corpus_examples(name: str) -> dict[str, Example]:
+    """Of each key of one corpus."""
+    where = f"data.{name}"
+    return {
+        f"{where}.source": Example("2", (*TABLE, f"{where}.target=1")),
+        f"{where}.target": Example("b", (*HUB, f"{where}.source=a")),
+        f"{where}.tsv": Example("f", (*NO_DEMO, f"{where}={{source: 2, target: 1}}")),
+        f"{where}.jsonl": Example("f", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
+        f"{where}.dataset": Example("wmt", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
+        f"{where}.subset": Example("de-en", HUB),
+        f"{where}.builtin": Example("null", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
+        f"{where}.split": Example("other"),
+        f"{where}.limit": Example("3"),
+    }
+
+
+EXAMPLES = {
+    "run.name": Example("x"),
+    "run.dir": Example("x"),
+    "run.seed": Example("2"),
+    "run.device": Example("cpu"),
+    "run.precision": Example("bf16"),
+    "data.root": Example("x", NO_DEMO),
+    **corpus_examples("train"),
+    **corpus_examples("valid"),
+    **corpus_examples("test"),
+    "data.max_length": Example("7"),
+    "data.over_long": Example("error"),
+    "data.blank": Example("error"),
+    "data.undecodable": Example("replace"),
+    "data.cache": Example("x"),
+    "tokenizer.kind": Example("char"),
+    "tokenizer.algorithm": Example("bpe", ("tokenizer.kind=sentencepiece",)),
+    "tokenizer.vocab_size": Example("8"),
+    "tokenizer.min_frequency": Example("2"),
+    "tokenizer.shared": Example("true"),
+    "tokenizer.lowercase": Example("true"),
+    "model.encoder.cell": Example("lstm"),
+    "model.encoder.layers": Example("2"),
+    "model.encoder.hidden": Example("7"),
+    "model.encoder.bidirectional": Example("bottom", ("model.encoder.layers=2",)),
+    "model.encoder.embedding": Example("7"),
+    "model.encoder.dropout": Example("0"),
+    "model.encoder.reverse_source": Example("true"),
+    "model.encoder.residual": Example("true", ("model.encoder.layers=2",)),
+    "model.attention.score": Example("general"),
+    "model.attention.window": Example("local-m"),
+    "model.attention.hidden": Example("7"),
+    "model.attention.bias": Example("true"),
+    "model.attention.concat_keys": Example("identity", ("model.attention.score=concat",)),
+    "model.attention.project": Example("true", ("model.attention.score=dot",)),
+    "model.attention.attend_eos": Example("false"),
+    "model.attention.max_positions": Example("7", ("model.attention.score=location",)),
+    "model.attention.half_width": Example("7", ("model.attention.window=local-m",)),
+    "model.attention.sigma": Example("7", ("model.attention.window=local-p",)),
+    "model.attention.renormalise": Example("true", ("model.attention.window=local-p",)),
+    "model.attention.fixed_context": Example("true", ("model.attention.score=none",)),
+    "model.decoder.style": Example("luong"),
+    "model.decoder.cell": Example("lstm"),
+    "model.decoder.layers": Example("2"),
+    "model.decoder.hidden": Example("7"),
+    "model.decoder.embedding": Example("7"),
+    "model.decoder.dropout": Example("0"),
+    "model.decoder.residual": Example("true", ("model.decoder.layers=2",)),
+    "model.decoder.init": Example("mean"),
+    "model.decoder.init_cell": Example("copy", ("model.decoder.cell=lstm",)),
+    "model.decoder.input_feeding": Example("attentional", ("model.decoder.style=luong",)),
+    "model.decoder.attentional_activation": Example("none", ("model.decoder.style=luong",)),
+    "model.decoder.attentional_bias": Example("true", ("model.decoder.style=luong",)),
+    "model.decoder.readout": Example("maxout"),
+    "model.decoder.readout_hidden": Example("7"),
+    "model.decoder.readout_state": Example("previous"),
+    "model.tie": Example("target-output"),
+    "model.initialisation": Example("uniform"),
+    "model.initial_range": Example("7", ("model.initialisation=uniform",)),
+    "training.batch_tokens": Example("7"),
+    "training.epochs": Example("7"),
+    "training.updates": Example("7"),
+    "training.minutes": Example("7"),
+    "training.optimizer": Example("sgd"),
+    "training.learning_rate": Example("7"),
+    "training.betas": Example("[0.5, 0.6]"),
+    "training.rho": Example("0.5", ("training.optimizer=adadelta",)),
+    "training.epsilon": Example("1e-3"),
+    "training.weight_decay": Example("0.5"),
+    "training.schedule": Example("plateau"),
+    "training.warmup_updates": Example("7"),
+    "training.halve_after_epochs": Example("7", ("training.schedule=halving",)),
+    "training.decay_after": Example("0.7", ("training.schedule=step-halving",)),
+    "training.decay_times": Example("7", ("training.schedule=step-halving",)),
+    "training.decay_factor": Example("0.7", ("training.schedule=plateau",)),
+    "training.decay_patience": Example("7", ("training.schedule=plateau",)),
+    "training.minimum_rate": Example("1e-5", ("training.schedule=cosine",)),
+    "training.clip_norm": Example("null"),
+    "training.label_smoothing": Example("0.1"),
+    "training.validate_updates": Example("7"),
+    "training.validate_bleu": Example("false"),
+    "training.metric": Example("bleu"),
+    "training.patience": Example("7"),
+    "training.checkpoint_updates": Example("7"),
+    "search.beam": Example("7"),
+    "search.batch_sentences": Example("7"),
+    "search.max_length": Example("7"),
+    "search.max_length_factor": Example("7"),
+    "search.length_penalty": Example("gnmt"),
+    "search.alpha": Example("0.5", ("search.length_penalty=gnmt",)),
+    "evaluate.length_buckets": Example("[7]"),
+    "evaluate.metrics": Example("[chrf]"),
+    "evaluate.tokenize": Example("none"),
+    "evaluate.lowercase": Example("true"),
+}
+
+
+def test_every_key_has_an_example() -> None:
+    assert sorted(EXAMPLES) == sorted(LEAVES)
+
+
+@pytest.mark.parametrize("key", LEAVES)
+def test_every_key_can_be_changed_where_it_has_a_meaning(key: str) -> None:
+    example = EXAMPLES[key]
+    config = parse_config("", [*example.companions, f"{key}={example.value}"], "f.yaml")
+    assert not is_default(config, key)
+
+
+@pytest.mark.parametrize("key", [key for key in LEAVES if EXAMPLES[key].companions])
+def test_a_key_without_its_companions_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(key)):
+        parse_config("", [f"{key}={EXAMPLES[key].value}"], "f.yaml")

@@ -1,0 +1,272 @@
+"""Keys that contradict each other are refused, both named; every option is accepted somewhere."""
+
+import pytest
+
+from nmt_attn.config import Config
+from nmt_attn.config_file import parse_config
+from nmt_attn.config_rules import NEEDS, contradictions
+from nmt_attn.config_words import all_keys, choices_of, locate
+from nmt_attn.errors import ConfigError
+
+LEAVES = [".".join(keys) for keys in all_keys() if locate(keys).section is None]
+NO_DEMO = tuple(f"data.{name}={{source: {name}.a, target: {name}.b}}" for name in ("train", "valid", "test"))
+BOTTOM = ("model.encoder.layers=2", "model.encoder.bidirectional=bottom")
+DOT = ("model.attention.score=dot", "model.decoder.hidden=512")
+
+
+def mistakes(*overrides: str) -> list[str]:
+    """The lines of the error that the overrides raise, on top of the defaults."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config("", overrides, "f.yaml")
+    return str(caught.value).split("\n")
+
+
+def test_the_defaults_contradict_nothing() -> None:
+    assert contradictions(Config()) == []
+
+
+@pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.key}-{need.other}")
+def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str, str, tuple[str, ...]]) -> None:
+    key, other, values = need
+    assert key in LEAVES
+    choices = choices_of(locate(tuple(other.split("."))).field.annotation)  # type: ignore[union-attr]
+    assert set(values) < set(choices)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["model.attention.half_width=5"],
+            "model.attention.half_width: expected 10, as any other value has no effect with "
+            "model.attention.window 'global', got 5 (it is for 'local-m' or 'local-p')",
+        ),
+        (
+            ["model.attention.score=none", "model.attention.window=local-m"],
+            "model.attention.window: expected 'global', as any other value has no effect with "
+            "model.attention.score 'none', got 'local-m' (it is for 'additive', 'normed-additive', 'dot', "
+            "'scaled-dot', 'general', 'scaled-general', 'concat' or 'location')",
+        ),
+        (
+            ["model.attention.score=dot"],
+            "model.decoder.hidden: expected 512 with model.attention.score 'dot' and model.encoder.hidden 256 x 2 "
+            "directions, got 256 (or take model.attention.score: general, or model.attention.project: true)",
+        ),
+        (
+            ["model.attention.score=scaled-dot", *BOTTOM, "model.decoder.hidden=7"],
+            "model.decoder.hidden: expected 256 with model.attention.score 'scaled-dot' and model.encoder.hidden 256, "
+            "got 7 (or take model.attention.score: general, or model.attention.project: true)",
+        ),
+        (
+            [*DOT, "model.attention.project=true"],
+            "model.attention.project: expected false, as any other value has no effect with model.attention.score "
+            "'dot' and model.encoder.hidden 256 x 2 directions = model.decoder.hidden 512, got true",
+        ),
+        (
+            [*DOT, "model.attention.hidden=7"],
+            "model.attention.hidden: expected null, as any other value has no effect with model.attention.score 'dot', "
+            "got 7 (it is for 'additive', 'normed-additive' or 'concat' and for model.attention.window 'local-p')",
+        ),
+        (
+            ["model.attention.score=concat", "model.attention.concat_keys=identity", "model.attention.hidden=7"],
+            "model.attention.hidden: expected null, as any other value has no effect with "
+            "model.attention.concat_keys 'identity', got 7 "
+            "(it is for 'additive', 'normed-additive' or 'concat' and for model.attention.window 'local-p')",
+        ),
+        (
+            ["model.encoder.bidirectional=bottom"],
+            "model.encoder.bidirectional: expected true or false with model.encoder.layers 1, got 'bottom' "
+            "(true is the same here)",
+        ),
+        (
+            ["model.encoder.residual=true"],
+            "model.encoder.residual: expected false, as any other value has no effect with model.encoder.layers 1 "
+            "and model.encoder.embedding 256, got true (no layer's input is as large as its output: 256, 512)",
+        ),
+        (
+            ["model.decoder.residual=true"],
+            "model.decoder.residual: expected false, as any other value has no effect with model.decoder.layers 1, "
+            "got true",
+        ),
+        (
+            ["model.decoder.init=last"],
+            "model.decoder.hidden: expected 512 with model.decoder.init 'last', the size of layer 1 of the encoder "
+            "(model.encoder.hidden 256 x 2 directions), got 256 (or take model.decoder.init: bridge)",
+        ),
+        (
+            ["model.decoder.init=last", "model.decoder.layers=2", "model.decoder.hidden=512", *BOTTOM],
+            "model.decoder.hidden: expected 256 with model.decoder.init 'last', the size of layer 2 of the encoder "
+            "(model.encoder.hidden 256), got 512 (or take model.decoder.init: bridge)",
+        ),
+        (
+            ["model.decoder.cell=lstm", "model.encoder.cell=lstm", "model.decoder.init_cell=last"],
+            "model.decoder.hidden: expected 512 with model.decoder.init_cell 'last', the size of layer 1 of the "
+            "encoder (model.encoder.hidden 256 x 2 directions), got 256 (or take model.decoder.init_cell: bridge)",
+        ),
+        (
+            ["model.decoder.cell=lstm", "model.decoder.init_cell=bridge"],
+            "model.encoder.cell: expected 'lstm' with model.decoder.init_cell 'bridge', got 'gru' "
+            "(or take model.decoder.init_cell: zero or copy)",
+        ),
+        (
+            ["model.decoder.cell=lstm", "model.decoder.init_cell=copy", "model.decoder.init=zero"],
+            "model.decoder.init_cell: expected 'zero', as any other value has no effect with model.decoder.init "
+            "'zero', got 'copy'",
+        ),
+        (
+            ["model.decoder.init=backward-first", *BOTTOM],
+            "model.encoder.bidirectional: expected true with model.decoder.init 'backward-first', which reads the "
+            "backward direction of the top layer, got 'bottom'",
+        ),
+        (
+            ["model.attention.score=none", "model.decoder.init=zero"],
+            "model.decoder.init: expected another than 'zero' with model.attention.score 'none', as nothing of the "
+            "source is seen, got 'zero' (or take model.attention.fixed_context: true)",
+        ),
+        (
+            ["model.attention.score=none", "model.decoder.style=luong", "model.decoder.input_feeding=context"],
+            "model.decoder.input_feeding: expected 'none', as any other value has no effect with "
+            "model.attention.score 'none' and model.attention.fixed_context false, got 'context'",
+        ),
+        (
+            ["model.decoder.style=luong", "model.decoder.readout_hidden=7"],
+            "model.decoder.readout_hidden: expected null, as any other value has no effect with model.decoder.style "
+            "'luong' and model.decoder.readout 'linear', got 7 (the attentional state is read as it is)",
+        ),
+        (
+            ["model.tie=target-output", "model.decoder.hidden=7"],
+            "model.decoder.embedding: expected 7 with model.tie 'target-output', as model.decoder.hidden 7, got 256",
+        ),
+        (
+            ["model.tie=all", "tokenizer.shared=true", "model.decoder.readout_hidden=7"],
+            "model.decoder.embedding: expected 7 with model.tie 'all', as model.decoder.readout_hidden 7, got 256",
+        ),
+        (["model.tie=source-target"], "tokenizer.shared: expected true with model.tie 'source-target', got false"),
+        (
+            ["model.tie=source-target", "tokenizer.shared=true", "model.encoder.embedding=7"],
+            "model.encoder.embedding: expected 256 with model.tie 'source-target', as model.decoder.embedding 256, "
+            "got 7",
+        ),
+        (
+            ["tokenizer.kind=sentencepiece", "tokenizer.min_frequency=2"],
+            "tokenizer.min_frequency: expected 1, as any other value has no effect with tokenizer.kind "
+            "'sentencepiece', got 2 (it is for 'word' or 'char')",
+        ),
+        (
+            ["training.optimizer=sgd", "training.betas=[0.5, 0.6]"],
+            "training.betas: expected [0.9, 0.999], as any other value has no effect with training.optimizer 'sgd', "
+            "got [0.5, 0.6] (it is for 'adam' or 'adamw')",
+        ),
+        (
+            ["training.epochs=null"],
+            "training.epochs: expected a number here, in training.updates or in training.minutes, got null",
+        ),
+        (
+            ["training.metric=bleu", "training.validate_bleu=false"],
+            "training.validate_bleu: expected true with training.metric 'bleu', got false",
+        ),
+        (
+            ["training.updates=5", "training.warmup_updates=5"],
+            "training.warmup_updates: expected fewer than training.updates 5, got 5",
+        ),
+        (
+            ["training.schedule=linear", "training.minimum_rate=0.5"],
+            "training.minimum_rate: expected less than training.learning_rate 0.001, got 0.5",
+        ),
+        (
+            ["search.beam=1", "search.length_penalty=gnmt"],
+            "search.length_penalty: expected 'average', as any other value has no effect with search.beam 1, "
+            "got 'gnmt' (one hypothesis has no rivals)",
+        ),
+        (
+            ["evaluate.length_buckets=[10, 20, 20]"],
+            "evaluate.length_buckets: expected bounds that rise, got [10, 20, 20]",
+        ),
+    ],
+)
+def test_a_contradiction_is_explained_in_one_line(overrides: list[str], message: str) -> None:
+    assert mistakes(*overrides) == [message]
+
+
+@pytest.mark.parametrize(
+    ("corpus", "message"),
+    [
+        (
+            "{tsv: f, jsonl: g}",
+            "data.valid.jsonl: expected null beside data.valid.tsv 'f', as a corpus has one place, got 'g'",
+        ),
+        ("{source: a}", "data.valid.target: expected a value like that of data.valid.source 'a', got null"),
+        (
+            "{source: 1, target: b}",
+            "data.valid.source: expected a file, as there is no data.valid.tsv, got 1",
+        ),
+        (
+            "{source: null}",
+            "data.valid.source: expected a file (and one in data.valid.target) where there is no data.valid.tsv, "
+            "data.valid.jsonl, data.valid.dataset or data.valid.builtin, got null",
+        ),
+        (
+            "{tsv: f, source: a, target: 2}",
+            "data.valid.source: expected the number of a column of data.valid.tsv, from 1, got 'a'",
+        ),
+        (
+            "{tsv: f, source: 1, target: 0}",
+            "data.valid.target: expected the number of a column of data.valid.tsv, from 1, got 0",
+        ),
+        (
+            "{jsonl: f, source: 1, target: b}",
+            "data.valid.source: expected the name of a field of data.valid.jsonl, got 1",
+        ),
+        (
+            "{dataset: f, source: 1, target: b}",
+            "data.valid.source: expected the name of a field of data.valid.dataset, got 1",
+        ),
+        (
+            "{jsonl: f, split: x}",
+            "data.valid.split: expected null without data.valid.dataset or data.valid.builtin, got 'x'",
+        ),
+        ("{jsonl: f, subset: x}", "data.valid.subset: expected null without data.valid.dataset, got 'x'"),
+        (
+            "{builtin: demo}",
+            "data.valid.builtin: expected null beside data.train.source 'train.a', as a built-in corpus goes with no "
+            "other, got 'demo' (name the places of all three corpora)",
+        ),
+    ],
+)
+def test_a_corpus_has_one_place_and_only_keys_that_belong_to_it(corpus: str, message: str) -> None:
+    assert mistakes(*NO_DEMO, f"data.valid={corpus}") == [message]
+
+
+def test_the_built_in_corpus_needs_no_files() -> None:
+    assert mistakes("data.train.builtin=demo", "data.train.source=a", "data.root=x") == [
+        "data.train.source: expected null beside data.train.builtin 'demo', got 'a'",
+        "data.root: expected null, as any other value has no effect with data.train.builtin 'demo', got 'x'",
+    ]
+
+
+def test_all_contradictions_come_together() -> None:
+    found = mistakes("search.alpha=0.5", "model.attention.sigma=2", "training.rho=0.5")
+    assert [message.split(":")[0] for message in found] == [
+        "model.attention.sigma",
+        "training.rho",
+        "search.alpha",
+    ]
+
+
+def test_contradictions_are_reported_beside_other_mistakes() -> None:
+    found = mistakes("search.beam=0", "model.attention.sigma=2")
+    assert [message.split(":")[0] for message in found] == ["search.beam", "model.attention.sigma"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model.attention.window=local", "model.attention.sigma=2"],
+        ["model.attention.windw=local-p", "model.attention.sigma=2"],
+        ["attention.window=local-p", "model.attention.sigma=2"],
+        ["data.train={tsvv: f, source: 1, target: 2}"],
+        ["data.train.tsv=3"],
+    ],
+)
+def test_a_mistake_brings_no_contradictions_that_vanish_with_it(overrides: list[str]) -> None:
+    assert len(mistakes(*overrides)) == 1
