@@ -1,0 +1,46 @@
+"""Tables: exact text for known figures."""
+
+from nmt_attn.evaluation.bootstrap import Interval
+from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
+from nmt_attn.evaluation.metrics import BleuParts, MetricResult
+from nmt_attn.evaluation.summary import CorpusEstimate, Summary
+from nmt_attn.evaluation.tables import format_lengths, format_metrics, format_summary, format_table
+
+ROWS = (
+    LengthRow(Bucket("1-10", 1, 10), 1234, (Estimate("BLEU", 41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
+    LengthRow(Bucket("11-20", 11, 20), 0, (), None),
+    LengthRow(Bucket(">20", 21, None), 7, (Estimate("BLEU", 5.0, Interval(1.0, 9.0, 5.0)),), 1.25),
+)
+BLEU = CorpusEstimate(MetricResult("BLEU", 40.5, "nrefs:1|tok:none"), Interval(38.46, 42.44, 40.0))
+CHRF = CorpusEstimate(MetricResult("chrF2", 100.0, "nrefs:1|nc:6"), Interval(99.0, 100.0, 99.5))
+SUMMARY = Summary("mine", 1241, (BLEU, CHRF), BleuParts((70.0, 50.04, 40.0, 30.0), 0.9512, 0.9524, 20, 21), ROWS, ROWS)
+
+
+def test_columns_stand_under_their_titles() -> None:
+    assert format_table(["name", "count"], [["a", "5"], ["longest", "1,000"]]) == (
+        "name     count\n"
+        "a            5\n"
+        "longest  1,000"
+    )  # fmt: skip
+
+
+def test_lengths_mark_small_buckets_and_dash_empty_ones() -> None:
+    assert format_lengths(ROWS) == (
+        "source words  sentences   BLEU  95% interval  length ratio\n"
+        "1-10             1,234   41.24  [39.0, 43.3]         0.988\n"
+        "11-20                0       -             -             -\n"
+        ">20                  7*   5.00    [1.0, 9.0]         1.250\n"
+        "* fewer than 50 sentences: too few to say much"
+    )
+
+
+def test_metrics_have_signatures() -> None:
+    assert format_metrics(SUMMARY) == (
+        "BLEU    40.50  [38.5, 42.4]  nrefs:1|tok:none\n"
+        "chrF2  100.00  [99.0, 100.0]  nrefs:1|nc:6\n"
+        "n-gram precisions 70.0 / 50.0 / 40.0 / 30.0, brevity penalty 0.951, length ratio 0.952"
+    )
+
+
+def test_no_line_ends_in_blanks() -> None:
+    assert all(line == line.rstrip() for line in format_summary(SUMMARY).split("\n"))
