@@ -1,0 +1,70 @@
+"""Rankings: by what finished hypotheses of different lengths are compared.
+
+    none      log p
+    average   log p / |Y|
+    gnmt      log p / lp(Y),  lp(Y) = (5 + |Y|)^alpha / (5 + 1)^alpha
+    reward    log p + alpha |Y|
+
+|Y| counts the target tokens and `</s>`. gnmt: Wu et al. 2016 (arXiv 1609.08144v2), eq. 14, without its coverage
+penalty; the paper does not say whether |Y| counts `</s>`. reward: He et al. 2016, word reward.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Contract. With alpha >= 0 and log p <= 0, a rank rises with log p and never falls with the length.
+
+    So no continuation of a hypothesis can rank above the hypothesis itself taken at the greatest length: search
+    stops by that bound.
+    """
+
+    alpha: float  # strength; `none` and `average` have none
+
+    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
+        """rank, of the shape of `log_prob`; `length` >= 1 in tokens, `</s>` counted. Greater is better."""
+        raise NotImplementedError
+
+    def bound(self, log_prob: Tensor, longest: Tensor | int) -> Tensor:
+        """The greatest rank that a continuation of at most `longest` tokens can reach, `</s>` counted."""
+        return self.rank(log_prob, longest)
+
+
+class LogProb(Ranking):
+    """log p: favours short translations."""
+
+    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
+        return log_prob
+
+
+class Average(Ranking):
+    """log p of a token on average."""
+
+    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
+        return log_prob / length
+
+
+class LengthPenalty(Ranking):
+    """log p / lp(Y): alpha 0 is `none`, alpha 1 is close to `average`."""
+
+    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
+        return log_prob / ((5 + length) / 6) ** self.alpha
+
+
+class Reward(Ranking):
+    """log p + alpha for each token."""
+
+    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
+        return log_prob + self.alpha * length
+
+
+RANKINGS: dict[str, type[Ranking]] = {
+    "none": LogProb,
+    "average": Average,
+    "gnmt": LengthPenalty,
+    "reward": Reward,
+}
+"""By the names of `search.length_penalty`."""
