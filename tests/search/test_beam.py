@@ -1,0 +1,395 @@
+"""Search over hand-written tables of log p(next | step, last); no model."""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from nmt_attn.search.beam import BeamOptions, LengthLimits, StepResult, beam_search, top
+from nmt_attn.search.ranking import RANKINGS, Ranking
+from nmt_attn.search.trace import Hypothesis
+from nmt_attn.types import BOS, EOS, PAD, UNK
+
+A, B = 4, 5
+VOCABULARY = 6  # four special tokens, A and B
+NAMES = sorted(RANKINGS)
+BY_LOG_PROB = RANKINGS["none"](1.0)
+
+
+class History(NamedTuple):
+    """What a row has seen; so that a row that is mixed up with another one shows."""
+
+    ids: Tensor  # [N, length]
+
+
+@dataclass(frozen=True)
+class TableSteps:
+    """log_probs [B, steps, V (last), V (next)]; the weights of a step are the tokens so far, then 0."""
+
+    log_probs: Tensor
+
+    def start(self) -> History:
+        return History(torch.empty(len(self.log_probs), 0))
+
+    def step(self, last_ids: Tensor, state: History) -> StepResult[History]:
+        ids = torch.cat([state.ids, last_ids.unsqueeze(1).float()], dim=1)
+        width = len(last_ids) // len(self.log_probs)
+        sentences = torch.arange(len(self.log_probs)).repeat_interleave(width)
+        step = min(state.ids.size(1), self.log_probs.size(1) - 1)  # the last one repeats
+        padding = torch.zeros(len(ids), 30 - ids.size(1))
+        return StepResult(self.log_probs[sentences, step, last_ids], torch.cat([ids, padding], dim=1), History(ids))
+
+    def reorder(self, state: History, rows: Tensor) -> History:
+        return History(state.ids[rows])
+
+    def keep(self, sentences: Tensor) -> "TableSteps":
+        return TableSteps(self.log_probs[sentences])
+
+
+def search(
+    tables: Tensor,
+    *,
+    beam: int,
+    wanted: int | None = None,
+    longest: list[int],
+    shortest: list[int] | None = None,
+    ranking: Ranking = BY_LOG_PROB,
+) -> list[list[Hypothesis]]:
+    shortest = shortest or [0] * len(longest)
+    limits = LengthLimits(torch.tensor(shortest), torch.tensor(longest))
+    options = BeamOptions(beam, wanted or beam, ranking, with_weights=True)
+    return beam_search(TableSteps(tables), limits, options)
+
+
+def random_tables(seed: int, sentences: int, *, steps: int = 4, coarse: bool = False) -> Tensor:
+    """Normalised; with `coarse` multiples of 1/4 below 0 and some impossible tokens, so that sums are exact and tie."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (sentences, steps, VOCABULARY, VOCABULARY)
+    if not coarse:
+        return (2 * torch.randn(shape, generator=generator)).log_softmax(-1)
+    tables = -torch.randint(1, 9, shape, generator=generator) / 4
+    return tables.masked_fill(torch.rand(shape, generator=generator) < 0.15, -torch.inf)
+
+
+def chain(*steps: dict[int, float]) -> Tensor:
+    """One sentence; the probabilities of a step, whatever came before; everything else is impossible."""
+    table = torch.zeros(1, len(steps), VOCABULARY, VOCABULARY)
+    for number, probabilities in enumerate(steps):
+        for token, probability in probabilities.items():
+            table[0, number, :, token] = probability
+    return table.log()
+
+
+def rescored(table: Tensor, ids: tuple[int, ...]) -> list[float]:
+    """log p of each token and `</s>`, forced. table [steps, V, V]"""
+    pairs = itertools.pairwise((BOS, *ids, EOS))
+    return [float(table[min(step, len(table) - 1), last, token]) for step, (last, token) in enumerate(pairs)]
+
+
+class Whole(NamedTuple):
+    """One entry of a list made by plain Python; sorts best first."""
+
+    is_cut: bool
+    minus_rank: float
+    length: int
+    place: int  # among the closed ones of this length
+    ids: tuple[int, ...]
+
+
+def enumerate_all(table: Tensor, shortest: int, longest: int, ranking: Ranking) -> dict[tuple[int, ...], float]:
+    """The rank of every possible sequence."""
+    ranks = {}
+    for length in range(shortest, longest + 1):
+        for ids in itertools.product((UNK, A, B), repeat=length):
+            log_prob = math.fsum(rescored(table, ids))
+            if log_prob > -math.inf:
+                ranks[ids] = ranking.rank(torch.tensor(log_prob, dtype=torch.float64), length + 1).item()
+    return ranks
+
+
+def plain_search(table: Tensor, beam: int, shortest: int, longest: int, ranking: Ranking) -> list[tuple[int, ...]]:
+    """Beam search in plain Python that always goes on up to the greatest length: ids, best first."""
+    finished: list[Whole] = []
+    front: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+    for length in range(longest + 1):
+        row = table[min(length, len(table) - 1)].tolist()
+        candidates = []  # (-log p, parent, token); PAD and BOS are never produced
+        for parent, (log_prob, ids) in enumerate(front):
+            for token in (UNK, EOS, A, B):
+                total = log_prob + row[ids[-1] if ids else BOS][token]
+                if total > -math.inf and not (token == EOS and length < shortest):
+                    candidates.append((-total, parent, token))
+        candidates.sort()
+        ending = {parent for _, parent, token in candidates[:beam] if token == EOS}
+        for minus, parent, token in sorted(candidates, key=lambda candidate: candidate[1]):
+            if token == EOS and (parent in ending or length == longest):
+                rank = ranking.rank(torch.tensor(-minus, dtype=torch.float64), length + 1).item()
+                finished.append(Whole(parent not in ending, -rank, length, parent, front[parent][1]))
+        going_on = [candidate for candidate in candidates if candidate[2] != EOS][:beam]
+        front = [(-minus, (*front[parent][1], token)) for minus, parent, token in going_on]
+    return [whole.ids for whole in sorted(finished)]
+
+
+def ids_of(hypotheses: list[Hypothesis]) -> list[tuple[int, ...]]:
+    return [hypothesis.ids for hypothesis in hypotheses]
+
+
+def test_greedy_takes_the_best_token_and_a_wider_beam_the_better_sentence() -> None:
+    table = torch.full((1, 2, VOCABULARY, VOCABULARY), -torch.inf)
+    table[0, 0, BOS, [A, B]] = torch.tensor([0.6, 0.4]).log()
+    table[0, 1, A, [A, EOS]] = torch.tensor([0.5, 0.5]).log()  # 0.6 * 0.5 = 0.3
+    table[0, 1, B, EOS] = 0.0  # 0.4 * 1 = 0.4
+    table[0, 1, A, EOS] += 1e-3  # so that greedy search ends here
+    [greedy], [wide] = (search(table, beam=beam, longest=[3]) for beam in (1, 2))
+    assert ids_of(greedy) == [(A,)]
+    assert ids_of(wide) == [(B,), (A,)]
+    assert wide[0].log_prob == pytest.approx(math.log(0.4))
+    assert wide[0].token_log_probs == pytest.approx([math.log(0.4), 0.0])
+
+
+def test_a_finished_hypothesis_is_never_extended() -> None:
+    """After `</s>` the table would give A for nothing."""
+    table = torch.full((1, 4, VOCABULARY, VOCABULARY), -torch.inf)
+    table[0, 0, BOS, [A, EOS]] = torch.tensor([0.5, 0.5]).log()
+    table[0, :, EOS, A] = 0.0
+    table[0, :, A, [A, EOS]] = torch.tensor([0.5, 0.5]).log()
+    [hypotheses] = search(table, beam=3, longest=[3])
+    assert ids_of(hypotheses) == [(), (A,), (A, A)]
+
+
+def test_length_rankings_prefer_the_longer_hypothesis() -> None:
+    """p(</s>) = 0.3 at once, p(A </s>) = 0.7 * 0.35 = 0.245: log -1.204 and -1.406; averages -1.204 and -0.703."""
+    table = chain({EOS: 0.3, A: 0.7}, {EOS: 0.35})
+    best = {name: search(table, beam=3, longest=[1], ranking=RANKINGS[name](1.0))[0][0] for name in NAMES}
+    assert {name: hypothesis.ids for name, hypothesis in best.items()} == {
+        "none": (),
+        "average": (A,),
+        "gnmt": (),  # -1.204 / 1 and -1.406 / (7 / 6) = -1.205
+        "reward": (A,),
+    }
+    assert best["average"].rank == pytest.approx(math.log(0.245) / 2)
+
+
+def test_at_the_greatest_length_hypotheses_are_cut_with_the_log_probability_of_the_end() -> None:
+    table = chain({A: 0.9, EOS: 0.1}, {A: 0.8, B: 0.15, EOS: 0.05})
+    [[cut]] = search(table, beam=1, longest=[2])
+    assert cut.ids == (A, A)
+    assert not cut.is_finished
+    assert cut.log_prob == pytest.approx(math.log(0.9 * 0.8 * 0.05))
+    assert cut.token_log_probs == pytest.approx([math.log(0.9), math.log(0.8), math.log(0.05)])
+
+
+def test_a_cut_hypothesis_comes_after_a_finished_one() -> None:
+    """Width 2 finishes with p 0.1 at once; what is cut after two tokens has 0.9 * 0.8 * 0.2 = 0.144 and more."""
+    table = chain({A: 0.9, EOS: 0.1}, {A: 0.8, B: 0.2}, {EOS: 0.2, A: 0.5, B: 0.3})
+    [hypotheses] = search(table, beam=2, longest=[2])
+    assert [(hypothesis.ids, hypothesis.is_finished) for hypothesis in hypotheses] == [((), True), ((A, A), False)]
+    assert hypotheses[1].rank > hypotheses[0].rank
+
+
+def test_the_shortest_length_is_kept_without_touching_the_log_probabilities() -> None:
+    table = chain({EOS: 0.9, A: 0.1})
+    [[hypothesis]] = search(table, beam=1, shortest=[2], longest=[5])
+    assert hypothesis.ids == (A, A)
+    assert hypothesis.log_prob == pytest.approx(math.log(0.1 * 0.1 * 0.9))
+
+
+def test_a_greatest_length_of_zero_gives_the_empty_hypothesis() -> None:
+    [[hypothesis]] = search(chain({EOS: 0.25, A: 0.75}), beam=1, longest=[0])
+    assert hypothesis.ids == ()
+    assert hypothesis.log_prob == pytest.approx(math.log(0.25))
+
+
+def test_padding_and_start_are_never_produced_but_unknown_words_are() -> None:
+    [hypotheses] = search(chain({PAD: 0.5, BOS: 0.3, UNK: 0.1, EOS: 0.1}), beam=4, longest=[2])
+    assert {token for hypothesis in hypotheses for token in hypothesis.ids} == {UNK}
+
+
+@pytest.mark.parametrize("damage", [math.nan, -math.inf])
+def test_a_sentence_without_probabilities_has_no_hypothesis_and_leaves_the_others_alone(damage: float) -> None:
+    tables = random_tables(3, 2)
+    alone = search(tables[1:], beam=2, longest=[3])
+    tables[0] = damage
+    assert [ids_of(hypotheses) for hypotheses in search(tables, beam=2, longest=[3, 3])] == [[], ids_of(alone[0])]
+
+
+def test_no_sentence_gives_no_result() -> None:
+    assert search(random_tables(1, 0), beam=2, longest=[]) == []
+
+
+def test_of_equal_hypotheses_the_shorter_one_wins_then_the_better_parent_then_the_lower_id() -> None:
+    table = torch.full((1, 3, VOCABULARY, VOCABULARY), -torch.inf)
+    table[0, 0, BOS, [EOS, A, B]] = torch.tensor([-2.0, -1.0, -0.5])
+    table[0, 1, A, [A, B]] = torch.tensor([-0.5, -0.5])
+    table[0, 1, B, [A, B, EOS]] = torch.tensor([-1.0, -1.0, -1.5])
+    table[0, 2, :, EOS] = -0.5  # every sequence of two tokens has -2, as `</s>` and `B </s>` have
+    [hypotheses] = search(table, beam=5, longest=[2])
+    assert [hypothesis.log_prob for hypothesis in hypotheses] == [-2.0] * 5
+    assert ids_of(hypotheses) == [(), (B,), (B, A), (B, B), (A, A)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10**6), coarse=st.booleans(), shortest=st.integers(0, 2), longest=st.integers(2, 3))
+def test_full_width_finds_what_enumeration_finds(
+    name: str, seed: int, coarse: bool, shortest: int, longest: int
+) -> None:
+    table = random_tables(seed, 1, coarse=coarse)
+    ranking = RANKINGS[name](0.7)
+    ranks = enumerate_all(table[0], shortest, longest, ranking)
+    [found] = search(table, beam=4**4, shortest=[shortest], longest=[longest], ranking=ranking)
+    assert sorted(ids_of(found)) == sorted(ranks)
+    assert [hypothesis.rank for hypothesis in found] == pytest.approx(sorted(ranks.values(), reverse=True))
+    assert all(hypothesis.is_finished for hypothesis in found)
+    [best] = search(table, beam=4**4, wanted=1, shortest=[shortest], longest=[longest], ranking=ranking)
+    assert ids_of(best) == ids_of(found)[:1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    coarse=st.booleans(),
+    beam=st.integers(1, 5),
+    shortest=st.integers(0, 2),
+    longest=st.integers(2, 9),
+    alpha=st.sampled_from([0.0, 0.5, 2.0]),
+)
+def test_stopping_early_changes_nothing(
+    name: str, seed: int, coarse: bool, beam: int, shortest: int, longest: int, alpha: float
+) -> None:
+    """Against plain Python that never stops, for every length of the list; ties included."""
+    table = random_tables(seed, 1, coarse=coarse)
+    ranking = RANKINGS[name](alpha)
+    expected = plain_search(table[0], beam, shortest, longest, ranking)
+    for wanted in range(1, beam + 1):
+        [found] = search(table, beam=beam, wanted=wanted, shortest=[shortest], longest=[longest], ranking=ranking)
+        assert ids_of(found) == expected[:wanted]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), longest=st.integers(0, 7))
+def test_width_one_is_greedy(seed: int, longest: int) -> None:
+    table = random_tables(seed, 1)
+    table[..., [PAD, BOS]] = -torch.inf
+    greedy: tuple[int, ...] = ()
+    for step in range(longest):
+        token = int(table[0, min(step, 3), greedy[-1] if greedy else BOS].argmax())
+        if token == EOS:
+            break
+        greedy = (*greedy, token)
+    [[found]] = search(table, beam=1, longest=[longest])
+    assert found.ids == greedy
+
+
+class Case(NamedTuple):
+    """Five sentences of different lengths."""
+
+    tables: Tensor
+    shortest: list[int]
+    longest: list[int]
+
+    def search(self, order: list[int], beam: int, ranking: Ranking) -> list[list[Hypothesis]]:
+        return search(
+            self.tables[order],
+            beam=beam,
+            shortest=[self.shortest[number] for number in order],
+            longest=[self.longest[number] for number in order],
+            ranking=ranking,
+        )
+
+
+def five_sentences(seed: int, *, coarse: bool = False) -> Case:
+    return Case(random_tables(seed, 5, coarse=coarse), shortest=[0, 2, 0, 1, 0], longest=[7, 2, 11, 3, 5])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), coarse=st.booleans(), beam=st.integers(1, 4), order=st.permutations(list(range(5))))
+def test_the_other_sentences_of_the_batch_and_their_order_change_nothing(
+    name: str, seed: int, coarse: bool, beam: int, order: list[int]
+) -> None:
+    case, ranking = five_sentences(seed, coarse=coarse), RANKINGS[name](0.7)
+    together = case.search(order, beam, ranking)
+    for number, hypotheses in zip(order, together, strict=True):
+        [alone] = case.search([number], beam, ranking)
+        assert [without_weights(one) for one in alone] == [without_weights(one) for one in hypotheses]
+        assert all(torch.equal(a.weights, b.weights) for a, b in zip(alone, hypotheses, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_reported_belongs_to_the_hypothesis(seed: int) -> None:
+    case = five_sentences(seed)
+    for sentence, hypotheses in enumerate(case.search(list(range(5)), 4, RANKINGS["average"](1.0))):
+        assert len(set(ids_of(hypotheses))) == len(hypotheses) == 4
+        for hypothesis in hypotheses:
+            ids, table = hypothesis.ids, case.tables[sentence]
+            assert case.shortest[sentence] <= len(ids) <= case.longest[sentence]
+            assert hypothesis.token_log_probs == pytest.approx(rescored(table, ids))
+            assert hypothesis.log_prob == pytest.approx(math.fsum(rescored(table, ids)), abs=1e-5)
+            assert hypothesis.rank == pytest.approx(hypothesis.log_prob / (len(ids) + 1))
+            history = torch.tensor([BOS, *ids]).expand(len(ids) + 1, -1).tril()  # row t: what was known at step t
+            assert hypothesis.weights is not None
+            assert torch.equal(hypothesis.weights[:, : len(ids) + 1], history.float())
+
+
+def test_weights_are_left_out_on_demand() -> None:
+    limits = LengthLimits(torch.tensor([0]), torch.tensor([3]))
+    options = BeamOptions(2, 2, BY_LOG_PROB, with_weights=False)
+    [hypotheses] = beam_search(TableSteps(random_tables(1, 1)), limits, options)
+    assert [hypothesis.weights for hypothesis in hypotheses] == [None, None]
+
+
+def rows_of_each_step(tables: Tensor, longest: list[int], options: BeamOptions) -> list[int]:
+    rows: list[int] = []
+
+    class Counting(TableSteps):
+        def step(self, last_ids: Tensor, state: History) -> StepResult[History]:
+            rows.append(len(last_ids))
+            return super().step(last_ids, state)
+
+        def keep(self, sentences: Tensor) -> "Counting":
+            return Counting(self.log_probs[sentences])
+
+    limits = LengthLimits(torch.zeros(len(longest), dtype=torch.int64), torch.tensor(longest))
+    beam_search(Counting(tables), limits, options)
+    return rows
+
+
+def test_the_work_shrinks_as_sentences_stop() -> None:
+    tables = chain({A: 0.9, EOS: 0.1}).expand(3, -1, -1, -1)
+    rows = rows_of_each_step(tables, [1, 4, 2], BeamOptions(1, 1, BY_LOG_PROB, with_weights=False))
+    assert rows == [3, 3, 2, 1, 1]  # lengths 0..4; nobody ends before its greatest length
+
+
+@pytest.mark.parametrize(("wanted", "steps"), [(1, 2), (2, 4)])
+def test_a_sentence_stops_when_nothing_open_can_enter_its_list(wanted: int, steps: int) -> None:
+    """p(A </s>) = 0.5; what is open then has 0.3 (A A), so nothing better can come: one hypothesis is settled.
+
+    p(A A </s>) = 0.3 * 0.4 = 0.12 is the second; what is open then has 0.3 * 0.6 = 0.18, and after one more 0.0018.
+    """
+    table = chain({A: 1.0}, {EOS: 0.5, A: 0.3, B: 0.01}, {EOS: 0.4, A: 0.6}, {EOS: 0.01, A: 0.01})
+    rows = rows_of_each_step(table, [9], BeamOptions(2, wanted, BY_LOG_PROB, with_weights=False))
+    assert len(rows) == steps
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    values=st.lists(st.lists(st.sampled_from([0.0, -1.0, -2.0]), min_size=7, max_size=7), min_size=1, max_size=5),
+    count=st.integers(1, 8),
+)
+def test_top_takes_equal_values_from_left_to_right(values: list[list[float]], count: int) -> None:
+    greatest, columns = top(torch.tensor(values), count)
+    for row, found, places in zip(values, greatest.tolist(), columns.tolist(), strict=True):
+        assert places == sorted(range(7), key=lambda column: (-row[column], column))[:count]
+        assert found == [row[column] for column in places]
+
+
+def without_weights(hypothesis: Hypothesis) -> Hypothesis:
+    return hypothesis._replace(weights=None)
