@@ -1,0 +1,38 @@
+"""What the run stands on: device, number format, random state."""
+
+import random
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from nmt_attn.errors import ConfigError
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` (a GPU if there is one), `cpu` or `cuda`. Raises ConfigError if no GPU is there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("run.device: expected a CUDA device for 'cuda', got none (use 'auto' or 'cpu')")
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The number format of products in training: `auto` is bf16 on a GPU, fp32 on a CPU. Weights stay fp32."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """The block in which products are taken in `dtype`."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+def prepare_runtime(seed: int) -> None:
+    """Seeds every generator and flushes denormal numbers, which slow a CPU down as training goes on."""
+    random.seed(seed)
+    torch.manual_seed(seed)
+    torch.set_flush_denormal(True)

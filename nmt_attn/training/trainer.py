@@ -1,0 +1,256 @@
+"""Trainer: teacher forcing, one epoch after another, until a limit is reached or the metric stands still.
+
+    batch -> readouts -> loss per target token -> gradients -> clip -> optimizer -> schedule
+    every so often: validation, best model, checkpoint
+
+It knows no search: BLEU of the validation corpus comes in as a callable. Every random choice follows from the seed
+and the state in the checkpoint, so a run that was interrupted ends like one that was not.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from nmt_attn.config import TrainingConfig
+from nmt_attn.data.batching import Plan, batches, plan_epoch, plan_evaluation
+from nmt_attn.data.encoded import EncodedCorpus
+from nmt_attn.errors import CheckpointError
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.runtime import autocast
+from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.loss import Loss, token_loss
+from nmt_attn.training.schedule import Moment, learning_rate
+from nmt_attn.types import Batch
+
+MOST_SKIPPED = 20
+"""Updates in a row that may be skipped before training gives up."""
+
+
+class UpdateReport(NamedTuple):
+    """One update, for those who watch."""
+
+    update: int
+    epoch: int
+    loss: float  # nats per target token
+    gradient_norm: float  # before clipping
+    learning_rate: float
+    source_tokens: int
+    target_tokens: int
+    seconds: float
+
+
+class ValidationReport(NamedTuple):
+    """One validation, for those who watch."""
+
+    update: int
+    epoch: int
+    training_loss: float  # nats per target token since the last validation
+    loss: float  # nats per target token of the validation corpus
+    bleu: float | None  # greedy, 0 to 100
+    learning_rate: float
+    seconds: float  # of training so far
+    is_best: bool
+
+
+class Observer(Protocol):
+    """Who is told; writes logs, shows progress, keeps models. The trainer itself touches no file."""
+
+    def updated(self, report: UpdateReport) -> None: ...
+    def validated(self, report: ValidationReport) -> None: ...
+    def best(self, progress: Progress) -> None: ...
+    def checkpoint(self, progress: Progress) -> None: ...
+
+
+class Trainer:
+    """Trains `model` on `train`, from wherever `progress` stands."""
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        optimizer: Optimizer,
+        config: TrainingConfig,
+        train: EncodedCorpus,
+        valid: EncodedCorpus,
+        *,
+        seed: int,
+        dtype: torch.dtype,
+        progress: Progress,
+        observer: Observer,
+        bleu: Callable[[], float] | None,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.config = config
+        self.train_corpus = train
+        self.valid_corpus = valid
+        self.seed = seed
+        self.dtype = dtype
+        self.progress = progress
+        self.observer = observer
+        self.bleu = bleu
+        self.device = next(model.parameters()).device
+        self.must_stop = False
+        self._clock = time.monotonic()
+
+    def run(self) -> Progress:
+        """Trains to the end, or until `must_stop` is set; then the state is saved and `is_finished` tells which."""
+        self._clock = time.monotonic()
+        while not self.progress.is_finished and not self.must_stop:
+            self._run_epoch()
+        self._tick()
+        self.observer.checkpoint(self.progress)
+        return self.progress
+
+    def plan(self, epoch: int) -> Plan:
+        """The batches of `epoch`, the same whenever it is asked."""
+        lengths = self.train_corpus.source_lengths, self.train_corpus.target_lengths
+        return plan_epoch(*lengths, batch_tokens=self.config.batch_tokens, seed=self.seed, epoch=epoch)
+
+    def validation_loss(self) -> float:
+        """Nats per target token of the validation corpus, `</s>` counted."""
+        lengths = self.valid_corpus.source_lengths, self.valid_corpus.target_lengths
+        plan = plan_evaluation(*lengths, batch_tokens=self.config.batch_tokens)
+        total, tokens = 0.0, 0
+        self.model.eval()
+        with torch.no_grad():
+            for batch in batches(self.valid_corpus, plan):
+                loss = self._loss(batch.to(self.device))
+                total += loss.negative_log_likelihood.item()
+                tokens += loss.tokens
+        self.model.train()
+        return total / tokens
+
+    def _run_epoch(self) -> None:
+        progress = self.progress
+        plan = self.plan(progress.epoch)
+        self.model.train()
+        for batch in batches(self.train_corpus, plan[progress.batch :]):
+            self._update(batch, len(plan))
+            if progress.batch == len(plan):
+                progress.epoch, progress.batch = progress.epoch + 1, 0
+            if self._validation_is_due():
+                self._validate()
+            progress.is_finished = progress.is_finished or self._share_done(len(plan)) >= 1
+            if progress.is_finished and progress.validated_update < progress.update:
+                self._validate()
+                progress.is_finished = True
+            if progress.is_finished or self.must_stop:
+                return
+            if progress.update % self.config.checkpoint_updates == 0:
+                self._tick()
+                self.observer.checkpoint(progress)
+
+    def _update(self, batch: Batch, epoch_batches: int) -> None:
+        progress, started = self.progress, time.monotonic()
+        share = min(1.0, self._share_done(epoch_batches))
+        moment = Moment(progress.update + 1, progress.epoch, share, progress.stalls)
+        rate = learning_rate(moment, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss = self._loss(batch.to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        (loss.total / loss.tokens).backward()
+        norm = clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
+        self._step_if_finite(norm)
+        progress.update += 1
+        progress.batch += 1
+        self._count(loss, norm, rate, batch, time.monotonic() - started)
+
+    def _step_if_finite(self, norm: Tensor) -> None:
+        """Skips an update whose gradient is not finite; too many in a row end the training."""
+        progress = self.progress
+        if torch.isfinite(norm):
+            self.optimizer.step()
+            progress.skipped_in_a_row = 0
+            return
+        progress.skipped += 1
+        progress.skipped_in_a_row += 1
+        if progress.skipped_in_a_row == MOST_SKIPPED:
+            raise CheckpointError(
+                f"update {progress.update + 1}: expected a finite gradient, got {norm.item()} for the "
+                f"{MOST_SKIPPED}th time in a row (try a smaller training.learning_rate or training.clip_norm, or fp32)"
+            )
+
+    def _count(self, loss: Loss, norm: Tensor, rate: float, batch: Batch, seconds: float) -> None:
+        progress, value = self.progress, loss.negative_log_likelihood.item()
+        progress.sum_loss += value
+        progress.sum_tokens += loss.tokens
+        source_tokens = int(batch.src_lengths.sum())
+        epoch = progress.epoch
+        report = UpdateReport(
+            progress.update, epoch, value / loss.tokens, norm.item(), rate, source_tokens, loss.tokens, seconds
+        )
+        self.observer.updated(report)
+
+    def _loss(self, batch: Batch) -> Loss:
+        with autocast(self.device, self.dtype):
+            readouts, _ = self.model(batch)
+        smoothing = self.config.label_smoothing if self.model.training else 0.0
+        return token_loss(readouts, self.model.output, batch.tgt_out, smoothing, self.dtype)
+
+    def _validation_is_due(self) -> bool:
+        if self.config.validate_updates is None:
+            return self.progress.batch == 0
+        return self.progress.update % self.config.validate_updates == 0
+
+    def _validate(self) -> None:
+        progress = self.progress
+        loss = self.validation_loss()
+        bleu = None if self.bleu is None else self.bleu()
+        self.model.train()
+        self._tick()
+        is_best = self._judge(loss if self.config.metric == "loss" else -_known(bleu))
+        report = ValidationReport(
+            update=progress.update,
+            epoch=progress.epoch,
+            training_loss=progress.sum_loss / max(progress.sum_tokens, 1),
+            loss=loss,
+            bleu=bleu,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            seconds=progress.seconds,
+            is_best=is_best,
+        )
+        progress.sum_loss, progress.sum_tokens = 0.0, 0
+        progress.validated_update = progress.update
+        if is_best:
+            self.observer.best(progress)
+        self.observer.validated(report)
+
+    def _judge(self, badness: float) -> bool:
+        """Counts a gain or a miss; smaller is better."""
+        progress, config = self.progress, self.config
+        if progress.best is None or badness < progress.best:
+            progress.best, progress.best_update = badness, progress.update
+            progress.misses = progress.decay_misses = 0
+            return True
+        progress.misses += 1
+        progress.decay_misses += 1
+        if progress.decay_misses > config.decay_patience:
+            progress.stalls, progress.decay_misses = progress.stalls + 1, 0
+        progress.is_finished = config.patience is not None and progress.misses >= config.patience
+        return False
+
+    def _share_done(self, epoch_batches: int) -> float:
+        """The largest of updates, epochs and minutes over their limits."""
+        progress, config = self.progress, self.config
+        epochs = progress.epoch - 1 + progress.batch / epoch_batches
+        minutes = (progress.seconds + time.monotonic() - self._clock) / 60
+        limits = [(progress.update, config.updates), (epochs, config.epochs), (minutes, config.minutes)]
+        return max(done / limit for done, limit in limits if limit is not None)
+
+    def _tick(self) -> None:
+        """Moves the seconds since the last tick into the progress."""
+        now = time.monotonic()
+        self.progress.seconds += now - self._clock
+        self._clock = now
+
+
+def _known(bleu: float | None) -> float:
+    assert bleu is not None, "the rules of the configuration see to it"
+    return bleu
