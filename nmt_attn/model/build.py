@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.config import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config_sizes import context_size, encoder_directions, encoder_sizes, layer_below_start, readout_size
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS, Cell
@@ -35,7 +36,7 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
     tied = config.tie
     target_embedding = nn.Embedding(target_size, config.decoder.embedding, padding_idx=PAD)
     source_embedding = nn.Embedding(source_size, config.encoder.embedding, padding_idx=PAD)
-    output = nn.Linear(_readout_size(config.decoder), target_size)
+    output = nn.Linear(readout_size(config.decoder), target_size)
     if tied in ("source-target", "all"):
         source_embedding.weight = target_embedding.weight
     if tied in ("target-output", "all"):
@@ -64,19 +65,12 @@ def build_encoder(config: EncoderConfig) -> Encoder:
     return Encoder(layers, dropout=config.dropout, is_residual=config.residual, is_reversed=config.reverse_source)
 
 
-def encoder_directions(config: EncoderConfig) -> list[int]:
-    """How many directions each layer has, bottom first."""
-    if config.bidirectional == "bottom":
-        return [2] + [1] * (config.layers - 1)
-    return [2 if config.bidirectional else 1] * config.layers
-
-
 def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttention:
     """The link between the sides."""
     attention, hidden = config.attention, config.decoder.hidden
-    encoder_size = encoder_directions(config.encoder)[-1] * config.encoder.hidden  # M
+    encoder_size = encoder_sizes(config.encoder)[-1]  # M
     if attention.score == "none":
-        return NoAttention(encoder_size if attention.fixed_context else 0)
+        return NoAttention(context_size(config))
     inner = attention.hidden or hidden
     is_identity = attention.score == "concat" and attention.concat_keys == "identity"
     score = ConcatIdentity if is_identity else SCORES[attention.score]
@@ -105,8 +99,8 @@ def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:
 def build_start_state(config: ModelConfig) -> StartState:
     """The decoder's first state, a part for each layer."""
     decoder, encoder = config.decoder, config.encoder
-    sizes = [directions * encoder.hidden for directions in encoder_directions(encoder)]
-    hidden_inputs = [sizes[min(layer, len(sizes) - 1)] for layer in range(decoder.layers)]
+    sizes = encoder_sizes(encoder)
+    hidden_inputs = [sizes[layer_below_start(layer, encoder)] for layer in range(decoder.layers)]
 
     def parts(name: str, inputs: list[int]) -> list[InitialState]:
         return [INITIAL_STATES[name](layer, size, decoder.hidden) for layer, size in enumerate(inputs)]
@@ -173,11 +167,7 @@ def _cells(config: DecoderConfig) -> list[Cell]:
 
 
 def _readout(config: DecoderConfig, context: int) -> Readout:
-    return READOUTS[config.readout](config.hidden, config.embedding, context, _readout_size(config))
-
-
-def _readout_size(config: DecoderConfig) -> int:
-    return config.readout_hidden or config.hidden
+    return READOUTS[config.readout](config.hidden, config.embedding, context, readout_size(config))
 
 
 def _feeding(config: DecoderConfig, context: int) -> Feeding:
