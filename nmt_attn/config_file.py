@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from nmt_attn.config import Config, CorpusConfig, DataConfig
+from nmt_attn.config_kinds import choices_of, describe, kinds_of
 from nmt_attn.config_rules import contradictions
 from nmt_attn.config_words import (
     Keys,
     all_keys,
-    choices_of,
-    describe,
     did_you_mean,
     join_words,
-    kinds_of,
     locate,
     section_of,
     show,
@@ -180,14 +179,14 @@ def _wrong_value(keys: Keys, tree: dict[str, Any]) -> _Mistake:
     assert field is not None, "the root is a mapping"
     is_section = section_of(field) is not None
     expected = "a section of keys and values" if is_section else describe(field)
-    hint = None if is_section else _hint(field.annotation, value)
+    hint = None if is_section else _hint(field, value)
     message = f"{'.'.join(keys)}: expected {expected}, got {show(value)}"
     return _Mistake(keys, message + (f" ({hint})" if hint else ""))
 
 
-def _hint(annotation: Any, value: object) -> str | None:
+def _hint(field: FieldInfo, value: object) -> str | None:
     """What the user may have meant by a value of the wrong kind."""
-    choices, kinds = choices_of(annotation), kinds_of(annotation)
+    choices, kinds = choices_of(field), {kind.type for kind in kinds_of(field)}
     if tuple in kinds:
         return None if isinstance(value, list | dict | None) else f"did you mean [{value}]?"
     if not isinstance(value, str):

@@ -1,21 +1,18 @@
-"""Keys and values of the configuration in plain words, for messages and for comments."""
+"""Keys and values of the configuration in messages."""
 
 import difflib
 import json
-import types
 from collections.abc import Iterable, Iterator
 from functools import reduce
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple
 
-import annotated_types
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config import NAME_PATTERN, Config, Section
+from nmt_attn.config import Config, Section
 
 Keys = tuple[str, ...]
 """The names on the way to a key: ("model", "attention", "score")."""
 
-_PATTERN_WORDS = {NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)"}
 _LONGEST_VALUE = 60
 
 
@@ -98,63 +95,3 @@ def join_words(words: Iterable[str]) -> str:
     """`a, b or c`."""
     *first, last = words
     return f"{', '.join(first)} or {last}" if first else last
-
-
-def choices_of(annotation: Any) -> list[Any]:
-    """The values that an annotation spells out with Literal, anywhere inside it."""
-    if get_origin(annotation) is Literal:
-        return list(get_args(annotation))
-    return [choice for part in get_args(annotation) for choice in choices_of(part)]
-
-
-def kinds_of(annotation: Any) -> set[Any]:
-    """The types that an annotation accepts beside those choices: bool, int, float, str, tuple, NoneType."""
-    origin, parts = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return kinds_of(parts[0])
-    if origin in (Union, types.UnionType):
-        return set().union(*(kinds_of(part) for part in parts))
-    return set() if origin is Literal else {origin or annotation}
-
-
-def describe(field: FieldInfo) -> str:
-    """What the field accepts: `a whole number of at least 1 or null`."""
-    return _describe(field.annotation, field.metadata)
-
-
-def _describe(annotation: Any, limits: list[Any]) -> str:
-    origin, parts = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        inner = [limit for part in parts[1:] for limit in getattr(part, "metadata", [part])]
-        return _describe(parts[0], limits + inner)
-    if origin is Literal:
-        return ("one of " if len(parts) > 1 else "") + ", ".join(show(choice) for choice in parts)
-    if origin in (Union, types.UnionType):
-        words = [["true", "false"] if part is bool else [_describe(part, limits)] for part in parts]
-        return join_words(word for alternative in words for word in alternative)
-    if origin is tuple:
-        size = "list" if parts[-1] is Ellipsis else f"list of {len(parts)}"
-        return f"a {size}, each {_describe(parts[0], [])}"
-    return _describe_plain(annotation, limits)
-
-
-def _describe_plain(kind: Any, limits: list[Any]) -> str:
-    if kind is str:
-        patterns = [limit.pattern for limit in limits if getattr(limit, "pattern", None)]
-        return _PATTERN_WORDS[patterns[0]] if patterns else "text"
-    names = {bool: "true or false", types.NoneType: "null", int: "a whole number", float: "a number"}
-    ranges = [words for limit in limits if kind in (int, float) and (words := _describe_limit(limit))]
-    return f"{names[kind]} {' and '.join(ranges)}".rstrip()
-
-
-def _describe_limit(limit: Any) -> str:
-    match limit:
-        case annotated_types.Ge(ge=low):
-            return f"of at least {low}"
-        case annotated_types.Gt(gt=low):
-            return f"above {low}"
-        case annotated_types.Le(le=high):
-            return f"up to {high}"
-        case annotated_types.Lt(lt=high):
-            return f"below {high}"
-    return ""

@@ -1,10 +1,13 @@
 """A file and overrides become a Config, or one error that names every mistake."""
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nmt_attn.config import Config, CorpusConfig
+from nmt_attn.config import NAME_PATTERN, Config, CorpusConfig, DataConfig, RunConfig, TrainingConfig
 from nmt_attn.config_file import dump_config, json_schema, load_config, parse_config, save_config
 from nmt_attn.errors import ConfigError
 
@@ -191,6 +194,27 @@ def test_a_saved_configuration_is_loaded_equal(tmp_path: Path) -> None:
     save_config(config, tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml", []) == config
     assert dump_config(config) == (tmp_path / "config.yaml").read_text(encoding="utf-8")
+
+
+@given(
+    text=st.text(),
+    name=st.from_regex(re.compile(NAME_PATTERN, re.ASCII), fullmatch=True),
+    rate=st.floats(1e-300, 1e300),
+    fraction=st.floats(0, 1, exclude_max=True),
+    updates=st.none() | st.integers(1, 10**12),
+    column=st.integers(1, 10**6),
+)
+@settings(max_examples=50, deadline=None)
+def test_what_is_dumped_is_read_back_equal(
+    text: str, name: str, rate: float, fraction: float, updates: int | None, column: int
+) -> None:
+    corpus = CorpusConfig(tsv=text, source=column, target=column + 1)
+    config = Config(
+        run=RunConfig(name=name, dir=text),
+        data=DataConfig(root=text, train=corpus, valid=corpus, test=CorpusConfig(jsonl=text, source=text, target=name)),
+        training=TrainingConfig(learning_rate=rate, betas=(fraction, 0.5), updates=updates, label_smoothing=fraction),
+    )
+    assert parse_config(dump_config(config), [], "dumped") == config
 
 
 def test_the_json_schema_describes_every_section() -> None:
