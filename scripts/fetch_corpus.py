@@ -1,0 +1,81 @@
+"""Fetches a public corpus into data/NAME, in the layout that the configs expect: python scripts/fetch_corpus.py NAME.
+
+    eutrans    -> data/eutrans-es-en   Spanish-English tourist phrases (Amengual et al. 2000), 9,900 pairs
+    multi30k   -> data/multi30k        German-English image captions (Elliott et al. 2016), 29,000 pairs
+
+The files come from fixed commits of the repositories that publish them; see there for the terms of use.
+"""
+
+import argparse
+import gzip
+import sys
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+SITE = "https://raw.githubusercontent.com"
+
+
+class Corpus(NamedTuple):
+    """Where a corpus comes from, and what its files are called there and here."""
+
+    folder: str
+    address: str
+    files: dict[str, str]  # name here: name there; a difference in `.gz` packs or unpacks
+
+
+CORPORA = {
+    "eutrans": Corpus(
+        "eutrans-es-en",
+        "lvapeab/nmt-keras/865613dd5d23/examples/EuTrans",
+        {
+            f"{part}.{side}{'.gz' * (part == 'training')}": f"{part}.{side}"
+            for part in ("training", "dev", "test")
+            for side in ("es", "en")
+        },
+    ),
+    "multi30k": Corpus(
+        "multi30k",
+        "multi30k/dataset/a3d2e0d26b56/data/task1/raw",
+        {
+            f"{part}.{side}{'.gz' * (part == 'train')}": f"{part}.{side}.gz"
+            for part in ("train", "val", "test_2016_flickr")
+            for side in ("de", "en")
+        },
+    ),
+}
+
+
+def fetch(corpus: Corpus, root: Path, site: str) -> None:
+    """Downloads every file that is not there yet; each appears whole or not at all."""
+    folder = root / corpus.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for here, there in corpus.files.items():
+        path = folder / here
+        if path.exists():
+            continue
+        with urllib.request.urlopen(f"{site}/{corpus.address}/{there}", timeout=60) as answer:
+            content = answer.read()
+        content = gzip.decompress(content) if there.endswith(".gz") else content
+        temporary = path.with_name(f".{here}.tmp")
+        temporary.write_bytes(gzip.compress(content, mtime=0) if here.endswith(".gz") else content)
+        temporary.replace(path)
+        sys.stderr.write(f"{path}\n")
+
+
+def main() -> None:
+    """Reads the command line; exit code 2 and one line if the network does not give the files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(CORPORA))
+    parser.add_argument("--root", type=Path, default=Path("data"), help="folder of all corpora (default: data)")
+    parser.add_argument("--site", default=SITE, help="where the repositories are found (default: %(default)s)")
+    arguments = parser.parse_args()
+    try:
+        fetch(CORPORA[arguments.name], arguments.root, arguments.site)
+    except OSError as error:
+        sys.stderr.write(f"fetch_corpus: {arguments.name}: expected an answer from {arguments.site}, got {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
