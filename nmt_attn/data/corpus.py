@@ -1,0 +1,148 @@
+"""Corpora: where the text of data.train, data.valid and data.test is, and which of its lines are used.
+
+    fault         train          valid          test
+    malformed     drop (1)       drop (1)       error
+    undecodable   as configured  as configured  error if configured, else U+FFFD replaces the bytes
+    blank         as configured  drop           kept
+    over-long     as configured  kept           kept            (judged where text is tokenised: prepare.py)
+
+(1) error if `data.undecodable` is error: both mean that the line cannot be read. A test corpus loses no line, so
+that its translations line up with its files. Blank is a side of white space alone; a lone accent is not blank.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from nmt_attn.config import Config, CorpusConfig, DataConfig
+from nmt_attn.data.dataset_reader import read_dataset
+from nmt_attn.data.readers import (
+    Columns,
+    Fault,
+    Fields,
+    NumberedPair,
+    read_files,
+    read_jsonl,
+    read_tsv,
+    text_pair,
+)
+from nmt_attn.data.report import CorpusReport
+from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.types import SentencePair
+
+Part = Literal["train", "valid", "test"]
+
+
+class Corpus(NamedTuple):
+    """A corpus that is small enough to be held as text."""
+
+    pairs: list[SentencePair]
+    report: CorpusReport
+
+
+class _Policy(NamedTuple):
+    malformed: Literal["drop", "error"]
+    undecodable: Literal["drop", "replace", "error"]
+    blank: Literal["drop", "keep", "error"]
+
+
+def read_test(config: Config) -> Corpus:
+    """The pairs of data.test, as many as it has lines. Raises DataError, ConfigError."""
+    report = CorpusReport("data.test")
+    pairs = [SentencePair(pair.source, pair.target) for pair in read_part(config, "test", report)]
+    return Corpus(pairs, report)
+
+
+def read_part(config: Config, part: Part, report: CorpusReport) -> Iterator[NumberedPair]:
+    """The usable pairs of a corpus, one by one; `report` fills up meanwhile. Raises DataError, ConfigError."""
+    data = config.data
+    corpus: CorpusConfig = getattr(data, part)
+    policy = _policy(data, part)
+    for pair in islice(_read(corpus, data.root, cache_folder(config), report), corpus.limit):
+        report.lines += 1
+        fault = pair.fault
+        if fault is not None and not _is_kept(fault, policy, pair.number, report):
+            continue
+        if pair.source.strip() and pair.target.strip():
+            yield pair
+        elif policy.blank == "keep":
+            report.note("blank on one side or both, kept", pair.number)
+            yield pair
+        elif policy.blank == "drop":
+            report.drop("blank", pair.number)
+        else:
+            name = report.target if pair.source.strip() else report.source
+            raise DataError(f"{name}:{pair.number}: expected text, got a blank line (data.blank: drop leaves it out)")
+
+
+def cache_folder(config: Config) -> Path:
+    """`data.cache`, by default `cache` inside `run.dir`."""
+    return Path(config.data.cache).expanduser() if config.data.cache else Path(config.run.dir) / "cache"
+
+
+def located(name: str, root: str | None) -> Path:
+    """Where the file `name` of the configuration is."""
+    return Path(root or ".").expanduser() / Path(name).expanduser()
+
+
+def _policy(data: DataConfig, part: Part) -> _Policy:
+    malformed: Literal["drop", "error"] = "error" if data.undecodable == "error" else "drop"
+    if part == "train":
+        return _Policy(malformed, data.undecodable, data.blank)
+    if part == "valid":
+        return _Policy(malformed, data.undecodable, "drop")
+    return _Policy("error", "error" if data.undecodable == "error" else "replace", "keep")
+
+
+def _is_kept(fault: Fault, policy: _Policy, number: int, report: CorpusReport) -> bool:
+    action = policy.malformed if fault.reason == "malformed" else policy.undecodable
+    if action == "error":
+        raise DataError(fault.message)
+    if action == "drop":
+        report.drop(fault.reason, number)
+        return False
+    report.note("undecodable bytes, read as U+FFFD", number)
+    return True
+
+
+def _read(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
+    """All pairs of a corpus, whatever its form."""
+    source, target = corpus.source, corpus.target
+    _check_form(corpus, report.corpus)
+    if corpus.builtin is not None:
+        return _read_builtin(corpus, report)
+    if corpus.tsv is not None:
+        columns = Columns(_column(source, 1, f"{report.corpus}.source"), _column(target, 2, f"{report.corpus}.target"))
+        return read_tsv(located(corpus.tsv, root), columns, report)
+    fields = Fields(str(source or "source"), str(target or "target"))
+    if corpus.jsonl is not None:
+        return read_jsonl(located(corpus.jsonl, root), fields, report)
+    if corpus.dataset is not None:
+        return read_dataset(corpus, fields, folder=located(corpus.dataset, root), cache=cache, report=report)
+    return read_files(located(str(source), root), located(str(target), root), report)
+
+
+def _read_builtin(corpus: CorpusConfig, report: CorpusReport) -> Iterator[NumberedPair]:
+    from nmt_attn.data.demo_corpus import demo_corpus
+
+    report.source = report.target = f"the built-in corpus ({corpus.split})"
+    pairs = demo_corpus(corpus.split or "train", corpus.limit)
+    return (text_pair(number, pair.source, pair.target, report) for number, pair in enumerate(pairs, start=1))
+
+
+def _check_form(corpus: CorpusConfig, where: str) -> None:
+    given = [name for name in ("tsv", "jsonl", "dataset", "builtin") if getattr(corpus, name) is not None]
+    if not given and corpus.source is not None and corpus.target is not None:
+        return
+    if len(given) != 1:
+        forms = "one of source and target files, tsv, jsonl, dataset or builtin"
+        raise ConfigError(f"{where}: expected {forms}, got {' and '.join(given) or 'none of them'}")
+
+
+def _column(value: str | int | None, default: int, where: str) -> int:
+    if value is None:
+        return default
+    if not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{where}: expected the number of a column, from 1, got {value!r}")
+    return value

@@ -1,0 +1,76 @@
+"""Report on a corpus: how many lines were read, kept and dropped, for which reasons, and which lines they are."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+FIRST_LINES = 20
+"""Line numbers that are kept of each reason."""
+
+SHOWN_LINES = 5
+"""Line numbers that `text` shows of each reason."""
+
+DropReason = Literal["undecodable", "malformed", "blank", "over-long"]
+
+
+@dataclass
+class Tally:
+    """How many lines, and the numbers (from 1) of the first of them."""
+
+    count: int = 0
+    lines: list[int] = field(default_factory=list)
+
+    def add(self, number: int) -> None:
+        """Counts line `number`."""
+        self.count += 1
+        if len(self.lines) < FIRST_LINES:
+            self.lines.append(number)
+
+    def text(self) -> str:
+        """Such as `22 (lines 1039, 1451, 2301, 2302, 2400, ...)`."""
+        numbers = [str(number) for number in self.lines[:SHOWN_LINES]]
+        if self.count > len(numbers):
+            numbers.append("...")
+        return f"{self.count:,} (line{'s' if self.count > 1 else ''} {', '.join(numbers)})"
+
+
+@dataclass
+class CorpusReport:
+    """What reading one corpus has met. `source` and `target` are the names of its sides, such as file names."""
+
+    corpus: str
+    source: str = ""
+    target: str = ""
+    lines: int = 0
+    dropped: dict[str, Tally] = field(default_factory=dict)
+    notes: dict[str, Tally] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> int:
+        """Pairs that were not dropped."""
+        return self.lines - sum(tally.count for tally in self.dropped.values())
+
+    def drop(self, reason: DropReason, number: int) -> None:
+        """Counts a pair that is left out."""
+        self.dropped.setdefault(reason, Tally()).add(number)
+
+    def note(self, what: str, number: int) -> None:
+        """Counts a line that is kept although something about it was odd."""
+        self.notes.setdefault(what, Tally()).add(number)
+
+    def text(self) -> str:
+        """A few lines for people: one with the totals, one for each reason and note."""
+        names = self.source if self.source == self.target else f"{self.source} and {self.target}"
+        rows = [f"{self.corpus}: {self.kept:,} of {self.lines:,} pairs kept, from {names}"]
+        rows += [f"  dropped, {reason}: {tally.text()}" for reason, tally in self.dropped.items()]
+        rows += [f"  note, {what}: {tally.text()}" for what, tally in self.notes.items()]
+        return "\n".join(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a record for a log; `from_json` reads it back."""
+        return {**asdict(self), "kept": self.kept}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "CorpusReport":
+        """What `to_json` wrote. Raises KeyError or TypeError if it is something else."""
+        tallies = {name: {key: Tally(**tally) for key, tally in record[name].items()} for name in ("dropped", "notes")}
+        return cls(record["corpus"], record["source"], record["target"], int(record["lines"]), **tallies)
