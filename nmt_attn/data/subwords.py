@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nmt_attn.config import TokenizerConfig
@@ -25,9 +25,10 @@ def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name
 
     sentencepiece.set_random_generator_seed(1)
     model = io.BytesIO()
+    faults: list[BaseException] = []
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
+            sentence_iterator=_remembering(lines, faults),
             model_writer=model,
             model_type=config.algorithm,
             vocab_size=config.vocab_size,
@@ -45,6 +46,8 @@ def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name
             pad_piece=SPECIAL_TOKENS[PAD],
         )
     except RuntimeError as error:
+        if faults:
+            raise faults[0] from None
         raise _in_words(str(error), config, text_name) from error
     return model.getvalue()
 
@@ -61,6 +64,15 @@ def open_sentencepiece(model: bytes) -> Any:
     if specials != SPECIAL_TOKENS:
         raise ValueError(f"one that begins with the pieces {' '.join(specials)}")
     return processor
+
+
+def _remembering(lines: Iterable[str], faults: list[BaseException]) -> Iterator[str]:
+    """The lines; what reading them raises is kept in `faults`, as SentencePiece turns it into an error of its own."""
+    try:
+        yield from lines
+    except BaseException as error:
+        faults.append(error)
+        raise
 
 
 def _in_words(fault: str, config: TokenizerConfig, text_name: str) -> ConfigError | DataError:
