@@ -91,21 +91,34 @@ def _same_size(config: Config, key: str) -> Iterator[str]:
             return
 
 
-def _source_reaches_decoder(config: Config) -> Iterator[str]:
-    """Without attention, what the decoder knows of the source is its first state or the fixed context."""
-    attention, decoder = config.model.attention, config.model.decoder
-    if attention.score != "none" or attention.fixed_context:
+def _without_attention(config: Config) -> Iterator[str]:
+    """What the decoder knows of the source is its first state or the fixed context: final states, mostly."""
+    attention, encoder, decoder = config.model.attention, config.model.encoder, config.model.decoder
+    if attention.score != "none":
+        return
+    reason, sizes = with_value(config, "model.attention.score"), [encoder.embedding, *encoder_sizes(encoder)]
+    is_sum_read = decoder.init == "mean" or any(above == below for below, above in pairwise(sizes[:-1]))
+    if encoder.residual and sizes[-1] == sizes[-2] and not is_sum_read:
+        hint = "final states are read before the top layer's input is added"
+        yield complain_idle(
+            config, "model.encoder.residual", f"{reason} and {with_value(config, 'model.decoder.init')}", hint
+        )
+    if attention.fixed_context:
         return
     from_cell = decoder.cell == "lstm" and decoder.init_cell in ("last", "bridge")
     if decoder.init == "zero" and not from_cell:
         hint = "or take model.attention.fixed_context: true"
-        expected = (
-            f"another than 'zero' with {with_value(config, 'model.attention.score')}, as nothing of the source is seen"
-        )
+        expected = f"another than 'zero' with {reason}, as nothing of the source is seen"
         yield complain(config, "model.decoder.init", expected, hint)
+    elif decoder.init not in ("mean", "backward-first") and encoder.layers > decoder.layers:
+        expected = (
+            f"at most {with_value(config, 'model.decoder.layers')} with {reason}, as nothing reads the layers above"
+        )
+        yield complain(config, "model.encoder.layers", expected, "or take model.attention.fixed_context: true")
     if decoder.style == "luong" and decoder.input_feeding == "context":
-        reason = f"{with_value(config, 'model.attention.score')} and model.attention.fixed_context false"
-        yield complain_idle(config, "model.decoder.input_feeding", reason)
+        yield complain_idle(
+            config, "model.decoder.input_feeding", f"{reason} and {with_value(config, 'model.attention.fixed_context')}"
+        )
 
 
 def _readout(config: Config) -> Iterator[str]:
@@ -113,6 +126,13 @@ def _readout(config: Config) -> Iterator[str]:
     if decoder.readout_hidden is not None and decoder.style == "luong" and decoder.readout == "linear":
         reason = f"{with_value(config, 'model.decoder.style')} and {with_value(config, 'model.decoder.readout')}"
         yield complain_idle(config, "model.decoder.readout_hidden", reason, "the attentional state is read as it is")
+
+
+def _first_weights(config: Config) -> Iterator[str]:
+    if config.model.initialisation == "bahdanau" and config.model.attention.score == "normed-additive":
+        reason = with_value(config, "model.attention.score")
+        expected = f"another than 'bahdanau' with {reason}, whose v_a would begin at 0 and have no direction"
+        yield complain(config, "model.initialisation", expected)
 
 
 def _tied(config: Config) -> Iterator[str]:
@@ -133,7 +153,8 @@ MODEL_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _layers,
     _attention,
     _first_state,
-    _source_reaches_decoder,
+    _without_attention,
     _readout,
+    _first_weights,
     _tied,
 )

@@ -4,6 +4,8 @@ import re
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nmt_attn.config_file import parse_config
 from nmt_attn.config_words import all_keys, is_default, locate
@@ -150,3 +152,16 @@ def test_every_key_can_be_changed_where_it_has_a_meaning(key: str) -> None:
 def test_a_key_without_its_companions_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(key)):
         parse_config("", [f"{key}={EXAMPLES[key].value}"], "f.yaml")
+
+
+@given(st.sets(st.sampled_from(LEAVES), min_size=2, max_size=12))
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_refused_is_refused_in_one_form_that_names_both_keys(keys: set[str]) -> None:
+    try:
+        parse_config("", [f"{key}={EXAMPLES[key].value}" for key in sorted(keys)], "f.yaml")
+    except ConfigError as error:
+        for message in str(error).split("\n"):
+            form = re.fullmatch(r"([\w.]+): expected (.+), got (.+)", message)
+            assert form
+            assert form[1] in LEAVES
+            assert len([key for key in LEAVES if re.search(rf"\b{re.escape(key)}\b", message)]) >= 2

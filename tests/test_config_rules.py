@@ -131,6 +131,22 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "model.attention.score 'none' and model.attention.fixed_context false, got 'context'",
         ),
         (
+            ["model.attention.score=none", "model.encoder.layers=2"],
+            "model.encoder.layers: expected at most model.decoder.layers 1 with model.attention.score 'none', as "
+            "nothing reads the layers above, got 2 (or take model.attention.fixed_context: true)",
+        ),
+        (
+            ["model.attention.score=none", "model.encoder.residual=true", "model.encoder.bidirectional=false"],
+            "model.encoder.residual: expected false, as any other value has no effect with model.attention.score "
+            "'none' and model.decoder.init 'bridge', got true "
+            "(final states are read before the top layer's input is added)",
+        ),
+        (
+            ["model.attention.score=normed-additive", "model.initialisation=bahdanau"],
+            "model.initialisation: expected another than 'bahdanau' with model.attention.score 'normed-additive', "
+            "whose v_a would begin at 0 and have no direction, got 'bahdanau'",
+        ),
+        (
             ["model.decoder.style=luong", "model.decoder.readout_hidden=7"],
             "model.decoder.readout_hidden: expected null, as any other value has no effect with model.decoder.style "
             "'luong' and model.decoder.readout 'linear', got 7 (the attentional state is read as it is)",
