@@ -104,6 +104,9 @@ def _corpus(config: Config, where: str, corpus: CorpusConfig) -> Iterator[str]:
         yield complain(config, f"{where}.subset", f"null without {where}.dataset")
     if corpus.split is not None and corpus.dataset is None and corpus.builtin is None:
         yield complain(config, f"{where}.split", f"null without {where}.dataset or {where}.builtin")
+    if corpus.builtin is not None and corpus.split not in _CORPORA:
+        expected = f"one of {', '.join(map(show, _CORPORA))} with {with_value(config, f'{where}.builtin')}"
+        yield complain(config, f"{where}.split", expected)
     yield from _sides(config, where, place)
 
 

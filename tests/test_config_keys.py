@@ -35,7 +35,7 @@ def corpus_examples(name: str) -> dict[str, Example]:
         f"{where}.dataset": Example("wmt", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
         f"{where}.subset": Example("de-en", HUB),
         f"{where}.builtin": Example("null", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
-        f"{where}.split": Example("other"),
+        f"{where}.split": Example("dev", HUB),
         f"{where}.limit": Example("3"),
     }
 

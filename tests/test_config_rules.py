@@ -245,7 +245,7 @@ def test_a_contradiction_is_explained_in_one_line(overrides: list[str], message:
         ),
         ("{jsonl: f, subset: x}", "data.valid.subset: expected null without data.valid.dataset, got 'x'"),
         (
-            "{builtin: demo}",
+            "{builtin: demo, split: valid}",
             "data.valid.builtin: expected null beside data.train.source 'train.a', as a built-in corpus goes with no "
             "other, got 'demo' (name the places of all three corpora)",
         ),
@@ -256,10 +256,16 @@ def test_a_corpus_has_one_place_and_only_keys_that_belong_to_it(corpus: str, mes
 
 
 def test_the_built_in_corpus_needs_no_files() -> None:
-    assert mistakes("data.train.builtin=demo", "data.train.source=a", "data.root=x") == [
+    assert mistakes("data.train={builtin: demo, split: train, source: a}", "data.root=x") == [
         "data.train.source: expected null beside data.train.builtin 'demo', got 'a'",
         "data.root: expected null, as any other value has no effect with data.train.builtin 'demo', got 'x'",
     ]
+
+
+def test_the_built_in_corpus_has_three_splits() -> None:
+    expected = "data.test.split: expected one of 'train', 'valid', 'test' with data.test.builtin 'demo', got "
+    assert mistakes("data.test={builtin: demo}") == [f"{expected}null"]
+    assert mistakes("data.test.split=dev") == [f"{expected}'dev'"]
 
 
 def test_all_contradictions_come_together() -> None:
