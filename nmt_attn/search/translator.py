@@ -1,0 +1,237 @@
+"""Translator: lines of text in, their translations out, in the same order.
+
+Lines are gathered in a window, sorted by length there, translated in batches and put back in order. What a line becomes
+does not depend on the lines around it. A blank line becomes an empty translation and is not shown to the model.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nmt_attn.config import SearchConfig
+from nmt_attn.config_file import load_config
+from nmt_attn.data.batching import collate_source
+from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
+from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.state import DecoderState, Memory, select_rows
+from nmt_attn.model.store import CONFIG, WEIGHTS, load_model
+from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
+from nmt_attn.search.beam import BeamOptions, LengthLimits, StepResult, beam_search
+from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.trace import Hypothesis
+
+BEST, VOCABULARY = "best", "vocab"
+"""Folders: the best model inside a run; the codecs inside a model."""
+SPARE_TOKENS = 10
+"""What `search.max_length_factor` allows a translation beyond its multiple of the source."""
+WINDOW_LINES = 4096
+"""Lines that are sorted by length together."""
+LONG_TOKENS = 100
+"""Where source sentences are longer, batches hold fewer of them."""
+
+
+class TranslatedHypothesis(NamedTuple):
+    """One translation of a line."""
+
+    text: str
+    pieces: tuple[str, ...]
+    is_finished: bool  # False: cut at the greatest length
+    log_prob: float  # natural, `</s>` included
+    rank: float
+    token_log_probs: tuple[float, ...]  # of the pieces and `</s>`
+    alignment: WordAlignment | None  # None if not asked for
+
+
+class Translation(NamedTuple):
+    """A line and its translations, best first, all of different text; at least one."""
+
+    source: str
+    hypotheses: tuple[TranslatedHypothesis, ...]
+
+    @property
+    def text(self) -> str:
+        """The best one's."""
+        return self.hypotheses[0].text
+
+
+class _Request(NamedTuple):
+    """What one call of `translate` asks for."""
+
+    search: SearchConfig
+    nbest: int
+    with_alignments: bool
+
+
+@dataclass(frozen=True)
+class ModelSteps:
+    """The model as search sees it (`beam.StepFunction`)."""
+
+    model: Seq2Seq
+    memory: Memory
+
+    def start(self) -> DecoderState:
+        """The decoder's state before the first token."""
+        return self.model.start(self.memory)
+
+    def step(self, last_ids: Tensor, state: DecoderState) -> StepResult[DecoderState]:
+        """One step of all hypotheses; the memory keeps one row a sentence."""
+        return StepResult(*self.model.step(last_ids, state, self.memory))
+
+    def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
+        """These rows of the state."""
+        return select_rows(state, rows)
+
+    def keep(self, sentences: Tensor) -> "ModelSteps":
+        """These sentences alone."""
+        return ModelSteps(self.model, select_rows(self.memory, sentences))
+
+
+class Translator:
+    """A model, in evaluation mode and on its device, with the codecs of its languages. `name` is for errors."""
+
+    def __init__(self, model: Seq2Seq, codecs: Codecs, search: SearchConfig, name: str = "the model") -> None:
+        self.model = model
+        self.codecs = codecs
+        self.search = search
+        self.name = name
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> "Translator":
+        """The best model of a run's folder, or the one of a model folder. Raises CheckpointError."""
+        folder = model_folder(folder)
+        codecs = load_codecs(folder / VOCABULARY)
+        model = load_model(folder)
+        _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
+        _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
+        return cls(model.to(device), codecs, load_config(folder / CONFIG, []).search, str(folder))
+
+    def translate(
+        self,
+        lines: Iterable[str],
+        *,
+        beam: int | None = None,
+        nbest: int = 1,
+        with_alignments: bool = False,
+        batch_sentences: int | None = None,
+        window_lines: int = WINDOW_LINES,
+    ) -> Iterator[Translation]:
+        """One translation for each line (without its `\n`), in order, a window at a time.
+
+        `beam` and `batch_sentences` are those of the configuration if not given. Raises ConfigError if what is asked
+        for cannot be given, CheckpointError if the model gives no probabilities.
+        """
+        assert not self.model.training, "dropout would take part in search"
+        given = {"beam": beam, "batch_sentences": batch_sentences}
+        search = self.search.model_copy(update={key: value for key, value in given.items() if value is not None})
+        request = _Request(search, nbest, with_alignments)
+        self._check(request)
+        remaining = iter(lines)
+        windows = iter(lambda: list(islice(remaining, window_lines)), [])
+        return (translation for window in windows for translation in self._translate_window(window, request))
+
+    def _check(self, request: _Request) -> None:
+        for key in ("beam", "batch_sentences"):
+            if getattr(request.search, key) < 1:
+                raise ConfigError(f"{key}: expected at least 1, got {getattr(request.search, key)}")
+        if not 1 <= request.nbest <= request.search.beam:
+            raise ConfigError(f"nbest: expected 1 to the beam's width, {request.search.beam}, got {request.nbest}")
+        if request.with_alignments and not self.model.has_attention:
+            raise ConfigError(f"alignments: expected a model with attention, got {self.name} (attention.score: none)")
+
+    def _translate_window(self, lines: list[str], request: _Request) -> list[Translation]:
+        ids = [self.codecs.source.encode(line) for line in lines]
+        empty = _EMPTY._replace(alignment=EMPTY) if request.with_alignments else _EMPTY
+        translations = [Translation(line, (empty,)) for line in lines]
+        for rows in _batches([len(row) for row in ids], request.search.batch_sentences):
+            found = self._search([ids[row] for row in rows], request)
+            for row, hypotheses in zip(rows, found, strict=True):
+                if not hypotheses:
+                    raise CheckpointError(f"{self.name}: expected probabilities, got none for {lines[row][:80]!r}")
+                translations[row] = Translation(lines[row], self._read(lines[row], hypotheses, request))
+        return translations
+
+    @torch.inference_mode()
+    def _search(self, ids: Sequence[Sequence[int]], request: _Request) -> list[list[Hypothesis]]:
+        """Hypotheses for each source sentence; the attention's columns are those of the longest sentence."""
+        device = self.model.output.weight.device
+        batch = collate_source(ids)
+        memory = self.model.encode(batch.src_ids.to(device), batch.src_lengths.to(device))
+        longest = greatest_lengths(batch.src_lengths - 1, request.search).to(device)
+        search = BeamOptions(
+            beam=request.search.beam,
+            wanted=1 if request.nbest == 1 else request.search.beam,  # some may have the same text
+            ranking=RANKINGS[request.search.length_penalty](request.search.alpha),
+            with_weights=request.with_alignments,
+        )
+        return beam_search(ModelSteps(self.model, memory), LengthLimits(torch.zeros_like(longest), longest), search)
+
+    def _read(self, line: str, hypotheses: list[Hypothesis], request: _Request) -> tuple[TranslatedHypothesis, ...]:
+        by_text: dict[str, TranslatedHypothesis] = {}
+        for hypothesis in hypotheses:
+            text = self.codecs.target.decode(hypothesis.ids)
+            if text not in by_text and len(by_text) < request.nbest:
+                by_text[text] = TranslatedHypothesis(
+                    text=text,
+                    pieces=tuple(self.codecs.target.output_pieces(hypothesis.ids)),
+                    is_finished=hypothesis.is_finished,
+                    log_prob=hypothesis.log_prob,
+                    rank=hypothesis.rank,
+                    token_log_probs=hypothesis.token_log_probs,
+                    alignment=self._align(line, hypothesis),
+                )
+        return tuple(by_text.values())
+
+    def _align(self, line: str, hypothesis: Hypothesis) -> WordAlignment | None:
+        if hypothesis.weights is None:
+            return None
+        source, target = self.codecs.source.tokenizer, self.codecs.target.tokenizer
+        source_pieces = source.encode(line)
+        target_pieces = self.codecs.target.output_pieces(hypothesis.ids)
+        return merge_pieces(
+            hypothesis.weights[:, : len(source_pieces) + 1],
+            Words(tuple(source.words(line)), source.word_indices(source_pieces)),
+            Words(tuple(target.decode(target_pieces).split()), target.word_indices(target_pieces)),
+        )
+
+
+def model_folder(folder: Path) -> Path:
+    """The folder that holds the weights: `folder` itself, or its best/. Raises CheckpointError."""
+    for candidate in (folder, folder / BEST):
+        if (candidate / WEIGHTS).is_file():
+            return candidate
+    found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
+    raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
+
+
+def greatest_lengths(source_tokens: Tensor, config: SearchConfig) -> Tensor:
+    """Target tokens at most, `</s>` not counted, for sources of so many tokens; [B] int64 both."""
+    lengths = (source_tokens * config.max_length_factor).long() + SPARE_TOKENS
+    return lengths if config.max_length is None else lengths.clamp(max=config.max_length)
+
+
+def _batches(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:
+    """Rows of similar length, from short to long; rows of length 0 are left out."""
+    batch: list[int] = []
+    for row in sorted((row for row, length in enumerate(lengths) if length > 0), key=lengths.__getitem__):
+        is_full = len(batch) == batch_sentences
+        if batch and (is_full or (len(batch) + 1) * lengths[row] > batch_sentences * LONG_TOKENS):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _check_sizes(folder: Path, codec: TextCodec, embeddings: int) -> None:
+    if codec.size != embeddings:
+        where = folder / VOCABULARY
+        raise CheckpointError(f"{where}: expected {embeddings} tokens, as in {WEIGHTS}, got {codec.size}")
+
+
+_EMPTY = TranslatedHypothesis("", (), is_finished=True, log_prob=0.0, rank=0.0, token_log_probs=(), alignment=None)

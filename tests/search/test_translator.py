@@ -1,0 +1,277 @@
+"""Tiny models with random weights behind the translator: what they write makes no sense, yet it must be right."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nmt_attn.config import Config, ModelConfig, SearchConfig, TokenizerConfig
+from nmt_attn.data.batching import collate
+from nmt_attn.data.codec import Codecs, learn_codec
+from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.model.build import build_model
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.store import model_from_config, save_model
+from nmt_attn.search.translator import Translation, Translator, greatest_lengths
+from nmt_attn.types import EOS
+
+SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht", "das Haus"]
+TARGET_TEXT = ["the dog sees the cat", "the cat does not see the house", "the house"]
+LINES = [
+    "die Katze sieht das Haus nicht",
+    "",
+    "das Haus",
+    "unbekannt",
+    " \t ",
+    "der\u2028Hund sieht\r",
+    "der Hund " * 20,
+    "Haus",
+    "die Katze",
+]
+SEARCH = SearchConfig(beam=3, max_length_factor=1.5)
+MODELS = {
+    "bahdanau": {"decoder": {"style": "bahdanau"}, "attention": {"score": "additive"}},
+    "luong": {
+        "encoder": {"cell": "lstm", "layers": 2, "reverse_source": True},
+        "decoder": {"style": "luong", "cell": "lstm", "input_feeding": "attentional"},
+        "attention": {"score": "general", "attend_eos": False},
+    },
+    "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
+}
+SIZES = {
+    "encoder": {"embedding": 7, "hidden": 5, "dropout": 0.3},
+    "decoder": {"embedding": 3, "hidden": 11, "dropout": 0.3},
+}
+
+
+def make_model(sections: dict[str, dict[str, object]], codecs: Codecs) -> Seq2Seq:
+    keys = {name: SIZES.get(name, {}) | sections.get(name, {}) for name in {*SIZES, *sections}}
+    model = build_model(ModelConfig.model_validate(keys), codecs.source.size, codecs.target.size, positions=50)
+    generator = torch.Generator().manual_seed(4)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.7, generator=generator)
+    with torch.no_grad():
+        model.output.bias[EOS] += 1.5  # so that some translations end by themselves
+    return model.eval()
+
+
+def make_codecs(kind: str) -> Codecs:
+    config = TokenizerConfig.model_validate({"kind": kind})
+    return Codecs(learn_codec(SOURCE_TEXT, config, "source"), learn_codec(TARGET_TEXT, config, "target"))
+
+
+def make_translator(model: str = "bahdanau", tokenizer: str = "word", search: SearchConfig = SEARCH) -> Translator:
+    codecs = make_codecs(tokenizer)
+    return Translator(make_model(MODELS[model], codecs), codecs, search)
+
+
+def texts(translations: Sequence[Translation]) -> list[str]:
+    return [translation.text for translation in translations]
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("tokenizer", ["word", "char"])
+def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, tokenizer: str) -> None:
+    translator = make_translator(model, tokenizer)
+    one_by_one = [next(translator.translate([line], with_alignments=True)) for line in LINES]
+    for batch_sentences, window_lines in [(2, 4), (64, 100)]:
+        together = list(
+            translator.translate(
+                LINES, batch_sentences=batch_sentences, window_lines=window_lines, with_alignments=True
+            )
+        )
+        assert [translation.source for translation in together] == LINES
+        for alone, other in zip(one_by_one, together, strict=True):
+            [expected], [found] = alone.hypotheses, other.hypotheses
+            assert found.text == expected.text
+            assert found.log_prob == pytest.approx(expected.log_prob, abs=1e-4)
+            assert found.alignment is not None
+            assert expected.alignment is not None
+            torch.testing.assert_close(found.alignment.weights, expected.alignment.weights, atol=1e-5, rtol=0)
+    assert len(set(texts(one_by_one))) > 4
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_log_probabilities_and_weights_are_those_of_forced_decoding(model: str) -> None:
+    """Word tokens: a piece is a word, so the weights are the attention's own."""
+    translator = make_translator(model)
+    for translation in translator.translate([line for line in LINES if line.strip()], nbest=3, with_alignments=True):
+        source = translator.codecs.source.encode(translation.source)
+        for hypothesis in translation.hypotheses:
+            target = [translator.codecs.target.vocabulary.tokens.index(piece) for piece in hypothesis.pieces]
+            log_probs, weights = forced(translator.model, source, target)
+            torch.testing.assert_close(torch.tensor(hypothesis.token_log_probs), log_probs, atol=1e-5, rtol=1e-5)
+            assert hypothesis.log_prob == pytest.approx(float(log_probs.double().sum()), abs=1e-5 * len(log_probs))
+            assert hypothesis.rank == pytest.approx(hypothesis.log_prob / len(log_probs))
+            assert hypothesis.alignment is not None
+            torch.testing.assert_close(hypothesis.alignment.weights, weights, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def forced(model: Seq2Seq, source: list[int], target: list[int]) -> tuple[Tensor, Tensor]:
+    """log p [T] of each target token and `</s>`, and weights [T, S], by the training path."""
+    batch = collate([source], [target])
+    readouts, weights = model(batch)
+    log_probs = model.output(readouts).log_softmax(-1)
+    return log_probs[0].gather(1, batch.tgt_out[0].unsqueeze(1)).squeeze(1), weights.dense()[0]
+
+
+def test_some_translations_end_by_themselves_and_some_are_cut() -> None:
+    found = {translation.hypotheses[0].is_finished for translation in make_translator().translate(LINES, beam=1)}
+    assert found == {True, False}
+
+
+def test_the_best_do_not_depend_on_how_many_are_asked_for_and_all_differ() -> None:
+    translator = make_translator()
+    lists = [list(translator.translate(LINES, beam=5, nbest=nbest)) for nbest in (1, 2, 5)]
+    for one, two, five in zip(*lists, strict=True):
+        assert one.hypotheses == five.hypotheses[:1]
+        assert two.hypotheses == five.hypotheses[:2]
+        assert len({hypothesis.text for hypothesis in five.hypotheses}) == len(five.hypotheses)
+    assert len(lists[2][0].hypotheses) == 5
+
+
+def test_translations_of_the_same_text_are_given_once() -> None:
+    """Blanks at the end are not seen in the text; this model writes little else, whatever it reads."""
+    translator = make_translator(tokenizer="char")
+    nn.init.zeros_(translator.model.output.weight)
+    nn.init.zeros_(translator.model.output.bias)
+    with torch.no_grad():
+        translator.model.output.bias[[EOS, translator.codecs.target.vocabulary.tokens.index("▁")]] = 4.0
+    [translation] = translator.translate(["das Haus"], beam=5, nbest=5)
+    spelled = [hypothesis.text for hypothesis in translation.hypotheses]
+    assert len(spelled) == len(set(spelled)) < 5
+    assert translation.hypotheses[0] == next(translator.translate(["das Haus"], beam=5)).hypotheses[0]
+
+
+def test_a_blank_line_is_not_shown_to_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = make_translator()
+    monkeypatch.delattr(Seq2Seq, "encode")
+    for translation in translator.translate(["", " \u2028\t"], nbest=3, with_alignments=True):
+        [hypothesis] = translation.hypotheses
+        assert (hypothesis.text, hypothesis.log_prob, hypothesis.token_log_probs) == ("", 0.0, ())
+        assert hypothesis.alignment is not None
+        assert hypothesis.alignment.weights.shape == (0, 0)
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("tokenizer", ["word", "char"])
+def test_every_hypothesis_has_a_row_for_each_of_its_words(model: str, tokenizer: str) -> None:
+    translator = make_translator(model, tokenizer)
+    for translation in translator.translate(["die Katze sieht", "das  Haus"], nbest=3, with_alignments=True):
+        for hypothesis in translation.hypotheses:
+            assert hypothesis.alignment is not None
+            assert hypothesis.alignment.source == tuple(translation.source.split())
+            assert hypothesis.alignment.target == tuple(hypothesis.text.split())
+            words = len(hypothesis.alignment.target), len(hypothesis.alignment.source)
+            assert hypothesis.alignment.weights.shape == (words[0] + 1, words[1] + 1)
+            assert len(hypothesis.token_log_probs) == len(hypothesis.pieces) + 1
+            if model != "local":  # not renormalised
+                torch.testing.assert_close(hypothesis.alignment.weights.sum(1), torch.ones(words[0] + 1))
+
+
+def test_alignments_are_left_out_unless_asked_for() -> None:
+    [translation, empty] = make_translator().translate(["das Haus", ""])
+    assert [translation.hypotheses[0].alignment, empty.hypotheses[0].alignment] == [None, None]
+
+
+def test_only_a_window_of_lines_is_read_ahead() -> None:
+    taken = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield "das Haus"
+
+    translations = make_translator().translate(endless(), window_lines=3)
+    assert [next(translations).source for _ in range(4)] == ["das Haus"] * 4
+    assert taken == 6
+
+
+def test_sentences_of_similar_length_share_batches_and_long_ones_come_in_smaller_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+    encode = Seq2Seq.encode
+
+    def spy(self: Seq2Seq, src_ids: Tensor, src_lengths: Tensor) -> object:
+        shapes.append(tuple(src_ids.shape))
+        return encode(self, src_ids, src_lengths)
+
+    monkeypatch.setattr(Seq2Seq, "encode", spy)
+    lines = ["Haus " * words for words in (2, 150, 1, 99, 3, 2, 101)]
+    list(make_translator(search=SearchConfig(beam=1, max_length=2)).translate(lines, batch_sentences=2))
+    assert shapes == [(2, 3), (2, 4), (1, 100), (1, 102), (1, 151)]  # 2 x 101 is more than 2 x 100; `</s>` included
+
+
+def test_the_greatest_length_depends_on_the_source() -> None:
+    sources = torch.tensor([1, 5, 20])
+    factor = SearchConfig(max_length_factor=1.5)
+    assert greatest_lengths(sources, factor).tolist() == [11, 17, 40]  # 1.5 x + 10
+    assert greatest_lengths(sources, factor.model_copy(update={"max_length": 15})).tolist() == [11, 15, 15]
+
+
+def test_alignments_of_a_model_without_attention_are_refused() -> None:
+    codecs = make_codecs("word")
+    translator = Translator(make_model({"attention": {"score": "none"}}, codecs), codecs, SEARCH, "runs/x/best")
+    assert len(list(translator.translate(LINES))) == len(LINES)
+    with pytest.raises(ConfigError, match=r"alignments: expected a model with attention, got runs/x/best"):
+        translator.translate(LINES, with_alignments=True)
+
+
+@pytest.mark.parametrize(
+    ("beam", "nbest", "message"),
+    [
+        (3, 4, r"nbest: expected 1 to the beam's width, 3, got 4"),
+        (3, 0, r"nbest: expected 1 to the beam's width, 3, got 0"),
+        (0, 1, r"beam: expected at least 1, got 0"),
+    ],
+)
+def test_impossible_numbers_are_refused_before_the_first_line(beam: int, nbest: int, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_translator().translate([], beam=beam, nbest=nbest)
+
+
+def test_a_model_that_gives_no_numbers_is_refused() -> None:
+    translator = make_translator()
+    nn.init.constant_(translator.model.output.weight, torch.nan)
+    with pytest.raises(CheckpointError, match="the model: expected probabilities, got none for 'das Haus'"):
+        list(translator.translate(["das Haus"]))
+
+
+def save(folder: Path, codecs: Codecs) -> Translator:
+    """A model folder, and the translator that it should give back."""
+    config = Config(search=SEARCH)
+    torch.manual_seed(1)
+    small = ModelConfig.model_validate(SIZES)
+    config = config.model_copy(update={"model": small})
+    model = model_from_config(config, codecs.source.size, codecs.target.size).eval()
+    save_model(model, config, folder)
+    codecs.save(folder / "vocab")
+    return Translator(model, codecs, SEARCH)
+
+
+@pytest.mark.parametrize("inside", ["", "best"])
+def test_a_run_and_a_model_folder_are_loaded_alike(tmp_path: Path, inside: str) -> None:
+    saved = save(tmp_path / inside, make_codecs("word"))
+    loaded = Translator.load(tmp_path, torch.device("cpu"))
+    assert loaded.name == str(tmp_path / inside)
+    assert texts(list(loaded.translate(LINES))) == texts(list(saved.translate(LINES)))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere: expected a run or a model folder .*, got nothing there"):
+        Translator.load(tmp_path / "nowhere", torch.device("cpu"))
+    with pytest.raises(CheckpointError, match=r"got a folder without a model"):
+        Translator.load(tmp_path, torch.device("cpu"))
+
+
+def test_a_vocabulary_of_another_model_is_refused(tmp_path: Path) -> None:
+    words = make_codecs("word")
+    save(tmp_path, words)
+    make_codecs("char").save(tmp_path / "vocab")
+    with pytest.raises(CheckpointError, match=rf"vocab: expected {words.source.size} tokens"):
+        Translator.load(tmp_path, torch.device("cpu"))
