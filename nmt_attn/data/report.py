@@ -34,6 +34,23 @@ class Tally:
 
 
 @dataclass
+class TokenCount:
+    """Tokens of one side of the kept pairs, and how many of them are not in the vocabulary."""
+
+    count: int = 0
+    unknown: int = 0
+
+    def add(self, count: int, unknown: int) -> None:
+        """Counts the tokens of one sentence."""
+        self.count += count
+        self.unknown += unknown
+
+    def text(self) -> str:
+        """Such as `377,534 tokens (1.2 % unknown)`."""
+        return f"{self.count:,} tokens ({100 * self.unknown / max(self.count, 1):.1f} % unknown)"
+
+
+@dataclass
 class CorpusReport:
     """What reading one corpus has met. `source` and `target` are the names of its sides, such as file names."""
 
@@ -43,6 +60,8 @@ class CorpusReport:
     lines: int = 0
     dropped: dict[str, Tally] = field(default_factory=dict)
     notes: dict[str, Tally] = field(default_factory=dict)
+    source_tokens: TokenCount = field(default_factory=TokenCount)
+    target_tokens: TokenCount = field(default_factory=TokenCount)
 
     @property
     def kept(self) -> int:
@@ -58,9 +77,11 @@ class CorpusReport:
         self.notes.setdefault(what, Tally()).add(number)
 
     def text(self) -> str:
-        """A few lines for people: one with the totals, one for each reason and note."""
+        """A few lines for people: the totals, the tokens if they are known, one for each reason and note."""
         names = self.source if self.source == self.target else f"{self.source} and {self.target}"
         rows = [f"{self.corpus}: {self.kept:,} of {self.lines:,} pairs kept, from {names}"]
+        if self.source_tokens.count:
+            rows.append(f"  source: {self.source_tokens.text()}, target: {self.target_tokens.text()}")
         rows += [f"  dropped, {reason}: {tally.text()}" for reason, tally in self.dropped.items()]
         rows += [f"  note, {what}: {tally.text()}" for what, tally in self.notes.items()]
         return "\n".join(rows)
@@ -72,5 +93,14 @@ class CorpusReport:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "CorpusReport":
         """What `to_json` wrote. Raises KeyError or TypeError if it is something else."""
-        tallies = {name: {key: Tally(**tally) for key, tally in record[name].items()} for name in ("dropped", "notes")}
-        return cls(record["corpus"], record["source"], record["target"], int(record["lines"]), **tallies)
+        dropped, notes = ({key: Tally(**tally) for key, tally in record[name].items()} for name in ("dropped", "notes"))
+        return cls(
+            corpus=record["corpus"],
+            source=record["source"],
+            target=record["target"],
+            lines=record["lines"],
+            dropped=dropped,
+            notes=notes,
+            source_tokens=TokenCount(**record["source_tokens"]),
+            target_tokens=TokenCount(**record["target_tokens"]),
+        )

@@ -1,0 +1,148 @@
+"""Preparing: the training and validation corpora as ids, cached, so that a second start reads and learns nothing.
+
+    FINGERPRINT/train.arrow  valid.arrow  vocab/  reports.json        in `data.cache`
+
+Text is read line by line as often as it is needed; it is never held as a whole.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from nmt_attn.config import Config
+from nmt_attn.data.cache import filling, fingerprint, is_whole
+from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
+from nmt_attn.data.corpus import Part, cache_folder, read_part
+from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, write_encoded
+from nmt_attn.data.readers import NumberedPair
+from nmt_attn.data.report import CorpusReport
+from nmt_attn.data.tokenizer import TOKENIZERS, Word
+from nmt_attn.errors import DataError
+from nmt_attn.files import read_text, write_text
+from nmt_attn.types import UNK, SentencePair
+
+_PARTS: tuple[Part, ...] = ("train", "valid")
+
+
+class PreparedData(NamedTuple):
+    """All that training needs of its corpora. The validation corpus has its `texts`."""
+
+    codecs: Codecs
+    train: EncodedCorpus
+    valid: EncodedCorpus
+    train_report: CorpusReport
+    valid_report: CorpusReport
+    is_cached: bool
+    folder: Path
+
+    @property
+    def source(self) -> TextCodec:
+        """The codec of the source side."""
+        return self.codecs.source
+
+    @property
+    def target(self) -> TextCodec:
+        """The codec of the target side."""
+        return self.codecs.target
+
+
+def prepare_training(config: Config) -> PreparedData:
+    """The corpora of `config` as ids, with the codecs learned from data.train; from the cache if they are there.
+
+    Raises DataError if a corpus cannot be read or has no usable pair, ConfigError if the tokenizer cannot be learned.
+    """
+    folder = cache_folder(config) / fingerprint(config)
+    is_cached = is_whole(folder)
+    if not is_cached:
+        with filling(folder) as temporary:
+            _prepare(config, temporary)
+    train_report, valid_report = map(CorpusReport.from_json, json.loads(read_text(folder / "reports.json")))
+    return PreparedData(
+        codecs=load_codecs(folder / "vocab"),
+        train=open_encoded(folder / "train.arrow"),
+        valid=open_encoded(folder / "valid.arrow"),
+        train_report=train_report,
+        valid_report=valid_report,
+        is_cached=is_cached,
+        folder=folder,
+    )
+
+
+def _prepare(config: Config, folder: Path) -> None:
+    codecs = _learn(config)
+    codecs.save(folder / "vocab")
+    reports = [_encode(config, part, codecs, folder / f"{part}.arrow") for part in _PARTS]
+    write_text(folder / "reports.json", json.dumps([report.to_json() for report in reports], indent=2) + "\n")
+
+
+def _learn(config: Config) -> Codecs:
+    tokenizer = config.tokenizer
+    if tokenizer.shared:
+        both = (text for pair in _learnable(config, "both sides") for text in pair)
+        shared = learn_codec(both, tokenizer, "data.train")
+        return Codecs(shared, shared)
+    sources = (pair.source for pair in _learnable(config, "source side"))
+    targets = (pair.target for pair in _learnable(config, "target side"))
+    source = learn_codec(sources, tokenizer, "the source side of data.train")
+    return Codecs(source, learn_codec(targets, tokenizer, "the target side of data.train"))
+
+
+def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
+    """The training pairs without those that are surely over-long: their words would have no pair to be learned from."""
+    kind = TOKENIZERS[config.tokenizer.kind]
+    tokenizer = (Word if kind.has_model else kind)(lowercase=config.tokenizer.lowercase)
+    report = CorpusReport("data.train")
+    is_empty = True
+    for pair in _progress(read_part(config, "train", report), f"vocabulary, {side}"):
+        if max(len(tokenizer.encode(pair.source)), len(tokenizer.encode(pair.target))) <= config.data.max_length:
+            is_empty = False
+            yield SentencePair(pair.source, pair.target)
+        else:
+            report.drop("over-long", pair.number)
+    if is_empty:
+        raise _no_pairs(report)
+
+
+def _encode(config: Config, part: Part, codecs: Codecs, path: Path) -> CorpusReport:
+    """Writes a corpus as ids; its report."""
+    report = CorpusReport(f"data.{part}")
+    write_encoded(path, _encoded(config, part, codecs, report), keep_text=part == "valid")
+    if report.kept == 0:
+        raise _no_pairs(report)
+    return report
+
+
+def _encoded(config: Config, part: Part, codecs: Codecs, report: CorpusReport) -> Iterator[EncodedPair]:
+    for pair in _progress(read_part(config, part, report), f"data.{part}"):
+        source, target = codecs.source.encode(pair.source), codecs.target.encode(pair.target)
+        if part == "train" and _is_over_long(pair, source, target, config, report):
+            report.drop("over-long", pair.number)
+            continue
+        report.source_tokens.add(len(source), source.count(UNK))
+        report.target_tokens.add(len(target), target.count(UNK))
+        yield EncodedPair(source, target, SentencePair(pair.source, pair.target))
+
+
+def _is_over_long(
+    pair: NumberedPair, source: list[int], target: list[int], config: Config, report: CorpusReport
+) -> bool:
+    most, longest = config.data.max_length, max(len(source), len(target))
+    if longest > most and config.data.over_long == "error":
+        name = report.source if len(source) > most else report.target
+        hint = "data.over_long: drop leaves such pairs out"
+        raise DataError(
+            f"{name}:{pair.number}: expected at most {most} tokens (data.max_length), got {longest} ({hint})"
+        )
+    return longest > most
+
+
+def _progress(pairs: Iterable[NumberedPair], what: str) -> Iterator[NumberedPair]:
+    """The pairs, with a bar on standard error if that is a terminal."""
+    yield from tqdm(pairs, desc=what, unit=" pairs", disable=None, leave=False)
+
+
+def _no_pairs(report: CorpusReport) -> DataError:
+    return DataError(f"{report.corpus}: expected at least one usable pair, got none\n{report.text()}")
