@@ -68,46 +68,20 @@ class SystemMeasures(NamedTuple):
     chosen: tuple[Measure, ...]  # of `evaluate.metrics`, in its order
 
 
-def bleu(config: EvaluateConfig) -> Metric:
-    """BLEU with the configured tokenizer and case. Raises ConfigError if the tokenizer cannot be had."""
-    try:
-        # force: sacreBLEU would otherwise complain about text that is tokenised on purpose
-        return BLEU(tokenize=config.tokenize, lowercase=config.lowercase, force=True)
-    except (OSError, ImportError) as error:
-        raise ConfigError(
-            f"evaluate.tokenize: expected a tokenizer that sacreBLEU can load, got {config.tokenize!r} ({error})"
-        ) from error
-
-
-def chrf(config: EvaluateConfig) -> Metric:
-    """chrF, case kept: `evaluate.tokenize` and `evaluate.lowercase` are BLEU's."""
-    return CHRF()
-
-
-def ter(config: EvaluateConfig) -> Metric:
-    """TER as sacreBLEU's default has it: case ignored, text split on whitespace."""
-    return TER()
-
-
-METRICS: dict[str, Callable[[EvaluateConfig], Metric]] = {"bleu": bleu, "chrf": chrf, "ter": ter}
+def bleu(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str, lowercase: bool) -> MetricResult:
+    """BLEU of a corpus. Raises DataError if the counts differ or are 0, ConfigError if there is no such tokenizer."""
+    return _measure(_bleu_metric(tokenize, lowercase=lowercase), hypotheses, references).result()
 
 
 def measure(name: str, hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """The hypotheses' rows under one metric of METRICS. Raises DataError if the counts differ or are 0."""
-    if len(hypotheses) != len(references):
-        raise DataError(f"hypotheses: expected {len(references)} lines, as many as references, got {len(hypotheses)}")
-    if not references:
-        raise DataError("references: expected at least 1 sentence, got 0")
-    metric = METRICS[name](config)
-    # sacreBLEU's metrics share these two methods since 2.0; nothing public gives chrF's or TER's statistics
-    rows = metric._extract_corpus_statistics(hypotheses, [references])
-    total = np.asarray(rows, dtype=np.float64)
-    title = metric._compute_score_from_stats(total.sum(axis=0).tolist()).name
-    return Measure(title, str(metric.get_signature()), total, metric)
+    return _measure(METRICS[name](config), hypotheses, references)
 
 
 def measure_system(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> SystemMeasures:
     """The hypotheses' rows under each of `evaluate.metrics`. Raises DataError if the counts differ or are 0."""
+    if not config.metrics:
+        raise ConfigError(f"evaluate.metrics: expected one or more of {', '.join(sorted(METRICS))}, got []")
     chosen = {name: measure(name, hypotheses, references, config) for name in dict.fromkeys(config.metrics)}
     counted = chosen["bleu"] if "bleu" in chosen else measure("bleu", hypotheses, references, config)
     return SystemMeasures(counted, tuple(chosen.values()))
@@ -124,3 +98,31 @@ def bleu_parts(total: Rows) -> BleuParts:
         score.sys_len,
         score.ref_len,
     )
+
+
+def _bleu_metric(tokenize: str, *, lowercase: bool) -> Metric:
+    try:
+        # force: sacreBLEU would otherwise complain about text that is tokenised on purpose
+        return BLEU(tokenize=tokenize, lowercase=lowercase, force=True)
+    except (OSError, ImportError) as error:
+        raise ConfigError(
+            f"evaluate.tokenize: expected a tokenizer that sacreBLEU can load, got {tokenize!r} ({error})"
+        ) from error
+
+
+METRICS: dict[str, Callable[[EvaluateConfig], Metric]] = {
+    "bleu": lambda config: _bleu_metric(config.tokenize, lowercase=config.lowercase),
+    "chrf": lambda config: CHRF(),  # case kept: `evaluate.lowercase` is BLEU's
+    "ter": lambda config: TER(),  # sacreBLEU's default: case ignored, text split on whitespace
+}
+
+
+def _measure(metric: Metric, hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
+    if len(hypotheses) != len(references):
+        raise DataError(f"hypotheses: expected {len(references)} lines, as many as references, got {len(hypotheses)}")
+    if not references:
+        raise DataError("references: expected at least 1 sentence, got 0")
+    # sacreBLEU's metrics share these two methods since 2.0; nothing public gives chrF's or TER's statistics
+    rows = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype=np.float64)
+    name = metric._compute_score_from_stats(rows.sum(axis=0).tolist()).name
+    return Measure(name, str(metric.get_signature()), rows, metric)

@@ -10,7 +10,7 @@ import pytest
 
 from nmt_attn.config import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.metrics import METRICS, bleu_parts, measure, measure_system
+from nmt_attn.evaluation.metrics import METRICS, bleu, bleu_parts, measure, measure_system
 
 PLAIN = EvaluateConfig(tokenize="none")
 HYPOTHESES = ["the cat sat on the mat", "we saw two"]
@@ -27,6 +27,11 @@ BLEU_BY_HAND = 100 * BREVITY * math.prod(PRECISIONS) ** (1 / 4)
 
 def test_bleu_equals_the_product_by_hand() -> None:
     assert measure("bleu", HYPOTHESES, REFERENCES, PLAIN).result().value == pytest.approx(BLEU_BY_HAND, abs=1e-9)
+
+
+def test_bleu_of_a_corpus_needs_no_more_than_its_options() -> None:
+    result = bleu(HYPOTHESES, REFERENCES, tokenize="none", lowercase=False)
+    assert result == measure("bleu", HYPOTHESES, REFERENCES, PLAIN).result()
 
 
 def test_parts_of_bleu_equal_the_counts_by_hand() -> None:
@@ -94,6 +99,11 @@ def test_bleu_counts_tokens_even_if_it_is_not_asked_for() -> None:
     system = measure_system(HYPOTHESES, REFERENCES, EvaluateConfig(metrics=("chrf",), tokenize="none"))
     assert [each.name for each in system.chosen] == ["chrF2"]
     assert bleu_parts(system.bleu.rows.sum(axis=0)).length_ratio == 0.9
+
+
+def test_no_metrics_at_all_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"evaluate.metrics: expected one or more of bleu, chrf, ter, got \[\]"):
+        measure_system(HYPOTHESES, REFERENCES, EvaluateConfig(metrics=()))
 
 
 def test_tokenised_text_brings_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
