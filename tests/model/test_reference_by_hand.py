@@ -127,7 +127,7 @@ EXPECTED = {
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_score_by_hand(name: str) -> None:
     p, scores = EXPECTED[name]
-    weights, context = attend(p, AttentionSettings(score=name), S, H, 0)
+    weights, context = attend(p, AttentionSettings(score=name), S, H, 1)
     second = 1 / (1 + math.exp(scores[0] - scores[1]))
     np.testing.assert_allclose(weights, [1 - second, second])
     np.testing.assert_allclose(context, [second, 1])
@@ -135,7 +135,7 @@ def test_score_by_hand(name: str) -> None:
 
 def test_concat_identity_leaves_the_source_state_as_it_is() -> None:
     settings = AttentionSettings(score="concat", concat_identity=True)
-    weights, _ = attend({"v": V, "W": TURN}, settings, S, H, 0)
+    weights, _ = attend({"v": V, "W": TURN}, settings, S, H, 1)
     # tanh(W s + h): (0, 2) and (1, 2): the scores differ by tanh(1)
     np.testing.assert_allclose(weights[1], 1 / (1 + math.exp(-math.tanh(1))))
 
@@ -147,9 +147,9 @@ EVEN = [vector(1.0)] * 6
 @pytest.mark.parametrize(
     ("t", "attend_eos", "expected"),
     [
-        (0, True, [1 / 2, 1 / 2, 0, 0, 0, 0]),
-        (2, True, [0, 1 / 3, 1 / 3, 1 / 3, 0, 0]),
-        (5, True, [0, 0, 0, 0, 1 / 2, 1 / 2]),
+        (1, True, [1 / 2, 1 / 2, 0, 0, 0, 0]),
+        (3, True, [0, 1 / 3, 1 / 3, 1 / 3, 0, 0]),
+        (6, True, [0, 0, 0, 0, 1 / 2, 1 / 2]),
         (9, True, [0, 0, 0, 0, 1 / 2, 1 / 2]),
         (9, False, [0, 0, 0, 1 / 2, 1 / 2, 0]),
     ],
@@ -165,32 +165,40 @@ def bell(distance: float, sigma: float) -> float:
 
 @pytest.mark.parametrize("renormalise", [False, True])
 def test_local_p_by_hand(renormalise: bool) -> None:
-    # s = 1, W_p = 1, v_p tanh(1) = ln(13/12): sigmoid = 13/25; L - 1 = 5, p_t = 2.6; D = 2: positions 0..4, sigma = 1
-    p = {"W_p": np.eye(1), "v_p": vector(math.log(13 / 12) / math.tanh(1))}
+    # s = 1, W_p = 1, v_p tanh(1) = ln(11/9): sigmoid = 11/20, p_t = 6 x 11/20 = 3.3; D = 2 sees positions 2, 3, 4, 5
+    # (1.3 to 5.3), each with weight 1/4 before the Gaussian of sigma = D / 2 = 1.
+    p = {"W_p": np.eye(1), "v_p": vector(math.log(11 / 9) / math.tanh(1))}
     settings = AttentionSettings(score="dot", window="local-p", half_width=2, renormalise=renormalise)
-    expected = vector(*[bell(j - 2.6, 1) / 5 for j in range(5)], 0)
+    expected = vector(0, bell(1.3, 1), bell(0.3, 1), bell(0.7, 1), bell(1.7, 1), 0) / 4
     if renormalise:
         expected = expected / expected.sum()
     np.testing.assert_allclose(attend(p, settings, vector(1), EVEN, 7).weights, expected)
 
 
-@pytest.mark.parametrize(("v_p", "first"), [(-1e4, [1.0, bell(1, 3)]), (1e4, [0, 0])])
-def test_local_p_at_both_ends(v_p: float, first: list[float]) -> None:
-    p = {"W_p": np.eye(1), "v_p": vector(v_p)}
+# p_t = 0 sees position 1 (D = 1) at distance 1; p_t = S = 6 sees positions 5 and 6 at distances 1 and 0.
+@pytest.mark.parametrize(
+    ("v_p", "expected"),
+    [(-900, [bell(1, 3), 0, 0, 0, 0, 0]), (900, [0, 0, 0, 0, bell(1, 3) / 2, 1 / 2])],
+)
+def test_local_p_at_both_ends(v_p: float, expected: list[float]) -> None:
+    p = {"W_p": np.eye(1), "v_p": vector(v_p)}  # sigmoid(900 tanh 1) = 1 - 1e-298 = 1
     settings = AttentionSettings(score="dot", window="local-p", half_width=1, sigma=3)
-    with np.errstate(over="ignore"):  # exp(7616) in the sigmoid of the left end
-        weights = attend(p, settings, vector(1), EVEN, 0).weights
-    np.testing.assert_allclose(weights[:2], vector(*first) / 2)
-    assert np.count_nonzero(weights) == 2
+    np.testing.assert_allclose(attend(p, settings, vector(1), EVEN, 1).weights, expected)
+
+
+def test_location_sees_no_position_that_its_matrix_lacks() -> None:
+    weights = attend({"W": vector([0], [0])}, AttentionSettings(score="location"), vector(1), EVEN, 1).weights
+    np.testing.assert_allclose(weights, [1 / 2, 1 / 2, 0, 0, 0, 0])
 
 
 def test_nothing_to_see_gives_zeros() -> None:
     settings = AttentionSettings(score="dot", attend_eos=False)
-    weights, context = attend({}, settings, vector(1), [vector(3)], 0)
+    weights, context = attend({}, settings, vector(1), [vector(3)], 1)
     assert weights.tolist() == [0] and context.tolist() == [0]
 
 
-@pytest.mark.parametrize(("fixed_context", "later"), [(False, 0), (True, 5)])
-def test_fixed_vector_enters_once_or_always(fixed_context: bool, later: float) -> None:
+@pytest.mark.parametrize(("fixed_context", "context"), [(False, []), (True, [5])])
+def test_without_attention_the_context_is_the_last_state_or_absent(fixed_context: bool, context: list[float]) -> None:
     settings = AttentionSettings(score="none", fixed_context=fixed_context)
-    assert [fixed_vector(settings, vector(5), 2, t).context.item() for t in range(3)] == [5, later, later]
+    weights, fixed = fixed_vector(settings, vector(5), 2)
+    assert weights.tolist() == [0, 0] and fixed.tolist() == context

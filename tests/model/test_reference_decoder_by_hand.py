@@ -104,6 +104,7 @@ def test_upper_layers_take_the_output_below_and_may_add_it() -> None:
         step = decode(p, settings, two, [1])[0]
         np.testing.assert_allclose([state[0].item() for state in step.states], [low, high])
         np.testing.assert_allclose(step.logits, [output])
+        np.testing.assert_allclose(step.brought, [output])  # the next query is what came out of the top
 
 
 def test_first_states_by_hand() -> None:
@@ -132,7 +133,7 @@ def test_first_states_by_hand() -> None:
 
 
 def test_loss_of_even_logits_is_log_v_a_word() -> None:
-    steps = [Step([], Attended(vector(1), vector(1)), None, vector(0), np.zeros(7))] * 3
+    steps = [Step([], Attended(vector(1), vector(1)), vector(0), np.zeros(7), None)] * 3
     np.testing.assert_allclose(summed_loss(steps, [1, 2, 3]), 3 * math.log(7))
 
 

@@ -1,7 +1,7 @@
 """Reference: attention of one decoder step on one sentence without padding, in plain NumPy.
 
 Scores: Bahdanau et al. 2015 (arXiv 1409.0473v7), A.1.2; Luong et al. 2015 (arXiv 1508.04025), after eq. 7, and eq. 8.
-Windows: Luong et al. 2015, 3.2, eq. 9 and 10. Positions count from 0 here.
+Windows: Luong et al. 2015, 3.2, eq. 9 and 10, where positions count from 1; `states[j - 1]` is position j.
 """
 
 import math
@@ -89,7 +89,7 @@ CONTENT_SCORES = {
 def score(p: Parameters, settings: AttentionSettings, s: Vector, h: Vector, j: int) -> Vector:
     """How well position j, with state h, matches the query s."""
     if settings.score == "location":
-        return (p["W"] @ s)[j]
+        return (p["W"] @ s)[j - 1]
     if settings.score == "concat" and settings.concat_identity:
         return concat_identity(p, s, h)
     return CONTENT_SCORES[settings.score](p, s, h)
@@ -99,31 +99,32 @@ def visible(p: Parameters, settings: AttentionSettings, s: Vector, t: int, lengt
     """The positions that step t can see, with what their weights are multiplied by after the softmax."""
     if length == 0:
         return {}
+    positions = range(1, length + 1)
     if settings.window == "global":
-        return {j: np.ones(()) for j in range(length)}
+        return {j: np.ones(()) for j in positions}
     if settings.window == "local-m":
-        centre = min(t, length - 1)
-        return {j: np.ones(()) for j in range(length) if abs(j - centre) <= settings.half_width}
-    p_t = (length - 1) * sigmoid(p["v_p"] @ np.tanh(p["W_p"] @ s))
+        p_t = min(t, length)
+        return {j: np.ones(()) for j in positions if abs(j - p_t) <= settings.half_width}
+    p_t = length * sigmoid(p["v_p"] @ np.tanh(p["W_p"] @ s))
     sigma = settings.half_width / 2 if settings.sigma is None else settings.sigma
-    centre = math.floor(p_t.real)
-    near = [j for j in range(length) if abs(j - centre) <= settings.half_width]
+    near = [j for j in positions if abs(j - p_t.real) <= settings.half_width]
     return {j: np.exp(-((j - p_t) ** 2) / (2 * sigma**2)) for j in near}
 
 
 def attend(p: Parameters, settings: AttentionSettings, s: Vector, states: Sequence[Vector], t: int) -> Attended:
-    """a_t and c_t = sum of a_t(j) h_j; the last of `states` belongs to </s>."""
+    """a_t and c_t = sum of a_t(j) h_j at step t, from 1. The last of `states` belongs to </s>."""
     length = len(states) if settings.attend_eos else len(states) - 1
     factors = visible(p, settings, s, t, length)
-    exponentials = {j: np.exp(score(p, settings, s, states[j], j)) for j in factors}
+    if settings.score == "location":  # the matrix has rows for the first positions only
+        factors = {j: factor for j, factor in factors.items() if j <= len(p["W"])}
+    exponentials = {j: np.exp(score(p, settings, s, states[j - 1], j)) for j in factors}
     weights = {j: exponentials[j] / sum(exponentials.values()) * factors[j] for j in factors}
     if settings.renormalise:
         weights = {j: weight / sum(weights.values()) for j, weight in weights.items()}
-    context = sum((weight * states[j] for j, weight in weights.items()), start=np.zeros_like(states[0]))
-    return Attended(np.array([weights.get(j, 0.0) for j in range(len(states))]), context)
+    context = sum((weight * states[j - 1] for j, weight in weights.items()), start=np.zeros_like(states[0]))
+    return Attended(np.array([weights.get(j, 0.0) for j in range(1, len(states) + 1)]), context)
 
 
-def fixed_vector(settings: AttentionSettings, last: Vector, positions: int, t: int) -> Attended:
-    """No attention: the encoder's last state, at the first step alone or at every one."""
-    context = last if t == 0 or settings.fixed_context else np.zeros_like(last)
-    return Attended(np.zeros(positions), context)
+def fixed_vector(settings: AttentionSettings, last: Vector, positions: int) -> Attended:
+    """No attention: the encoder's last state at every step, or no context at all (a vector of size 0)."""
+    return Attended(np.zeros(positions), last if settings.fixed_context else last[:0])

@@ -38,9 +38,9 @@ class Step(NamedTuple):
 
     states: list[State]  # one per layer
     attended: Attended
-    attentional: Vector | None  # h~, luong only
     readout: Vector  # what the output layer multiplies
     logits: Vector
+    brought: Vector | None  # to the next step, beside the states: s_t (the query of bahdanau) or luong's feed
 
 
 def start(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> list[State]:
@@ -87,9 +87,9 @@ def hidden_size(cell: Mapping[str, Vector]) -> int:
 
 
 def look(p: Parameters, settings: DecoderSettings, query: Vector, encoded: Encoded, t: int) -> Attended:
-    """Weights and context of step t."""
+    """Weights and context of step t, from 1."""
     if settings.attention.score == "none":
-        return fixed_vector(settings.attention, encoded.last[-1][0], len(encoded.states), t)
+        return fixed_vector(settings.attention, encoded.last[-1][0], len(encoded.states))
     return attend(p["attention"], settings.attention, query, encoded.states, t)
 
 
@@ -122,20 +122,31 @@ def output_layer(p: Parameters, t: Vector) -> Vector:
 
 
 def bahdanau(
-    p: Parameters, settings: DecoderSettings, previous: Sequence[State], y: Vector, encoded: Encoded, t: int
+    p: Parameters,
+    settings: DecoderSettings,
+    previous: Sequence[State],
+    before: Vector,
+    y: Vector,
+    encoded: Encoded,
+    t: int,
 ) -> Step:
-    """Look with s_{t-1}, then update with the context in every gate, then read out."""
-    query = previous[-1][0]
-    attended = look(p, settings, query, encoded, t)
+    """Look with s_{t-1}, what came out of the top, then update with the context in every gate, then read out."""
+    attended = look(p, settings, before, encoded, t)
     bottom = CELLS[settings.cell](p["cells"][0], {"W": y, "C": attended.context}, previous[0])
     states, output = upper_layers(p, settings, bottom, previous)
-    s = output if settings.readout_state == "current" else query
+    s = output if settings.readout_state == "current" else before
     readout = read_out(p, settings, s, y, attended.context)
-    return Step(states, attended, None, readout, output_layer(p, readout))
+    return Step(states, attended, readout, output_layer(p, readout), output)
 
 
 def conditional(
-    p: Parameters, settings: DecoderSettings, previous: Sequence[State], y: Vector, encoded: Encoded, t: int
+    p: Parameters,
+    settings: DecoderSettings,
+    previous: Sequence[State],
+    before: None,
+    y: Vector,
+    encoded: Encoded,
+    t: int,
 ) -> Step:
     """Update with the word, look with that state, update with the context, read out."""
     between = CELLS[settings.cell](p["first"], {"W": y}, previous[0])
@@ -143,17 +154,17 @@ def conditional(
     bottom = CELLS[settings.cell](p["cells"][0], {"C": attended.context}, between)
     states, output = upper_layers(p, settings, bottom, previous)
     readout = read_out(p, settings, output, y, attended.context)
-    return Step(states, attended, None, readout, output_layer(p, readout))
+    return Step(states, attended, readout, output_layer(p, readout), None)
 
 
 def luong(
     p: Parameters,
     settings: DecoderSettings,
     previous: Sequence[State],
+    feed: Vector | None,
     y: Vector,
     encoded: Encoded,
     t: int,
-    feed: Vector | None,
 ) -> Step:
     """Update with the word and what is fed back, look with the new state, join both in h~, read out."""
     inputs = {"W": y} if feed is None else {"W": y, "F": feed}
@@ -167,37 +178,36 @@ def luong(
     readout = attentional
     if settings.readout != "linear":
         readout = read_out(p, settings, attentional, y, attended.context)
-    return Step(states, attended, attentional, readout, output_layer(p, readout))
+    fed = {"none": None, "attentional": attentional, "context": attended.context}[settings.input_feeding]
+    return Step(states, attended, readout, output_layer(p, readout), fed)
+
+
+STYLES = {"bahdanau": bahdanau, "conditional": conditional, "luong": luong}
 
 
 def decode(p: Parameters, settings: DecoderSettings, encoded: Encoded, tgt_in: Sequence[int]) -> list[Step]:
     """All steps over a given target."""
     states = start(p, settings, encoded)
-    feed = first_feed(p, settings, encoded)
+    brought = first_brought(p, settings, encoded, states)
     steps: list[Step] = []
-    for t, word in enumerate(tgt_in):
-        y = p["E"][word]
-        if settings.style == "luong":
-            step = luong(p, settings, states, y, encoded, t, feed)
-            feed = {"none": None, "attentional": step.attentional, "context": step.attended.context}[
-                settings.input_feeding
-            ]
-        else:
-            step = {"bahdanau": bahdanau, "conditional": conditional}[settings.style](
-                p, settings, states, y, encoded, t
-            )
+    for t, word in enumerate(tgt_in, start=1):
+        step = STYLES[settings.style](p, settings, states, brought, p["E"][word], encoded, t)
         steps.append(step)
-        states = step.states
+        states, brought = step.states, step.brought
     return steps
 
 
-def first_feed(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> Vector | None:
-    """Nothing has been seen before the first word: zeros of the right size."""
-    if settings.style != "luong" or settings.input_feeding == "none":
+def first_brought(p: Parameters, settings: DecoderSettings, encoded: Encoded, states: Sequence[State]) -> Vector | None:
+    """bahdanau: s_0 of the top layer; luong: zeros, as nothing has been seen before the first word."""
+    if settings.style == "bahdanau":
+        return states[-1][0]
+    if settings.style == "conditional" or settings.input_feeding == "none":
         return None
-    if settings.input_feeding == "context":
-        return np.zeros_like(encoded.states[0])
-    return np.zeros(p["attentional"]["W_c"].shape[0])
+    if settings.input_feeding == "attentional":
+        return np.zeros(p["attentional"]["W_c"].shape[0])
+    return np.zeros(
+        0 if settings.attention.score == "none" and not settings.attention.fixed_context else len(encoded.states[0])
+    )
 
 
 def summed_loss(steps: Sequence[Step], tgt_out: Sequence[int]) -> Vector:
