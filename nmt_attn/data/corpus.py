@@ -10,6 +10,7 @@
 that its translations line up with its files. Blank is a side of white space alone; a lone accent is not blank.
 """
 
+import functools
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -124,11 +125,18 @@ def _read(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusRep
 
 
 def _read_builtin(corpus: CorpusConfig, report: CorpusReport) -> Iterator[NumberedPair]:
+    split = corpus.split or "train"
+    report.source = report.target = f"the built-in corpus ({split})"
+    pairs = enumerate(_demo_pairs(split, corpus.limit), start=1)
+    return (text_pair(number, pair.source, pair.target, report) for number, pair in pairs)
+
+
+@functools.cache
+def _demo_pairs(split: str, limit: int | None) -> tuple[SentencePair, ...]:
+    """Kept, as making the corpus takes seconds and it is read more than once."""
     from nmt_attn.data.demo_corpus import demo_corpus
 
-    report.source = report.target = f"the built-in corpus ({corpus.split})"
-    pairs = demo_corpus(corpus.split or "train", corpus.limit)
-    return (text_pair(number, pair.source, pair.target, report) for number, pair in enumerate(pairs, start=1))
+    return tuple(SentencePair(pair.source, pair.target) for pair in demo_corpus(split, limit))
 
 
 def _check_form(corpus: CorpusConfig, where: str) -> None:

@@ -297,7 +297,7 @@ ODD_LINES = st.lists(
 
 @given(lines=ODD_LINES)
 @example(lines=["a\u2028b", "c\x00d", "e\rf", "g\x85h\x0bi", "", "\ufeff"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_character_but_the_line_end_ends_a_line(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
     root = tmp_path_factory.getbasetemp()
     numbered = [f"{number}x{line}" for number, line in enumerate(lines, start=1)]
@@ -309,7 +309,7 @@ def test_no_character_but_the_line_end_ends_a_line(tmp_path_factory: pytest.Temp
 
 
 @given(st.lists(st.binary().map(lambda line: line.replace(b"\n", b"")), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_bytes_can_be_read(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]) -> None:
     root = tmp_path_factory.getbasetemp()
     data = b"".join(b"x" + line + b"\n" for line in lines)
