@@ -38,11 +38,11 @@ class Tokenizer:
 
     def normalise(self, text: str) -> str:
         """The text as this tokenizer can give it back: its words with single blanks between them."""
-        return _fold(text, lowercase=self.lowercase)
+        return " ".join(self.words(text))
 
     def words(self, text: str) -> list[str]:
         """The whitespace words that `word_indices` counts."""
-        return self.normalise(text).split()
+        return _words(text, lowercase=self.lowercase)
 
     def encode(self, text: str) -> list[str]:
         """The pieces of the text."""
@@ -73,8 +73,8 @@ class Word(Tokenizer):
 class Character(Tokenizer):
     """Code points; a base letter and its combining marks are pieces of their own."""
 
-    def normalise(self, text: str) -> str:
-        return _free_blank(_fold(text, lowercase=self.lowercase))
+    def words(self, text: str) -> list[str]:
+        return _words(_free_blank(text), lowercase=self.lowercase)
 
     def encode(self, text: str) -> list[str]:
         return list(self.normalise(text).replace(" ", BLANK))
@@ -101,11 +101,11 @@ class SentencePiece(Tokenizer):
 
     @classmethod
     def learn_model(cls, lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
-        folded = (_free_blank(_fold(line, lowercase=config.lowercase)) for line in lines)
-        return learn_sentencepiece(folded, config, text_name)
+        texts = (" ".join(_words(_free_blank(line), lowercase=config.lowercase)) for line in lines)
+        return learn_sentencepiece(texts, config, text_name)
 
-    def normalise(self, text: str) -> str:
-        return _free_blank(_fold(text, lowercase=self.lowercase))
+    def words(self, text: str) -> list[str]:
+        return _words(_free_blank(text), lowercase=self.lowercase)
 
     def encode(self, text: str) -> list[str]:
         pieces: list[str] = self.processor.encode(self.normalise(text), out_type=str)
@@ -121,8 +121,8 @@ class SentencePiece(Tokenizer):
 TOKENIZERS: dict[str, type[Tokenizer]] = {"word": Word, "char": Character, "sentencepiece": SentencePiece}
 
 
-def _fold(text: str, *, lowercase: bool) -> str:
-    return " ".join((text.lower() if lowercase else text).split())
+def _words(text: str, *, lowercase: bool) -> list[str]:
+    return (text.lower() if lowercase else text).split()
 
 
 def _free_blank(text: str) -> str:
