@@ -4,7 +4,7 @@ Lines are gathered in a window, sorted by length there, translated in batches an
 does not depend on the lines around it. A blank line becomes an empty translation and is not shown to the model.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -60,8 +60,8 @@ class Translation(NamedTuple):
         return self.hypotheses[0].text
 
 
-class _Request(NamedTuple):
-    """What one call of `translate` asks for."""
+class Request(NamedTuple):
+    """What is asked for, as `Translator.request` has checked it."""
 
     search: SearchConfig
     nbest: int
@@ -123,41 +123,52 @@ class Translator:
     ) -> Iterator[Translation]:
         """One translation for each line (without its `\n`), in order, a window at a time.
 
-        `beam` and `batch_sentences` are those of the configuration if not given. Raises ConfigError if what is asked
-        for cannot be given, CheckpointError if the model gives no probabilities.
+        The other arguments and errors are those of `request`, whose errors come before the first line is read.
         """
-        assert not self.model.training, "dropout would take part in search"
-        given = {"beam": beam, "batch_sentences": batch_sentences}
-        search = self.search.model_copy(update={key: value for key, value in given.items() if value is not None})
-        request = _Request(search, nbest, with_alignments)
-        self._check(request)
+        request = self.request(beam=beam, nbest=nbest, with_alignments=with_alignments, batch_sentences=batch_sentences)
         remaining = iter(lines)
         windows = iter(lambda: list(islice(remaining, window_lines)), [])
-        return (translation for window in windows for translation in self._translate_window(window, request))
+        return (translation for window in windows for translation in self.translate_window(window, request))
 
-    def _check(self, request: _Request) -> None:
-        for key in ("beam", "batch_sentences"):
-            if getattr(request.search, key) < 1:
-                raise ConfigError(f"{key}: expected at least 1, got {getattr(request.search, key)}")
-        if not 1 <= request.nbest <= request.search.beam:
-            raise ConfigError(f"nbest: expected 1 to the beam's width, {request.search.beam}, got {request.nbest}")
-        if request.with_alignments and not self.model.has_attention:
+    def request(self, *, beam: int | None, nbest: int, with_alignments: bool, batch_sentences: int | None) -> Request:
+        """What `translate_window` shall do; `beam` and `batch_sentences` are those of the configuration if None.
+
+        Raises ConfigError if this model or this search cannot give it.
+        """
+        given = {"beam": beam, "batch_sentences": batch_sentences}
+        search = self.search.model_copy(update={key: value for key, value in given.items() if value is not None})
+        for key in given:
+            if getattr(search, key) < 1:
+                raise ConfigError(f"{key}: expected at least 1, got {getattr(search, key)}")
+        if not 1 <= nbest <= search.beam:
+            raise ConfigError(f"nbest: expected 1 to the beam's width, {search.beam}, got {nbest}")
+        if with_alignments and not self.model.has_attention:
             raise ConfigError(f"alignments: expected a model with attention, got {self.name} (attention.score: none)")
+        return Request(search, nbest, with_alignments)
 
-    def _translate_window(self, lines: list[str], request: _Request) -> list[Translation]:
+    def translate_window(
+        self, lines: Sequence[str], request: Request, progress: Callable[[int], object] = lambda lines: None
+    ) -> list[Translation]:
+        """One translation for each line; `progress` hears of every batch how many lines are done with it.
+
+        Raises CheckpointError if the model gives no probabilities.
+        """
+        assert not self.model.training, "dropout would take part in search"
         ids = [self.codecs.source.encode(line) for line in lines]
         empty = _EMPTY._replace(alignment=EMPTY) if request.with_alignments else _EMPTY
         translations = [Translation(line, (empty,)) for line in lines]
+        progress(sum(not row for row in ids))
         for rows in _batches([len(row) for row in ids], request.search.batch_sentences):
             found = self._search([ids[row] for row in rows], request)
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
                     raise CheckpointError(f"{self.name}: expected probabilities, got none for {lines[row][:80]!r}")
                 translations[row] = Translation(lines[row], self._read(lines[row], hypotheses, request))
+            progress(len(rows))
         return translations
 
     @torch.inference_mode()
-    def _search(self, ids: Sequence[Sequence[int]], request: _Request) -> list[list[Hypothesis]]:
+    def _search(self, ids: Sequence[Sequence[int]], request: Request) -> list[list[Hypothesis]]:
         """Hypotheses for each source sentence; the attention's columns are those of the longest sentence."""
         device = self.model.output.weight.device
         batch = collate_source(ids)
@@ -171,7 +182,7 @@ class Translator:
         )
         return beam_search(ModelSteps(self.model, memory), LengthLimits(torch.zeros_like(longest), longest), search)
 
-    def _read(self, line: str, hypotheses: list[Hypothesis], request: _Request) -> tuple[TranslatedHypothesis, ...]:
+    def _read(self, line: str, hypotheses: list[Hypothesis], request: Request) -> tuple[TranslatedHypothesis, ...]:
         by_text: dict[str, TranslatedHypothesis] = {}
         for hypothesis in hypotheses:
             text = self.codecs.target.decode(hypothesis.ids)
