@@ -1,0 +1,30 @@
+"""Runs: which model a command means when it is given a folder, or none."""
+
+from pathlib import Path
+
+import typer
+
+from nmt_attn.errors import CheckpointError
+from nmt_attn.model.store import WEIGHTS
+from nmt_attn.search.translator import BEST, model_folder
+
+RUNS = Path("runs")
+"""Where runs are looked for."""
+
+
+def find_model(folder: Path | None) -> Path:
+    """The model folder of `folder` (a run or a model), or of the newest run, which is then named on standard error.
+
+    The newest run is the one whose best model was written last. Raises CheckpointError if there is no model.
+    """
+    if folder is not None:
+        return model_folder(folder)
+    weights = [path for path in RUNS.glob(f"*/{BEST}/{WEIGHTS}") if path.is_file()]
+    if not weights:
+        raise CheckpointError(
+            f"{RUNS}: expected a run with a trained model, got none "
+            "(train one: nmt-attn train configs/demo.yaml; or name one: --model FOLDER)"
+        )
+    newest = max(weights, key=lambda path: (path.stat().st_mtime_ns, path))
+    typer.echo(f"model: {newest.parent} (the newest; --model FOLDER takes another)", err=True)
+    return newest.parent
