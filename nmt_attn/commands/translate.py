@@ -1,0 +1,158 @@
+"""`nmt-attn translate`: lines in, their translations out; by the way their score, their alignments, the n-best.
+
+Whatever can be refused is refused before the first line is read.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import typer
+from tqdm import tqdm
+
+from nmt_attn.commands.runs import find_model
+from nmt_attn.commands.streams import check_readable, count_lines, read_windows, writing
+from nmt_attn.config import EvaluateConfig
+from nmt_attn.config_file import load_config
+from nmt_attn.errors import DataError
+from nmt_attn.evaluation.metrics import measure
+from nmt_attn.files import read_lines
+from nmt_attn.model.store import CONFIG
+from nmt_attn.runtime import choose_device
+from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
+from nmt_attn.search.translator import WINDOW_LINES, Translation, Translator
+
+EOS_POLICY: EosPolicy = "kept"
+LINK_THRESHOLD = 0.0
+
+
+@dataclass(frozen=True)
+class TranslateOptions:
+    """The command's options. None: the newest run, standard input and output, the configuration's numbers."""
+
+    model: Path | None = None
+    beam: int | None = None
+    input: Path | None = None
+    output: Path | None = None
+    reference: Path | None = None
+    alignments: Path | None = None
+    nbest: int | None = None  # None: the best translation alone, without numbers
+    batch_size: int | None = None
+    device: str = "auto"
+
+
+@dataclass
+class _Notes:
+    """What is said at the end, in numbers of lines."""
+
+    cut: int = 0
+    undecodable: int = 0
+
+
+class _Outputs(NamedTuple):
+    """Where translations go."""
+
+    write_text: Callable[[str], object]
+    write_alignment: Write | None
+    is_list: bool
+
+    def write(self, first_line: int, translations: Sequence[Translation]) -> None:
+        """Writes the translations of the lines from `first_line` on, with all that belongs to them."""
+        numbered = list(enumerate(translations, first_line))
+        self.write_text("".join(self._text(line, translation) for line, translation in numbered))
+        if self.write_alignment is None:
+            return
+        for line, translation in numbered:
+            for place, hypothesis in enumerate(translation.hypotheses, 1):
+                assert hypothesis.alignment is not None, "asked for in the request"
+                self.write_alignment(AlignmentRecord(line, place, hypothesis.alignment))
+
+    def _text(self, line: int, translation: Translation) -> str:
+        if not self.is_list:
+            return f"{translation.text}\n"
+        return "".join(
+            f"{line} ||| {hypothesis.text} ||| {hypothesis.log_prob:.4f} ||| {hypothesis.rank:.4f}\n"
+            for hypothesis in translation.hypotheses
+        )
+
+
+def translate(options: TranslateOptions) -> None:
+    """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
+    references = _check_inputs(options)
+    folder = find_model(options.model)
+    translator = Translator.load(folder, choose_device(options.device))
+    request = translator.request(
+        beam=options.beam,
+        nbest=1 if options.nbest is None else options.nbest,
+        with_alignments=options.alignments is not None,
+        batch_sentences=options.batch_size,
+    )
+    texts: list[str] = []
+    with _open_outputs(options) as outputs, _bar(options) as bar:
+        notes = _Notes()
+        first_line = 1
+        for window in read_windows(options.input, WINDOW_LINES):
+            translations = translator.translate_window(window.lines, request, bar.update)
+            outputs.write(first_line, translations)
+            first_line += len(window.lines)
+            notes.undecodable += window.undecodable_lines
+            notes.cut += sum(not translation.hypotheses[0].is_finished for translation in translations)
+            if references is not None:
+                texts += [translation.text for translation in translations]
+    _say(notes)
+    if references is not None:
+        _say_score(texts, references, load_config(folder / CONFIG, []).evaluate, options)
+
+
+@contextmanager
+def _open_outputs(options: TranslateOptions) -> Iterator[_Outputs]:
+    with ExitStack() as stack:
+        write_alignment = None
+        if options.alignments is not None:
+            write_alignment = stack.enter_context(alignment_writer(options.alignments, EOS_POLICY, LINK_THRESHOLD))
+        write_text = stack.enter_context(writing(options.output))
+        yield _Outputs(write_text, write_alignment, is_list=options.nbest is not None)
+
+
+def _bar(options: TranslateOptions) -> "tqdm[NoReturn]":
+    """Counts sentences on standard error, if that is a terminal and the translations are not written to it."""
+    is_shown = sys.stderr.isatty() and (options.output is not None or not sys.stdout.isatty())
+    lines = count_lines(options.input) if is_shown and options.input is not None else None
+    return tqdm(total=lines, unit=" sentences", file=sys.stderr, disable=not is_shown)
+
+
+def _check_inputs(options: TranslateOptions) -> list[str] | None:
+    """Raises DataError if there are not as many as lines of the input; what can be read only once is counted later."""
+    if options.input is not None:
+        check_readable(options.input)
+    if options.reference is None:
+        return None
+    references = read_lines(options.reference)
+    lines = None if options.input is None else count_lines(options.input)
+    if lines is not None:
+        _check_counts(lines, references, options)
+    return references
+
+
+def _check_counts(lines: int, references: Sequence[str], options: TranslateOptions) -> None:
+    if lines != len(references):
+        source = options.input or "standard input"
+        raise DataError(f"{options.reference}: expected {lines} lines, as many as in {source}, got {len(references)}")
+
+
+def _say(notes: _Notes) -> None:
+    if notes.undecodable > 0:
+        typer.echo(f"note: lines that are not UTF-8, read with U+FFFD in it: {notes.undecodable}", err=True)
+    if notes.cut > 0:
+        typer.echo(f"note: translations cut at the greatest length (search.max_length_factor): {notes.cut}", err=True)
+
+
+def _say_score(
+    texts: Sequence[str], references: Sequence[str], config: EvaluateConfig, options: TranslateOptions
+) -> None:
+    _check_counts(len(texts), references, options)
+    result = measure("bleu", texts, references, config).result()
+    typer.echo(f"{result.name} {result.value:.2f} {result.signature}", err=True)

@@ -1,0 +1,193 @@
+"""The command with a tiny model of random weights: what goes where, and what is refused."""
+
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt_attn.commands.translate import TranslateOptions, translate
+from nmt_attn.config import Config
+from nmt_attn.data.codec import Codecs, learn_codec
+from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
+from nmt_attn.model.store import model_from_config, save_model
+
+SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht"]
+TARGET_TEXT = ["the dog sees the cat", "the cat does not see the house"]
+TEXT = "die Katze\n\nunbekannt\r\nder\u2028Hund sieht das Haus\nHaus"
+LINES = 5
+
+
+def save_run(folder: Path, score: str = "dot") -> Path:
+    """A run with a best model of random weights."""
+    config = Config.model_validate(
+        {
+            "model": {
+                "encoder": {"hidden": 3, "embedding": 5},
+                "attention": {"score": score},
+                "decoder": {"hidden": 6, "embedding": 2},
+            },
+            "search": {"max_length_factor": 0.5},
+        }
+    )
+    names = ("source", "target")
+    codecs = Codecs(
+        *(learn_codec(t, config.tokenizer, n) for t, n in zip((SOURCE_TEXT, TARGET_TEXT), names, strict=True))
+    )
+    torch.manual_seed(8)
+    save_model(model_from_config(config, codecs.source.size, codecs.target.size), config, folder / "best")
+    codecs.save(folder / "best" / "vocab")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only run in runs/ of an otherwise empty working directory, and TEXT in source.txt and on standard input."""
+    monkeypatch.chdir(tmp_path)
+    Path("source.txt").write_text(TEXT, encoding="utf-8", newline="\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
+    return save_run(Path("runs/tiny"))
+
+
+def files() -> set[str]:
+    return {path.name for path in Path().iterdir()}
+
+
+def test_standard_input_becomes_standard_output_line_by_line(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    translate(TranslateOptions())
+    captured = capfd.readouterr()
+    lines = captured.out.split("\n")
+    assert len(lines) == LINES + 1
+    assert (lines[1], lines[-1]) == ("", "")
+    assert all(lines[place] for place in (0, 2, 3, 4))
+    assert "model: runs/tiny/best" in captured.err
+
+
+def test_files_beam_and_batches_give_the_same_lines(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    translate(TranslateOptions(model=run, beam=3))
+    expected = capfd.readouterr().out
+    translate(
+        TranslateOptions(
+            model=run / "best",
+            beam=3,
+            batch_size=2,
+            input=Path("source.txt"),
+            output=Path("made/out.txt"),
+            device="cpu",
+        )
+    )
+    assert Path("made/out.txt").read_text(encoding="utf-8") == expected
+    assert capfd.readouterr().out == ""
+
+
+def test_the_n_best_come_as_a_list_with_numbers(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    translate(TranslateOptions(model=run, beam=4))
+    best = capfd.readouterr().out.split("\n")[:-1]
+    translate(TranslateOptions(model=run, beam=4, nbest=3, input=Path("source.txt")))
+    rows = [line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]]
+    assert [row[0] for row in rows] == ["1"] * 3 + ["2"] + ["3"] * 3 + ["4"] * 3 + ["5"] * 3
+    first = {int(row[0]): row[1] for row in reversed(rows)}
+    assert [first[line] for line in range(1, LINES + 1)] == best
+    for _, text, log_prob, rank in rows:
+        tokens = len(text.split()) + 1
+        assert float(rank) == pytest.approx(float(log_prob) / tokens, abs=1e-4)  # `average`, `</s>` counted
+    assert rows[3] == ["2", "", "0.0000", "0.0000"]
+
+
+def test_a_reference_gives_bleu_with_its_signature(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    translate(TranslateOptions(model=run, output=Path("out.txt")))
+    translate(TranslateOptions(model=run, input=Path("source.txt"), reference=Path("out.txt")))
+    captured = capfd.readouterr()
+    assert re.search(r"^BLEU 100\.00 nrefs:1\|case:mixed.*\|version:", captured.err, re.MULTILINE)
+    assert "BLEU" not in captured.out
+
+
+@pytest.mark.parametrize("nbest", [None, 2])
+def test_alignments_have_a_record_for_each_line_of_the_output(run: Path, nbest: int | None) -> None:
+    source = Path("source.txt")
+    for name in ("a.jsonl", "a.pharaoh"):
+        translate(TranslateOptions(model=run, input=source, output=Path("out.txt"), alignments=Path(name), nbest=nbest))
+    lines = Path("out.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    texts = lines if nbest is None else [line.split(" ||| ")[1] for line in lines]
+    records = [json.loads(line) for line in Path("a.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+    assert [" ".join(record["target"][:-1]) for record in records] == texts
+    assert [record["sentence"] for record in records] == [
+        i for i in range(1, 6) for _ in range(1 if i == 2 else nbest or 1)
+    ]
+    assert records[-1]["source"] == ["Haus", "</s>"]
+    assert len(records[-1]["weights"]) == len(records[-1]["target"])
+    assert len(Path("a.pharaoh").read_text().split("\n")) == len(lines) + 1
+
+
+def test_notes_say_what_was_cut_and_what_could_not_be_read(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("source.txt").write_bytes(b"Katze\n\xff\xfe\n")
+    translate(TranslateOptions(model=run, beam=1, input=Path("source.txt")))
+    captured = capfd.readouterr()
+    assert captured.out.count("\n") == 2
+    assert re.search(r"not UTF-8.*: 1\n", captured.err)
+    assert re.search(r"cut at the greatest length .*: 1\n", captured.err)
+
+
+MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
+    (TranslateOptions(model=Path("nowhere")), CheckpointError, r"nowhere: expected a run or a model folder"),
+    (TranslateOptions(input=Path("none.txt")), DataError, r"none\.txt: expected a readable file, got no such file"),
+    (TranslateOptions(reference=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
+    (TranslateOptions(output=Path("source.txt/out")), DataError, r"source\.txt/out: expected a place"),
+    (TranslateOptions(output=Path("runs")), DataError, r"runs: expected a place that can be written to, got a folder"),
+    (TranslateOptions(alignments=Path("a.txt")), DataError, r"a\.txt: expected a name that ends in \.jsonl"),
+    (
+        TranslateOptions(alignments=Path("runs/tiny/best/vocab/source.txt/a.npz")),
+        DataError,
+        r"a\.npz: expected a place",
+    ),
+    (TranslateOptions(beam=2, nbest=3), ConfigError, r"nbest: expected 1 to the beam's width, 2, got 3"),
+    (TranslateOptions(nbest=0), ConfigError, r"nbest: .* got 0"),
+    (TranslateOptions(beam=0), ConfigError, r"beam: expected at least 1, got 0"),
+    (TranslateOptions(batch_size=-1), ConfigError, r"batch_sentences: expected at least 1, got -1"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), MISTAKES, ids=lambda case: getattr(case, "__name__", None))
+def test_mistakes_are_told_before_anything_is_read_and_leave_nothing(
+    run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    options: TranslateOptions,
+    error: type[UserError],
+    message: str,
+) -> None:
+    monkeypatch.delattr("nmt_attn.commands.translate.read_windows")
+    before = files()
+    with pytest.raises(error, match=message):
+        translate(options)
+    assert files() == before
+    assert capfd.readouterr().out == ""
+
+
+def test_alignments_without_attention_are_refused(run: Path) -> None:
+    plain = save_run(Path("runs/plain"), score="none")
+    with pytest.raises(ConfigError, match=r"alignments: expected a model with attention, got runs/plain/best"):
+        translate(TranslateOptions(model=plain, alignments=Path("a.jsonl")))
+
+
+def test_references_of_another_number_are_refused_before_translating(run: Path) -> None:
+    Path("short.txt").write_text("one\ntwo\n")
+    with pytest.raises(DataError, match=r"short\.txt: expected 5 lines, as many as in source\.txt, got 2"):
+        translate(TranslateOptions(input=Path("source.txt"), reference=Path("short.txt"), output=Path("out.txt")))
+    assert not Path("out.txt").exists()
+
+
+def test_references_for_standard_input_are_counted_when_it_has_ended(run: Path) -> None:
+    Path("short.txt").write_text("one\ntwo\n")
+    with pytest.raises(DataError, match=r"short\.txt: expected 5 lines, as many as in standard input, got 2"):
+        translate(TranslateOptions(reference=Path("short.txt"), output=Path("out.txt")))
+    assert Path("out.txt").read_text().count("\n") == LINES
+
+
+def test_an_empty_file_becomes_an_empty_file(run: Path) -> None:
+    Path("source.txt").write_text("")
+    translate(TranslateOptions(input=Path("source.txt"), output=Path("out.txt"), alignments=Path("a.pharaoh")))
+    assert Path("out.txt").read_text() == Path("a.pharaoh").read_text() == ""
