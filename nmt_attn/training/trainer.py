@@ -18,7 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from nmt_attn.config import TrainingConfig
-from nmt_attn.data.batching import Plan, batches, plan_epoch, plan_evaluation
+from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, plan_evaluation
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.errors import CheckpointError
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -81,7 +81,6 @@ class Trainer:
         seed: int,
         dtype: torch.dtype,
         progress: Progress,
-        observer: Observer,
         bleu: Callable[[], float] | None,
     ) -> None:
         self.model = model
@@ -92,20 +91,28 @@ class Trainer:
         self.seed = seed
         self.dtype = dtype
         self.progress = progress
-        self.observer = observer
         self.bleu = bleu
         self.device = next(model.parameters()).device
         self.must_stop = False
         self._clock = time.monotonic()
 
-    def run(self) -> Progress:
-        """Trains to the end, or until `must_stop` is set; then the state is saved and `is_finished` tells which."""
+    def run(self, observer: Observer) -> Progress:
+        """Trains to the end, or until `must_stop` is set; then the state is saved and `is_finished` tells which.
+
+        A run that was finished goes on if its limits have been moved.
+        """
+        self._observer = observer
         self._clock = time.monotonic()
+        self.progress.is_finished = self._is_at_its_end(len(self.plan(self.progress.epoch)))
         while not self.progress.is_finished and not self.must_stop:
             self._run_epoch()
         self._tick()
-        self.observer.checkpoint(self.progress)
+        self._observer.checkpoint(self.progress)
         return self.progress
+
+    def padding_share(self) -> float:
+        """The share of padding among all positions of the first epoch, 0 to 1."""
+        return padding_share(self.plan(1), self.train_corpus.source_lengths, self.train_corpus.target_lengths)
 
     def plan(self, epoch: int) -> Plan:
         """The batches of `epoch`, the same whenever it is asked."""
@@ -136,15 +143,14 @@ class Trainer:
                 progress.epoch, progress.batch = progress.epoch + 1, 0
             if self._validation_is_due():
                 self._validate()
-            progress.is_finished = progress.is_finished or self._share_done(len(plan)) >= 1
+            progress.is_finished = self._is_at_its_end(len(plan))
             if progress.is_finished and progress.validated_update < progress.update:
                 self._validate()
-                progress.is_finished = True
             if progress.is_finished or self.must_stop:
                 return
             if progress.update % self.config.checkpoint_updates == 0:
                 self._tick()
-                self.observer.checkpoint(progress)
+                self._observer.checkpoint(progress)
 
     def _update(self, batch: Batch, epoch_batches: int) -> None:
         progress, started = self.progress, time.monotonic()
@@ -186,7 +192,7 @@ class Trainer:
         report = UpdateReport(
             progress.update, epoch, value / loss.tokens, norm.item(), rate, source_tokens, loss.tokens, seconds
         )
-        self.observer.updated(report)
+        self._observer.updated(report)
 
     def _loss(self, batch: Batch) -> Loss:
         with autocast(self.device, self.dtype):
@@ -219,8 +225,8 @@ class Trainer:
         progress.sum_loss, progress.sum_tokens = 0.0, 0
         progress.validated_update = progress.update
         if is_best:
-            self.observer.best(progress)
-        self.observer.validated(report)
+            self._observer.best(progress)
+        self._observer.validated(report)
 
     def _judge(self, badness: float) -> bool:
         """Counts a gain or a miss; smaller is better."""
@@ -233,8 +239,12 @@ class Trainer:
         progress.decay_misses += 1
         if progress.decay_misses > config.decay_patience:
             progress.stalls, progress.decay_misses = progress.stalls + 1, 0
-        progress.is_finished = config.patience is not None and progress.misses >= config.patience
         return False
+
+    def _is_at_its_end(self, epoch_batches: int) -> bool:
+        """Whether a limit is reached, or validation has stood still for too long."""
+        patience = self.config.patience
+        return self._share_done(epoch_batches) >= 1 or (patience is not None and self.progress.misses >= patience)
 
     def _share_done(self, epoch_batches: int) -> float:
         """The largest of updates, epochs and minutes over their limits."""

@@ -1,0 +1,127 @@
+"""The command line: `nmt-attn COMMAND`. A user's mistake becomes one line and exit code 2.
+
+Nothing heavy is imported before a command runs, so that help answers at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nmt_attn.errors import UserError
+
+app = typer.Typer(
+    name="nmt-attn",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Trains, runs and explains neural machine translation with recurrent networks and attention.",
+    epilog="First steps: nmt-attn train configs/demo.yaml; echo 'Turn off the lights' | nmt-attn translate --beam 5",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(help="YAML file; configs/reference.yaml shows every key.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one key, such as model.attention.score=dot. Repeatable."),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a run, or of a model. Default: the newest run under runs/."),
+]
+Beam = Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy. Default: search.beam.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+@app.command(epilog="Example: nmt-attn train configs/demo.yaml --set model.attention.score=general")
+def train(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on with the run.")] = False,
+) -> None:
+    """Train a model; goes on where an interrupted run stopped."""
+    from nmt_attn.commands.train import train as run
+
+    run(config, overrides or [], is_fresh=fresh)
+
+
+@app.command(epilog="Example: nmt-attn translate --beam 5 --alignments out.jsonl < input.txt > output.txt")
+def translate(
+    model: Model = None,
+    beam: Beam = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="Text, one sentence a line (.gz too). Default: standard input.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Default: standard output.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Translations by people: BLEU goes to the screen.")] = None,
+    alignments: Annotated[
+        Path | None, typer.Option(help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh.")
+    ] = None,
+    nbest: Annotated[int | None, typer.Option(help="Write the N best as `line ||| text ||| log p ||| rank`.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Sentences decoded together.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Translate text, one sentence a line, in order."""
+    from nmt_attn.commands.translate import TranslateOptions
+    from nmt_attn.commands.translate import translate as run
+
+    run(TranslateOptions(model, beam, input_file, output, reference, alignments, nbest, batch_size, device))
+
+
+@app.command("eval", epilog="Example: nmt-attn eval --model runs/demo --report report/")
+def evaluate(
+    model: Model = None,
+    source: Annotated[Path | None, typer.Option(help="Default: the run's own test set.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Translations of --source by people.")] = None,
+    beam: Beam = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for all files. Default: eval/ in the run.")] = None,
+    json: Annotated[Path | None, typer.Option(help="The figures, in this file too.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="BLEU by length, in this .png, .svg or .pdf too.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Evaluate a model: BLEU and chrF, and BLEU by sentence length."""
+    from nmt_attn.commands.evaluate import EvaluateOptions
+    from nmt_attn.commands.evaluate import evaluate as run
+
+    run(EvaluateOptions(model, source, reference, beam, report, json, plot, device))
+
+
+@app.command("config", epilog="Example: nmt-attn config configs/demo.yaml --set model.decoder.style=luong")
+def show_config(
+    config: Annotated[Path | None, typer.Argument(help="YAML file. Default: the reference of every key.")] = None,
+    overrides: Overrides = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema for editors instead.")] = False,
+) -> None:
+    """Check a configuration and show it with every key; without a file, the reference."""
+    from nmt_attn.commands import config as command
+
+    if schema:
+        command.show_schema()
+    else:
+        command.show_config(config, overrides or [])
+
+
+@app.command("demo-corpus", epilog="Example: nmt-attn demo-corpus data/demo")
+def demo_corpus(folder: Annotated[Path, typer.Argument(help="Folder for the files.")]) -> None:
+    """Write the built-in English-Hindi corpus to files, with its gold alignments."""
+    from nmt_attn.commands.demo_corpus import write_demo_corpus
+
+    typer.echo(write_demo_corpus(folder))
+
+
+def main() -> None:
+    """Runs the command line; the process's exit code is 0 done, 1 internal fault, 2 user's mistake, 130 interrupted."""
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f"nmt-attn: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("nmt-attn: interrupted\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is left to say, and Python must not try at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
