@@ -46,10 +46,14 @@ def read_lines(path: Path) -> list[str]:
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed onto `path` when the block ends well, removed otherwise.
 
-    Raises DataError if the folder cannot be written to or the disk is full; the old file stays whole.
+    A device or a pipe, such as /dev/null, is written to as it is. Raises DataError if the folder cannot be written
+    to or the disk is full; the old file stays whole. A broken pipe of another stream passes through.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            yield path
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(None, "a folder")
@@ -57,6 +61,8 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
     finally:

@@ -1,0 +1,53 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from nmt_attn.errors import DataError
+from nmt_attn.files import read_lines, replacing, replacing_text, write_text
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
+def test_text_is_read_back_as_it_was_written(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "new folder" / name
+    write_text(path, "a\u2028b\r\n\nलाइट\n")
+    assert read_lines(path) == ["a\u2028b\r", "", "लाइट"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replacing_text(path) as stream:
+            stream.write("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_and_a_place_below_a_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=rf"{tmp_path.name}: expected a place that can be written to, got a folder"):
+        write_text(tmp_path, "text")
+    with pytest.raises(DataError, match=r"file/a: expected a place that can be written to, got"):
+        write_text(tmp_path / "file" / "a", "text")
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(path, "text\n")
+    assert os.read(reader, 9) == b"text\n"
+    os.close(reader)
+    assert path.is_fifo()
+
+
+def test_the_broken_pipe_of_another_stream_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), replacing(tmp_path / "a.txt"):
+        raise BrokenPipeError
+    assert list(tmp_path.iterdir()) == []
