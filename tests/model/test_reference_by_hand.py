@@ -186,9 +186,10 @@ def test_local_p_at_both_ends(v_p: float, expected: list[float]) -> None:
     np.testing.assert_allclose(attend(p, settings, vector(1), EVEN, 1).weights, expected)
 
 
-def test_location_sees_no_position_that_its_matrix_lacks() -> None:
-    weights = attend({"W": vector([0], [0])}, AttentionSettings(score="location"), vector(1), EVEN, 1).weights
-    np.testing.assert_allclose(weights, [1 / 2, 1 / 2, 0, 0, 0, 0])
+@pytest.mark.parametrize(("t", "expected"), [(1, [1, 0, 0, 0, 0, 0]), (4, [0, 0, 1 / 3, 1 / 3, 1 / 3, 0])])
+def test_location_prefers_positions_that_its_matrix_knows(t: int, expected: list[float]) -> None:
+    settings = AttentionSettings(score="location", window="local-m", half_width=1)
+    np.testing.assert_allclose(attend({"W": vector([0])}, settings, vector(1), EVEN, t).weights, expected)
 
 
 def test_nothing_to_see_gives_zeros() -> None:

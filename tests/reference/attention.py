@@ -89,7 +89,7 @@ CONTENT_SCORES = {
 def score(p: Parameters, settings: AttentionSettings, s: Vector, h: Vector, j: int) -> Vector:
     """How well position j, with state h, matches the query s."""
     if settings.score == "location":
-        return (p["W"] @ s)[j - 1]
+        return (p["W"] @ s)[j - 1] if j <= len(p["W"]) else np.zeros(())
     if settings.score == "concat" and settings.concat_identity:
         return concat_identity(p, s, h)
     return CONTENT_SCORES[settings.score](p, s, h)
@@ -116,7 +116,8 @@ def attend(p: Parameters, settings: AttentionSettings, s: Vector, states: Sequen
     length = len(states) if settings.attend_eos else len(states) - 1
     factors = visible(p, settings, s, t, length)
     if settings.score == "location":  # the matrix has rows for the first positions only
-        factors = {j: factor for j, factor in factors.items() if j <= len(p["W"])}
+        known = {j: factor for j, factor in factors.items() if j <= len(p["W"])}
+        factors = known or factors  # a window beyond all of them: nothing sets its positions apart
     exponentials = {j: np.exp(score(p, settings, s, states[j - 1], j)) for j in factors}
     weights = {j: exponentials[j] / sum(exponentials.values()) * factors[j] for j in factors}
     if settings.renormalise:
