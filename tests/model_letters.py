@@ -1,0 +1,154 @@
+"""The parameters of a model of the package under the letters of the papers, as tests/reference reads them.
+
+Nothing is computed here but the sum of the two biases of a gate where the papers have one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from reference.attention import AttentionSettings
+from reference.decoder import DecoderSettings
+
+from nmt_attn.config import ModelConfig
+
+GATES = {"gru": "rzn", "gru-cho": "rzn", "lstm": "ifgo", "rnn": "n"}
+Arrays = Mapping[str, np.ndarray]
+
+
+class Letters(NamedTuple):
+    """What the reference needs to run a model."""
+
+    encoder: dict[str, Any]
+    decoder: dict[str, Any]
+    settings: DecoderSettings
+
+
+def to_letters(named: Arrays, config: ModelConfig) -> Letters:
+    """`named`: every parameter by the model's name for it."""
+    return Letters(encoder_letters(named, config), decoder_letters(named, config), decoder_settings(config))
+
+
+def decoder_settings(config: ModelConfig) -> DecoderSettings:
+    """The choices that the parameters do not show."""
+    attention, decoder = config.attention, config.decoder
+    return DecoderSettings(
+        AttentionSettings(
+            score=attention.score,
+            window=attention.window,
+            half_width=attention.half_width,
+            sigma=attention.sigma,
+            renormalise=attention.renormalise,
+            attend_eos=attention.attend_eos,
+            concat_identity=attention.concat_keys == "identity",
+            fixed_context=attention.fixed_context,
+        ),
+        style=decoder.style,
+        cell=decoder.cell,
+        residual=decoder.residual,
+        init=decoder.init,
+        init_cell=decoder.init_cell,
+        input_feeding=decoder.input_feeding,
+        attentional_activation=decoder.attentional_activation,
+        readout=decoder.readout,
+        readout_state=decoder.readout_state,
+    )
+
+
+def encoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
+    """E and, layer by layer, the cells of its directions."""
+    layers = []
+    for layer in range(config.encoder.layers):
+        directions = {}
+        for number, direction in enumerate(("forward", "backward")):
+            root = f"encoder.layers.{layer}.directions.{number}.layer"
+            if f"{root}.input_to_gates.weight" in named:
+                directions[direction] = cell_letters(
+                    named, config.encoder.cell, f"{root}.cell", {"W": f"{root}.input_to_gates"}
+                )
+        layers.append(directions)
+    return {"E": named["source_embedding.weight"], "layers": layers}
+
+
+def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
+    """Everything of the target side."""
+    decoder, cell = config.decoder, config.decoder.cell
+    first_inputs = {"W": "decoder.embedding_to_gates"}
+    if decoder.style == "bahdanau":
+        first_inputs["C"] = "decoder.context_to_gates"
+    if decoder.input_feeding != "none":
+        first_inputs["F"] = "decoder.feed_to_gates"
+    bottom = cell_letters(named, cell, "decoder.bottom", first_inputs)
+    upper = [
+        cell_letters(named, cell, f"decoder.upper.{layer}.cell", {"W": f"decoder.upper.{layer}.input_to_gates"})
+        for layer in range(decoder.layers - 1)
+    ]
+    p: dict[str, Any] = {"E": named["target_embedding.weight"], "cells": [bottom, *upper]}
+    if decoder.style == "conditional":
+        second = cell_letters(named, cell, "decoder.second.cell", {"C": "decoder.second.input_to_gates"})
+        p |= {"first": bottom, "cells": [second, *upper]}
+    p["attention"] = attention_letters(named, config)
+    for letter, part in (("init", "hidden"), ("init_cell", "cell")):
+        roots = [f"decoder.start_state.{part}.{layer}.projection" for layer in range(decoder.layers)]
+        p[letter] = [{"W": named[f"{root}.weight"], "b": named[f"{root}.bias"]} for root in roots if has(named, root)]
+    if has(named, "decoder.attentional_state.projection"):
+        p["attentional"] = with_bias(named, "decoder.attentional_state.projection", "W_c")
+    if has(named, "decoder.readout.state_projection"):
+        p["readout"] = with_bias(named, "decoder.readout.state_projection", "U")
+        p["readout"]["V"] = named["decoder.readout.embedding_projection.weight"]
+        p["readout"]["C"] = named["decoder.readout.context_projection.weight"]
+    p["output"] = with_bias(named, "output", "W")
+    return p
+
+
+def attention_letters(named: Arrays, config: ModelConfig) -> dict[str, np.ndarray]:
+    """Parameters of score and window, under the letters of the score's formula."""
+    names = {
+        "vector": "v",
+        "gain": "g",
+        "query_projection.weight": "W",
+        "query_projection.bias": "b",
+        "projection.weight": "W",
+        "projection.bias": "b",
+        "key_projection.weight": {"general": "W", "scaled-general": "W", "dot": "P", "scaled-dot": "P"}.get(
+            config.attention.score, "U"
+        ),
+    }
+    root = "decoder.attention"
+    p = {letter: named[f"{root}.score.{name}"] for name, letter in names.items() if f"{root}.score.{name}" in named}
+    if config.attention.window == "local-p":
+        p |= {"W_p": named[f"{root}.window.projection.weight"], "v_p": named[f"{root}.window.vector"]}
+    return p
+
+
+def cell_letters(named: Arrays, cell: str, root: str, inputs: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Gate by gate: U, the matrix of each input, and the bias (d_n apart, as it stands inside the product of gru)."""
+    recurrent = named[f"{root}.recurrent.weight"]
+    hidden = recurrent.shape[1]
+    outside = next((named[f"{source}.bias"] for source in inputs.values() if f"{source}.bias" in named), None)
+    inside = named.get(f"{root}.recurrent.bias")
+    p = {}
+    for number, gate in enumerate(GATES[cell]):
+        rows = slice(number * hidden, (number + 1) * hidden)
+        p[f"U_{gate}"] = recurrent[rows]
+        for letter, source in inputs.items():
+            p[f"{letter}_{gate}"] = named[f"{source}.weight"][rows]
+        p[f"b_{gate}"] = np.zeros(hidden) if outside is None else outside[rows]
+        if inside is not None and gate == "n":
+            p["d_n"] = inside[rows]
+        elif inside is not None:
+            p[f"b_{gate}"] = p[f"b_{gate}"] + inside[rows]
+    return p
+
+
+def has(named: Arrays, root: str) -> bool:
+    """Whether a linear map stands under this name."""
+    return f"{root}.weight" in named
+
+
+def with_bias(named: Arrays, root: str, letter: str) -> dict[str, np.ndarray]:
+    """A linear map, with its bias if it has one."""
+    p = {letter: named[f"{root}.weight"]}
+    if f"{root}.bias" in named:
+        p["b"] = named[f"{root}.bias"]
+    return p
