@@ -31,6 +31,11 @@ class Window(NamedTuple):
     undecodable_lines: int  # were not UTF-8
 
 
+def or_standard(path: Path | None) -> Path | None:
+    """None, which is standard input or output, for `-` too."""
+    return None if path == Path("-") else path
+
+
 def check_readable(path: Path) -> None:
     """Raises DataError if the file is missing or cannot be read. A pipe is left alone: it can be read only once."""
     if not path.exists() or path.is_file() or path.is_dir():

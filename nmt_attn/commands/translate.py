@@ -6,7 +6,7 @@ Whatever can be refused is refused before the first line is read.
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -14,7 +14,7 @@ import typer
 from tqdm import tqdm
 
 from nmt_attn.commands.runs import find_model
-from nmt_attn.commands.streams import check_readable, count_lines, read_windows, writing
+from nmt_attn.commands.streams import check_readable, count_lines, or_standard, read_windows, writing
 from nmt_attn.config import EvaluateConfig
 from nmt_attn.config_file import load_config
 from nmt_attn.errors import DataError
@@ -81,6 +81,7 @@ class _Outputs(NamedTuple):
 
 def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
+    options = replace(options, input=or_standard(options.input), output=or_standard(options.output))
     references = _check_inputs(options)
     folder = find_model(options.model)
     translator = Translator.load(folder, choose_device(options.device))

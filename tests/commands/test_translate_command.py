@@ -66,6 +66,11 @@ def test_standard_input_becomes_standard_output_line_by_line(run: Path, capfd: p
     assert "model: runs/tiny/best" in captured.err
 
 
+def test_a_dash_stands_for_standard_input_and_output(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    translate(TranslateOptions(model=run, input=Path("-"), output=Path("-")))
+    assert capfd.readouterr().out.count("\n") == LINES
+
+
 def test_files_beam_and_batches_give_the_same_lines(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     translate(TranslateOptions(model=run, beam=3))
     expected = capfd.readouterr().out
