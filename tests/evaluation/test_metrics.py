@@ -133,3 +133,7 @@ def test_bleu_is_what_sacrebleus_command_prints(tokenize: str, tmp_path: Path) -
     system = measure_system(hypotheses, references, EvaluateConfig(tokenize=tokenize))  # type: ignore[arg-type]
     for each in system.chosen:
         assert f"{each.name}|{each.signature} = {each.result().value:.9f}" in printed
+
+
+def test_every_metric_can_be_configured() -> None:
+    assert EvaluateConfig.model_validate({"metrics": sorted(METRICS)}).metrics == tuple(sorted(METRICS))
