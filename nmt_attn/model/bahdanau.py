@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.attention_loops import LoopScore, bahdanau_loop
 from nmt_attn.model.cells import Cell
 from nmt_attn.model.decoder import Decoder, all_positions, stack_weights
 from nmt_attn.model.initial_state import StartState
@@ -63,6 +64,9 @@ class BahdanauDecoder(Decoder):
         gates = self.embedding_to_gates(embedded)
         if not self.attention.has_weights:
             return self._forward_fixed(gates, embedded, state, memory)
+        score = self.loop_score(memory)
+        if score is not None:
+            return self._forward_loop(gates, embedded, state, memory, score)
         advanced, weights = [], []
         for step_gates in gates.unbind(1):
             result, step_weights, state = self._advance(step_gates, state, memory)
@@ -80,6 +84,15 @@ class BahdanauDecoder(Decoder):
         top, above = self.climb(bottom.hidden, state.layers[1:])
         after = DecoderState((bottom, *above), top, state.position + 1)
         return Advanced(query, top, context), weights, after
+
+    def _forward_loop(
+        self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory, score: LoopScore
+    ) -> tuple[Tensor, Weights]:
+        cell = self.bottom.loop_start(gates, state.layers[0])
+        looped = bahdanau_loop(cell, self.context_to_gates.weight, score, memory.encoder_states, memory.mask)
+        before = torch.cat([state.feed.unsqueeze(1), looped.outputs[:, :-1]], 1)
+        whole = Advanced(before, looped.outputs, looped.contexts)
+        return self._read(whole, embedded), Weights(looped.weights, None, memory.mask.shape[1])
 
     def _forward_fixed(
         self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory

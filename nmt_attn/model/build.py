@@ -5,8 +5,7 @@ A new score, window or decoder order is one class, and one line in its table.
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nmt_attn.config import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
 from nmt_attn.config_sizes import context_size, encoder_directions, encoder_sizes, layer_below_start, readout_size
@@ -145,9 +144,11 @@ def build_conditional(config: ModelConfig, positions: int) -> Decoder:
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
     """Update, then look with the new state."""
     decoder, attention = config.decoder, build_attention(config, positions)
-    activation = torch.tanh if decoder.attentional_activation == "tanh" else nn.Identity()
     attentional = AttentionalState(
-        attention.context_size, decoder.hidden, activation, use_bias=decoder.attentional_bias
+        attention.context_size,
+        decoder.hidden,
+        has_tanh=decoder.attentional_activation == "tanh",
+        use_bias=decoder.attentional_bias,
     )
     return LuongDecoder(
         attention,
@@ -171,12 +172,8 @@ def _readout(config: DecoderConfig, context: int) -> Readout:
 
 
 def _feeding(config: DecoderConfig, context: int) -> Feeding:
-    choose: dict[str, tuple[int, Callable[[Tensor, Tensor], Tensor]]] = {
-        "none": (0, lambda attentional, context: attentional[:, :0]),
-        "attentional": (config.hidden, lambda attentional, context: attentional),
-        "context": (context, lambda attentional, context: context),
-    }
-    return Feeding(*choose[config.input_feeding])
+    sizes = {"none": 0, "attentional": config.hidden, "context": context}
+    return Feeding(sizes[config.input_feeding], is_attentional=config.input_feeding == "attentional")
 
 
 DECODERS: dict[str, Callable[[ModelConfig, int], Decoder]] = {

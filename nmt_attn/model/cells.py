@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.projection import GateProjection
-from nmt_attn.model.recurrence import gru_sequence, lstm_sequence
+from nmt_attn.model.recurrence import CellLoop, GRULoop, LoopStart, LSTMLoop, gru_sequence, lstm_sequence
 from nmt_attn.model.state import CellState
 
 
@@ -26,6 +26,7 @@ class Cell(nn.Module):
     gates: ClassVar[int]
     has_cell: ClassVar[bool] = False
     has_recurrent_bias: ClassVar[bool] = False
+    loop: ClassVar[type[CellLoop] | None] = None  # the same cell with a backward by hand, if it has one
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -44,12 +45,18 @@ class Cell(nn.Module):
             states.append(state.hidden)
         return torch.stack(states, 1), None
 
+    def loop_start(self, gate_inputs: Tensor, state: CellState) -> LoopStart:
+        """What the hand-written loop starts from: gate inputs [B, T, G x H], first state."""
+        assert self.loop is not None
+        return LoopStart(self.loop, gate_inputs.transpose(0, 1), *state, self.recurrent.weight, self.recurrent.bias)
+
 
 class GRU(Cell):
     """r and z see U h; the candidate sees r * (U h + b)."""
 
     gates = 3
     has_recurrent_bias = True
+    loop = GRULoop
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         inputs_rz, inputs_n = gate_inputs.split([2 * self.hidden, self.hidden], -1)
@@ -80,6 +87,7 @@ class LSTM(Cell):
 
     gates = 4
     has_cell = True
+    loop = LSTMLoop
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         assert state.cell is not None

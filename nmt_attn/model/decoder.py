@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.initial_state import StartState
 from nmt_attn.model.projection import GateProjection
@@ -60,6 +61,12 @@ class Decoder(nn.Module):
         sentences = memory.mask.shape[0]
         context, weights = self.attention(query.unflatten(0, (sentences, -1)), memory, position.view(sentences, -1))
         return context.flatten(0, 1), weights
+
+    def loop_score(self, memory: Memory) -> LoopScore | None:
+        """The score for the hand-written loop, if cell, window, score and number of layers allow it."""
+        if self.upper or self.bottom.loop is None or not isinstance(self.attention, Attention):
+            return None
+        return None if self.attention.window.is_local else self.attention.score.take_apart(memory.keys)
 
     def climb(self, hidden: Tensor, layers: tuple[CellState, ...]) -> tuple[Tensor, tuple[CellState, ...]]:
         """One step of the layers above the bottom: its output [N, H], their states -> top output, their next states."""

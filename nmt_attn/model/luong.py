@@ -7,12 +7,13 @@ f_{t-1} = h~_{t-1} (the paper) or c_{t-1} (google/seq2seq) to the next step's in
 waits for attention: over a whole target the stack runs all steps at once, then attention does, then the readout.
 """
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.attention_loops import LoopOutput, LoopScore, luong_loop
 from nmt_attn.model.cells import Cell
 from nmt_attn.model.decoder import Decoder, all_positions, stack_weights
 from nmt_attn.model.initial_state import StartState
@@ -24,22 +25,26 @@ from nmt_attn.model.state import DecoderState, Memory, Weights
 class AttentionalState(nn.Module):
     """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper."""
 
-    def __init__(self, context: int, hidden: int, activation: Callable[[Tensor], Tensor], *, use_bias: bool) -> None:
+    def __init__(self, context: int, hidden: int, *, has_tanh: bool, use_bias: bool) -> None:
         super().__init__()
         self.projection = Projection(context + hidden, hidden, bias=use_bias)  # W_c
-        self.activation = activation
+        self.has_tanh = has_tanh
 
     def forward(self, context: Tensor, state: Tensor) -> Tensor:
         """[..., M], [..., H] -> [..., H]."""
-        return self.activation(self.projection(torch.cat([context, state], -1)))
+        total = self.projection(torch.cat([context, state], -1))
+        return torch.tanh(total) if self.has_tanh else total
 
 
-class Feeding:
-    """What of the last step joins the next input: nothing, h~ or c. `size` is F."""
+class Feeding(NamedTuple):
+    """What of the last step joins the next input: h~, c, or nothing (size 0)."""
 
-    def __init__(self, size: int, choose: Callable[[Tensor, Tensor], Tensor]) -> None:
-        self.size = size
-        self.choose = choose  # (h~, c) -> f
+    size: int  # F
+    is_attentional: bool  # h~; else c
+
+    def choose(self, attentional: Tensor, context: Tensor) -> Tensor:
+        """h~ [N, H], c [N, M] -> f [N, F]."""
+        return (attentional if self.is_attentional else context)[:, : self.size]
 
 
 class LuongDecoder(Decoder):
@@ -76,6 +81,9 @@ class LuongDecoder(Decoder):
             top = self.climb_sequence(hidden, state.layers[1:])
             context, weights = self.attention(top, memory, all_positions(top))
             return self._read(self.attentional_state(context, top), embedded, context), weights
+        score = self.loop_score(memory)
+        if score is not None:
+            return self._forward_loop(gates, embedded, state, memory, score)
         attentional, contexts, steps = [], [], []
         for step_gates in gates.unbind(1):
             step_attentional, step_context, step_weights, state = self._advance(step_gates, state, memory)
@@ -83,6 +91,22 @@ class LuongDecoder(Decoder):
             contexts.append(step_context)
             steps.append(step_weights)
         return self._read(torch.stack(attentional, 1), embedded, torch.stack(contexts, 1)), stack_weights(steps)
+
+    def _forward_loop(
+        self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory, score: LoopScore
+    ) -> tuple[Tensor, Weights]:
+        output = LoopOutput(
+            feeds_attentional=self.feeding.is_attentional,
+            has_tanh=self.attentional_state.has_tanh,
+            feed_weight=self.feed_to_gates.weight,
+            feed=state.feed,
+            weight=self.attentional_state.projection.weight,
+            bias=self.attentional_state.projection.bias,
+        )
+        cell = self.bottom.loop_start(gates, state.layers[0])
+        looped = luong_loop(cell, output, score, memory.encoder_states, memory.mask)
+        weights = Weights(looped.weights, None, memory.mask.shape[1])
+        return self._read(looped.outputs, embedded, looped.contexts), weights
 
     def _advance(
         self, word_gates: Tensor, state: DecoderState, memory: Memory

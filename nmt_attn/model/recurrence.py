@@ -1,11 +1,11 @@
-"""Whole sequences of a GRU or LSTM in one call: a loop without autograd and its backward by hand.
+"""Recurrent loops without autograd: a GRU or LSTM over known gate inputs, its backward by hand.
 
-The loop does one product a step. Its backward gathers the gradient of U into one product after the loop and keeps
-only the activated gates. Steps are axis 0 inside, so that each step's slice is one block of memory.
-Values and gradients equal the looped cell (tests/model/test_cells.py).
+One product a step. Buffers are made once for all steps; steps are axis 0, so that each step is one block of memory.
+The gradient of U is gathered into one product after the loop, and the backward's factors that do not wait for a
+gradient are computed for all steps at once. Values and gradients equal the looped cell (tests/model/test_cells.py).
 """
 
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -13,116 +13,179 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 
+class CellLoop(Protocol):
+    """One cell over T steps. `gates` [T, B, G x H] holds W x + C c + b of a step before it is run."""
+
+    gates: Tensor
+    hidden: Tensor  # [T + 1, B, H], the first state first
+    grad_gates: Tensor  # [T, B, G x H], of the gate inputs, filled by `step_back`
+
+    def step(self, t: int) -> None:
+        """hidden[t] and gates[t] -> hidden[t + 1]."""
+
+    def prepare_back(self) -> None:
+        """Makes ready for `step_back`, once."""
+
+    def step_back(self, t: int, grad_hidden: Tensor) -> Tensor:
+        """d loss / d hidden[t + 1] [B, H] -> d loss / d hidden[t], as far as this cell passes it on."""
+
+    def start_gradients(self) -> list[Tensor | None]:
+        """Of the first cell state, U and U's bias; None where there is none."""
+
+
+class LoopStart(NamedTuple):
+    """A cell's loop before its first step."""
+
+    kind: type[CellLoop]
+    gate_inputs: Tensor  # [T, B, G x H]
+    hidden: Tensor  # [B, H]
+    cell: Tensor | None  # [B, H]
+    weight: Tensor  # U [G x H, H]
+    bias: Tensor | None  # [G x H]
+
+
+class GRULoop:
+    """r, z, n = gates; n sees r * (U h + b)."""
+
+    def __init__(self, gates: Tensor, start: Tensor, start_cell: None, weight: Tensor, bias: Tensor) -> None:
+        steps, (rows, hidden) = gates.shape[0], start.shape
+        self.gates, self.weight, self.bias = gates, weight, bias
+        self.hidden = start.new_empty(steps + 1, rows, hidden)
+        self.hidden[0] = start
+        self.recurrent_n = start.new_empty(steps, rows, hidden)  # U h + b of the candidate
+        self.product = start.new_empty(rows, 3 * hidden)
+
+    def step(self, t: int) -> None:
+        before, size = self.hidden[t], self.hidden.shape[2]
+        torch.addmm(self.bias, before, self.weight.T, out=self.product)
+        reset_update, candidate = self.gates[t].split([2 * size, size], -1)
+        reset_update.add_(self.product[:, : 2 * size]).sigmoid_()
+        self.recurrent_n[t] = self.product[:, 2 * size :]
+        candidate.addcmul_(reset_update[:, :size], self.recurrent_n[t]).tanh_()
+        torch.lerp(candidate, before, reset_update[:, size:], out=self.hidden[t + 1])
+
+    def prepare_back(self) -> None:
+        self.reset, self.update, candidate = self.gates.chunk(3, -1)
+        self.to_candidate = (1 - self.update) * (1 - candidate * candidate)
+        self.to_reset = self.recurrent_n * self.reset * (1 - self.reset)
+        self.to_update = (self.hidden[:-1] - candidate) * self.update * (1 - self.update)
+        self.grad_gates = torch.empty_like(self.gates)
+        self.grad_recurrent = torch.empty_like(self.gates)  # of U h + b
+
+    def step_back(self, t: int, grad_hidden: Tensor) -> Tensor:
+        size = self.hidden.shape[2]
+        grad_r, grad_z, grad_n = self.grad_gates[t].chunk(3, -1)
+        torch.mul(grad_hidden, self.to_candidate[t], out=grad_n)
+        torch.mul(grad_hidden, self.to_update[t], out=grad_z)
+        torch.mul(grad_n, self.to_reset[t], out=grad_r)
+        grad_recurrent = self.grad_recurrent[t]
+        grad_recurrent[:, : 2 * size] = self.grad_gates[t, :, : 2 * size]
+        torch.mul(grad_n, self.reset[t], out=grad_recurrent[:, 2 * size :])
+        return torch.addmm(grad_hidden * self.update[t], grad_recurrent, self.weight)
+
+    def start_gradients(self) -> list[Tensor | None]:
+        flat = self.grad_recurrent.flatten(0, 1)  # [T x B, 3H]
+        return [None, flat.T @ self.hidden[:-1].flatten(0, 1), flat.sum(0)]
+
+
+class LSTMLoop:
+    """i, f, g, o = gates. `grad_cells` [T, B, H] or None: gradients that reach the cell states from outside."""
+
+    def __init__(self, gates: Tensor, start: Tensor, start_cell: Tensor, weight: Tensor, bias: None) -> None:
+        steps, (rows, hidden) = gates.shape[0], start.shape
+        self.gates, self.weight = gates, weight
+        self.hidden = start.new_empty(steps + 1, rows, hidden)
+        self.cells = start.new_empty(steps + 1, rows, hidden)
+        self.hidden[0], self.cells[0] = start, start_cell
+        self.grad_cells: Tensor | None = None
+
+    def step(self, t: int) -> None:
+        size, cell, after = self.hidden.shape[2], self.cells[t + 1], self.hidden[t + 1]
+        gates = self.gates[t].addmm_(self.hidden[t], self.weight.T)
+        keep_forget, candidate, output = gates.split([2 * size, size, size], -1)
+        keep_forget.sigmoid_()
+        candidate.tanh_()
+        output.sigmoid_()
+        torch.mul(keep_forget[:, size:], self.cells[t], out=cell)
+        cell.addcmul_(keep_forget[:, :size], candidate)
+        torch.tanh(cell, out=after)
+        after.mul_(output)
+
+    def prepare_back(self) -> None:
+        keep, self.forget, candidate, output = self.gates.chunk(4, -1)
+        tanh_cells = torch.tanh(self.cells[1:])
+        self.to_cell = output * (1 - tanh_cells * tanh_cells)
+        self.to_output = tanh_cells * output * (1 - output)
+        self.to_keep = candidate * keep * (1 - keep)
+        self.to_forget = self.cells[:-1] * self.forget * (1 - self.forget)
+        self.to_candidate = keep * (1 - candidate * candidate)
+        self.grad_gates = torch.empty_like(self.gates)
+        self.grad_cell = torch.zeros_like(self.cells[0])
+
+    def step_back(self, t: int, grad_hidden: Tensor) -> Tensor:
+        if self.grad_cells is not None:
+            self.grad_cell += self.grad_cells[t]
+        grad_cell = self.grad_cell.addcmul_(grad_hidden, self.to_cell[t])
+        grad_i, grad_f, grad_g, grad_o = self.grad_gates[t].chunk(4, -1)
+        torch.mul(grad_hidden, self.to_output[t], out=grad_o)
+        torch.mul(grad_cell, self.to_keep[t], out=grad_i)
+        torch.mul(grad_cell, self.to_forget[t], out=grad_f)
+        torch.mul(grad_cell, self.to_candidate[t], out=grad_g)
+        grad_cell.mul_(self.forget[t])
+        return self.grad_gates[t] @ self.weight
+
+    def start_gradients(self) -> list[Tensor | None]:
+        return [self.grad_cell, self.grad_gates.flatten(0, 1).T @ self.hidden[:-1].flatten(0, 1), None]
+
+
 def gru_sequence(gate_inputs: Tensor, start: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """gate inputs [B, T, 3H] (r, z, n), start [B, H], U [3H, H], b [3H] -> hidden [B, T, H]."""
-    dtype = torch.promote_types(gate_inputs.dtype, torch.float32)
-    hidden: Tensor = _GRUSequence.apply(gate_inputs.transpose(0, 1).to(dtype), start.to(dtype), weight, bias)  # type: ignore[no-untyped-call]
+    inputs, start, _ = loop_inputs(gate_inputs, start, None)
+    hidden, _ = _Sequence.apply(GRULoop, inputs, start, None, weight, bias)  # type: ignore[no-untyped-call]
     return hidden.transpose(0, 1)  # [B, T, H]
 
 
 def lstm_sequence(gate_inputs: Tensor, start: Tensor, start_cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """gate inputs [B, T, 4H] (i, f, g, o), start and cell [B, H], U [4H, H] -> hidden and cell [B, T, H]."""
-    dtype = torch.promote_types(gate_inputs.dtype, torch.float32)
-    inputs = gate_inputs.transpose(0, 1).to(dtype)
-    hidden, cell = _LSTMSequence.apply(inputs, start.to(dtype), start_cell.to(dtype), weight)  # type: ignore[no-untyped-call]
-    return hidden.transpose(0, 1), cell.transpose(0, 1)  # [B, T, H] each
+    inputs, start, cell = loop_inputs(gate_inputs, start, start_cell)
+    hidden, cells = _Sequence.apply(LSTMLoop, inputs, start, cell, weight, None)  # type: ignore[no-untyped-call]
+    return hidden.transpose(0, 1), cells.transpose(0, 1)  # [B, T, H] each
 
 
-class _GRUSequence(Function):
-    @staticmethod
-    def forward(ctx: Any, gate_inputs: Tensor, start: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        steps, (rows, hidden) = gate_inputs.shape[0], start.shape
-        gates = gate_inputs.clone(memory_format=torch.contiguous_format)  # becomes r, z, n
-        recurrent_n = start.new_empty(steps, rows, hidden)  # U h + b of the candidate
-        states = start.new_empty(steps + 1, rows, hidden)
-        states[0] = start
-        product = start.new_empty(rows, 3 * hidden)
-        for t in range(steps):
-            torch.addmm(bias, states[t], weight.T, out=product)
-            reset_update, candidate = gates[t, :, : 2 * hidden], gates[t, :, 2 * hidden :]
-            reset_update.add_(product[:, : 2 * hidden]).sigmoid_()
-            recurrent_n[t] = product[:, 2 * hidden :]
-            candidate.addcmul_(reset_update[:, :hidden], recurrent_n[t]).tanh_()
-            torch.lerp(candidate, states[t], reset_update[:, hidden:], out=states[t + 1])
-        ctx.save_for_backward(gates, recurrent_n, states, weight)
-        return states[1:]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        gates, recurrent_n, states, weight = ctx.saved_tensors
-        steps, rows, hidden = recurrent_n.shape
-        reset, update, candidate = gates.split(hidden, -1)
-        # Factors that do not depend on the incoming gradient, for all steps at once.
-        to_candidate = (1 - update) * (1 - candidate * candidate)
-        to_reset = recurrent_n * reset * (1 - reset)
-        to_update = (states[:-1] - candidate) * update * (1 - update)
-        grad_inputs = torch.empty_like(gates)
-        grad_recurrent = torch.empty_like(gates)
-        grad = grad_states.new_zeros(rows, hidden)
-        for t in reversed(range(steps)):
-            grad += grad_states[t]
-            grad_r, grad_z, grad_n = grad_inputs[t].split(hidden, -1)
-            torch.mul(grad, to_candidate[t], out=grad_n)
-            torch.mul(grad, to_update[t], out=grad_z)
-            torch.mul(grad_n, to_reset[t], out=grad_r)
-            grad_recurrent[t, :, : 2 * hidden] = grad_inputs[t, :, : 2 * hidden]
-            torch.mul(grad_n, reset[t], out=grad_recurrent[t, :, 2 * hidden :])
-            grad = torch.addmm(grad * update[t], grad_recurrent[t], weight)
-        flat = grad_recurrent.flatten(0, 1)  # [T x B, 3H]
-        return grad_inputs, grad, flat.T @ states[:-1].flatten(0, 1), flat.sum(0)
+def loop_inputs(gates: Tensor, start: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    """gates [B, T, G x H] -> [T, B, G x H], the states as they are; all in float32 at least."""
+    dtype = torch.promote_types(gates.dtype, torch.float32)
+    return gates.transpose(0, 1).to(dtype), start.to(dtype), None if cell is None else cell.to(dtype)
 
 
-class _LSTMSequence(Function):
+def own_copy(tensor: Tensor) -> Tensor:
+    """A contiguous copy that a loop may write to."""
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+class _Sequence(Function):
     @staticmethod
     def forward(
-        ctx: Any, gate_inputs: Tensor, start: Tensor, start_cell: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        steps, (rows, hidden) = gate_inputs.shape[0], start.shape
-        gates = gate_inputs.clone(memory_format=torch.contiguous_format)  # becomes i, f, g, o
-        states = start.new_empty(steps + 1, rows, hidden)
-        cells = start.new_empty(steps + 1, rows, hidden)
-        states[0], cells[0] = start, start_cell
-        for t in range(steps):
-            gates[t].addmm_(states[t], weight.T)
-            keep_forget, candidate, output = gates[t].split([2 * hidden, hidden, hidden], -1)
-            keep_forget.sigmoid_(), candidate.tanh_(), output.sigmoid_()
-            torch.mul(keep_forget[:, hidden:], cells[t], out=cells[t + 1])
-            cells[t + 1].addcmul_(keep_forget[:, :hidden], candidate)
-            torch.tanh(cells[t + 1], out=states[t + 1])
-            states[t + 1].mul_(output)
-        ctx.save_for_backward(gates, states, cells, weight)
+        ctx: Any, kind: Any, gates: Tensor, start: Tensor, cell: Tensor | None, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        loop = kind(own_copy(gates), start, cell, weight, bias)
+        for t in range(len(gates)):
+            loop.step(t)
+        ctx.loop = loop
         ctx.set_materialize_grads(False)
-        return states[1:], cells[1:]
+        return loop.hidden[1:], None if cell is None else loop.cells[1:]
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, grad_states: Tensor | None, grad_cells: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        gates, states, cells, weight = ctx.saved_tensors
-        steps, rows, hidden = gates.shape[0], cells.shape[1], cells.shape[2]
-        keep, forget, candidate, output = gates.split(hidden, -1)
-        tanh_cells = torch.tanh(cells[1:])
-        to_cell = output * (1 - tanh_cells * tanh_cells)
-        to_output = tanh_cells * output * (1 - output)
-        to_keep = candidate * keep * (1 - keep)
-        to_forget = cells[:-1] * forget * (1 - forget)
-        to_candidate = keep * (1 - candidate * candidate)
-        grad_gates = torch.empty_like(gates)
-        grad, grad_cell = gates.new_zeros(rows, hidden), gates.new_zeros(rows, hidden)
-        for t in reversed(range(steps)):
-            if grad_states is not None:
-                grad += grad_states[t]
-            if grad_cells is not None:
-                grad_cell += grad_cells[t]
-            grad_cell.addcmul_(grad, to_cell[t])
-            grad_i, grad_f, grad_g, grad_o = grad_gates[t].split(hidden, -1)
-            torch.mul(grad, to_output[t], out=grad_o)
-            torch.mul(grad_cell, to_keep[t], out=grad_i)
-            torch.mul(grad_cell, to_forget[t], out=grad_f)
-            torch.mul(grad_cell, to_candidate[t], out=grad_g)
-            grad = grad_gates[t] @ weight
-            grad_cell *= forget[t]
-        grad_weight = grad_gates.flatten(0, 1).T @ states[:-1].flatten(0, 1)
-        return grad_gates, grad, grad_cell, grad_weight
+    def backward(ctx: Any, grad_hidden: Tensor | None, grad_cells: Tensor | None) -> tuple[Tensor | None, ...]:
+        loop = ctx.loop
+        loop.prepare_back()
+        if grad_cells is not None:
+            loop.grad_cells = grad_cells
+        grad = torch.zeros_like(loop.hidden[0])
+        for t in reversed(range(len(loop.gates))):
+            if grad_hidden is not None:
+                grad = grad + grad_hidden[t]
+            grad = loop.step_back(t, grad)
+        cell, weight, bias = loop.start_gradients()
+        return None, loop.grad_gates, grad, cell, weight, bias

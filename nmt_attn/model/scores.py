@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.projection import Projection
 
 
@@ -42,6 +43,10 @@ class Score(nn.Module):
         """[B, T, H], [B, S, A], positions of the keys [B, S] int64 -> scores [B, T, S], any real numbers."""
         raise NotImplementedError
 
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        """The same score in a form that the hand-written loop runs, if it has one; keys [B, S, A]."""
+        return None
+
 
 class Additive(Score):
     """v_a . tanh(W_a s + U_a h [+ b]). U_a h is the key."""
@@ -58,6 +63,9 @@ class Additive(Score):
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return additive_scores(self.query_projection(query), keys, self.vector)
 
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        return LoopScore(self.query_projection.weight, self.query_projection.bias, keys, self.vector)
+
 
 class NormedAdditive(Additive):
     """g v / |v| . tanh(W_a s + U_a h + b), with a learned gain g (Salimans and Kingma 2016)."""
@@ -67,8 +75,13 @@ class NormedAdditive(Additive):
         self.gain = nn.Parameter(torch.tensor(sizes.hidden**-0.5))  # g
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        vector = self.gain * self.vector / self.vector.norm()
-        return additive_scores(self.query_projection(query), keys, vector)
+        return additive_scores(self.query_projection(query), keys, self._scaled_vector())
+
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        return LoopScore(self.query_projection.weight, self.query_projection.bias, keys, self._scaled_vector())
+
+    def _scaled_vector(self) -> Tensor:
+        return self.gain * self.vector / self.vector.norm()
 
 
 class Dot(Score):
@@ -87,12 +100,18 @@ class Dot(Score):
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return query @ keys.transpose(1, 2)
 
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        return LoopScore(None, None, keys, None)
+
 
 class ScaledDot(Dot):
     """s . h / sqrt(H), which keeps the spread of the scores free of the size."""
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return super().forward(query, keys, positions) * query.shape[-1] ** -0.5
+
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        return LoopScore(None, None, keys * keys.shape[-1] ** -0.5, None)
 
 
 class General(Score):
@@ -108,6 +127,9 @@ class General(Score):
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return query @ keys.transpose(1, 2)
 
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        return LoopScore(None, None, keys, None)
+
 
 class ScaledGeneral(General):
     """g (s . W_a h), with a learned gain g that starts at 1."""
@@ -118,6 +140,9 @@ class ScaledGeneral(General):
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return self.gain * super().forward(query, keys, positions)
+
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        return LoopScore(None, None, self.gain * keys, None)
 
 
 class Concat(Score):
@@ -136,6 +161,10 @@ class Concat(Score):
         projected = nn.functional.linear(query, self.projection.weight[:, : self.decoder_size], self.projection.bias)
         return additive_scores(projected, keys, self.vector)
 
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        weight = self.projection.weight[:, : self.decoder_size]
+        return LoopScore(weight, self.projection.bias, keys, self.vector)
+
 
 class ConcatIdentity(Score):
     """v_a . tanh(W_a s + h [+ b]): the variant of Luong's own code, with no matrix on h (so A = M)."""
@@ -147,6 +176,9 @@ class ConcatIdentity(Score):
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return additive_scores(self.query_projection(query), keys, self.vector)
+
+    def take_apart(self, keys: Tensor) -> LoopScore | None:
+        return LoopScore(self.query_projection.weight, self.query_projection.bias, keys, self.vector)
 
 
 class Location(Score):

@@ -1,0 +1,253 @@
+"""Attention loops without autograd: the decoders that feed attention back, over a whole target.
+
+    Bahdanau   c_t = attention(s_{t-1});   s_t = cell(s_{t-1}, W y_{t-1} + C c_t)
+    Luong      s_t = cell(s_{t-1}, W y_{t-1} + F f_{t-1});   c_t = attention(s_t);   h~_t = f(W_c [c_t ; s_t])
+
+They cover one layer, a GRU or LSTM, a global window and every score of the form v . tanh(q + k) or q . k; the
+decoders' plain loops cover everything and define the result (tests/model/test_attention_loops.py). The gradient of
+each matrix is one product after the loop; of what depends on the source, one batched product; the [B, S, A] tanh of
+a step is never kept, only its buffer, and is computed again on the way back.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from nmt_attn.model.recurrence import CellLoop, LoopStart, own_copy
+
+
+class LoopScore(NamedTuple):
+    """A score taken apart: v . tanh(W q + b + k) or, without v, (W q + b) . k."""
+
+    query_weight: Tensor | None  # W [A, H]; None: the query as it is
+    query_bias: Tensor | None  # b [A]
+    keys: Tensor  # k [B, S, A]
+    vector: Tensor | None  # v [A]
+
+
+class LoopOutput(NamedTuple):
+    """Luong's h~ = f(W_c [c ; s] + b) and what of a step is fed to the next."""
+
+    feeds_attentional: bool  # h~; else the context
+    has_tanh: bool  # f; else the identity
+    feed_weight: Tensor  # F [G x H, F]
+    feed: Tensor  # f_0 [B, F]
+    weight: Tensor  # W_c [H, M + H]
+    bias: Tensor | None  # b [H]
+
+
+class AttentionLoop:
+    """Attention over T steps; what each step needs on the way back is kept, one block a step."""
+
+    def __init__(self, score: LoopScore, states: Tensor, mask: Tensor, steps: int) -> None:
+        rows, size, inner = score.keys.shape
+        self.score, self.states, self.hidden_positions = score, states, ~mask
+        self.has_empty_rows = not bool(mask.any(1).all())
+        self.projected = states.new_empty(steps, rows, inner)  # W q + b
+        self.weights = states.new_empty(steps, rows, size)
+        self.contexts = states.new_empty(steps, rows, states.shape[2])
+        self.buffer = states.new_empty(rows, size, inner if score.vector is not None else 0)
+        self.scores = states.new_empty(rows, size)
+
+    def step(self, t: int, query: Tensor) -> Tensor:
+        """query [B, H] -> context [B, M]."""
+        score, weights = self.score, self.weights[t]
+        projected = self._project(t, query)
+        if score.vector is None:
+            torch.bmm(score.keys, projected.unsqueeze(2), out=self.scores.unsqueeze(2))
+        else:
+            torch.mv(self._tanh(projected).flatten(0, 1), score.vector, out=self.scores.view(-1))
+        self.scores.masked_fill_(self.hidden_positions, torch.finfo(self.scores.dtype).min)
+        torch.softmax(self.scores, -1, out=weights)
+        if self.has_empty_rows:
+            weights.masked_fill_(self.hidden_positions, 0.0)
+        torch.bmm(weights.unsqueeze(1), self.states, out=self.contexts[t].unsqueeze(1))
+        return self.contexts[t]
+
+    def prepare_back(self) -> None:
+        """Makes ready for `step_back`, once."""
+        self.grad_contexts = torch.empty_like(self.contexts)
+        self.grad_projected = torch.empty_like(self.projected)
+        if self.score.vector is None:
+            self.grad_scores = torch.empty_like(self.weights)
+        else:
+            self.grad_vector = torch.zeros_like(self.score.vector)
+            self.grad_keys = torch.zeros_like(self.score.keys)  # still without the factor v
+            self.one = self.buffer.new_ones(())
+
+    def step_back(self, t: int, grad_context: Tensor, grad_weights: Tensor | None) -> Tensor:
+        """d loss / d context [B, M], d loss / d weights [B, S] -> d loss / d query [B, H]."""
+        weights, score = self.weights[t], self.score
+        self.grad_contexts[t] = grad_context
+        slope = torch.bmm(self.states, grad_context.unsqueeze(2)).squeeze(2)  # of the weights [B, S]
+        if grad_weights is not None:
+            slope += grad_weights
+        slope = weights * (slope - (weights * slope).sum(1, keepdim=True))  # of the scores
+        grad_projected = self.grad_projected[t]
+        if score.vector is None:
+            self.grad_scores[t] = slope
+            torch.bmm(slope.unsqueeze(1), score.keys, out=grad_projected.unsqueeze(1))
+        else:
+            tanh = self._tanh(self.projected[t])
+            self.grad_vector.addmv_(tanh.flatten(0, 1).T, slope.view(-1))
+            torch.addcmul(self.one, tanh, tanh, value=-1, out=tanh)  # 1 - tanh^2
+            torch.bmm(slope.unsqueeze(1), tanh, out=grad_projected.unsqueeze(1))
+            grad_projected.mul_(score.vector)
+            self.grad_keys.addcmul_(tanh, slope.unsqueeze(2))
+        return grad_projected if score.query_weight is None else grad_projected @ score.query_weight
+
+    def gradients(self, queries: Tensor) -> list[Tensor | None]:
+        """queries [T, B, H] -> gradients of W, b, keys, v and encoder states."""
+        score, flat = self.score, self.grad_projected.flatten(0, 1)
+        weight = None if score.query_weight is None else flat.T @ queries.flatten(0, 1)
+        bias = None if score.query_bias is None else flat.sum(0)
+        states = self.weights.permute(1, 2, 0) @ self.grad_contexts.transpose(0, 1)  # [B, S, M]
+        if score.vector is None:
+            return [weight, bias, self.grad_scores.permute(1, 2, 0) @ self.projected.transpose(0, 1), None, states]
+        return [weight, bias, self.grad_keys.mul_(score.vector), self.grad_vector, states]
+
+    def _project(self, t: int, query: Tensor) -> Tensor:
+        projected, score = self.projected[t], self.score
+        if score.query_weight is None:
+            return projected.copy_(query)
+        torch.mm(query, score.query_weight.T, out=projected)
+        return projected if score.query_bias is None else projected.add_(score.query_bias)
+
+    def _tanh(self, projected: Tensor) -> Tensor:
+        """tanh(q + k) [B, S, A], in the buffer."""
+        return torch.add(self.score.keys, projected.unsqueeze(1), out=self.buffer).tanh_()
+
+
+class Looped(NamedTuple):
+    """All steps of a loop."""
+
+    outputs: Tensor  # [B, T, H], Bahdanau: s_t; Luong: h~_t
+    contexts: Tensor  # [B, T, M]
+    weights: Tensor  # [B, T, S]
+
+
+def bahdanau_loop(cell: LoopStart, context_weight: Tensor, score: LoopScore, states: Tensor, mask: Tensor) -> Looped:
+    """C [G x H, M], the score, encoder states [B, S, M] and mask [B, S] bool -> every step."""
+    kind, *parts = cell
+    with torch.autocast(states.device.type, enabled=False):
+        exact = [_exact(part) for part in (*parts, context_weight, *score, states)]
+        return _batch_first(_BahdanauLoop.apply(kind, mask, *exact))  # type: ignore[no-untyped-call]
+
+
+def luong_loop(cell: LoopStart, output: LoopOutput, score: LoopScore, states: Tensor, mask: Tensor) -> Looped:
+    """h~ and feeding, the score, encoder states [B, S, M] and mask [B, S] bool -> every step."""
+    kind, *parts = cell
+    *options, feed_weight, feed, weight, bias = output
+    with torch.autocast(states.device.type, enabled=False):
+        exact = [_exact(part) for part in (*parts, feed_weight, feed, weight, bias, *score, states)]
+        return _batch_first(_LuongLoop.apply(kind, mask, *options, *exact))  # type: ignore[no-untyped-call]
+
+
+class _BahdanauLoop(Function):
+    @staticmethod
+    def forward(ctx: Any, kind: Any, mask: Tensor, gates: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+        start, start_cell, weight, bias, context_weight, *score, states = rest
+        cell: CellLoop = kind(own_copy(gates), start, start_cell, weight, bias)
+        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates))
+        for t in range(len(gates)):
+            context = attention.step(t, cell.hidden[t])
+            cell.gates[t].addmm_(context, context_weight.T)
+            cell.step(t)
+        ctx.cell, ctx.attention, ctx.context_weight = cell, attention, context_weight
+        ctx.set_materialize_grads(False)
+        return cell.hidden[1:], attention.contexts[:], attention.weights[:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        cell, attention, context_weight = ctx.cell, ctx.attention, ctx.context_weight
+        cell.prepare_back()
+        attention.prepare_back()
+        grad = torch.zeros_like(cell.hidden[0])
+        for t in reversed(range(len(cell.gates))):
+            grad_hidden, grad_context, grad_weights = (None if part is None else part[t] for part in grads)
+            before = cell.step_back(t, grad if grad_hidden is None else grad + grad_hidden)
+            through_gates = cell.grad_gates[t] @ context_weight
+            grad_context = through_gates if grad_context is None else through_gates.add_(grad_context)
+            grad = before.add_(attention.step_back(t, grad_context, grad_weights))
+        start_cell, weight, bias = cell.start_gradients()
+        grad_context_weight = _weight_gradient(cell.grad_gates, attention.contexts)
+        from_attention = attention.gradients(cell.hidden[:-1])
+        return None, None, cell.grad_gates, grad, start_cell, weight, bias, grad_context_weight, *from_attention
+
+
+class _LuongLoop(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, kind: Any, mask: Tensor, feeds_attentional: bool, has_tanh: bool, gates: Tensor, *rest: Any
+    ) -> tuple[Tensor, ...]:
+        start, start_cell, weight, bias, feed_weight, feed, output_weight, output_bias, *score, states = rest
+        cell: CellLoop = kind(own_copy(gates), start, start_cell, weight, bias)
+        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates))
+        of_context, of_state = output_weight.split([states.shape[2], start.shape[1]], 1)  # of W_c
+        outputs = start.new_empty(len(gates), *start.shape)
+        first_feed = feed
+        for t in range(len(gates)):
+            cell.gates[t].addmm_(feed, feed_weight.T)
+            cell.step(t)
+            context = attention.step(t, cell.hidden[t + 1])
+            torch.mm(context, of_context.T, out=outputs[t]).addmm_(cell.hidden[t + 1], of_state.T)
+            if output_bias is not None:
+                outputs[t].add_(output_bias)
+            if has_tanh:
+                outputs[t].tanh_()
+            feed = outputs[t] if feeds_attentional else context
+        ctx.cell, ctx.attention, ctx.outputs, ctx.first_feed = cell, attention, outputs, first_feed
+        ctx.matrices, ctx.has_bias = (feed_weight, of_context, of_state), output_bias is not None
+        ctx.feeds_attentional, ctx.has_tanh = feeds_attentional, has_tanh
+        ctx.set_materialize_grads(False)
+        return outputs[:], attention.contexts[:], attention.weights[:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        cell, attention, outputs = ctx.cell, ctx.attention, ctx.outputs
+        feed_weight, of_context, of_state = ctx.matrices
+        cell.prepare_back()
+        attention.prepare_back()
+        grad_outputs = torch.zeros_like(outputs) if grads[0] is None else own_copy(grads[0])
+        grad = torch.zeros_like(cell.hidden[0])
+        grad_feed: Tensor | None = None
+        for t in reversed(range(len(outputs))):
+            grad_output = grad_outputs[t]
+            if grad_feed is not None and ctx.feeds_attentional:
+                grad_output += grad_feed
+            if ctx.has_tanh:
+                grad_output.mul_(1 - outputs[t] * outputs[t])
+            grad_context = grad_output @ of_context
+            if grads[1] is not None:
+                grad_context += grads[1][t]
+            if grad_feed is not None and not ctx.feeds_attentional:
+                grad_context += grad_feed
+            grad = torch.addmm(grad, grad_output, of_state)
+            grad += attention.step_back(t, grad_context, None if grads[2] is None else grads[2][t])
+            grad = cell.step_back(t, grad)
+            grad_feed = cell.grad_gates[t] @ feed_weight
+        fed = outputs if ctx.feeds_attentional else attention.contexts
+        feeds = torch.cat([ctx.first_feed.unsqueeze(0), fed[:-1]])
+        start_cell, weight, bias = cell.start_gradients()
+        of_both = [_weight_gradient(grad_outputs, part) for part in (attention.contexts, cell.hidden[1:])]
+        from_cell = cell.grad_gates, grad, start_cell, weight, bias, _weight_gradient(cell.grad_gates, feeds), grad_feed
+        from_output = torch.cat(of_both, 1), grad_outputs.sum((0, 1)) if ctx.has_bias else None
+        return None, None, None, None, *from_cell, *from_output, *attention.gradients(cell.hidden[1:])
+
+
+def _weight_gradient(grad_outputs: Tensor, inputs: Tensor) -> Tensor:
+    """[T, B, out], [T, B, in] -> [out, in]: one product for all steps."""
+    return grad_outputs.flatten(0, 1).T @ inputs.flatten(0, 1)
+
+
+def _exact(part: Tensor | None) -> Tensor | None:
+    return None if part is None else part.to(torch.promote_types(part.dtype, torch.float32))
+
+
+def _batch_first(results: tuple[Tensor, ...]) -> Looped:
+    return Looped(*(result.transpose(0, 1) for result in results))
