@@ -8,6 +8,7 @@
 Differs: the papers write z for 1 - z; a change of sign inside the sigmoid, no other model.
 A cell holds U alone. What comes in from outside (W x, and C c of a context) is projected by its owner, in one
 product for the whole sequence where it is known before the loop: gate inputs [.., G x H], gates in the order above.
+Products may be taken in bfloat16 (autocast); gates are added up, and states carried on, in at least float32.
 """
 
 from typing import ClassVar
@@ -15,6 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.recurrence import CellLoop, GRULoop, LoopStart, LSTMLoop, gru_sequence, lstm_sequence
 from nmt_attn.model.state import CellState
@@ -59,11 +61,12 @@ class GRU(Cell):
     loop = GRULoop
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
-        inputs_rz, inputs_n = gate_inputs.split([2 * self.hidden, self.hidden], -1)
-        recurrent_rz, recurrent_n = self.recurrent(state.hidden).split([2 * self.hidden, self.hidden], -1)
+        inputs_rz, inputs_n = at_least_float32(gate_inputs).split([2 * self.hidden, self.hidden], -1)
+        recurrent = at_least_float32(self.recurrent(state.hidden))
+        recurrent_rz, recurrent_n = recurrent.split([2 * self.hidden, self.hidden], -1)
         reset, update = torch.sigmoid(inputs_rz + recurrent_rz).chunk(2, -1)
         candidate = torch.tanh(torch.addcmul(inputs_n, reset, recurrent_n))
-        return CellState(torch.lerp(candidate, state.hidden, update), None)
+        return CellState(torch.lerp(candidate, at_least_float32(state.hidden), update), None)
 
     def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
         return gru_sequence(gate_inputs, state.hidden, self.recurrent.weight, self.recurrent.bias), None
@@ -75,11 +78,11 @@ class ChoGRU(Cell):
     gates = 3
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
-        inputs_rz, inputs_n = gate_inputs.split([2 * self.hidden, self.hidden], -1)
+        inputs_rz, inputs_n = at_least_float32(gate_inputs).split([2 * self.hidden, self.hidden], -1)
         weight_rz, weight_n = self.recurrent.weight.split([2 * self.hidden, self.hidden])
         reset, update = torch.sigmoid(inputs_rz + state.hidden @ weight_rz.T).chunk(2, -1)
         candidate = torch.tanh(inputs_n + (reset * state.hidden) @ weight_n.T)
-        return CellState(torch.lerp(candidate, state.hidden, update), None)
+        return CellState(torch.lerp(candidate, at_least_float32(state.hidden), update), None)
 
 
 class LSTM(Cell):
@@ -91,7 +94,7 @@ class LSTM(Cell):
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         assert state.cell is not None
-        gates = gate_inputs + self.recurrent(state.hidden)
+        gates = at_least_float32(gate_inputs) + self.recurrent(state.hidden)
         keep, forget, candidate, output = gates.chunk(4, -1)
         cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(keep) * torch.tanh(candidate)
         return CellState(torch.sigmoid(output) * torch.tanh(cell), cell)
@@ -107,7 +110,7 @@ class TanhRNN(Cell):
     gates = 1
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
-        return CellState(torch.tanh(gate_inputs + self.recurrent(state.hidden)), None)
+        return CellState(torch.tanh(at_least_float32(gate_inputs) + self.recurrent(state.hidden)), None)
 
 
 class RecurrentLayer(nn.Module):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.encoder import Encoder
+from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.state import DecoderState, Memory, Weights
 from nmt_attn.types import Batch, length_mask
 
@@ -76,5 +77,5 @@ class Seq2Seq(nn.Module):
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
         embedded = self.target_dropout(self.target_embedding(last_ids))
         readout, weights, state = self.decoder.step(embedded, state, memory)
-        log_probs = torch.log_softmax(self.output(readout).float(), -1)
+        log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
         return StepOutput(log_probs, weights.dense().flatten(0, 1), state)

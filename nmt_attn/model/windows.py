@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import Projection
 from nmt_attn.model.state import Memory
 
@@ -78,8 +79,8 @@ class LocalM(Window):
         self.half_width = sizes.half_width  # D
 
     def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
-        last = memory.lengths.unsqueeze(1)  # [B, 1]
-        return gather_window(query, memory, torch.minimum(steps + 1, last).to(query.dtype), self.half_width)
+        centre = torch.minimum(steps + 1, memory.lengths.unsqueeze(1))  # [B, T] int64
+        return gather_window(query, memory, centre, self.half_width)
 
 
 class LocalP(Window):
@@ -94,8 +95,8 @@ class LocalP(Window):
         self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_p
 
     def predict(self, query: Tensor, lengths: Tensor) -> Tensor:
-        """query [B, T, H], lengths [B] -> p_t [B, T], between 0 and S."""
-        relative = torch.sigmoid((torch.tanh(self.projection(query)) @ self.vector).float().to(query.dtype))
+        """query [B, T, H], lengths [B] -> p_t [B, T], between 0 and S. bfloat16 could not tell far positions apart."""
+        relative = torch.sigmoid(at_least_float32(torch.tanh(self.projection(query)) @ self.vector))
         return lengths.unsqueeze(1) * relative
 
     def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
