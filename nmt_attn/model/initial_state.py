@@ -70,7 +70,7 @@ class Mean(Learned):
     def summary(self, memory: Memory, finals: tuple[Tensor, ...]) -> Tensor:
         states, lengths = memory.encoder_states, memory.source_lengths
         mask = length_mask(lengths, states.shape[1]).unsqueeze(2)
-        return (states * mask).sum(1) / lengths.unsqueeze(1)
+        return (states * mask).sum(1) / lengths.clamp_min(1).unsqueeze(1)
 
 
 class Bridge(Learned):

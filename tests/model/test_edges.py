@@ -56,7 +56,7 @@ def test_a_row_of_padding_alone_gives_no_weight_and_no_nan(score: str, window: s
     assert run_model(model, batch).weights[0].eq(0).all()
 
 
-@pytest.mark.parametrize("init", ["zero", "last", "bridge", "backward-first"])
+@pytest.mark.parametrize("init", ["zero", "last", "mean", "bridge", "backward-first"])
 def test_first_states_of_a_row_of_padding_are_finite(init: str) -> None:
     model, batch = model_of("general", "global", {"decoder.init": init}), tiny_batch([3, 4], [3, 2])
     everything_is_finite(model, batch._replace(src_lengths=torch.tensor([0, 4])))
