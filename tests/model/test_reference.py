@@ -1,0 +1,239 @@
+"""Every model against the NumPy reference: values and gradients to 1e-9 in float64, source lengths unequal.
+
+`pytest -k reference -v` lists the combinations; those that the configuration refuses stand at the end, with reasons.
+"""
+
+from itertools import product
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from reference_runs import numbers, parameter_gradients, reference_slope, run_model, run_reference, run_steps
+from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
+
+from nmt_attn.config import CellName, DecoderName, ScoreName, WindowName
+from nmt_attn.config_rules import contradictions
+
+SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]  # the second target is longer than its source
+CELLS = ("gru", "lstm")
+TOLERANCE = 1e-9
+
+
+def combination(score: str, window: str, style: str, cell: str) -> Overrides:
+    """The keys of one combination. dot can only meet a decoder of the encoder's size, 2 x 3."""
+    return {
+        "attention.score": score,
+        "attention.window": window,
+        "decoder.style": style,
+        "encoder.cell": cell,
+        "decoder.cell": cell,
+        "decoder.hidden": 6 if score in ("dot", "scaled-dot") else 5,
+    }
+
+
+def is_meaningful(score: str, window: str) -> bool:
+    return score != "none" or window == "global"
+
+
+GRID = list(product(get_args(ScoreName), get_args(WindowName), get_args(DecoderName), CELLS))
+COMBINATIONS = {"-".join(names): combination(*names) for names in GRID if is_meaningful(*names[:2])}
+REFUSED = {"-".join(names): combination(*names) for names in GRID if not is_meaningful(*names[:2])}
+
+STYLES = {style: {"decoder.style": style} for style in get_args(DecoderName)}
+LOCAL_P = {"attention.window": "local-p"}
+LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
+DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
+FIXED = {"attention.score": "none", "attention.fixed_context": True}
+OPTIONS: dict[str, Overrides] = {
+    **{
+        f"{score}-bias": {"attention.score": score, "attention.bias": True}
+        for score in ("additive", "normed-additive", "concat")
+    },
+    "additive-inner-size": {"attention.hidden": 9},
+    "concat-identity": {"attention.score": "concat", "attention.concat_keys": "identity"},
+    "concat-identity-bias": {"attention.score": "concat", "attention.concat_keys": "identity", "attention.bias": True},
+    "dot-project": {"attention.score": "dot", "attention.project": True},
+    "scaled-dot-project": {"attention.score": "scaled-dot", "attention.project": True},
+    **{
+        f"location-too-few-positions-{window}": {
+            "attention.score": "location",
+            "attention.max_positions": 1,
+            "attention.window": window,
+        }
+        for window in get_args(WindowName)
+    },
+    **{
+        f"{window}-without-eos": {"attention.window": window, "attention.attend_eos": False}
+        for window in get_args(WindowName)
+    },
+    "local-p-sigma": {**LOCAL_P, "attention.sigma": 1.7},
+    "local-p-renormalise": {**LOCAL_P, "attention.renormalise": True},
+    "local-p-inner-size": {**LOCAL_P, "attention.score": "general", "attention.hidden": 9},
+    "local-p-wider-than-the-source": {**LOCAL_P, "attention.half_width": 9},
+    "local-m-wider-than-the-source": {"attention.window": "local-m", "attention.half_width": 9},
+    **{f"fixed-context-{style}": {**FIXED, **keys} for style, keys in STYLES.items()},
+    "fixed-context-fed": {**FIXED, "decoder.style": "luong", "decoder.input_feeding": "context"},
+    "fixed-context-zero-start": {**FIXED, "decoder.init": "zero"},
+    **{
+        f"cell-{cell}-{style}": {"encoder.cell": cell, "decoder.cell": cell, **keys}
+        for cell in ("gru-cho", "rnn")
+        for style, keys in STYLES.items()
+    },
+    "cells-differ": {"encoder.cell": "lstm", "decoder.cell": "gru-cho"},
+    "cells-differ-copied-cell": {"encoder.cell": "gru", "decoder.cell": "lstm", "decoder.init_cell": "copy"},
+    "unidirectional": {"encoder.bidirectional": False},
+    "unidirectional-dot": {"encoder.bidirectional": False, "encoder.hidden": 5, "attention.score": "dot"},
+    **{
+        f"reversed-source-{window}": {"encoder.reverse_source": True, "attention.window": window}
+        for window in get_args(WindowName)
+    },
+    "reversed-source-unidirectional": {"encoder.reverse_source": True, "encoder.bidirectional": False},
+    "reversed-source-backward-first": {"encoder.reverse_source": True, "decoder.init": "backward-first"},
+    **{
+        f"stacked-{cell}-{style}": {**DEEP_STACK, "encoder.cell": cell, "decoder.cell": cell, **keys}
+        for cell in get_args(CellName)
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"residual-{style}": {**DEEP_STACK, "encoder.residual": True, "decoder.residual": True, **keys}
+        for style, keys in STYLES.items()
+    },
+    "residual-previous-readout": {**DEEP_STACK, "decoder.residual": True, "decoder.readout_state": "previous"},
+    "residual-first-layer-too": {"encoder.residual": True, "encoder.embedding": 6},
+    "residual-fixed-context": {
+        **DEEP_STACK,
+        "encoder.layers": 3,
+        **FIXED,
+        "encoder.residual": True,
+        "decoder.residual": True,
+    },
+    "bottom-bidirectional": {"encoder.layers": 3, "encoder.bidirectional": "bottom"},
+    "bottom-bidirectional-residual": {
+        "encoder.layers": 3,
+        "encoder.bidirectional": "bottom",
+        "encoder.residual": True,
+        "decoder.layers": 2,
+    },
+    **{
+        f"init-{init}": {**DEEP_STACK, "decoder.init": init, "decoder.hidden": 6}
+        for init in ("zero", "last", "mean", "bridge", "backward-first")
+    },
+    **{
+        f"init-{init}-lstm": {**DEEP_STACK, **LSTM, "decoder.init": init, "decoder.hidden": 6}
+        for init in ("zero", "last", "mean", "bridge", "backward-first")
+    },
+    **{
+        f"init-cell-{init}": {**DEEP_STACK, **LSTM, "decoder.init_cell": init, "decoder.hidden": 6}
+        for init in ("zero", "last", "bridge", "copy")
+    },
+    "mean-without-eos": {"decoder.init": "mean", "attention.attend_eos": False},
+    **{
+        f"feeding-{feed}-{cell}": {
+            "decoder.style": "luong",
+            "decoder.input_feeding": feed,
+            "encoder.cell": cell,
+            "decoder.cell": cell,
+        }
+        for feed in ("attentional", "context")
+        for cell in CELLS
+    },
+    **{
+        f"feeding-{feed}-stacked-local-p": {
+            "decoder.style": "luong",
+            "decoder.input_feeding": feed,
+            **DEEP_STACK,
+            **LOCAL_P,
+        }
+        for feed in ("attentional", "context")
+    },
+    "feeding-attentional-none": {
+        "decoder.style": "luong",
+        "decoder.input_feeding": "attentional",
+        "attention.score": "none",
+    },
+    "attentional-no-tanh": {"decoder.style": "luong", "decoder.attentional_activation": "none"},
+    "attentional-bias": {"decoder.style": "luong", "decoder.attentional_bias": True},
+    **{
+        f"readout-{readout}-{style}": {"decoder.readout": readout, "decoder.readout_hidden": 4, **keys}
+        for readout in ("deep", "maxout")
+        for style, keys in STYLES.items()
+    },
+    "readout-linear-size": {"decoder.readout_hidden": 4},
+    **{
+        f"readout-previous-{readout}": {"decoder.readout_state": "previous", "decoder.readout": readout}
+        for readout in ("linear", "deep", "maxout")
+    },
+    "readout-previous-none": {"decoder.readout_state": "previous", "attention.score": "none"},
+    "tie-target-output": {"tie": "target-output", "decoder.readout_hidden": 7},
+    "tie-source-target": {"tie": "source-target", "encoder.embedding": 7},
+    "tie-all": {"tie": "all", "encoder.embedding": 7, "decoder.readout_hidden": 7},
+}
+
+EVERY = {**COMBINATIONS, **OPTIONS}
+
+
+def equal(ours: torch.Tensor, theirs: object) -> None:
+    np.testing.assert_allclose(ours.detach().numpy(), np.array(theirs), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_values_equal_the_reference(name: str) -> None:
+    config = accepted(EVERY[name])
+    model, batch = tiny_model(config), tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS)
+    ours, steps = run_model(model, batch), run_steps(model, batch)
+    sentences = run_reference(numbers(model), config.model, batch)
+    for row, sentence in enumerate(sentences):
+        s, t = SOURCE_LENGTHS[row], TARGET_LENGTHS[row]
+        equal(ours.memory.encoder_states[row, :s], sentence.encoded.states)
+        for layer, state in enumerate(sentence.first_states):
+            equal(ours.first.layers[layer].hidden[row], state[0])
+        equal(ours.weights[row, :t, :s], [step.attended.weights for step in sentence.steps])
+        assert ours.weights[row, :, s:].eq(0).all()
+        equal(ours.readouts[row, :t], [step.readout for step in sentence.steps])
+        equal(ours.logits[row, :t], [step.logits for step in sentence.steps])
+    equal(ours.loss, sum(sentence.loss for sentence in sentences))
+    for row, sentence in enumerate(sentences):
+        for our_step, their_step in zip(steps[: TARGET_LENGTHS[row]], sentence.steps, strict=True):
+            equal(our_step.context[row], their_step.attended.context)
+            equal(our_step.weights[row, : SOURCE_LENGTHS[row]], their_step.attended.weights)
+            for ours_layer, theirs_layer in zip(our_step.state.layers, their_step.states, strict=True):
+                parts = [part for part in ours_layer if part is not None]
+                for our_part, their_part in zip(parts, theirs_layer, strict=True):
+                    equal(our_part[row], their_part)
+            their_log_probs = their_step.logits - np.log(np.exp(their_step.logits).sum())
+            equal(our_step.log_probs[row], their_log_probs)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_gradient_along_a_random_direction_equals_the_reference(name: str) -> None:
+    config = accepted(EVERY[name])
+    model, batch = tiny_model(config), tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS)
+    gradients = parameter_gradients(model, run_model(model, batch).loss)
+    generator = torch.Generator().manual_seed(5)
+    directions = {p: torch.randn(p.shape, generator=generator, dtype=p.dtype) for p in gradients}
+    ours = sum((gradients[p] * directions[p]).sum() for p in gradients)
+    equal(ours, reference_slope(model, config.model, batch, directions))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERY)
+def test_gradient_of_each_parameter_equals_the_reference(name: str) -> None:
+    config = accepted(EVERY[name])
+    model, batch = tiny_model(config), tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS)
+    gradients = parameter_gradients(model, run_model(model, batch).loss)
+    generator = torch.Generator().manual_seed(7)
+    for p, gradient in gradients.items():
+        if p.numel() == 0:
+            continue
+        direction = torch.randn(p.shape, generator=generator, dtype=p.dtype)
+        equal((gradient * direction).sum(), reference_slope(model, config.model, batch, {p: direction}))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_as_the_reference_has_no_window_without_a_score(name: str) -> None:
+    messages = contradictions(overridden(REFUSED[name]))
+    window = REFUSED[name]["attention.window"]
+    assert any(
+        "model.attention.window" in message and f"'{window}'" in message and "'none'" in message for message in messages
+    )
