@@ -3,10 +3,13 @@
 At every step the K open hypotheses of a sentence are continued by every token, and the best K continuations by log p
 decide: those that end with `</s>` are finished and never extended. The best K others stay open, so the width stays K.
 
-Order. Finished hypotheses are ordered by rank. A sentence stops as soon as no open hypothesis can rank above the last
-of its best `wanted` finished ones (`Ranking.bound`). This is exact: going on up to the greatest length would return the
-same list; so a shorter list is the beginning of a longer one. Equal values go to what was there first: the shorter
-hypothesis, then the better parent, then the lower token id. Nothing depends on the other sentences of the batch.
+Order. Finished hypotheses are ordered by rank. Equal values go to what was there first: the shorter hypothesis, then
+the better parent, then the lower token id. Nothing depends on the other sentences of the batch.
+
+End. A sentence's search ends when all of the best K continuations end with `</s>` (at width 1: with the first `</s>`),
+and at the greatest length. It stops earlier as soon as no open hypothesis can rank above the last of its best `wanted`
+finished ones (`Ranking.bound`). This changes nothing: going on would return the same list. So a shorter list is the
+beginning of a longer one.
 
 Length. At the greatest length every open hypothesis is closed by `</s>`, whose log p is added as always, so that every
 log p equals that of forced decoding. Where `</s>` was not among the best K by itself, the hypothesis is cut
@@ -151,7 +154,8 @@ def _advance(front: Front, result: StepResult[State], length: int, options: Beam
     finished_ranks = endings.ranks.masked_fill(~endings.is_finished, -torch.inf)
     best_ranks = torch.cat([front.best_ranks, finished_ranks], dim=1).topk(options.wanted).values
     bound = options.ranking.bound(grown.log_probs[:, 0], front.limits.longest + 1)
-    is_done = (bound <= best_ranks[:, -1]) | (length >= front.limits.longest)
+    is_decided = (bound <= best_ranks[:, -1]) | _nothing_goes_on(candidates, options.beam)
+    is_done = is_decided | (length >= front.limits.longest)
     step = Step(
         sentences=front.sentences,
         endings=endings,
@@ -192,6 +196,12 @@ def _endings(front: Front, candidates: Candidates, log_probs: Tensor, length: in
     is_closed = is_finished.bool() | (length >= front.limits.longest).unsqueeze(1)
     ranks = options.ranking.rank(totals, length + 1).masked_fill(~is_closed, -torch.inf)
     return Endings(eos_log_probs, totals, ranks, is_finished.bool())
+
+
+def _nothing_goes_on(candidates: Candidates, beam: int) -> Tensor:
+    """[B] bool: whether all of the best K end."""
+    goes_on = (candidates.ids != EOS) & (candidates.log_probs > -torch.inf)
+    return ~goes_on[:, :beam].any(1)
 
 
 def _without_eos(candidates: Candidates, beam: int) -> Candidates:
