@@ -138,7 +138,7 @@ def _keep_vocabulary(folder: RunFolder, data: PreparedData, *, is_known: bool) -
 
 
 def _say_data(data: PreparedData) -> None:
-    for report in data.reports:
+    for report in (data.train_report, data.valid_report):
         _note(report.text())
     _note(f"vocabulary: {data.codecs.source.size:,} source and {data.codecs.target.size:,} target tokens")
 

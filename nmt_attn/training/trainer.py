@@ -124,13 +124,11 @@ class Trainer:
         lengths = self.valid_corpus.source_lengths, self.valid_corpus.target_lengths
         plan = plan_evaluation(*lengths, batch_tokens=self.config.batch_tokens)
         total, tokens = 0.0, 0
-        self.model.eval()
         with torch.no_grad():
             for batch in batches(self.valid_corpus, plan):
                 loss = self._loss(batch.to(self.device))
                 total += loss.negative_log_likelihood.item()
                 tokens += loss.tokens
-        self.model.train()
         return total / tokens
 
     def _run_epoch(self) -> None:
@@ -207,6 +205,7 @@ class Trainer:
 
     def _validate(self) -> None:
         progress = self.progress
+        self.model.eval()
         loss = self.validation_loss()
         bleu = None if self.bleu is None else self.bleu()
         self.model.train()
