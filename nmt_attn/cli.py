@@ -94,7 +94,7 @@ def show_config(
     overrides: Overrides = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema for editors instead.")] = False,
 ) -> None:
-    """Check a configuration and show it with every key; without a file, the reference."""
+    """Check a configuration and show it with every key and the size of each part; without a file, the reference."""
     from nmt_attn.commands import config as command
 
     if schema:

@@ -1,6 +1,7 @@
-"""`nmt-attn config` prints the resolved file, the reference or the schema, and nothing else."""
+"""`nmt-attn config` prints the resolved file with its parameters, the reference or the schema, and nothing else."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from nmt_attn.commands.config import show_config, show_reference, show_schema
 from nmt_attn.config import Config
 from nmt_attn.config_file import parse_config
 from nmt_attn.errors import ConfigError
+
+ROW = r"^# (\S.*?)  +([\d,]+)"
 
 
 def test_a_file_is_shown_resolved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,6 +36,19 @@ def test_without_a_file_the_reference_is_shown(capsys: pytest.CaptureFixture[str
     show_reference()
     assert without == capsys.readouterr().out
     assert parse_config(without, [], "printed") == Config()
+
+
+def test_parameters_by_part_follow_as_comments(capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = ["model.attention.score=dot", "model.encoder.hidden=3", "model.decoder.hidden=6"]
+    show_config(None, [*overrides, "model.encoder.embedding=4", "tokenizer.vocab_size=1000"])
+    comments = [line for line in capsys.readouterr().out.split("\n") if line.startswith("#")]
+    assert "1,000 tokens (tokenizer.vocab_size)" in comments[0]
+    rows = {name: int(count.replace(",", "")) for name, count in re.findall(ROW, "\n".join(comments), re.M)}
+    assert rows["source embedding"] == 1000 * 4
+    assert rows["encoder layer 1"] == 2 * (3 * 3 * (4 + 3) + 2 * 3 * 3)  # two directions of W, U and two biases
+    assert rows["attention score"] == 0
+    assert rows.pop("total") == sum(rows.values())
+    assert all(len(line) <= 120 for line in comments)
 
 
 def test_the_schema_is_json_that_refuses_unknown_keys(capsys: pytest.CaptureFixture[str]) -> None:
