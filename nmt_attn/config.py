@@ -177,6 +177,10 @@ class TrainingConfig(Section):
     epochs: Count | None = Field(20, description="stop after so many passes over the corpus")
     updates: Count | None = Field(None, description="stop after so many updates")
     minutes: float | None = Field(None, gt=0, description="stop after so many minutes of training, validation included")
+    loss_per: Literal["token", "sentence"] = Field(
+        "token",
+        description="what the loss is a mean over when its gradient is taken: target tokens, or sentences (papers)",
+    )
     optimizer: Literal["sgd", "adam", "adamw", "adadelta", "adagrad"] = Field("adam", description="update rule")
     learning_rate: float = Field(1e-3, gt=0, description="before the schedule")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="adam, adamw: decay of the two moments")

@@ -103,6 +103,7 @@ EXAMPLES = {
     "training.epochs": Example("7"),
     "training.updates": Example("7"),
     "training.minutes": Example("7"),
+    "training.loss_per": Example("sentence"),
     "training.optimizer": Example("sgd"),
     "training.learning_rate": Example("7"),
     "training.betas": Example("[0.5, 0.6]"),

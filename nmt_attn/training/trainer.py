@@ -159,7 +159,8 @@ class Trainer:
             group["lr"] = rate
         loss = self._loss(batch.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
-        (loss.total / loss.tokens).backward()
+        count = loss.tokens if self.config.loss_per == "token" else len(batch.src_ids)
+        (loss.total / count).backward()
         norm = clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
         self._step_if_finite(norm)
         progress.update += 1
