@@ -225,7 +225,9 @@ class EvaluateConfig(Section):
     length_buckets: tuple[Count, ...] = Field(
         (10, 20, 30, 40, 50, 60), description="upper bounds of source length in words; a last bucket is open"
     )
-    metrics: tuple[Literal["bleu", "chrf", "ter"], ...] = Field(("bleu", "chrf"), description="corpus metrics")
+    metrics: tuple[Literal["bleu", "chrf", "ter", "exact", "cer"], ...] = Field(
+        ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"
+    )
     tokenize: Literal["13a", "none", "intl", "char", "zh", "flores200"] = Field(
         "13a", description="sacreBLEU's tokenizer; none for text that is tokenised already"
     )

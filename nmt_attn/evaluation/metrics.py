@@ -1,11 +1,14 @@
-"""Metrics: a number of 0-100 for a system's output against references, as sacreBLEU gives it.
+"""Metrics: a number of 0-100 for a system's output against references.
 
     BLEU   Papineni et al. 2002, n-grams of tokens up to 4, with brevity penalty
     chrF   Popović 2015, n-grams of characters up to 6
     TER    Snover et al. 2006, edits per reference word: less is better
+    exact  sentences that equal their reference, white space aside (for inflection, transliteration, normalisation)
+    CER    edits per reference character (nmt_attn/evaluation/edits.py): less is better
 
-Every number comes with sacreBLEU's signature (Post 2018), and from one row of sufficient statistics a sentence:
-the sum of any rows gives the value of those sentences, so that length buckets and resampling count nothing twice.
+Every number comes with a signature, sacreBLEU's (Post 2018) or of its form, and from one row of sufficient statistics
+a sentence: the sum of any rows gives the value of those sentences, so that length buckets and resampling count nothing
+twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +22,10 @@ from sacrebleu.metrics.bleu import BLEU, BLEUScore
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
+from nmt_attn import __version__
 from nmt_attn.config import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.edits import edit_distance
 
 Rows = NDArray[np.float64]
 
@@ -50,11 +55,9 @@ class Measure:
     name: str
     signature: str
     rows: Rows
-    metric: Metric
-
-    def value(self, total: Rows) -> float:
-        """The metric (0-100) of the sentences whose rows sum to total [F]."""
-        return float(self.metric._compute_score_from_stats(total.tolist()).score)
+    value: Callable[[Rows], float]
+    """The metric (0-100) of the sentences whose rows sum to total [F]."""
+    is_error: bool = False  # less is better
 
     def result(self) -> MetricResult:
         """The metric of the whole corpus."""
@@ -70,12 +73,14 @@ class SystemMeasures(NamedTuple):
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str, lowercase: bool) -> MetricResult:
     """BLEU of a corpus. Raises DataError if the counts differ or are 0, ConfigError if there is no such tokenizer."""
-    return _measure(_bleu_metric(tokenize, lowercase=lowercase), hypotheses, references).result()
+    _check_counts(hypotheses, references)
+    return _sacrebleu(_bleu_metric(tokenize, lowercase=lowercase), hypotheses, references).result()
 
 
 def measure(name: str, hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """The hypotheses' rows under one metric of METRICS. Raises DataError if the counts differ or are 0."""
-    return _measure(METRICS[name](config), hypotheses, references)
+    _check_counts(hypotheses, references)
+    return METRICS[name](hypotheses, references, config)
 
 
 def measure_system(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> SystemMeasures:
@@ -110,19 +115,52 @@ def _bleu_metric(tokenize: str, *, lowercase: bool) -> Metric:
         ) from error
 
 
-METRICS: dict[str, Callable[[EvaluateConfig], Metric]] = {
-    "bleu": lambda config: _bleu_metric(config.tokenize, lowercase=config.lowercase),
-    "chrf": lambda config: CHRF(),  # case kept: `evaluate.lowercase` is BLEU's
-    "ter": lambda config: TER(),  # sacreBLEU's default: case ignored, text split on whitespace
-}
-
-
-def _measure(metric: Metric, hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
+def _check_counts(hypotheses: Sequence[str], references: Sequence[str]) -> None:
     if len(hypotheses) != len(references):
         raise DataError(f"hypotheses: expected {len(references)} lines, as many as references, got {len(hypotheses)}")
     if not references:
         raise DataError("references: expected at least 1 sentence, got 0")
+
+
+def _sacrebleu(metric: Metric, hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
     # sacreBLEU's metrics share these two methods since 2.0; nothing public gives chrF's or TER's statistics
     rows = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype=np.float64)
     name = metric._compute_score_from_stats(rows.sum(axis=0).tolist()).name
-    return Measure(name, str(metric.get_signature()), rows, metric)
+
+    def value(total: Rows) -> float:
+        return float(metric._compute_score_from_stats(total.tolist()).score)
+
+    return Measure(name, str(metric.get_signature()), rows, value, is_error=isinstance(metric, TER))
+
+
+def _exact(hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
+    equal = [a.split() == b.split() for a, b in zip(hypotheses, references, strict=True)]
+    return Measure("exact", _signature("sentence"), np.array([[match, 1] for match in equal], np.float64), _share)
+
+
+def _character_errors(hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
+    texts = [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(hypotheses, references, strict=True)]
+    rows = np.array([[edit_distance(a, b), len(b)] for a, b in texts], np.float64)
+    return Measure("CER", _signature("character"), rows, _share, is_error=True)
+
+
+def _share(total: Rows) -> float:
+    """100 x counted / possible; over references without a character every edit counts as a whole text."""
+    return float(100 * total[0] / max(total[1], 1))
+
+
+def _signature(unit: str) -> str:
+    return f"nrefs:1|case:mixed|unit:{unit}|nmt-attn:{__version__}"
+
+
+METRICS: dict[str, Callable[[Sequence[str], Sequence[str], EvaluateConfig], Measure]] = {
+    "bleu": lambda hypotheses, references, config: _sacrebleu(
+        _bleu_metric(config.tokenize, lowercase=config.lowercase), hypotheses, references
+    ),
+    # case kept: `evaluate.lowercase` is BLEU's
+    "chrf": lambda hypotheses, references, config: _sacrebleu(CHRF(), hypotheses, references),
+    # sacreBLEU's default: case ignored, text split on whitespace
+    "ter": lambda hypotheses, references, config: _sacrebleu(TER(), hypotheses, references),
+    "exact": lambda hypotheses, references, config: _exact(hypotheses, references),
+    "cer": lambda hypotheses, references, config: _character_errors(hypotheses, references),
+}

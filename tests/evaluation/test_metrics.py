@@ -53,6 +53,22 @@ def test_ter_counts_edits_per_reference_word() -> None:
     assert measure("ter", HYPOTHESES, REFERENCES, PLAIN).result().value == pytest.approx(20.0)
 
 
+def test_exact_match_is_of_whole_sentences_white_space_aside() -> None:
+    assert measure("exact", ["a  b ", "a c", "A b"], ["a b", "a b", "a b"], PLAIN).result().value == pytest.approx(
+        100 / 3
+    )
+
+
+def test_character_errors_are_edits_per_reference_character() -> None:
+    # kitten -> sitting: 2 replaced, 1 inserted, of 7; ab -> ab: 0 of 2
+    assert measure("cer", ["kitten", "ab"], ["sitting", " ab"], PLAIN).result().value == pytest.approx(100 * 3 / 9)
+
+
+@pytest.mark.parametrize(("name", "is_error"), [("bleu", False), ("ter", True), ("exact", False), ("cer", True)])
+def test_errors_are_known_as_such(name: str, is_error: bool) -> None:
+    assert measure(name, HYPOTHESES, REFERENCES, PLAIN).is_error is is_error
+
+
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_rows_of_two_parts_sum_to_the_whole(name: str) -> None:
     whole = measure(name, HYPOTHESES, REFERENCES, PLAIN).rows
@@ -60,7 +76,7 @@ def test_rows_of_two_parts_sum_to_the_whole(name: str) -> None:
     np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
-@pytest.mark.parametrize(("name", "perfect"), [("bleu", 100), ("chrf", 100), ("ter", 0)])
+@pytest.mark.parametrize(("name", "perfect"), [("bleu", 100), ("chrf", 100), ("ter", 0), ("exact", 100), ("cer", 0)])
 def test_the_reference_itself_is_perfect(name: str, perfect: float) -> None:
     assert measure(name, HYPOTHESES, HYPOTHESES, PLAIN).result().value == pytest.approx(perfect)
 
@@ -68,7 +84,7 @@ def test_the_reference_itself_is_perfect(name: str, perfect: float) -> None:
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_empty_hypotheses_are_measured(name: str) -> None:
     value = measure(name, ["", ""], REFERENCES, PLAIN).result().value
-    assert value == pytest.approx(100.0 if name == "ter" else 0.0)
+    assert value == pytest.approx(100.0 if name in ("ter", "cer") else 0.0)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
@@ -102,7 +118,9 @@ def test_bleu_counts_tokens_even_if_it_is_not_asked_for() -> None:
 
 
 def test_no_metrics_at_all_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"evaluate.metrics: expected one or more of bleu, chrf, ter, got \[\]"):
+    with pytest.raises(
+        ConfigError, match=r"evaluate.metrics: expected one or more of bleu, cer, chrf, exact, ter, got \[\]"
+    ):
         measure_system(HYPOTHESES, REFERENCES, EvaluateConfig(metrics=()))
 
 
