@@ -191,11 +191,11 @@ def _endings(front: Front, candidates: Candidates, log_probs: Tensor, length: in
     totals = totals.masked_fill(totals.isnan(), -torch.inf)
     best = slice(0, options.beam)
     is_end = (candidates.ids[:, best] == EOS) & (candidates.log_probs[:, best] > -torch.inf)
-    is_finished = torch.zeros_like(totals, dtype=torch.int8)
-    is_finished.scatter_add_(1, candidates.parents[:, best], is_end.to(torch.int8))
-    is_closed = is_finished.bool() | (length >= front.limits.longest).unsqueeze(1)
+    endings = torch.zeros_like(totals, dtype=torch.int32)  # one or none for each open hypothesis
+    is_finished = endings.scatter_add(1, candidates.parents[:, best], is_end.int()).bool()
+    is_closed = is_finished | (length >= front.limits.longest).unsqueeze(1)
     ranks = options.ranking.rank(totals, length + 1).masked_fill(~is_closed, -torch.inf)
-    return Endings(eos_log_probs, totals, ranks, is_finished.bool())
+    return Endings(eos_log_probs, totals, ranks, is_finished)
 
 
 def _nothing_goes_on(candidates: Candidates, beam: int) -> Tensor:

@@ -21,6 +21,7 @@ from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, select_rows
 from nmt_attn.model.store import CONFIG, WEIGHTS, load_model
+from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
 from nmt_attn.search.beam import BeamOptions, LengthLimits, StepResult, beam_search
 from nmt_attn.search.ranking import RANKINGS
@@ -102,14 +103,19 @@ class Translator:
         self.name = name
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device) -> "Translator":
-        """The best model of a run's folder, or the one of a model folder. Raises CheckpointError."""
-        folder = model_folder(folder)
+    def load(cls, folder: Path | str, device: torch.device | None = None) -> "Translator":
+        """The best model of a run's folder, or the one of a model folder; by default on a GPU if there is one.
+
+        Raises CheckpointError.
+        """
+        folder = model_folder(Path(folder))
         codecs = load_codecs(folder / VOCABULARY)
         model = load_model(folder)
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
-        return cls(model.to(device), codecs, load_config(folder / CONFIG, []).search, str(folder))
+        return cls(
+            model.to(device or choose_device("auto")), codecs, load_config(folder / CONFIG, []).search, str(folder)
+        )
 
     def translate(
         self,

@@ -257,7 +257,7 @@ def save(folder: Path, codecs: Codecs) -> Translator:
 @pytest.mark.parametrize("inside", ["", "best"])
 def test_a_run_and_a_model_folder_are_loaded_alike(tmp_path: Path, inside: str) -> None:
     saved = save(tmp_path / inside, make_codecs("word"))
-    loaded = Translator.load(tmp_path, torch.device("cpu"))
+    loaded = Translator.load(str(tmp_path))
     assert loaded.name == str(tmp_path / inside)
     assert texts(list(loaded.translate(LINES))) == texts(list(saved.translate(LINES)))
 
