@@ -42,7 +42,7 @@ class RunConfig(Section):
     seed: int = Field(1, ge=0, description="seed of every random choice")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the products in training; auto is bf16 on a GPU, fp32 on a CPU"
+        "auto", description="of the products in training; auto is bf16 on a GPU, or a CPU that has it"
     )
 
 
