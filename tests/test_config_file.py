@@ -100,7 +100,8 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
         ),
         (
             "evaluate.metrics=bleu",
-            "evaluate.metrics: expected a list, each one of 'bleu', 'chrf', 'ter', 'exact', 'cer', got 'bleu' (did you mean [bleu]?)",
+            "evaluate.metrics: expected a list, each one of 'bleu', 'chrf', 'ter', 'exact', 'cer', got 'bleu' "
+            "(did you mean [bleu]?)",
         ),
         (
             "model.encoder.bidirectional=yes",

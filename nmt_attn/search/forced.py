@@ -1,0 +1,151 @@
+"""Forced decoding: what a model thinks of translations that it is given, and where it looks while it reads them.
+
+Luong et al. 2015 (arXiv 1508.04025), section 5.4, measures alignments so. The loss of the references gives the
+perplexity; their attention, the same words for every system, compares systems.
+
+Which row of weights belongs to a target word? Row t is there when y_t is predicted, after y_{t-1} came in. With shift
+0 the row belongs to y_t, the predicted word. With shift 1 it belongs to y_{t-1}, the input: Luong's footnote has it
+so for content-based scores, whose query h_t has read y_{t-1}. Which of them the links follow, a gold set tells.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from nmt_attn.data.batching import collate, plan_evaluation
+from nmt_attn.data.encoded import Lengths
+from nmt_attn.data.tokenizer import Tokenizer
+from nmt_attn.errors import ConfigError
+from nmt_attn.model.precision import at_least_float32
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
+from nmt_attn.search.translator import Translator
+
+Shift = Literal[0, 1]
+BATCH_TOKENS = 4096
+"""Sentences x longest side, of those decoded together."""
+BLOCK_NUMBERS = 1 << 22
+"""Scores held at once: [tokens, V] never exists whole."""
+
+
+class ForcedPair(NamedTuple):
+    """A given translation. A blank source, which no model is shown, has no tokens."""
+
+    source: Words
+    target: Words
+    token_log_probs: tuple[float, ...]  # of the target's pieces and `</s>`
+    weights: Tensor | None  # [target pieces + 1, source pieces + 1]; None if not asked for
+
+    @property
+    def log_prob(self) -> float:
+        """Natural, of the whole translation, `</s>` included."""
+        return math.fsum(self.token_log_probs)
+
+    def alignment(self, shift: Shift) -> WordAlignment:
+        """The weights between words; with shift 1, those that a piece had when it was the input."""
+        assert self.weights is not None, "asked for"
+        if not self.token_log_probs:
+            return EMPTY
+        weights = self.weights
+        if shift:  # `</s>` is never an input: its row stays
+            weights = torch.cat([weights[1:], weights[-1:]])
+        return merge_pieces(weights, self.source, self.target)
+
+
+class _Encoded(NamedTuple):
+    source: Words
+    target: Words
+    source_ids: list[int]
+    target_ids: list[int]
+
+
+def force_decode(
+    translator: Translator,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    *,
+    with_alignments: bool,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> list[ForcedPair]:
+    """One result for each pair of lines, in order; `progress` hears of every batch how many lines are done with it.
+
+    Raises ConfigError if alignments are asked for of a model without attention.
+    """
+    if with_alignments and not translator.model.has_attention:
+        raise ConfigError(f"alignments: expected a model with attention, got {translator.name} (attention.score: none)")
+    encoded = [_encode(translator, source, target) for source, target in zip(sources, targets, strict=True)]
+    unseen = torch.empty(0, 0) if with_alignments else None
+    results = [ForcedPair(pair.source, pair.target, (), unseen) for pair in encoded]
+    rows = [row for row, pair in enumerate(encoded) if pair.source_ids]
+    progress(len(encoded) - len(rows))
+    for batch in _batches([encoded[row] for row in rows]):
+        chosen = [rows[index] for index in batch]
+        found = _decode(translator.model, [encoded[row] for row in chosen], with_alignments=with_alignments)
+        for row, result in zip(chosen, found, strict=True):
+            results[row] = result
+        progress(len(chosen))
+    return results
+
+
+def perplexity(pairs: Sequence[ForcedPair]) -> float | None:
+    """exp of the mean loss in nats per target token, `</s>` counted; None if there is no token."""
+    losses = [-value for pair in pairs for value in pair.token_log_probs]
+    if not losses:
+        return None
+    mean = math.fsum(losses) / len(losses)
+    return math.exp(mean) if mean < 700 else math.inf
+
+
+def _encode(translator: Translator, source: str, target: str) -> _Encoded:
+    codecs = translator.codecs
+    return _Encoded(
+        _words(codecs.source.tokenizer, source),
+        _words(codecs.target.tokenizer, target),
+        codecs.source.encode(source),
+        codecs.target.encode(target),
+    )
+
+
+def _words(tokenizer: Tokenizer, text: str) -> Words:
+    return Words(tuple(tokenizer.words(text)), tokenizer.word_indices(tokenizer.encode(text)))
+
+
+def _batches(pairs: Sequence[_Encoded]) -> Iterator[list[int]]:
+    sides = ([pair.source_ids for pair in pairs], [pair.target_ids for pair in pairs])
+    source_lengths, target_lengths = (_lengths(side) for side in sides)
+    for rows in plan_evaluation(source_lengths, target_lengths, batch_tokens=BATCH_TOKENS):
+        yield rows.tolist()
+
+
+def _lengths(side: Sequence[Sequence[int]]) -> Lengths:
+    lengths: Lengths = torch.tensor([len(ids) + 1 for ids in side], dtype=torch.int64).numpy()
+    return lengths
+
+
+@torch.inference_mode()
+def _decode(model: Seq2Seq, pairs: Sequence[_Encoded], *, with_alignments: bool) -> list[ForcedPair]:
+    device = model.output.weight.device
+    batch = collate([pair.source_ids for pair in pairs], [pair.target_ids for pair in pairs]).to(device)
+    readouts, weights = model(batch)
+    log_probs = _log_probs(readouts.flatten(0, 1), model, batch.tgt_out.flatten()).view(batch.tgt_out.shape).tolist()
+    dense = weights.dense().float().cpu() if with_alignments else None
+    return [
+        ForcedPair(
+            pair.source,
+            pair.target,
+            tuple(log_probs[row][: len(pair.target_ids) + 1]),
+            None if dense is None else dense[row, : len(pair.target_ids) + 1, : len(pair.source_ids) + 1].clone(),
+        )
+        for row, pair in enumerate(pairs)
+    ]
+
+
+def _log_probs(readouts: Tensor, model: Seq2Seq, targets: Tensor) -> Tensor:
+    """readouts [n, R], targets [n] int64 -> log p of each target [n]."""
+    block = max(1, BLOCK_NUMBERS // model.output.out_features)
+    parts = zip(readouts.split(block), targets.split(block), strict=True)
+    return torch.cat([-cross_entropy(at_least_float32(model.output(r)), t, reduction="none") for r, t in parts])
