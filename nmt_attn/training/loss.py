@@ -25,6 +25,12 @@ class Loss(NamedTuple):
     tokens: int
 
 
+class _Options(NamedTuple):
+    smoothing: float
+    dtype: torch.dtype  # of the products
+    needs_gradient: bool
+
+
 def token_loss(
     readouts: Tensor, output: nn.Linear, targets: Tensor, smoothing: float, dtype: torch.dtype = torch.float32
 ) -> Loss:
@@ -35,8 +41,10 @@ def token_loss(
     """
     is_real = targets != PAD
     targets = targets[is_real]
+    # Asked here, as inside of a Function gradients are always off, and the weights always want one.
+    options = _Options(smoothing, dtype, needs_gradient=torch.is_grad_enabled())
     total, likelihood = _BlockedLoss.apply(  # type: ignore[no-untyped-call]
-        readouts[is_real], output.weight, output.bias, targets, smoothing, dtype
+        readouts[is_real], output.weight, output.bias, targets, options
     )
     return Loss(total, likelihood, len(targets))
 
@@ -44,37 +52,36 @@ def token_loss(
 class _BlockedLoss(Function):
     @staticmethod
     def forward(
-        ctx: Any, readouts: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float, dtype: torch.dtype
+        ctx: Any, readouts: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, options: _Options
     ) -> tuple[Tensor, Tensor]:
         exact = torch.promote_types(weight.dtype, torch.float32)
-        dtype = exact if dtype == torch.float32 else dtype
+        dtype = exact if options.dtype == torch.float32 else options.dtype
         products = weight.to(dtype)
-        needs_gradient = any(ctx.needs_input_grad[:3])
-        grad_readouts = readouts.new_empty(readouts.shape)
-        grad_weight, grad_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         sums = torch.zeros(2, dtype=exact, device=weight.device)
+        gradients = [torch.zeros_like(part) for part in (readouts, weight, bias) if options.needs_gradient]
         rows = max(1, BLOCK_NUMBERS // len(weight))
-        for block, wanted, grad in zip(
-            readouts.split(rows), targets.split(rows), grad_readouts.split(rows), strict=True
-        ):
-            inputs = block.to(dtype)
-            scores = (inputs @ products.T).to(exact) + bias
-            sums += _block_sums(scores, wanted, smoothing)
-            if needs_gradient:
-                slope = _slope(scores, wanted, smoothing)
+        for start in range(0, len(targets), rows):
+            block = slice(start, start + rows)
+            inputs, wanted = readouts[block].to(dtype), targets[block]
+            scores = (inputs @ products.T).to(exact) + bias  # [rows, V]
+            sums += _block_sums(scores, wanted, options.smoothing)
+            if options.needs_gradient:
+                grad_readouts, grad_weight, grad_bias = gradients
+                slope = _slope(scores, wanted, options.smoothing)
                 grad_bias += slope.sum(0)
                 slope = slope.to(dtype)
-                grad.copy_(slope @ products)
+                grad_readouts[block] = slope @ products
                 grad_weight += slope.T @ inputs
-        ctx.save_for_backward(grad_readouts, grad_weight, grad_bias)
-        ctx.mark_non_differentiable(sums[1])
-        return sums[0], sums[1]
+        ctx.save_for_backward(*gradients)
+        total, likelihood = sums[0].clone(), sums[1].clone()
+        ctx.mark_non_differentiable(likelihood)
+        return total, likelihood
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         readouts, weight, bias = ctx.saved_tensors
-        return readouts * grad_total, weight * grad_total, bias * grad_total, None, None, None
+        return readouts * grad_total, weight * grad_total, bias * grad_total, None, None
 
 
 def _block_sums(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
