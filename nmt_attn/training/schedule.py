@@ -10,7 +10,8 @@
     linear         1 - progress
 
 `progress` is the share of the training that is done, from 0 to 1: the largest of updates, epochs and minutes over
-their limits. A warm-up multiplies any schedule by update / warm-up until it is reached.
+their limits. No schedule falls below `minimum_rate`. A warm-up multiplies what comes out by update / warm-up until
+it is reached.
 """
 
 import math
@@ -34,10 +35,8 @@ Schedule = Callable[[Moment, TrainingConfig], float]
 
 def learning_rate(moment: Moment, config: TrainingConfig) -> float:
     """The rate of this update."""
-    factor = SCHEDULES[config.schedule](moment, config)
-    if config.warmup_updates:
-        factor *= min(1.0, moment.update / config.warmup_updates)
-    return max(config.learning_rate * factor, min(config.minimum_rate, config.learning_rate))
+    rate = config.learning_rate * SCHEDULES[config.schedule](moment, config)
+    return max(rate, config.minimum_rate) * min(1.0, moment.update / max(1, config.warmup_updates))
 
 
 def constant(moment: Moment, config: TrainingConfig) -> float:
