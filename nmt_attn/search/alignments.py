@@ -98,6 +98,12 @@ def links(alignment: WordAlignment, threshold: float) -> list[tuple[int, int]]:
     ]
 
 
+def threshold_links(alignment: WordAlignment, threshold: float) -> list[tuple[int, int]]:
+    """(source position, target position) wherever the weight is `threshold` or more; `</s>` has no links."""
+    rows, columns = torch.nonzero(alignment.weights[:-1, :-1] >= threshold, as_tuple=True)
+    return list(zip(columns.tolist(), rows.tolist(), strict=True))
+
+
 def alignment_writer(path: Path, eos: EosPolicy, threshold: float) -> AbstractContextManager[Write]:
     """A block that writes records to `path`, whole or not at all; the format is that of the file's ending.
 

@@ -18,6 +18,7 @@ from nmt_attn.search.alignments import (
     alignment_writer,
     links,
     merge_pieces,
+    threshold_links,
 )
 
 ALIGNMENT = WordAlignment(
@@ -78,6 +79,12 @@ def test_a_link_goes_to_the_greatest_weight_but_never_to_the_end() -> None:
 
 def test_a_link_needs_the_threshold() -> None:
     assert links(ALIGNMENT, threshold=0.8) == [(1, 2)]
+
+
+def test_threshold_links_are_all_weights_from_it_on_but_the_ends() -> None:
+    # `the` looks at both, `big` at both with 0.2 and below; columns and rows of </s> do not count
+    assert threshold_links(ALIGNMENT, 0.2) == [(0, 0), (1, 0), (0, 1), (1, 1), (1, 2)]
+    assert threshold_links(EMPTY, 0.2) == []
 
 
 def test_of_equal_weights_the_first_is_linked_and_of_no_weight_none() -> None:
