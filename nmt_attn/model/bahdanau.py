@@ -12,11 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.attention_loops import LoopScore, bahdanau_loop
-from nmt_attn.model.cells import Cell
-from nmt_attn.model.decoder import Decoder, all_positions, stack_weights
-from nmt_attn.model.initial_state import StartState
+from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.readout import Readout
 from nmt_attn.model.state import DecoderState, Memory, Weights
@@ -33,21 +30,10 @@ class Advanced(NamedTuple):
 class BahdanauDecoder(Decoder):
     """State carried beside the layers: `feed`, the top output s_{t-1} [N, H], which is the query."""
 
-    def __init__(
-        self,
-        attention: Attention | NoAttention,
-        start_state: StartState,
-        cells: list[Cell],
-        embedding: int,
-        readout: Readout,
-        *,
-        dropout: float,
-        is_residual: bool,
-        reads_previous: bool,
-    ) -> None:
-        super().__init__(attention, start_state, cells, embedding, dropout=dropout, is_residual=is_residual)
+    def __init__(self, parts: DecoderParts, readout: Readout, *, reads_previous: bool) -> None:
+        super().__init__(parts)
         self.context_to_gates = GateProjection(
-            attention.context_size, self.bottom.hidden, self.bottom.gates, bias=False
+            parts.attention.context_size, self.bottom.hidden, self.bottom.gates, bias=False
         )
         self.readout = readout
         self.reads_previous = reads_previous

@@ -11,9 +11,9 @@ from nmt_attn.config import AttentionConfig, DecoderConfig, EncoderConfig, Model
 from nmt_attn.config_sizes import context_size, encoder_directions, encoder_sizes, layer_below_start, readout_size
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
-from nmt_attn.model.cells import CELLS, Cell
+from nmt_attn.model.cells import CELLS
 from nmt_attn.model.conditional import ConditionalDecoder
-from nmt_attn.model.decoder import Decoder
+from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.encoder import Encoder, EncoderLayer
 from nmt_attn.model.initial_state import INITIAL_STATES, InitialState, StartState
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
@@ -113,66 +113,48 @@ def build_start_state(config: ModelConfig) -> StartState:
 
 def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
     """Look with the previous state, then update."""
-    decoder, attention = config.decoder, build_attention(config, positions)
-    return BahdanauDecoder(
-        attention,
-        build_start_state(config),
-        _cells(decoder),
-        decoder.embedding,
-        _readout(decoder, attention.context_size),
-        dropout=decoder.dropout,
-        is_residual=decoder.residual,
-        reads_previous=decoder.readout_state == "previous",
-    )
+    decoder, parts = config.decoder, _parts(config, positions)
+    return BahdanauDecoder(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
 
 
 def build_conditional(config: ModelConfig, positions: int) -> Decoder:
     """Update, look, update again."""
-    decoder, attention = config.decoder, build_attention(config, positions)
-    return ConditionalDecoder(
-        attention,
-        build_start_state(config),
-        _cells(decoder),
-        CELLS[decoder.cell](decoder.hidden),
-        decoder.embedding,
-        _readout(decoder, attention.context_size),
-        dropout=decoder.dropout,
-        is_residual=decoder.residual,
-    )
+    decoder, parts = config.decoder, _parts(config, positions)
+    return ConditionalDecoder(parts, CELLS[decoder.cell](decoder.hidden), _readout(decoder, parts))
 
 
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
     """Update, then look with the new state."""
-    decoder, attention = config.decoder, build_attention(config, positions)
+    decoder, parts = config.decoder, _parts(config, positions)
     attentional = AttentionalState(
-        attention.context_size,
+        parts.attention.context_size,
         decoder.hidden,
         has_tanh=decoder.attentional_activation == "tanh",
         use_bias=decoder.attentional_bias,
     )
-    return LuongDecoder(
-        attention,
+    readout = None if decoder.readout == "linear" else _readout(decoder, parts)
+    return LuongDecoder(parts, attentional, _feeding(decoder, parts), readout)
+
+
+def _parts(config: ModelConfig, positions: int) -> DecoderParts:
+    decoder = config.decoder
+    return DecoderParts(
+        build_attention(config, positions),
         build_start_state(config),
-        _cells(decoder),
+        [CELLS[decoder.cell](decoder.hidden) for _ in range(decoder.layers)],
         decoder.embedding,
-        attentional,
-        _feeding(decoder, attention.context_size),
-        None if decoder.readout == "linear" else _readout(decoder, attention.context_size),
-        dropout=decoder.dropout,
+        decoder.dropout,
         is_residual=decoder.residual,
     )
 
 
-def _cells(config: DecoderConfig) -> list[Cell]:
-    return [CELLS[config.cell](config.hidden) for _ in range(config.layers)]
-
-
-def _readout(config: DecoderConfig, context: int) -> Readout:
+def _readout(config: DecoderConfig, parts: DecoderParts) -> Readout:
+    context = parts.attention.context_size
     return READOUTS[config.readout](config.hidden, config.embedding, context, readout_size(config))
 
 
-def _feeding(config: DecoderConfig, context: int) -> Feeding:
-    sizes = {"none": 0, "attentional": config.hidden, "context": context}
+def _feeding(config: DecoderConfig, parts: DecoderParts) -> Feeding:
+    sizes = {"none": 0, "attentional": config.hidden, "context": parts.attention.context_size}
     return Feeding(sizes[config.input_feeding], is_attentional=config.input_feeding == "attentional")
 
 

@@ -10,10 +10,8 @@ Layers above take s_t and look at nothing, so that over a whole target they run 
 import torch
 from torch import Tensor
 
-from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.cells import Cell, RecurrentLayer
-from nmt_attn.model.decoder import Decoder, stack_weights
-from nmt_attn.model.initial_state import StartState
+from nmt_attn.model.decoder import Decoder, DecoderParts, stack_weights
 from nmt_attn.model.readout import Readout
 from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 
@@ -21,20 +19,9 @@ from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 class ConditionalDecoder(Decoder):
     """`bottom` is cell 1; `second` is cell 2 with its projection C of the context."""
 
-    def __init__(
-        self,
-        attention: Attention | NoAttention,
-        start_state: StartState,
-        cells: list[Cell],
-        second_cell: Cell,
-        embedding: int,
-        readout: Readout,
-        *,
-        dropout: float,
-        is_residual: bool,
-    ) -> None:
-        super().__init__(attention, start_state, cells, embedding, dropout=dropout, is_residual=is_residual)
-        self.second = RecurrentLayer(second_cell, attention.context_size)
+    def __init__(self, parts: DecoderParts, second: Cell, readout: Readout) -> None:
+        super().__init__(parts)
+        self.second = RecurrentLayer(second, parts.attention.context_size)
         self.readout = readout
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:

@@ -4,7 +4,7 @@
 those words alone is computed for all steps in one product, and only what depends on the previous state is looped.
 """
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,30 +17,32 @@ from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 
 
+class DecoderParts(NamedTuple):
+    """What every decoder is built from."""
+
+    attention: Attention | NoAttention
+    start_state: StartState
+    cells: list[Cell]  # bottom first
+    embedding: int  # E
+    dropout: float  # between layers and on the readout
+    is_residual: bool  # from the second layer on
+
+
 class Decoder(nn.Module):
     """Contract. The stack's bottom cell takes W y from outside; layers above it take the layer below."""
 
     feed_size: int = 0  # F
 
-    def __init__(
-        self,
-        attention: Attention | NoAttention,
-        start_state: StartState,
-        cells: list[Cell],
-        embedding: int,
-        *,
-        dropout: float,
-        is_residual: bool,
-    ) -> None:
+    def __init__(self, parts: DecoderParts) -> None:
         super().__init__()
-        bottom, *above = cells
-        self.attention = attention
-        self.start_state = start_state
-        self.embedding_to_gates = GateProjection(embedding, bottom.hidden, bottom.gates, bias=True)  # W
+        bottom, *above = parts.cells
+        self.attention = parts.attention
+        self.start_state = parts.start_state
+        self.embedding_to_gates = GateProjection(parts.embedding, bottom.hidden, bottom.gates, bias=True)  # W
         self.bottom = bottom
         self.upper = nn.ModuleList(RecurrentLayer(cell, bottom.hidden) for cell in above)
-        self.dropout = nn.Dropout(dropout)
-        self.is_residual = is_residual
+        self.dropout = nn.Dropout(parts.dropout)
+        self.is_residual = parts.is_residual
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first word, one row for each sentence."""

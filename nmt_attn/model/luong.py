@@ -12,11 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.attention_loops import LoopOutput, LoopScore, luong_loop
-from nmt_attn.model.cells import Cell
-from nmt_attn.model.decoder import Decoder, all_positions, stack_weights
-from nmt_attn.model.initial_state import StartState
+from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
 from nmt_attn.model.projection import GateProjection, Projection
 from nmt_attn.model.readout import Readout
 from nmt_attn.model.state import DecoderState, Memory, Weights
@@ -51,24 +48,14 @@ class LuongDecoder(Decoder):
     """`feed` of the state is f_{t-1} [N, F], zero at first."""
 
     def __init__(
-        self,
-        attention: Attention | NoAttention,
-        start_state: StartState,
-        cells: list[Cell],
-        embedding: int,
-        attentional_state: AttentionalState,
-        feeding: Feeding,
-        readout: Readout | None,
-        *,
-        dropout: float,
-        is_residual: bool,
+        self, parts: DecoderParts, attentional_state: AttentionalState, feeding: Feeding, readout: Readout | None
     ) -> None:
-        super().__init__(attention, start_state, cells, embedding, dropout=dropout, is_residual=is_residual)
-        self.attentional_state = attentional_state  # None of the readouts below: the paper's, h~ as it is
+        super().__init__(parts)
+        self.attentional_state = attentional_state
         self.feeding = feeding
         self.feed_size = feeding.size
         self.feed_to_gates = GateProjection(feeding.size, self.bottom.hidden, self.bottom.gates, bias=False)
-        self.readout = readout
+        self.readout = readout  # None: the paper's, h~ as it is
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
         attentional, context, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory)
