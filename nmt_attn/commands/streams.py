@@ -1,11 +1,13 @@
 """Streams: lines in from a file or standard input, text out to a file or standard output, a window at a time.
 
-Lines end with `\\n` and with nothing else; a `\\r` before it is left out. What is not UTF-8 is replaced by U+FFFD.
+Lines end with `\\n` and with nothing else; a `\\r` before it is left out, and so is a byte order mark at the very
+start. What is not UTF-8 is replaced by U+FFFD.
 """
 
 import os
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import UnsupportedOperation
@@ -56,7 +58,9 @@ def read_windows(path: Path | None, window_lines: int) -> Iterator[Window]:
     Raises DataError if the file cannot be read.
     """
     windows = _standard_input(window_lines) if path is None else _file(path, window_lines)
-    for window in windows:
+    for number, window in enumerate(windows):
+        if number == 0:
+            window[0] = window[0].removeprefix(BOM_UTF8)
         lines = [line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace") for line in window]
         yield Window(lines, sum(map(_is_undecodable, window)))
 

@@ -72,6 +72,12 @@ def test_bytes_that_are_not_utf8_are_replaced_and_their_lines_counted(tmp_path: 
     assert window.undecodable_lines == 2
 
 
+def test_a_byte_order_mark_is_left_out_at_the_very_start_alone(tmp_path: Path) -> None:
+    path = tmp_path / "marked.txt"
+    path.write_text("\ufeffeins\nzwei\n\ufeffdrei\n", encoding="utf-8")
+    assert lines_of(path, 2) == [["eins", "zwei"], ["\ufeffdrei"]]
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.txt: expected a readable file, got no such file"):
         check_readable(tmp_path / "none.txt")
