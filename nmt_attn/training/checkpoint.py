@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors.torch
 import torch
@@ -18,23 +18,25 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nmt_attn.errors import CheckpointError
+from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
 
 PATTERN = "update-*.safetensors"
+
+Tensors = dict[str, Tensor]
 
 
 @dataclass
 class Progress:
     """Where training stands: the numbers of a checkpoint."""
 
-    update: int = 0  # updates made
+    update: int = 0  # updates made, skipped ones included
     epoch: int = 1  # the epoch that is under way, from 1
     batch: int = 0  # batches of that epoch that are done
     seconds: float = 0.0  # spent in training, validation included
-    sum_loss: float = 0.0  # since the last validation: what was minimised, nats
+    sum_loss: float = 0.0  # since the last validation, of the target alone, nats
     sum_tokens: int = 0  # target tokens since then
-    best: float | None = None  # value of the metric that best/ was chosen by
+    best: float | None = None  # value of the metric that best/ was chosen by, turned so that smaller is better
     best_update: int = 0
     misses: int = 0  # validations since the last gain, for early stopping
     decay_misses: int = 0  # the same for the plateau schedule
@@ -45,96 +47,133 @@ class Progress:
     is_finished: bool = False
 
 
+class _State(NamedTuple):
+    """A checkpoint as it is on disk: tensors `model.*`, `optimizer.<parameter>.*`, `random.*`, and JSON."""
+
+    tensors: Tensors
+    header: str
+
+
 def save_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, progress: Progress, keep: int) -> Path:
-    """Writes the state after `progress.update` updates and removes all but the newest `keep` files."""
-    tensors, numbers = _optimizer_parts(optimizer)
-    tensors |= {f"model.{name}": value for name, value in _unique_parameters(model).items()}
-    tensors |= {f"random.{name}": value for name, value in _random_states().items()}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    header = json.dumps({"progress": asdict(progress), "optimizer": numbers})
-    metadata = {"state": header, "checksum": str(_checksum(tensors, header))}
-    path = folder / f"update-{progress.update:09d}.safetensors"
-    with replacing(path) as temporary:
-        safetensors.torch.save_file(tensors, str(temporary), metadata=metadata)
-    for old in sorted(folder.glob(PATTERN))[:-keep]:
-        old.unlink()
+    """Writes the state after `progress.update` updates; of the older files the newest `keep` - 1 stay.
+
+    Files of later updates go: they were found damaged when training started. Raises DataError if the disk is full;
+    what was there is whole then.
+    """
+    state = _collect(model, optimizer, progress)
+    metadata = {"state": state.header, "checksum": str(_checksum(state))}
+    path = _path(folder, progress.update)
+    try:
+        with replacing(path) as temporary:
+            safetensors.torch.save_file(state.tensors, str(temporary), metadata=metadata)
+    except SafetensorError as error:  # stands for an error of the operating system, too
+        raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
+    paths = sorted(folder.glob(PATTERN))
+    position = paths.index(path)
+    for other in paths[: max(0, position + 1 - keep)] + paths[position + 1 :]:
+        other.unlink()
     return path
 
 
 def load_newest(folder: Path, model: nn.Module, optimizer: Optimizer, warn: Callable[[str], None]) -> Progress | None:
     """Puts the newest whole checkpoint into model, optimizer and random states; None if there is none.
 
-    `warn` is told of each damaged file that is passed over. Raises CheckpointError if the files there are all damaged.
+    `warn` is told of each damaged file that is passed over. Raises CheckpointError if all are damaged, or if the
+    newest whole one does not fit the model.
     """
     paths = sorted(folder.glob(PATTERN), reverse=True)
     for path in paths:
         try:
-            tensors, state = _read(path)
+            state = _read(path)
         except CheckpointError as error:
-            warn(str(error))
+            warn(f"{error}; it is passed over")
             continue
-        _restore(model, optimizer, tensors, state)
-        return Progress(**state["progress"])
+        return _restore(path, model, optimizer, state)
     if paths:
         raise CheckpointError(f"{folder}: expected a whole checkpoint, got {len(paths)} damaged (start over: --fresh)")
     return None
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _path(folder: Path, update: int) -> Path:
+    return folder / f"update-{update:09d}.safetensors"
+
+
+def _collect(model: nn.Module, optimizer: Optimizer, progress: Progress) -> _State:
+    tensors: Tensors = {f"model.{name}": parameter for name, parameter in model.named_parameters()}
+    tensors |= {f"random.{name}": value for name, value in _random_states().items()}
+    numbers: dict[int, dict[str, Any]] = {}
+    for index, values in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
+        numbers[index] = {key: value for key, value in values.items() if not isinstance(value, Tensor)}
+    header = json.dumps({"progress": asdict(progress), "optimizer": numbers})
+    return _State({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, header)
+
+
+def _read(path: Path) -> _State:
     try:
         with safe_open(path, framework="pt") as stream:
             metadata = stream.metadata()
-        tensors = safetensors.torch.load_file(path)
-        header, expected = metadata["state"], int(metadata["checksum"])
+        state = _State(safetensors.torch.load_file(path), metadata["state"])
+        expected = int(metadata["checksum"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: expected a whole checkpoint, got {reason(error)}") from error
-    if _checksum(tensors, header) != expected:
-        raise CheckpointError(f"{path}: expected the checksum {expected}, got {_checksum(tensors, header)}")
-    return tensors, json.loads(header)
+    if (found := _checksum(state)) != expected:
+        raise CheckpointError(f"{path}: expected the checksum {expected}, got {found}")
+    return state
 
 
-def _restore(model: nn.Module, optimizer: Optimizer, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+def _restore(path: Path, model: nn.Module, optimizer: Optimizer, state: _State) -> Progress:
+    record = json.loads(state.header)
+    weights = _below("model.", state.tensors)
+    parameters = dict(model.named_parameters())
+    misfits = {name for name in weights.keys() | parameters.keys() if _shape(weights, name) != _shape(parameters, name)}
+    if misfits:
+        name = min(misfits)
+        found, expected = _shape(weights, name), _shape(parameters, name)
+        raise CheckpointError(f"{path}: expected {name} of shape {expected}, got {found} (start over: --fresh)")
+    try:
+        progress = Progress(**record["progress"])
+    except TypeError as error:
+        raise CheckpointError(f"{path}: expected a checkpoint of this version, got {error} (--fresh)") from error
     with torch.no_grad():
-        for name, parameter in _unique_parameters(model).items():
-            parameter.copy_(tensors[f"model.{name}"])
+        for name, parameter in parameters.items():
+            parameter.copy_(weights[name])
+    _restore_optimizer(optimizer, _below("optimizer.", state.tensors), record["optimizer"])
+    torch.set_rng_state(state.tensors["random.cpu"])
+    if "random.cuda" in state.tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state.tensors["random.cuda"])
+    return progress
+
+
+def _restore_optimizer(optimizer: Optimizer, tensors: Tensors, numbers: dict[str, dict[str, Any]]) -> None:
     saved = optimizer.state_dict()
-    saved["state"] = {int(key): dict(values) for key, values in state["optimizer"].items()}
+    saved["state"] = {int(index): dict(values) for index, values in numbers.items()}
     for name, tensor in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "optimizer":
-            index, _, key = rest.partition(".")
-            saved["state"].setdefault(int(index), {})[key] = tensor
+        index, _, key = name.partition(".")
+        saved["state"][int(index)][key] = tensor
     optimizer.load_state_dict(saved)
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
 
 
-def _optimizer_parts(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, dict[str, float]]]:
-    """The optimizer's state as tensors `optimizer.<parameter>.<name>` and plain numbers."""
-    tensors: dict[str, Tensor] = {}
-    numbers = {}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": v for key, v in values.items() if isinstance(v, Tensor)}
-        numbers[str(index)] = {key: v for key, v in values.items() if not isinstance(v, Tensor)}
-    return tensors, numbers
+def _below(prefix: str, tensors: Tensors) -> Tensors:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _unique_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Parameters by name; one that is shared appears once."""
-    return dict(model.named_parameters())
+def _shape(tensors: Tensors | dict[str, nn.Parameter], name: str) -> list[int] | None:
+    tensor = tensors.get(name)
+    return None if tensor is None else list(tensor.shape)
 
 
-def _random_states() -> dict[str, Tensor]:
+def _random_states() -> Tensors:
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
     return states
 
 
-def _checksum(tensors: dict[str, Tensor], header: str) -> int:
-    total = zlib.crc32(header.encode())
-    for name in sorted(tensors):
-        total = zlib.crc32(name.encode(), total)
-        total = zlib.crc32(tensors[name].flatten().view(torch.uint8).numpy().data, total)
+def _checksum(state: _State) -> int:
+    """CRC-32 of the header and of every tensor's name, type, shape and bytes."""
+    total = zlib.crc32(state.header.encode())
+    for name, tensor in sorted(state.tensors.items()):
+        total = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), total)
+        total = zlib.crc32(tensor.flatten().view(torch.uint8).numpy().data, total)
     return total
