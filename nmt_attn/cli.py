@@ -6,7 +6,7 @@ Nothing heavy is imported before a command runs, so that help answers at once.
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +32,16 @@ Model = Annotated[
     typer.Option(help="Folder of a run, or of a model. Default: the newest run under runs/."),
 ]
 Beam = Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy. Default: search.beam.")]
+Shift = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Whose weights are a word's: 0, those that predicted it; 1, those there when it had been read.",
+    ),
+]
+SourceText = Annotated[Path, typer.Option(help="Text, one sentence a line (.gz too).")]
+TargetText = Annotated[Path, typer.Option(help="Its translations.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 
 
@@ -70,22 +80,101 @@ def translate(
     run(TranslateOptions(model, beam, input_file, output, reference, alignments, nbest, batch_size, device))
 
 
-@app.command("eval", epilog="Example: nmt-attn eval --model runs/demo --report report/")
+@app.command("eval", epilog="Example: nmt-attn eval --model runs/a --model runs/b --report report/")
 def evaluate(
-    model: Model = None,
-    source: Annotated[Path | None, typer.Option(help="Default: the run's own test set.")] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a run, or of a model. Repeatable. Default: the newest run under runs/."),
+    ] = None,
+    hypothesis: Annotated[
+        list[Path] | None, typer.Option(help="Translations that some system made, one a line. Repeatable.")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="Default: the test set of the first model's run.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Translations of --source by people.")] = None,
     beam: Beam = None,
     report: Annotated[Path | None, typer.Option(help="Folder for all files. Default: eval/ in the run.")] = None,
     json: Annotated[Path | None, typer.Option(help="The figures, in this file too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="BLEU by length, in this .png, .svg or .pdf too.")] = None,
+    cumulative: Annotated[bool, typer.Option("--cumulative", help="BLEU of all sentences up to a length too.")] = False,
+    gold: Annotated[Path | None, typer.Option(help="Gold word alignments of the test set.")] = None,
+    gold_format: Annotated[
+        Literal["pharaoh", "naacl"],
+        typer.Option(help="`i-j` (sure), `ipj` a sentence; or `sentence i j [S|P]` a link."),
+    ] = "pharaoh",
+    gold_base: Annotated[
+        int | None, typer.Option(min=0, max=1, help="Number of a sentence's first word. Default: pharaoh 0, naacl 1.")
+    ] = None,
+    reverse: Annotated[
+        Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")
+    ] = None,
+    shift: Shift = 0,
+    threshold: Annotated[float, typer.Option(help="Weight from which on a threshold link is made.")] = 0.3,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A key of evaluate, such as evaluate.tokenize=none. Repeatable."
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Evaluate a model: BLEU and chrF, and BLEU by sentence length."""
+    """Evaluate models or translations: metrics, metrics by sentence length, alignments, attention."""
     from nmt_attn.commands.evaluate import EvaluateOptions
     from nmt_attn.commands.evaluate import evaluate as run
 
-    run(EvaluateOptions(model, source, reference, beam, report, json, plot, device))
+    run(
+        EvaluateOptions(
+            models=tuple(model or ()),
+            hypotheses=tuple(hypothesis or ()),
+            source=source,
+            reference=reference,
+            beam=beam,
+            report=report,
+            json=json,
+            plot=plot,
+            device=device,
+            gold=gold,
+            gold_format=gold_format,
+            gold_base=gold_base,
+            reverse=reverse,
+            shift=1 if shift else 0,
+            threshold=threshold,
+            cumulative=cumulative,
+            overrides=tuple(overrides or ()),
+        )
+    )
+
+
+@app.command(epilog="Example: nmt-attn align --source test.es --target test.en > test.pharaoh")
+def align(
+    source: SourceText,
+    target: TargetText,
+    model: Model = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File that ends in .jsonl, .npz or .pharaoh. Default: standard output.")
+    ] = None,
+    shift: Shift = 0,
+    device: Device = "auto",
+) -> None:
+    """Align given translations with their sources, by the model's attention as it reads them."""
+    from nmt_attn.commands.align import AlignOptions
+    from nmt_attn.commands.align import align as run
+
+    run(AlignOptions(model, source, target, output, 1 if shift else 0, device))
+
+
+@app.command(epilog="Example: nmt-attn score --source test.es --target test.en > scores.tsv")
+def score(
+    source: SourceText,
+    target: TargetText,
+    model: Model = None,
+    output: Annotated[Path | None, typer.Option(help="Default: standard output.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Score given translations: log-probability, tokens and perplexity, one line each."""
+    from nmt_attn.commands.align import AlignOptions
+    from nmt_attn.commands.align import score as run
+
+    run(AlignOptions(model, source, target, output, device=device))
 
 
 @app.command("config", epilog="Example: nmt-attn config configs/demo.yaml --set model.decoder.style=luong")

@@ -1,243 +1,209 @@
-"""`nmt-attn eval`: how good a model's translations are, and how that depends on the length of the source.
+"""`nmt-attn eval`: how good translations are, how that depends on the length of the source, and where attention looks.
 
-The figures go to standard output. A folder (by default `eval/` in the run) gets eval.json, the hypotheses, BLEU by
-length and one sentence's alignment as pictures. Whatever can be refused is refused before translating.
+One model or several, or files of translations, on one test set. The figures go to standard output; a folder (by
+default `eval/` in the run, if there is one model) gets the files. What can be refused is refused before translating.
 """
 
-import json
-import os
-import sys
-import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import typer
-from tqdm import tqdm
 
-from nmt_attn.commands.runs import find_model
-from nmt_attn.config import Config, CorpusConfig, DataConfig
-from nmt_attn.config_file import load_config
-from nmt_attn.data.corpus import read_test
-from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.pictures import FORMATS, Alignment, LengthCurve, draw_alignment, draw_lengths
-from nmt_attn.evaluation.summary import Summary, as_json, summarise
-from nmt_attn.evaluation.tables import format_summary
-from nmt_attn.files import write_text
-from nmt_attn.model.store import CONFIG
+from nmt_attn.commands.figures import Findings, Places, check_writable, write_figures
+from nmt_attn.commands.subjects import (
+    EvaluationSet,
+    GoldFile,
+    GoldFormat,
+    Subject,
+    built_in_gold,
+    evaluation_config,
+    find_subject,
+    read_gold,
+    read_test_set,
+)
+from nmt_attn.commands.systems import (
+    LinkOptions,
+    SystemOutput,
+    read_output,
+    reverse_links,
+    run_model,
+    with_model_figures,
+)
+from nmt_attn.config import EvaluateConfig
+from nmt_attn.errors import ConfigError
+from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
+from nmt_attn.evaluation.links import GoldLinks, Links
+from nmt_attn.evaluation.metrics import measure_system
+from nmt_attn.evaluation.pictures import FORMATS
+from nmt_attn.evaluation.summary import summarise_measures
+from nmt_attn.evaluation.tables import (
+    format_alignments,
+    format_attention,
+    format_lengths,
+    format_lengths_of_systems,
+    format_summary,
+    format_systems,
+)
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.translator import BEST, Translator
-from nmt_attn.types import EOS, SPECIAL_TOKENS
+from nmt_attn.search.forced import Shift
+from nmt_attn.search.translator import Translator
 
 FOLDER = "eval"
-PICTURE_ENDINGS = (".png", ".svg")
-PICTURE_WORDS = 10
-"""The alignment picture shows the source sentence whose length is closest to this."""
+NBEST = 3
+"""Translations of a sentence that the report shows."""
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
     """The command's options. None: the newest run, its own test set, its own search, its own folder."""
 
-    model: Path | None = None
+    models: tuple[Path, ...] = ()
+    hypotheses: tuple[Path, ...] = ()  # output of systems that are not here
     source: Path | None = None
     reference: Path | None = None
     beam: int | None = None
     report: Path | None = None  # folder for all files
     json: Path | None = None  # the figures once more, in a file of any name
-    plot: Path | None = None  # BLEU by length once more, likewise
+    plot: Path | None = None  # the metric by length once more, likewise
     device: str = "auto"
-
-
-class Subject(NamedTuple):
-    """What is evaluated: a model, alone or as the best one of a run."""
-
-    name: str
-    model: Path
-    run: Path | None
-    config: Config
-
-
-class EvaluationSet(NamedTuple):
-    """Sentences and their translations by people; `name` is for files."""
-
-    name: str
-    sources: list[str]
-    references: list[str]
-
-
-class Decoding(NamedTuple):
-    """What the model made of the test set, and how long it took."""
-
-    hypotheses: list[str]
-    beam: int
-    device: str
-    seconds: float
+    gold: Path | None = None
+    gold_format: GoldFormat = "pharaoh"
+    gold_base: int | None = None  # 0 or 1; None as usual in the format
+    reverse: Path | None = None  # a model of the other direction, to symmetrise with
+    shift: Shift = 0
+    threshold: float = 0.3
+    cumulative: bool = False
+    overrides: tuple[str, ...] = ()  # evaluate.key=value
 
 
 def evaluate(options: EvaluateOptions) -> None:
     """Translates the test set, prints the figures and writes the files. Raises UserError."""
-    _check_paths(options)
-    subject = find_subject(options.model)
-    test = _read_test_set(options, subject)
-    folder = _choose_folder(options, subject, test)
-    translator = Translator.load(subject.model, choose_device(options.device))
-    decoding = _translate(translator, test, options.beam)
-    _note(_speed_line(decoding))
-    summary = summarise(subject.name, test.sources, decoding.hypotheses, test.references, subject.config.evaluate)
-    typer.echo(f"{_title(summary, test, decoding)}\n\n{format_summary(summary)}")
-    _write_figures(options, folder, summary, test, decoding)
-    if folder is not None and translator.model.has_attention:
-        _draw_one_alignment(translator, test, decoding, folder)
+    _check_options(options)
+    subjects = _find_subjects(options)
+    first = subjects[0] if subjects else None
+    config = evaluation_config(first, options.overrides)
+    test = read_test_set(options.source, options.reference, first)
+    gold = _find_gold(options, first, test)
+    places = Places(_choose_folder(options, subjects, test), options.json, options.plot)
+    outputs = [read_output(path, name, test) for path, name in _named_files(options, subjects)]
+    reverse = _reverse_links(options, test)
+    systems = [*_run_models(options, subjects, test), *outputs]
+    findings = _summarise(options, systems, test, config, gold, reverse)
+    typer.echo(_text(findings, test, is_cumulative=options.cumulative))
+    write_figures(findings, places, is_cumulative=options.cumulative)
 
 
-def find_subject(folder: Path | None) -> Subject:
-    """The model meant by a run's or a model's folder, or by none; the run's configuration counts, if there is a run."""
-    model = find_model(folder)
-    run = model.parent if model.name == BEST and (model.parent / CONFIG).is_file() else None
-    name = run or model
-    return Subject(name.resolve().name, model, run, load_config(name / CONFIG, []))
-
-
-def _check_paths(options: EvaluateOptions) -> None:
+def _check_options(options: EvaluateOptions) -> None:
     if (options.source is None) != (options.reference is None):
         given, absent = ("source", "reference") if options.reference is None else ("reference", "source")
         raise ConfigError(f"--{given}: expected --{absent} beside it, got {getattr(options, given)} alone")
     if options.plot is not None and options.plot.suffix not in FORMATS:
         raise ConfigError(f"--plot: expected a name that ends in {', '.join(FORMATS)}, got {options.plot}")
+    if not 0 < options.threshold <= 1:
+        raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {options.threshold}")
+    if options.reverse is not None and len(options.models) > 1:
+        raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {len(options.models)}")
     for path in (options.json, options.plot):
         if path is not None:
-            _check_writable(path)
+            check_writable(path)
     if options.report is not None:
-        _check_writable(options.report / "eval.json")
+        check_writable(options.report / "eval.json")
 
 
-def _check_writable(path: Path) -> None:
-    """Raises DataError if a file could not be written there, before the work that it is for."""
-    if path.is_dir():
-        raise DataError(f"{path}: expected a file that can be written, got a folder")
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        found = "a folder without the right to write" if above.is_dir() else "a file"
-        raise DataError(f"{path}: expected a folder that can be written to, got {above}, {found}")
+def _find_subjects(options: EvaluateOptions) -> list[Subject]:
+    """The models; the newest run's where neither a model nor a file is named. Equal names become paths."""
+    if options.hypotheses and not options.models:
+        return []
+    found = [find_subject(folder) for folder in options.models or (None,)]
+    subjects = list({subject.model.resolve(): subject for subject in found}.values())
+    names = Counter(subject.name for subject in subjects)
+    return [
+        subject._replace(name=str(subject.run or subject.model)) if names[subject.name] > 1 else subject
+        for subject in subjects
+    ]
 
 
-def _read_test_set(options: EvaluateOptions, subject: Subject) -> EvaluationSet:
-    """The files of the options, or the run's data.test."""
-    config = subject.config
-    if options.source is not None and options.reference is not None:
-        files = CorpusConfig(source=str(options.source), target=str(options.reference))
-        data = DataConfig(test=files, undecodable=config.data.undecodable)
-        name = options.source.name.removesuffix(".gz")
-    elif subject.run is not None:
-        data, name = config.data, "test"
-    else:
-        raise ConfigError(
-            f"{subject.model}: expected a run, which has a test set of its own, got a model folder "
-            "(name a test set: --source FILE --reference FILE)"
-        )
-    corpus = read_test(config.model_copy(update={"data": data}))
-    if corpus.report.notes:
-        _note(corpus.report.text())
-    if not corpus.pairs:
-        raise DataError(f"{corpus.report.source}: expected at least 1 sentence, got 0")
-    return EvaluationSet(name, [pair.source for pair in corpus.pairs], [pair.target for pair in corpus.pairs])
+def _named_files(options: EvaluateOptions, subjects: Sequence[Subject]) -> list[tuple[Path, str]]:
+    taken = Counter([*(path.name for path in options.hypotheses), *(subject.name for subject in subjects)])
+    return [(path, path.name if taken[path.name] == 1 else str(path)) for path in options.hypotheses]
 
 
-def _choose_folder(options: EvaluateOptions, subject: Subject, test: EvaluationSet) -> Path | None:
-    """Where the files go: as asked; else into the run, a foreign test set into a folder of its own; else nowhere."""
+def _find_gold(options: EvaluateOptions, subject: Subject | None, test: EvaluationSet) -> list[GoldLinks] | None:
+    if options.gold is not None:
+        return read_gold(GoldFile(options.gold, options.gold_format, options.gold_base), test)
+    gold = built_in_gold(subject) if subject is not None and options.source is None else None
+    if gold is None and options.reverse is not None:
+        raise ConfigError(f"--reverse: expected --gold FILE beside it, got {options.reverse} alone")
+    return gold
+
+
+def _choose_folder(options: EvaluateOptions, subjects: Sequence[Subject], test: EvaluationSet) -> Path | None:
+    """Where the files go: as asked; else, of one run, into the run, a foreign test set into a folder of its own."""
     if options.report is not None:
         return options.report
-    if subject.run is None:
+    if len(subjects) != 1 or options.hypotheses or subjects[0].run is None:
         return None
-    folder = subject.run / FOLDER if options.source is None else subject.run / FOLDER / test.name
-    _check_writable(folder / "eval.json")
+    folder = subjects[0].run / FOLDER if options.source is None else subjects[0].run / FOLDER / test.name
+    check_writable(folder / "eval.json")
     return folder
 
 
-def _translate(translator: Translator, test: EvaluationSet, beam: int | None) -> Decoding:
-    request = translator.request(beam=beam, nbest=1, with_alignments=False, batch_sentences=None)
-    device = translator.model.output.weight.device.type
-    with tqdm(total=len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False) as bar:
-        start = time.perf_counter()
-        translations = translator.translate_window(test.sources, request, progress=bar.update)
-        seconds = time.perf_counter() - start
-    return Decoding([each.text for each in translations], request.search.beam, device, seconds)
+def _reverse_links(options: EvaluateOptions, test: EvaluationSet) -> list[Links]:
+    if options.reverse is None:
+        return []
+    translator = Translator.load(options.reverse, choose_device(options.device))
+    return reverse_links(translator, test, LinkOptions(options.shift, options.threshold))
 
 
-def _speed_line(decoding: Decoding) -> str:
-    sentences = len(decoding.hypotheses)
-    words = sum(len(text.split()) for text in decoding.hypotheses)
-    return (
-        f"decoding: {sentences:,} sentences in {decoding.seconds:.1f} s on {decoding.device}, "
-        f"{sentences / decoding.seconds:,.0f} sentences/s, {words / decoding.seconds:,.0f} target words/s"
-    )
+def _run_models(options: EvaluateOptions, subjects: Sequence[Subject], test: EvaluationSet) -> list[SystemOutput]:
+    """One model at a time is held; all show the sentence that the first one has chosen."""
+    systems: list[SystemOutput] = []
+    nbest = 0 if options.report is None else NBEST
+    for subject in subjects:
+        translator = Translator.load(subject.model, choose_device(options.device))
+        shown = next((system.example.sentence for system in systems if system.example), None)
+        systems.append(run_model(subject, translator, test, options.beam, nbest, shown))
+    return systems
 
 
-def _title(summary: Summary, test: EvaluationSet, decoding: Decoding) -> str:
-    return f"{summary.system} on {test.name}: {summary.sentences:,} sentences, beam {decoding.beam}"
+def _summarise(
+    options: EvaluateOptions,
+    systems: Sequence[SystemOutput],
+    test: EvaluationSet,
+    config: EvaluateConfig,
+    gold: Sequence[GoldLinks] | None,
+    reverse: Sequence[Links],
+) -> Findings:
+    measured = [
+        NamedMeasures(system.name, measure_system(system.hypotheses, test.references, config)) for system in systems
+    ]
+    link_options = LinkOptions(options.shift, options.threshold)
+    summaries = [
+        with_model_figures(
+            summarise_measures(system.name, test.sources, each.measures, config), system, gold, link_options, reverse
+        )
+        for system, each in zip(systems, measured, strict=True)
+    ]
+    return Findings(test.name, systems, summaries, compare_systems(measured))
 
 
-def _write_figures(
-    options: EvaluateOptions, folder: Path | None, summary: Summary, test: EvaluationSet, decoding: Decoding
-) -> None:
-    figures = {
-        "test_set": test.name,
-        "beam": decoding.beam,
-        "device": decoding.device,
-        "decoding_seconds": decoding.seconds,
-        **as_json(summary),
-    }
-    text = json.dumps(figures, indent=2, ensure_ascii=False) + "\n"
-    curve = LengthCurve(
-        f"{summary.system}, beam {decoding.beam}", summary.by_length, summary.estimates[0].result.signature
-    )
-    metric = summary.estimates[0].result.name
-    if folder is not None:
-        _write(folder / "eval.json", text)
-        _write(folder / f"{test.name}.hyp.txt", "".join(f"{line}\n" for line in decoding.hypotheses))
-    if options.json is not None:
-        _write(options.json, text)
-    plots = [folder / f"{metric.lower()}-by-length{ending}" for ending in PICTURE_ENDINGS] if folder else []
-    for path in [*plots, *([options.plot] if options.plot else [])]:
-        _drawn(path, draw_lengths([curve], path, metric))
+def _text(findings: Findings, test: EvaluationSet, *, is_cumulative: bool) -> str:
+    summaries = findings.summaries
+    if len(summaries) == 1:
+        blocks = [_title(findings), format_summary(summaries[0])]
+        blocks += [format_lengths(summaries[0].up_to_length)] if is_cumulative else []
+    else:
+        blocks = [f"{len(summaries)} systems on {test.name}: {summaries[0].sentences:,} sentences"]
+        blocks += [format_systems(summaries, findings.comparisons)]
+        blocks += [format_lengths_of_systems(summaries, is_cumulative=False)]
+        blocks += [format_lengths_of_systems(summaries, is_cumulative=True)] if is_cumulative else []
+    blocks += [format_alignments(summaries), format_attention(summaries)]
+    return "\n\n".join(block for block in blocks if block)
 
 
-def _draw_one_alignment(translator: Translator, test: EvaluationSet, decoding: Decoding, folder: Path) -> None:
-    """The picture of one sentence, if there is one whose translation has words."""
-    number = choose_sentence(test.sources, decoding.hypotheses)
-    if number is None:
-        return
-    [translation] = translator.translate([test.sources[number]], beam=decoding.beam, with_alignments=True)
-    weights = translation.hypotheses[0].alignment
-    assert weights is not None, "alignments were asked for"
-    end = SPECIAL_TOKENS[EOS]
-    title = f"{test.name}, line {number + 1}"
-    alignment = Alignment([*weights.source, end], [*weights.target, end], weights.weights.numpy(force=True), title)
-    for ending in PICTURE_ENDINGS:
-        path = folder / f"alignment-{number + 1}{ending}"
-        _drawn(path, draw_alignment(alignment, path))
-
-
-def choose_sentence(sources: Sequence[str], hypotheses: Sequence[str]) -> int | None:
-    """The first sentence of about PICTURE_WORDS words with a translation; None if nothing was translated."""
-    lengths = np.array([len(source.split()) for source in sources])
-    distance = np.where([bool(text.strip()) for text in hypotheses], abs(lengths - PICTURE_WORDS), np.inf)
-    return int(distance.argmin()) if np.isfinite(distance).any() else None
-
-
-def _write(path: Path, text: str) -> None:
-    write_text(path, text)
-    _note(f"wrote {path}")
-
-
-def _drawn(path: Path, note: str | None) -> None:
-    _note(f"wrote {path}")
-    if note is not None:
-        _note(f"{path.name}: {note}")
-
-
-def _note(text: str) -> None:
-    typer.echo(text, err=True)
+def _title(findings: Findings) -> str:
+    [summary], [system] = findings.summaries, findings.systems
+    title = f"{summary.system} on {findings.test_set}: {summary.sentences:,} sentences"
+    return title if system.decoding is None else f"{title}, beam {system.decoding.beam}"

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nmt_attn.config import EvaluateConfig
+from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS, AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
+from nmt_attn.evaluation.comparison import SystemComparison
 from nmt_attn.evaluation.lengths import LengthRow, by_length, up_to_length
-from nmt_attn.evaluation.metrics import BleuParts, MetricResult, bleu_parts, measure_system
+from nmt_attn.evaluation.links import AlignmentScores
+from nmt_attn.evaluation.metrics import BleuParts, MetricResult, SystemMeasures, bleu_parts, measure_system
 
 
 class CorpusEstimate(NamedTuple):
@@ -14,6 +17,13 @@ class CorpusEstimate(NamedTuple):
 
     result: MetricResult
     interval: Interval
+
+
+class AlignmentRow(NamedTuple):
+    """How well one kind of links matches the gold ones."""
+
+    links: str  # argmax, threshold 0.3, union, ...
+    scores: AlignmentScores
 
 
 class Summary(NamedTuple):
@@ -25,6 +35,9 @@ class Summary(NamedTuple):
     parts: BleuParts
     by_length: tuple[LengthRow, ...]
     up_to_length: tuple[LengthRow, ...]
+    perplexity: float | None = None  # of the references, per target token; models only
+    alignments: tuple[AlignmentRow, ...] = ()  # where there are gold links; of the references
+    attention: AttentionStatistics | None = None  # of the references
 
 
 def summarise(
@@ -35,11 +48,17 @@ def summarise(
     config: EvaluateConfig,
 ) -> Summary:
     """The whole evaluation of one system. Raises DataError if the three do not have as many lines, or none."""
-    measures = measure_system(hypotheses, references, config)
-    assert len(sources) == len(references)
+    return summarise_measures(system, sources, measure_system(hypotheses, references, config), config)
+
+
+def summarise_measures(
+    system: str, sources: Sequence[str], measures: SystemMeasures, config: EvaluateConfig
+) -> Summary:
+    """The same of an output that has been measured."""
+    assert len(sources) == len(measures.bleu.rows)
     return Summary(
         system,
-        len(references),
+        len(sources),
         tuple(CorpusEstimate(each.result(), confidence_interval(each)) for each in measures.chosen),
         bleu_parts(measures.bleu.rows.sum(axis=0)),
         tuple(by_length(sources, measures, config.length_buckets)),
@@ -58,7 +77,21 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "bleu": summary.parts._asdict(),
         "by_length": [_row(row) for row in summary.by_length],
         "up_to_length": [_row(row) for row in summary.up_to_length],
+        "perplexity": summary.perplexity,
+        "alignments": [{"links": row.links, **row.scores._asdict()} for row in summary.alignments],
+        "attention": None if summary.attention is None else _attention(summary.attention),
     }
+
+
+def comparison_as_json(comparison: SystemComparison) -> dict[str, Any]:
+    """The same of a comparison."""
+    metrics = [metric._asdict() for metric in comparison.metrics]
+    return {"system": comparison.system, "baseline": comparison.baseline, "metrics": metrics}
+
+
+def _attention(statistics: AttentionStatistics) -> dict[str, Any]:
+    by_position = [each._asdict() for each in statistics.entropy_by_position]
+    return {**statistics._asdict(), "diagonal_words": DIAGONAL_WORDS, "entropy_by_position": by_position}
 
 
 def _row(row: LengthRow) -> dict[str, Any]:

@@ -1,0 +1,123 @@
+"""Subjects: which models an evaluation is about, on which sentences, with which gold alignments."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import typer
+
+from nmt_attn.commands.runs import find_model
+from nmt_attn.config import Config, CorpusConfig, DataConfig, EvaluateConfig
+from nmt_attn.config_file import load_config, parse_config
+from nmt_attn.data.corpus import read_test
+from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.links import GoldLinks, Link, find_stray_links, read_naacl, read_pharaoh
+from nmt_attn.files import read_lines
+from nmt_attn.model.store import CONFIG
+from nmt_attn.search.translator import BEST
+
+GoldFormat = Literal["pharaoh", "naacl"]
+FIRST_INDICES: dict[GoldFormat, int] = {"pharaoh": 0, "naacl": 1}
+"""Where positions usually start in each format."""
+
+
+class Subject(NamedTuple):
+    """What is evaluated: a model, alone or as the best one of a run."""
+
+    name: str
+    model: Path
+    run: Path | None
+    config: Config
+
+
+class EvaluationSet(NamedTuple):
+    """Sentences and their translations by people; `name` is for files."""
+
+    name: str
+    sources: list[str]
+    references: list[str]
+
+
+class GoldFile(NamedTuple):
+    """A file of links; `first_index` None is the usual one of its format."""
+
+    path: Path
+    format: GoldFormat
+    first_index: int | None
+
+
+def find_subject(folder: Path | None) -> Subject:
+    """The model meant by a run's or a model's folder, or by none; the run's configuration counts, if there is a run."""
+    model = find_model(folder)
+    run = model.parent if model.name == BEST and (model.parent / CONFIG).is_file() else None
+    name = run or model
+    return Subject(name.resolve().name, model, run, load_config(name / CONFIG, []))
+
+
+def evaluation_config(subject: Subject | None, overrides: tuple[str, ...]) -> EvaluateConfig:
+    """What is reported: as the first model's configuration says, or by default, with `evaluate.key=value` on top."""
+    for override in overrides:
+        if not override.startswith("evaluate."):
+            raise ConfigError(f"--set: expected a key of evaluate, such as evaluate.tokenize=none, got {override!r}")
+    if subject is None:
+        return parse_config("", overrides, "--set").evaluate
+    return load_config((subject.run or subject.model) / CONFIG, overrides).evaluate
+
+
+def read_test_set(source: Path | None, reference: Path | None, subject: Subject | None) -> EvaluationSet:
+    """The files, or the data.test of the subject's run. Raises ConfigError if there is neither, DataError."""
+    if source is not None and reference is not None:
+        files = CorpusConfig(source=str(source), target=str(reference))
+        undecodable = subject.config.data.undecodable if subject else DataConfig().undecodable
+        data, name = DataConfig(test=files, undecodable=undecodable), source.name.removesuffix(".gz")
+    elif subject is None:
+        raise ConfigError("--hypothesis: expected --source FILE --reference FILE or --model RUN beside it, got neither")
+    elif subject.run is not None:
+        data, name = subject.config.data, "test"
+    else:
+        raise ConfigError(
+            f"{subject.model}: expected a run, which has a test set of its own, got a model folder "
+            "(name a test set: --source FILE --reference FILE)"
+        )
+    corpus = read_test((subject.config if subject else Config()).model_copy(update={"data": data}))
+    if corpus.report.notes:
+        typer.echo(corpus.report.text(), err=True)
+    if not corpus.pairs:
+        raise DataError(f"{corpus.report.source}: expected at least 1 sentence, got 0")
+    return EvaluationSet(name, [pair.source for pair in corpus.pairs], [pair.target for pair in corpus.pairs])
+
+
+def read_gold(file: GoldFile, test: EvaluationSet) -> list[GoldLinks]:
+    """The gold links of each sentence; those out of range count as never found, and are told of. Raises DataError."""
+    lines, name = read_lines(file.path), str(file.path)
+    first_index = FIRST_INDICES[file.format] if file.first_index is None else file.first_index
+    if file.format == "naacl":
+        gold = read_naacl(lines, name, sentences=len(test.sources), first_index=first_index)
+    else:
+        gold = read_pharaoh(lines, name, first_index=first_index)
+    if len(gold) != len(test.sources):
+        raise DataError(f"{name}: expected {len(test.sources)} lines, one a sentence of the test set, got {len(gold)}")
+    lengths = [[len(line.split()) for line in side] for side in (test.sources, test.references)]
+    stray = find_stray_links([each.possible for each in gold], *lengths)
+    if stray:
+        first = stray[0]
+        source, target = (side[first.sentence - 1] for side in lengths)
+        typer.echo(
+            f"{name}: {len(stray)} links out of range, which count as never found; the first: sentence "
+            f"{first.sentence}, {first.link.source}-{first.link.target} counted from 0, of {source} and {target} words "
+            f"(positions were read as counted from {first_index}: --gold-base)",
+            err=True,
+        )
+    return gold
+
+
+def built_in_gold(subject: Subject) -> list[GoldLinks] | None:
+    """The links that the built-in corpus brings along, if that is what the run is tested on."""
+    corpus = subject.config.data.test
+    if subject.run is None or corpus.builtin is None:
+        return None
+    from nmt_attn.data.demo_corpus import demo_corpus
+
+    links = [
+        frozenset(Link(*link) for link in pair.links) for pair in demo_corpus(corpus.split or "train", corpus.limit)
+    ]
+    return [GoldLinks(each, each) for each in links]
