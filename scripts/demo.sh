@@ -1,0 +1,35 @@
+#!/bin/sh
+# The main job on the built-in corpus: train, translate, evaluate. $1 is the nmt-attn command (default: from PATH).
+set -eu
+nmt_attn=${1:-nmt-attn}
+run=runs/demo
+
+echo "== 1. train: nmt-attn train configs/demo.yaml"
+"$nmt_attn" train configs/demo.yaml
+
+echo
+echo "== 2. translate with beam 5, the attention between words beside it"
+"$nmt_attn" demo-corpus data/demo
+"$nmt_attn" translate --model "$run" --beam 5 --input data/demo/test.en --output "$run/test.hi" \
+	--reference data/demo/test.hi --alignments "$run/test.jsonl"
+echo "Turn off the lights" | "$nmt_attn" translate --model "$run" --beam 5
+
+echo
+echo "== 3. evaluate by sentence length"
+"$nmt_attn" eval --model "$run"
+
+echo
+echo "== made"
+echo "data/demo                 the corpus as text, with gold word alignments"
+echo "$run/best             the model: weights, configuration, vocabulary; copy it anywhere"
+echo "$run/log.jsonl        the training, update by update"
+echo "$run/test.hi          translations; $run/test.jsonl their alignment matrices"
+for file in "$run"/eval/*; do echo "$file"; done
+echo
+echo "== next"
+echo ". .venv/bin/activate"
+echo "echo 'Turn off the lights' | nmt-attn translate --beam 5"
+echo "nmt-attn train configs/demo.yaml --set run.name=luong --set model.decoder.style=luong --set model.attention.score=general \\"
+echo "    --set model.decoder.init=bridge --set model.decoder.readout=linear --set model.decoder.readout_hidden=null"
+echo "nmt-attn eval --model runs/luong"
+echo "nmt-attn config            # every key, with its default and what it does"
