@@ -18,6 +18,7 @@ SYSTEMS = {
         "model.decoder.input_feeding=attentional",
         "tokenizer.kind=sentencepiece",
         "tokenizer.vocab_size=200",
+        "tokenizer.shared=true",
     ],
     "plain": [*PLAIN, "tokenizer.kind=char", "training.validate_bleu=false", "data.max_length=400"],
 }
