@@ -43,6 +43,15 @@ def read_lines(path: Path) -> list[str]:
 
 
 @contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """A block in which whatever the operating system refuses is a DataError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; renamed onto `path` when the block ends well, removed otherwise.
 

@@ -1,13 +1,15 @@
 """`nmt-attn train`: from a configuration to a trained model, or on from where a run stopped."""
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import torch
 import typer
+from tqdm import tqdm
 
 from nmt_attn.config import Config
 from nmt_attn.config_file import load_config
@@ -21,71 +23,73 @@ from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.recorder import Recorder
-from nmt_attn.training.run_folder import RunFolder
+from nmt_attn.training.recorder import Recorder, planned_updates
+from nmt_attn.training.run_folder import VOCAB, RunFolder
 from nmt_attn.training.trainer import Trainer
 
 KEPT_CHECKPOINTS = 2
 """The newest, and the one before it in case the newest is damaged."""
 
+STANDARD_ERROR = 2
+"""As the operating system knows it."""
+
 
 def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
     """Trains the run that the configuration describes, to its end or until it is interrupted.
 
-    Raises UserError for a mistake in the configuration, the data or the run's folder; KeyboardInterrupt once the
-    state of an interrupted run has been saved.
+    Nothing is written, but for the cache, until configuration and data are known to be good. Raises UserError for a
+    mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved.
     """
     config = load_config(path, overrides)
     device = choose_device(config.run.device)
     folder = RunFolder(config)
-    is_known = folder.open(config, is_fresh=is_fresh)
-    prepare_runtime(config.run.seed)
+    folder.check(is_fresh=is_fresh)
     data = prepare_training(config)
     _say_data(data)
-    _keep_vocabulary(folder, data, is_known=is_known)
-    model = model_from_config(config, data.codecs.source.size, data.codecs.target.size).to(device)
+    prepare_runtime(config.run.seed)
+    model = model_from_config(config, data.source.size, data.target.size).to(device)
+    folder.begin(is_fresh=is_fresh)
+    _keep_vocabulary(folder, data)
+    trainer = _trainer(config, folder, data, model)
+    _say_start(folder, trainer)
+    if not (trainer.progress.is_finished and trainer.is_at_its_end()):
+        _run(config, folder, data, trainer)
+    _say_end(folder, config, trainer.progress)
+
+
+def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2Seq) -> Trainer:
+    """The trainer, where the newest checkpoint left it."""
     optimizer = build_optimizer(model.parameters(), config.training)
     progress = load_newest(folder.checkpoints, model, optimizer, _note) or Progress()
-    _say_start(folder, model, device, progress)
-    progress = _run(config, folder, data, model, optimizer, progress)
-    _say_end(folder, config, progress)
-
-
-def _run(
-    config: Config,
-    folder: RunFolder,
-    data: PreparedData,
-    model: Seq2Seq,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-) -> Progress:
-    """Trains with everything around it: log, bar, checkpoints, best model, signals."""
-
-    def save_best(_: Progress) -> None:
-        save_model(model, config, folder.best)
-        data.codecs.save(folder.best / "vocab")
-
-    def save_state(progress: Progress) -> None:
-        save_checkpoint(folder.checkpoints, model, optimizer, progress, KEPT_CHECKPOINTS)
-
-    device = next(model.parameters()).device
-    limits = config.training
-    trainer = Trainer(
+    return Trainer(
         model,
         optimizer,
-        limits,
+        config.training,
         data.train,
         data.valid,
         seed=config.run.seed,
-        dtype=choose_precision(config.run.precision, device),
+        dtype=choose_precision(config.run.precision, model.output.weight.device),
         progress=progress,
-        bleu=_bleu_of(config, data, model) if limits.validate_bleu else None,
+        bleu=_bleu_of(config, data, model) if config.training.validate_bleu else None,
     )
-    epoch_batches = len(trainer.plan(1))
-    with Recorder(folder.log, limits, epoch_batches, progress, best=save_best, checkpoint=save_state) as recorder:
-        recorder.say(f"{epoch_batches} batches an epoch, {trainer.padding_share():.1%} of their positions are padding")
-        with _signals(trainer):
-            return trainer.run(recorder)
+
+
+def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer) -> None:
+    """Trains with everything around it: log, bar, checkpoints, best model, signals."""
+
+    def save_best(_: Progress) -> None:
+        save_model(trainer.model, config, folder.best)
+        data.codecs.save(folder.best / VOCAB)
+
+    def save_state(progress: Progress) -> None:
+        save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, KEPT_CHECKPOINTS)
+
+    planned = planned_updates(config.training, trainer.epoch_batches)
+    with (
+        Recorder(folder, planned, trainer.progress, best=save_best, checkpoint=save_state) as recorder,
+        _signals(trainer),
+    ):
+        trainer.run(recorder)
 
 
 def _bleu_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[], float]:
@@ -109,10 +113,13 @@ def _signals(trainer: Trainer) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         trainer.must_stop = True
-        _note(f"{signal.Signals(number).name}: finishing the update and saving; once more ends at once")
-        _restore_signals()
+        name = signal.Signals(number).name
+        # Not through sys.stderr: a handler may interrupt a line that is being written there.
+        line = f"{name}: finishing the update and saving; once more ends at once\n"
+        os.write(STANDARD_ERROR, ("\n" * sys.stderr.isatty() + line).encode())
+        restore()
 
-    def _restore_signals() -> None:
+    def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -121,15 +128,18 @@ def _signals(trainer: Trainer) -> Iterator[None]:
     try:
         yield
     finally:
-        _restore_signals()
+        restore()
 
 
-def _keep_vocabulary(folder: RunFolder, data: PreparedData, *, is_known: bool) -> None:
-    """Saves the vocabularies with a new run; refuses data whose vocabularies are not those the run began with."""
-    if is_known and folder.vocab.is_dir():
+def _keep_vocabulary(folder: RunFolder, data: PreparedData) -> None:
+    """Saves the vocabularies; refuses data whose vocabularies are not those that the run has been trained with."""
+    if folder.has_checkpoints():
         saved = load_codecs(folder.vocab)
-        for side in ("source", "target"):
-            if getattr(saved, side).vocabulary.tokens != getattr(data.codecs, side).vocabulary.tokens:
+        for side, before, now in (
+            ("source", saved.source, data.source),
+            ("target", saved.target, data.target),
+        ):
+            if before.vocabulary.tokens != now.vocabulary.tokens:
                 raise CheckpointError(
                     f"{folder.path}: expected the {side} vocabulary that the run began with, got another: "
                     "data.train has changed since (--fresh starts over)"
@@ -140,30 +150,40 @@ def _keep_vocabulary(folder: RunFolder, data: PreparedData, *, is_known: bool) -
 def _say_data(data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
         _note(report.text())
-    _note(f"vocabulary: {data.codecs.source.size:,} source and {data.codecs.target.size:,} target tokens")
+    _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
 
 
-def _say_start(folder: RunFolder, model: Seq2Seq, device: torch.device, progress: Progress) -> None:
-    count = sum(parameter.numel() for parameter in model.parameters())
-    _note(f"{folder.path}: {count:,} parameters on {device}")
-    if progress.is_finished:
-        _note(f"this run was finished after {progress.update} updates; new limits let it go on, --fresh starts over")
+def _say_start(folder: RunFolder, trainer: Trainer) -> None:
+    progress = trainer.progress
+    count = sum(parameter.numel() for parameter in trainer.model.parameters())
+    precision = str(trainer.dtype).removeprefix("torch.")
+    _note(f"{folder.path}: {count:,} parameters on {trainer.device}, products in {precision}")
+    _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
+    if trainer.is_at_its_end():
+        _note(
+            f"this run is finished, after {progress.update:,} updates; larger limits let it go on, --fresh starts over"
+        )
     elif progress.update:
-        _note(f"going on after update {progress.update} (epoch {progress.epoch}, batch {progress.batch})")
+        _note(f"going on after update {progress.update:,} (epoch {progress.epoch}, batch {progress.batch:,})")
 
 
 def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
     if not progress.is_finished:
-        _note(f"stopped after update {progress.update}, saved; the same command goes on from there")
+        _note(f"stopped after update {progress.update:,}, saved; the same command goes on from there")
         raise KeyboardInterrupt
-    if progress.best is not None:
-        metric = config.training.metric
-        value = abs(progress.best)  # BLEU is kept with its sign turned, so that smaller is better
-        _note(
-            f"best validation {metric} {value:.4g} at update {progress.best_update}; "
-            f"{progress.seconds:.0f} s of training"
-        )
-    _note(f"model: {folder.best}\ntranslate: nmt-attn translate --model {folder.path} --beam 5 < FILE")
+    patience = config.training.patience
+    if patience is not None and progress.misses >= patience:
+        _note(f"stopped early: {progress.misses} validations without a gain (training.patience)")
+    _note(f"{progress.update:,} updates in {tqdm.format_interval(progress.seconds)}")
+    if progress.skipped:
+        _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")
+    if progress.best is None:
+        _note("no model: validation never gave a finite value")
+        return
+    metric = config.training.metric
+    value = abs(progress.best)  # BLEU is kept with its sign turned, so that smaller is better
+    _note(f"best validation {metric} {value:.4g}, at update {progress.best_update:,}\nmodel: {folder.best}")
+    _note(f"translate: nmt-attn translate --model {folder.path} --beam 5 < FILE")
     _note(f"evaluate:  nmt-attn eval --model {folder.path}")
 
 

@@ -1,23 +1,34 @@
 """Run folder: where a run lives, what may be found there, and whether a new start can go on from it.
 
-config.yaml   vocab/   checkpoints/   best/ (model.safetensors, config.yaml, vocab/)   log.jsonl
+config.yaml   vocab/   checkpoints/   best/ (model.safetensors, config.yaml, vocab/)   log.jsonl   events/
 """
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
 from nmt_attn.config import Config
 from nmt_attn.config_file import load_config, save_config
-from nmt_attn.errors import CheckpointError
+from nmt_attn.config_words import show
+from nmt_attn.config_yaml import parse_yaml
+from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.files import read_text, writing_to
 
-CONFIG, LOG, VOCAB, CHECKPOINTS, BEST = "config.yaml", "log.jsonl", "vocab", "checkpoints", "best"
+CONFIG, LOG, VOCAB, CHECKPOINTS, BEST, EVENTS = "config.yaml", "log.jsonl", "vocab", "checkpoints", "best", "events"
+
+OWN_ENTRIES = (CHECKPOINTS, BEST, LOG, VOCAB, EVENTS, "eval", CONFIG)
+"""What --fresh removes, in this order: while config.yaml is there, it is a run. `eval` is about the old model."""
 
 FREE_KEYS = (
+    "run.name",
+    "run.dir",
     "run.device",
     "training.epochs",
     "training.updates",
     "training.minutes",
     "training.patience",
+    "training.validate_bleu",
     "training.checkpoint_updates",
     "search",
     "evaluate",
@@ -31,41 +42,92 @@ class RunFolder:
     """The folder of the run that `config` names."""
 
     def __init__(self, config: Config) -> None:
-        self.path = Path(config.run.dir) / config.run.name
+        self.path = Path(config.run.dir).expanduser() / config.run.name
         self.log = self.path / LOG
         self.vocab = self.path / VOCAB
         self.checkpoints = self.path / CHECKPOINTS
         self.best = self.path / BEST
+        self.events = self.path / EVENTS
+        self._config = config
+        self._lock: int | None = None
 
-    def open(self, config: Config, *, is_fresh: bool) -> bool:
-        """Makes the folder ready and tells whether a run is already there that `config` can go on with.
-
-        Raises CheckpointError if the folder is not a run's, or the run there was begun with other keys.
+    def check(self, *, is_fresh: bool) -> None:
+        """Changes nothing. Raises CheckpointError if `begin` would meet a folder of something else, or a run that
+        was begun with other keys and is not to start over.
         """
-        if is_fresh and self._is_run():
-            shutil.rmtree(self.path)
-        is_known = self._is_run()
-        if is_known:
-            self._require_same(load_config(self.path / CONFIG, []), config)
+        if self._is_run():
+            if not is_fresh:
+                self._require_same(load_config(self.path / CONFIG, []))
         elif self.path.is_dir() and any(self.path.iterdir()):
             raise CheckpointError(f"{self.path}: expected a run's folder or none, got a folder of something else")
-        save_config(config, self.path / CONFIG)
-        return is_known
+
+    def begin(self, *, is_fresh: bool) -> None:
+        """Makes the folder ready, for this process alone; call it once `check` and all else have found no fault.
+
+        Raises CheckpointError if another process is training this run, DataError if the folder cannot be written to.
+        """
+        with writing_to(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take()
+            if is_fresh:
+                self._clear()
+            self._remove_temporaries()
+        save_config(self._config, self.path / CONFIG)
+
+    def release(self) -> None:
+        """Lets other processes have the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def has_checkpoints(self) -> bool:
+        """Whether there is anything to go on from."""
+        return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
 
     def _is_run(self) -> bool:
-        return (self.path / CONFIG).is_file()
+        """Whether a resolved configuration is there: one with every section, even if some keys are of other times."""
+        try:
+            tree = parse_yaml(read_text(self.path / CONFIG), CONFIG).value
+        except (DataError, ConfigError):
+            return False
+        return isinstance(tree, dict) and Config.model_fields.keys() <= tree.keys()
 
-    def _require_same(self, before: Config, now: Config) -> None:
+    def _require_same(self, before: Config) -> None:
         changed = [
-            f"{key} was {old!r}, is {new!r}"
-            for key, old, new in differing_keys(before.model_dump(), now.model_dump())
+            f"{key} was {show(old)}, is {show(new)}"
+            for key, old, new in differing_keys(before.model_dump(mode="json"), self._config.model_dump(mode="json"))
             if not any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
         ]
         if changed:
             raise CheckpointError(
-                f"{self.path}: expected the keys that the run was begun with, got {'; '.join(changed)} "
+                f"{self.path}: expected the keys that the run was begun with, got others: {'; '.join(changed)} "
                 "(another run.name keeps both, --fresh starts over)"
             )
+
+    def _take(self) -> None:
+        """Locks the folder until `release`, or until this process ends, however it ends."""
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            raise CheckpointError(
+                f"{self.path}: expected a run that nobody is training, got one that another process is training now"
+            ) from error
+
+    def _clear(self) -> None:
+        for name in OWN_ENTRIES:
+            path = self.path / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _remove_temporaries(self) -> None:
+        """What `files.replacing` had begun to write when the process before was killed."""
+        for folder in (self.path, self.vocab, self.checkpoints, self.best, self.best / VOCAB):
+            for path in folder.glob(".*.tmp"):
+                path.unlink()
 
 
 def differing_keys(

@@ -10,6 +10,7 @@ and the state in the checkpoint, so a run that was interrupted ends like one tha
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -20,7 +21,7 @@ from torch.optim import Optimizer
 from nmt_attn.config import TrainingConfig
 from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, plan_evaluation
 from nmt_attn.data.encoded import EncodedCorpus
-from nmt_attn.errors import CheckpointError
+from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import autocast
 from nmt_attn.training.checkpoint import Progress
@@ -37,23 +38,24 @@ class UpdateReport(NamedTuple):
 
     update: int
     epoch: int
-    loss: float  # nats per target token
+    loss: float  # nats per target token, without smoothing
     gradient_norm: float  # before clipping
     learning_rate: float
     source_tokens: int
     target_tokens: int
     seconds: float
+    share_done: float  # of the training, 0 to 1
+    is_skipped: bool  # as its loss or gradient was not finite
 
 
 class ValidationReport(NamedTuple):
     """One validation, for those who watch."""
 
     update: int
-    epoch: int
+    epoch: int  # of that update
     training_loss: float  # nats per target token since the last validation
     loss: float  # nats per target token of the validation corpus
     bleu: float | None  # greedy, 0 to 100
-    learning_rate: float
     seconds: float  # of training so far
     is_best: bool
 
@@ -95,24 +97,32 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.must_stop = False
         self._clock = time.monotonic()
+        first = self.plan(1)
+        self.epoch_batches = len(first)  # of every epoch: batches are cut by the sorted lengths, which never change
+        self.padding_share = padding_share(first, train.source_lengths, train.target_lengths)  # 0 to 1
 
     def run(self, observer: Observer) -> Progress:
         """Trains to the end, or until `must_stop` is set; then the state is saved and `is_finished` tells which.
 
-        A run that was finished goes on if its limits have been moved.
+        A run that was finished goes on if its limits have been moved, and is left alone if not. Raises ConfigError
+        if loss or gradient stay infinite or undefined.
         """
+        before = replace(self.progress)
         self._observer = observer
         self._clock = time.monotonic()
-        self.progress.is_finished = self._is_at_its_end(len(self.plan(self.progress.epoch)))
-        while not self.progress.is_finished and not self.must_stop:
+        while not self.must_stop and not self.is_at_its_end():
             self._run_epoch()
-        self._tick()
-        self._observer.checkpoint(self.progress)
+        self.progress.is_finished = self.is_at_its_end()
+        if self.progress.is_finished and self.progress.validated_update < self.progress.update:
+            self._validate()
+        if self.progress != before:
+            self._save()
         return self.progress
 
-    def padding_share(self) -> float:
-        """The share of padding among all positions of the first epoch, 0 to 1."""
-        return padding_share(self.plan(1), self.train_corpus.source_lengths, self.train_corpus.target_lengths)
+    def is_at_its_end(self) -> bool:
+        """Whether a limit is reached, or validation has stood still for too long."""
+        patience = self.config.patience
+        return self._share_done() >= 1 or (patience is not None and self.progress.misses >= patience)
 
     def plan(self, epoch: int) -> Plan:
         """The batches of `epoch`, the same whenever it is asked."""
@@ -120,7 +130,7 @@ class Trainer:
         return plan_epoch(*lengths, batch_tokens=self.config.batch_tokens, seed=self.seed, epoch=epoch)
 
     def validation_loss(self) -> float:
-        """Nats per target token of the validation corpus, `</s>` counted."""
+        """Nats per target token of the validation corpus, `</s>` counted, with the model in the mode it is in."""
         lengths = self.valid_corpus.source_lengths, self.valid_corpus.target_lengths
         plan = plan_evaluation(*lengths, batch_tokens=self.config.batch_tokens)
         total, tokens = 0.0, 0
@@ -132,28 +142,24 @@ class Trainer:
         return total / tokens
 
     def _run_epoch(self) -> None:
+        """What is left of the epoch, unless training ends before."""
         progress = self.progress
         plan = self.plan(progress.epoch)
         self.model.train()
         for batch in batches(self.train_corpus, plan[progress.batch :]):
-            self._update(batch, len(plan))
+            self._update(batch)
             if progress.batch == len(plan):
                 progress.epoch, progress.batch = progress.epoch + 1, 0
             if self._validation_is_due():
                 self._validate()
-            progress.is_finished = self._is_at_its_end(len(plan))
-            if progress.is_finished and progress.validated_update < progress.update:
-                self._validate()
-            if progress.is_finished or self.must_stop:
+            if self.must_stop or self.is_at_its_end():
                 return
             if progress.update % self.config.checkpoint_updates == 0:
-                self._tick()
-                self._observer.checkpoint(progress)
+                self._save()
 
-    def _update(self, batch: Batch, epoch_batches: int) -> None:
+    def _update(self, batch: Batch) -> None:
         progress, started = self.progress, time.monotonic()
-        share = min(1.0, self._share_done(epoch_batches))
-        moment = Moment(progress.update + 1, progress.epoch, share, progress.stalls)
+        moment = Moment(progress.update + 1, progress.epoch, min(1.0, self._share_done()), progress.stalls)
         rate = learning_rate(moment, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -162,36 +168,43 @@ class Trainer:
         count = loss.tokens if self.config.loss_per == "token" else len(batch.src_ids)
         (loss.total / count).backward()
         norm = clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
-        self._step_if_finite(norm)
+        is_finite = bool(torch.isfinite(loss.total) & torch.isfinite(norm))
+        if is_finite:
+            self.optimizer.step()
         progress.update += 1
         progress.batch += 1
-        self._count(loss, norm, rate, batch, time.monotonic() - started)
-
-    def _step_if_finite(self, norm: Tensor) -> None:
-        """Skips an update whose gradient is not finite; too many in a row end the training."""
-        progress = self.progress
-        if torch.isfinite(norm):
-            self.optimizer.step()
-            progress.skipped_in_a_row = 0
-            return
-        progress.skipped += 1
-        progress.skipped_in_a_row += 1
-        if progress.skipped_in_a_row == MOST_SKIPPED:
-            raise CheckpointError(
-                f"update {progress.update + 1}: expected a finite gradient, got {norm.item()} for the "
-                f"{MOST_SKIPPED}th time in a row (try a smaller training.learning_rate or training.clip_norm, or fp32)"
+        value = loss.negative_log_likelihood.item()
+        if is_finite:
+            progress.sum_loss += value
+            progress.sum_tokens += loss.tokens
+        self._observer.updated(
+            UpdateReport(
+                update=progress.update,
+                epoch=progress.epoch,
+                loss=value / loss.tokens,
+                gradient_norm=norm.item(),
+                learning_rate=rate,
+                source_tokens=int(batch.src_lengths.sum()),
+                target_tokens=loss.tokens,
+                seconds=time.monotonic() - started,
+                share_done=min(1.0, self._share_done()),
+                is_skipped=not is_finite,
             )
-
-    def _count(self, loss: Loss, norm: Tensor, rate: float, batch: Batch, seconds: float) -> None:
-        progress, value = self.progress, loss.negative_log_likelihood.item()
-        progress.sum_loss += value
-        progress.sum_tokens += loss.tokens
-        source_tokens = int(batch.src_lengths.sum())
-        epoch = progress.epoch
-        report = UpdateReport(
-            progress.update, epoch, value / loss.tokens, norm.item(), rate, source_tokens, loss.tokens, seconds
         )
-        self._observer.updated(report)
+        self._count_skipped(norm, is_finite=is_finite)
+
+    def _count_skipped(self, norm: Tensor, *, is_finite: bool) -> None:
+        """Too many skipped updates in a row end the training."""
+        progress = self.progress
+        progress.skipped += not is_finite
+        progress.skipped_in_a_row = 0 if is_finite else progress.skipped_in_a_row + 1
+        if progress.skipped_in_a_row == MOST_SKIPPED:
+            raise ConfigError(
+                f"training.learning_rate: expected a rate at which loss and gradient stay finite, got "
+                f"{self.config.learning_rate}: {MOST_SKIPPED} updates in a row were skipped up to {progress.update}, "
+                f"the last with a gradient of norm {norm.item()} "
+                "(start over with a smaller rate, a smaller training.clip_norm, a warm-up or run.precision: fp32)"
+            )
 
     def _loss(self, batch: Batch) -> Loss:
         with autocast(self.device, self.dtype):
@@ -214,11 +227,10 @@ class Trainer:
         is_best = self._judge(loss if self.config.metric == "loss" else -_known(bleu))
         report = ValidationReport(
             update=progress.update,
-            epoch=progress.epoch,
+            epoch=progress.epoch - (progress.batch == 0),
             training_loss=progress.sum_loss / max(progress.sum_tokens, 1),
             loss=loss,
             bleu=bleu,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=progress.seconds,
             is_best=is_best,
         )
@@ -229,9 +241,9 @@ class Trainer:
         self._observer.validated(report)
 
     def _judge(self, badness: float) -> bool:
-        """Counts a gain or a miss; smaller is better."""
+        """Counts a gain or a miss; smaller is better, and what is not a number is never a gain."""
         progress, config = self.progress, self.config
-        if progress.best is None or badness < progress.best:
+        if math.isfinite(badness) and (progress.best is None or badness < progress.best):
             progress.best, progress.best_update = badness, progress.update
             progress.misses = progress.decay_misses = 0
             return True
@@ -241,18 +253,17 @@ class Trainer:
             progress.stalls, progress.decay_misses = progress.stalls + 1, 0
         return False
 
-    def _is_at_its_end(self, epoch_batches: int) -> bool:
-        """Whether a limit is reached, or validation has stood still for too long."""
-        patience = self.config.patience
-        return self._share_done(epoch_batches) >= 1 or (patience is not None and self.progress.misses >= patience)
-
-    def _share_done(self, epoch_batches: int) -> float:
-        """The largest of updates, epochs and minutes over their limits."""
+    def _share_done(self) -> float:
+        """The largest of updates, epochs and minutes over their limits; may exceed 1."""
         progress, config = self.progress, self.config
-        epochs = progress.epoch - 1 + progress.batch / epoch_batches
+        epochs = progress.epoch - 1 + progress.batch / self.epoch_batches
         minutes = (progress.seconds + time.monotonic() - self._clock) / 60
         limits = [(progress.update, config.updates), (epochs, config.epochs), (minutes, config.minutes)]
         return max(done / limit for done, limit in limits if limit is not None)
+
+    def _save(self) -> None:
+        self._tick()
+        self._observer.checkpoint(self.progress)
 
     def _tick(self) -> None:
         """Moves the seconds since the last tick into the progress."""

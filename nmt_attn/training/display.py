@@ -1,0 +1,112 @@
+"""Display: what one sees of training, on standard error: a bar on a terminal, else a line now and then."""
+
+import math
+import sys
+import time
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from nmt_attn.training.trainer import UpdateReport, ValidationReport
+
+NEWEST_WEIGHT = 0.05
+"""Of the newest update in the loss and the speeds that are shown."""
+
+QUIET_SECONDS = 60
+"""Without a terminal, the longest time without a line while updates are made."""
+
+_BAR = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt}{postfix}"
+
+
+@dataclass
+class Averages:
+    """Running averages over the updates so far, the newest weighing most; all 0 before the first."""
+
+    loss: float = 0.0  # nats per target token
+    source_tokens: float = 0.0  # per update
+    target_tokens: float = 0.0
+    seconds: float = 0.0
+    weight: float = 0.0  # of what has been seen, which grows to 1
+
+    def add(self, report: UpdateReport) -> None:
+        """Counts one update; one that was skipped has no loss to count."""
+        if report.is_skipped:
+            return
+        for name in ("loss", "source_tokens", "target_tokens", "seconds"):
+            before = getattr(self, name)
+            setattr(self, name, before + NEWEST_WEIGHT * (getattr(report, name) - before))
+        self.weight += NEWEST_WEIGHT * (1 - self.weight)
+
+    def text(self) -> str:
+        """Such as `loss 2.310, perplexity 10.07, source 9,100 and target 9,800 tokens/s`."""
+        if not self.weight:
+            return "no finite loss yet"
+        loss, seconds = self.loss / self.weight, max(self.seconds, 1e-9)
+        return (
+            f"loss {loss:.3f}, perplexity {perplexity(loss)}, "
+            f"source {self.source_tokens / seconds:,.0f} and target {self.target_tokens / seconds:,.0f} tokens/s"
+        )
+
+
+class Display:
+    """Shows reports as they come. `planned`: updates at the end, or None if time alone limits them."""
+
+    def __init__(self, planned: int | None, done: int) -> None:
+        self._averages = Averages()
+        self._first: tuple[float, float] | None = None  # the clock and the share done after the first update
+        self._spoken = time.monotonic()
+        is_terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=planned,
+            initial=done,
+            disable=not is_terminal,
+            dynamic_ncols=True,
+            file=sys.stderr,
+            bar_format=_BAR,
+        )
+
+    def updated(self, report: UpdateReport) -> None:
+        """Moves the bar; without one, says now and then that training is alive."""
+        self._averages.add(report)
+        status = self._averages.text() + self._time_left(report.share_done)
+        if not self._bar.disable:
+            self._bar.set_description_str(f"epoch {report.epoch}", refresh=False)
+            self._bar.set_postfix_str(status, refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._spoken > QUIET_SECONDS:
+            self.say(f"update {report.update}, epoch {report.epoch}: {status}")
+
+    def validated(self, report: ValidationReport) -> None:
+        """One line, with a star if the model is the best so far."""
+        bleu = "" if report.bleu is None else f", BLEU {report.bleu:.2f} (greedy)"
+        star = " *" if report.is_best else ""
+        self.say(
+            f"update {report.update}, epoch {report.epoch}, {tqdm.format_interval(report.seconds)}: "
+            f"training loss {report.training_loss:.3f}, "
+            f"validation loss {report.loss:.3f}, perplexity {perplexity(report.loss)}{bleu}{star}"
+        )
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        self._spoken = time.monotonic()
+        self._bar.write(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """The bar stays as it is."""
+        self._bar.close()
+
+    def _time_left(self, share: float) -> str:
+        """By how long the share took that was done since the first update of this start; nothing before the second."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, share
+        started, first_share = self._first
+        if share <= first_share:
+            return ""
+        return f", {tqdm.format_interval(round((1 - share) * (now - started) / (share - first_share)))} left"
+
+
+def perplexity(loss: float) -> str:
+    """exp of a loss in nats per token, with digits that can be read."""
+    value = math.exp(min(loss, 50))
+    return f"{value:.2f}" if value < 1000 else f"{value:.3g}"

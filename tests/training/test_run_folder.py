@@ -1,0 +1,202 @@
+"""Whose folder it is, which keys may change, and that nothing is removed but a run."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt_attn.config import Config
+from nmt_attn.errors import CheckpointError, DataError
+from nmt_attn.training.run_folder import FREE_KEYS, OWN_ENTRIES, RunFolder, differing_keys
+
+
+def config_in(folder: Path, **sections: Any) -> Config:
+    run = {"name": "r", "dir": str(folder), **sections.pop("run", {})}
+    return Config.model_validate({"run": run, **sections})
+
+
+def folder_of(folder: Path, **sections: Any) -> RunFolder:
+    return RunFolder(config_in(folder, **sections))
+
+
+def start(folder: Path, *, is_fresh: bool = False, **sections: Any) -> RunFolder:
+    """The folder, ready; the process that had it before has ended."""
+    run = folder_of(folder, **sections)
+    run.check(is_fresh=is_fresh)
+    run.begin(is_fresh=is_fresh)
+    run.release()
+    return run
+
+
+def fill(run: RunFolder) -> None:
+    """Everything that a run leaves."""
+    for name in OWN_ENTRIES:
+        path = run.path / name
+        if "." in name:
+            path.touch()
+        else:
+            path.mkdir()
+            (path / "file").touch()
+
+
+def test_checking_changes_nothing(tmp_path: Path) -> None:
+    folder_of(tmp_path).check(is_fresh=False)
+    folder_of(tmp_path).check(is_fresh=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_run_holds_its_configuration(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    assert [path.name for path in run.path.iterdir()] == ["config.yaml"]
+    start(tmp_path)
+
+
+def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    start(tmp_path)
+
+
+FOREIGN = {
+    "a note": {"notes.txt": "mine"},
+    "a config of another program": {"config.yaml": "model: mine\nrun: {name: r}\n", "thesis.tex": "mine"},
+    "a config that is no YAML": {"config.yaml": "a: [", "thesis.tex": "mine"},
+    "a config that is a list": {"config.yaml": "- run\n", "thesis.tex": "mine"},
+}
+
+
+@pytest.mark.parametrize("is_fresh", [False, True], ids=["", "fresh"])
+@pytest.mark.parametrize("content", FOREIGN)
+def test_a_folder_of_something_else_is_refused_and_untouched(content: str, is_fresh: bool, tmp_path: Path) -> None:
+    run = folder_of(tmp_path)
+    run.path.mkdir()
+    for name, text in FOREIGN[content].items():
+        (run.path / name).write_text(text)
+    with pytest.raises(CheckpointError, match="r: expected a run's folder or none, got a folder of something else"):
+        run.check(is_fresh=is_fresh)
+    assert {path.name: path.read_text() for path in run.path.iterdir()} == FOREIGN[content]
+
+
+def test_fresh_removes_a_run_and_nothing_else(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    (run.path / "config.yaml").unlink()
+    fill(run)
+    start_config = start(tmp_path / "other").path / "config.yaml"
+    (run.path / "config.yaml").write_bytes(start_config.read_bytes())
+    (run.path / "notes.txt").write_text("mine")
+    start(tmp_path, is_fresh=True, training={"epochs": 3, "learning_rate": 0.5})
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", "notes.txt"]
+    assert "learning_rate: 0.5" in (run.path / "config.yaml").read_text()
+
+
+def test_fresh_does_not_follow_links(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    run.checkpoints.symlink_to(elsewhere)
+    start(tmp_path, is_fresh=True)
+    assert (elsewhere / "file").exists() and not run.checkpoints.exists()
+
+
+def test_fresh_takes_a_run_of_another_version(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    path = run.path / "config.yaml"
+    path.write_text(path.read_text().replace("  seed: 1\n", "  seed: 1\n  old_key: 5\n"))
+    start(tmp_path, is_fresh=True)
+    assert "old_key" not in path.read_text()
+
+
+def test_changed_keys_are_refused_with_old_and_new_values(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    before = (run.path / "config.yaml").read_text()
+    with pytest.raises(
+        CheckpointError,
+        match=r"model.decoder.cell was 'gru', is 'lstm'; training.betas was \[0.9, 0.999\], is \[0.5, 0.9\] .*--fresh",
+    ):
+        folder_of(tmp_path, model={"decoder": {"cell": "lstm"}}, training={"betas": [0.5, 0.9]}).check(is_fresh=False)
+    assert (run.path / "config.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"run": {"device": "cpu"}},
+        {"training": {"epochs": 7}},
+        {"training": {"epochs": None, "updates": 70}},
+        {"training": {"minutes": 3.5}},
+        {"training": {"patience": 3}},
+        {"training": {"validate_bleu": False}},
+        {"training": {"checkpoint_updates": 9}},
+        {"search": {"beam": 2, "alpha": 0.5}},
+        {"evaluate": {"lowercase": True}},
+        {"data": {"test": {"tsv": "other.tsv"}, "cache": "elsewhere"}},
+    ],
+    ids=str,
+)
+def test_keys_that_touch_nothing_learnt_may_change(sections: dict[str, Any], tmp_path: Path) -> None:
+    start(tmp_path)
+    run = start(tmp_path, **sections)
+    assert (run.path / "config.yaml").read_text() != (start(tmp_path / "other").path / "config.yaml").read_text()
+
+
+def test_a_run_may_be_moved_and_renamed(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run.path.rename(tmp_path / "s")
+    start(tmp_path, run={"name": "s"})
+
+
+def test_free_keys_are_keys() -> None:
+    keys = [key for key, _, _ in differing_keys(Config().model_dump(), dict.fromkeys(Config.model_fields))]
+    assert set(keys) == set(Config.model_fields)
+    for key in FREE_KEYS:
+        node: Any = Config()
+        for part in key.split("."):
+            node = getattr(node, part)
+
+
+def test_differing_keys_are_leaves() -> None:
+    before = {"a": {"b": 1, "c": [2]}, "d": None, "e": 5}
+    now = {"a": {"b": 1, "c": [3]}, "d": {"f": 6}, "e": 5}
+    assert differing_keys(before, now) == [("a.c", [2], [3]), ("d", None, {"f": 6})]
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    for folder in (run.path, run.checkpoints, run.best, run.best / "vocab", run.vocab):
+        folder.mkdir(exist_ok=True)
+        (folder / ".file.123.tmp").touch()
+        (folder / "file").touch()
+    start(tmp_path)
+    assert list(run.path.rglob("*.tmp")) == []
+    assert len(list(run.path.rglob("file"))) == 5
+
+
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    program = (
+        "import sys; from nmt_attn.config import Config; from nmt_attn.training.run_folder import RunFolder;"
+        "run = RunFolder(Config.model_validate({'run': {'name': 'r', 'dir': sys.argv[1]}}));"
+        "run.begin(is_fresh=False); print('ready', flush=True); input()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None and other.stdin is not None
+    assert other.stdout.readline() == "ready\n"
+    run = folder_of(tmp_path)
+    run.check(is_fresh=True)
+    with pytest.raises(CheckpointError, match=r"r: .* got one that another process is training now"):
+        run.begin(is_fresh=True)
+    assert (run.path / "config.yaml").is_file()
+    other.kill()
+    other.communicate()
+    start(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_to_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    run = folder_of(tmp_path / "file")
+    run.check(is_fresh=False)
+    with pytest.raises(DataError, match="file/r: expected a place that can be written to, got not a directory"):
+        run.begin(is_fresh=False)
