@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from nmt_attn.config import Config
-from nmt_attn.config_sizes import encoder_directions, encoder_sizes, layer_below_start, readout_size
+from nmt_attn.config_sizes import encoder_directions, encoder_sizes, readout_size, start_layer
 from nmt_attn.config_words import complain, complain_idle, join_words, show, with_value
 
 SCORES_WITH_TANH = ("additive", "normed-additive", "concat")
@@ -81,7 +81,7 @@ def _same_size(config: Config, key: str) -> Iterator[str]:
     """The first layer of the decoder that cannot take over the encoder's final state as it is."""
     sizes = encoder_sizes(config.model.encoder)
     for layer in range(config.model.decoder.layers):
-        below = layer_below_start(layer, config.model.encoder)
+        below = start_layer(layer, config.model)
         if sizes[below] != config.model.decoder.hidden:
             expected = (
                 f"{sizes[below]} with {with_value(config, key)}, the size of layer {below + 1} of the encoder "
@@ -110,11 +110,6 @@ def _without_attention(config: Config) -> Iterator[str]:
         hint = "or take model.attention.fixed_context: true"
         expected = f"another than 'zero' with {reason}, as nothing of the source is seen"
         yield complain(config, "model.decoder.init", expected, hint)
-    elif decoder.init not in ("mean", "backward-first") and encoder.layers > decoder.layers:
-        expected = (
-            f"at most {with_value(config, 'model.decoder.layers')} with {reason}, as nothing reads the layers above"
-        )
-        yield complain(config, "model.encoder.layers", expected, "or take model.attention.fixed_context: true")
     if decoder.style == "luong" and decoder.input_feeding == "context":
         yield complain_idle(
             config, "model.decoder.input_feeding", f"{reason} and {with_value(config, 'model.attention.fixed_context')}"

@@ -15,9 +15,14 @@ def encoder_sizes(encoder: EncoderConfig) -> list[int]:
     return [directions * encoder.hidden for directions in encoder_directions(encoder)]
 
 
-def layer_below_start(decoder_layer: int, encoder: EncoderConfig) -> int:
-    """The encoder layer from whose final state this layer of the decoder starts: its like, or the top one."""
-    return min(decoder_layer, encoder.layers - 1)
+def start_layer(decoder_layer: int, model: ModelConfig) -> int:
+    """The encoder layer from whose final state this layer of the decoder starts, both from 0.
+
+    The two stacks are put side by side at the top; where the decoder is the higher one, at the bottom, and what
+    stands above the encoder starts from its top layer.
+    """
+    offset = max(0, model.encoder.layers - model.decoder.layers)
+    return min(decoder_layer + offset, model.encoder.layers - 1)
 
 
 def context_size(model: ModelConfig) -> int:

@@ -131,11 +131,6 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "model.attention.score 'none' and model.attention.fixed_context false, got 'context'",
         ),
         (
-            ["model.attention.score=none", "model.encoder.layers=2"],
-            "model.encoder.layers: expected at most model.decoder.layers 1 with model.attention.score 'none', as "
-            "nothing reads the layers above, got 2 (or take model.attention.fixed_context: true)",
-        ),
-        (
             ["model.attention.score=none", "model.encoder.residual=true", "model.encoder.bidirectional=false"],
             "model.encoder.residual: expected false, as any other value has no effect with model.attention.score "
             "'none' and model.decoder.init 'bridge', got true "

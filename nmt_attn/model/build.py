@@ -8,7 +8,7 @@ from collections.abc import Callable
 from torch import nn
 
 from nmt_attn.config import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
-from nmt_attn.config_sizes import context_size, encoder_directions, encoder_sizes, layer_below_start, readout_size
+from nmt_attn.config_sizes import context_size, encoder_directions, encoder_sizes, readout_size, start_layer
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
@@ -99,10 +99,11 @@ def build_start_state(config: ModelConfig) -> StartState:
     """The decoder's first state, a part for each layer."""
     decoder, encoder = config.decoder, config.encoder
     sizes = encoder_sizes(encoder)
-    hidden_inputs = [sizes[layer_below_start(layer, encoder)] for layer in range(decoder.layers)]
+    below = [start_layer(layer, config) for layer in range(decoder.layers)]
+    hidden_inputs = [sizes[layer] for layer in below]
 
     def parts(name: str, inputs: list[int]) -> list[InitialState]:
-        return [INITIAL_STATES[name](layer, size, decoder.hidden) for layer, size in enumerate(inputs)]
+        return [INITIAL_STATES[name](layer, size, decoder.hidden) for layer, size in zip(below, inputs, strict=True)]
 
     first = {"mean": sizes[-1], "backward-first": encoder.hidden}.get(decoder.init)
     hidden = parts(decoder.init, hidden_inputs if first is None else [first] * decoder.layers)

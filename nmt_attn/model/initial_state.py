@@ -6,8 +6,9 @@
     bridge           tanh(W final + b)
     backward-first   tanh(W backward h_1 + b)                    Bahdanau et al. 2015, A.2.2
 
-Every decoder layer has a W and b of its own. Decoder layer l starts from encoder layer l, or from the encoder's top
-layer where the encoder has fewer. The cell state of an LSTM has its own choice: zero, last, bridge, or copy (c = s).
+Every decoder layer has a W and b of its own. The stacks stand side by side at the top: the top layer of the decoder
+starts from the top layer of the encoder, and so on down (nmt_attn/config_sizes.py: start_layer). The cell state of an
+LSTM has its own choice: zero, last, bridge, or copy (c = s).
 """
 
 import torch
@@ -21,9 +22,9 @@ from nmt_attn.types import length_mask
 class InitialState(nn.Module):
     """Contract: the first hidden state of one decoder layer, or its first cell state."""
 
-    def __init__(self, layer: int, inputs: int, hidden: int) -> None:
+    def __init__(self, encoder_layer: int, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.layer = layer
+        self.encoder_layer = encoder_layer
         self.hidden = hidden
 
     def forward(self, memory: Memory, finals: tuple[Tensor, ...]) -> Tensor:
@@ -32,7 +33,7 @@ class InitialState(nn.Module):
 
     def pick(self, finals: tuple[Tensor, ...]) -> Tensor:
         """The final state of the encoder layer that belongs to this decoder layer."""
-        return finals[min(self.layer, len(finals) - 1)]
+        return finals[self.encoder_layer]
 
 
 class Zero(InitialState):
@@ -52,8 +53,8 @@ class Last(InitialState):
 class Learned(InitialState):
     """tanh(W x + b); what x is, the concrete class says."""
 
-    def __init__(self, layer: int, inputs: int, hidden: int) -> None:
-        super().__init__(layer, inputs, hidden)
+    def __init__(self, encoder_layer: int, inputs: int, hidden: int) -> None:
+        super().__init__(encoder_layer, inputs, hidden)
         self.projection = Projection(inputs, hidden)  # W_s
 
     def forward(self, memory: Memory, finals: tuple[Tensor, ...]) -> Tensor:

@@ -46,8 +46,10 @@ class Step(NamedTuple):
 def start(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> list[State]:
     """The state of every decoder layer before the first word."""
     states: list[State] = []
-    for number in range(len(p["cells"])):
-        last = encoded.last[min(number, len(encoded.last) - 1)]
+    layers, below = len(p["cells"]), len(encoded.last)
+    for number in range(layers):
+        # The two stacks side by side at the top; a decoder that is higher stands on the same ground instead.
+        last = encoded.last[number + below - layers if below >= layers else min(number, below - 1)]
         hidden = first_hidden(p, settings, encoded, last, number)
         if settings.cell != "lstm":
             states.append((hidden,))
