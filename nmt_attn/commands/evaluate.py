@@ -11,7 +11,8 @@ from pathlib import Path
 
 import typer
 
-from nmt_attn.commands.figures import Findings, Places, check_writable, write_figures
+from nmt_attn.commands.figures import Findings, Places, check_writable, write, write_figures
+from nmt_attn.commands.page import evaluation_report
 from nmt_attn.commands.subjects import (
     EvaluationSet,
     GoldFile,
@@ -37,6 +38,7 @@ from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
 from nmt_attn.evaluation.links import GoldLinks, Links
 from nmt_attn.evaluation.metrics import measure_system
 from nmt_attn.evaluation.pictures import FORMATS
+from nmt_attn.evaluation.report_page import render_report
 from nmt_attn.evaluation.summary import summarise_measures
 from nmt_attn.evaluation.tables import (
     format_alignments,
@@ -50,7 +52,7 @@ from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator
 
-FOLDER = "eval"
+FOLDER, REPORT = "eval", "report.html"
 NBEST = 3
 """Translations of a sentence that the report shows."""
 
@@ -93,6 +95,9 @@ def evaluate(options: EvaluateOptions) -> None:
     findings = _summarise(options, systems, test, config, gold, reverse)
     typer.echo(_text(findings, test, is_cumulative=options.cumulative))
     write_figures(findings, places, is_cumulative=options.cumulative)
+    if options.report is not None:
+        page = evaluation_report(findings, test, gold, config, options.shift)
+        write(options.report / REPORT, render_report(page))
 
 
 def _check_options(options: EvaluateOptions) -> None:

@@ -100,7 +100,7 @@ def test_named_files_are_written_beside_the_folder(made_run: Path, tmp_path: Pat
 @pytest.mark.usefixtures("quick_pictures")
 def test_a_model_without_attention_has_no_alignment_picture(tmp_path: Path) -> None:
     evaluate(EvaluateOptions(models=(make_run(tmp_path / "plain", "none"),), report=tmp_path / "out"))
-    assert names(tmp_path / "out") == [*FIGURES, "test.hyp.txt"]
+    assert names(tmp_path / "out") == [*FIGURES, "report.html", "test.hyp.txt"]
 
 
 @pytest.mark.usefixtures("quick_pictures")

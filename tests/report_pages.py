@@ -1,0 +1,73 @@
+"""A small report with every trap in its texts, for the tests of the HTML page."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt_attn.config import EvaluateConfig
+from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
+from nmt_attn.evaluation.links import GoldLinks, Link
+from nmt_attn.evaluation.metrics import measure_system
+from nmt_attn.evaluation.report import Report, ReportSentence, SystemSentence, View
+from nmt_attn.evaluation.summary import summarise_measures
+
+BREAKOUT = "</script><script>document.title='broken'</script>"
+SOURCES = [
+    "Turn off the lights",
+    f"a <b>b</b> & \u2028 {BREAKOUT}",
+    "the long long long sentence of them all",
+    "plain\x85",
+]
+REFERENCES = ["लाइट बंद करो", "x &amp; y", "sehr lang", "schlicht"]
+FIRST = ["लाइट बंद करो", f"y {BREAKOUT}", "sehr sehr lang", "eben"]
+SECOND = ["लाइट करो", "x &amp; y", "kurz", "schlicht"]
+VALUES = {"first": [100.0, 20.0, 60.0, 5.0], "second": [50.0, 100.0, 1.0, 100.0]}
+TOLD_WEIGHT = 0.87
+"""Of the first sentence's first target word on `lights`."""
+
+
+def weights_of(source: str, target: str) -> NDArray[np.float64]:
+    """Each target word looks at one source word, from the last back."""
+    sources, targets = len(source.split()) + 1, len(target.split()) + 1
+    weights = np.zeros((targets, sources))
+    for row in range(targets):
+        weights[row, (sources - 2 - row) % sources] = TOLD_WEIGHT
+    return weights
+
+
+def view(label: str, source: str, target: str, *, is_reference: bool = False) -> View:
+    """A view whose words are those of its texts."""
+    return View(label, target, source.split(), target.split(), weights_of(source, target), is_reference)
+
+
+def sentence(number: int) -> ReportSentence:
+    """The first system attends, the second is a file."""
+    source, reference = SOURCES[number], REFERENCES[number]
+    views = (view("best", source, FIRST[number]), view("reference", source, reference, is_reference=True))
+    gold = frozenset({Link(3, 0), Link(1, 1)}) if number == 0 else frozenset()
+    return ReportSentence(
+        source,
+        reference,
+        GoldLinks(gold, gold),
+        (
+            SystemSentence(FIRST[number], VALUES["first"][number], views),
+            SystemSentence(SECOND[number], VALUES["second"][number], ()),
+        ),
+    )
+
+
+def make_report() -> Report:
+    """Two systems, four sentences."""
+    config = EvaluateConfig(length_buckets=(4,))
+    measured = [
+        NamedMeasures(name, measure_system(lines, REFERENCES, config))
+        for name, lines in [("first", FIRST), (f"<i>second</i> {BREAKOUT}", SECOND)]
+    ]
+    summaries = [summarise_measures(each.system, SOURCES, each.measures, config) for each in measured]
+    return Report(
+        "a & b <on> test",
+        tuple(each.system for each in measured),
+        [sentence(number) for number in range(len(SOURCES))],
+        "chrF2",
+        summaries,
+        compare_systems(measured),
+    )
