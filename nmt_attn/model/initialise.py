@@ -1,6 +1,7 @@
 """First weights, by name.
 
-xavier       matrices by Glorot and Bengio 2010, one gate at a time; word vectors N(0, 1 / E); biases 0
+xavier       matrices by Glorot and Bengio 2010, one gate at a time; word vectors N(0, 1 / E); biases 0, but 1 at an
+             LSTM's forget gate (Jozefowicz et al. 2015: remember first)
 orthogonal   the same, recurrent matrices orthogonal, one gate at a time
 uniform      everything U(-range, range)                                          Luong et al. 2015, 4.1
 bahdanau     recurrent matrices orthogonal; W_a, U_a N(0, 0.001^2); v_a and biases 0; the rest N(0, 0.01^2)
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.cells import Cell
+from nmt_attn.model.cells import LSTM, Cell
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.scores import Score
 from nmt_attn.model.windows import Window
@@ -73,6 +74,8 @@ def _plain(model: nn.Module, fill: Callable[[Tensor], Tensor]) -> None:
         elif isinstance(module, GateProjection) and module.weight.numel():
             for block in module.weight.data.chunk(module.gates):
                 fill(block)
+            if module.gates == LSTM.gates and module.bias is not None:
+                nn.init.ones_(module.bias.data.chunk(module.gates)[1])
         elif isinstance(module, Score | Window):
             for name, parameter in module.named_parameters(recurse=False):
                 if name == "vector":
