@@ -177,6 +177,21 @@ def score(
     run(AlignOptions(model, source, target, output, device=device))
 
 
+@app.command(epilog="Example: nmt-attn explain 'Turn off the lights' --html lights.html")
+def explain(
+    sentence: Annotated[str, typer.Argument(help="In the source language.")],
+    model: Model = None,
+    beam: Beam = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the interactive alignment too.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Translate one sentence and show where each word looks."""
+    from nmt_attn.commands.explain import ExplainOptions
+    from nmt_attn.commands.explain import explain as run
+
+    run(ExplainOptions(sentence, model, beam, html, device))
+
+
 @app.command("config", epilog="Example: nmt-attn config configs/demo.yaml --set model.decoder.style=luong")
 def show_config(
     config: Annotated[Path | None, typer.Argument(help="YAML file. Default: the reference of every key.")] = None,
