@@ -1,3 +1,31 @@
-"""nmt-attn: neural machine translation with recurrent networks and attention."""
+"""nmt-attn: neural machine translation with recurrent networks and attention.
+
+    >>> from nmt_attn import Translator
+    >>> translator = Translator.load("runs/demo")
+    >>> for translation in translator.translate(["turn off the lights", "good morning"], beam=5):
+    ...     print(translation.text, translation.log_prob, translation.rank)
+    ...     print(translation.alignment.weights)  # rows: its words and </s>; columns: the source's
+
+Nothing heavy is imported before one of the names is used.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nmt_attn.search.translator import Translation as Translation
+    from nmt_attn.search.translator import Translator as Translator
 
 __version__ = "0.1.0"
+__all__ = ["Translation", "Translator", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nmt_attn.search import translator
+
+    return getattr(translator, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -60,6 +60,21 @@ class Translation(NamedTuple):
         """The best one's."""
         return self.hypotheses[0].text
 
+    @property
+    def log_prob(self) -> float:
+        """The best one's, natural, `</s>` included."""
+        return self.hypotheses[0].log_prob
+
+    @property
+    def rank(self) -> float:
+        """The best one's."""
+        return self.hypotheses[0].rank
+
+    @property
+    def alignment(self) -> WordAlignment | None:
+        """The best one's; None if the model has no attention or none was asked for."""
+        return self.hypotheses[0].alignment
+
 
 class Request(NamedTuple):
     """What is asked for, as `Translator.request` has checked it."""
@@ -123,14 +138,17 @@ class Translator:
         *,
         beam: int | None = None,
         nbest: int = 1,
-        with_alignments: bool = False,
+        with_alignments: bool | None = None,
         batch_sentences: int | None = None,
         window_lines: int = WINDOW_LINES,
     ) -> Iterator[Translation]:
         """One translation for each line (without its `\n`), in order, a window at a time.
 
-        The other arguments and errors are those of `request`, whose errors come before the first line is read.
+        By default with alignments if the model has attention. The other arguments and errors are those of `request`,
+        whose errors come before the first line is read.
         """
+        if with_alignments is None:
+            with_alignments = self.model.has_attention
         request = self.request(beam=beam, nbest=nbest, with_alignments=with_alignments, batch_sentences=batch_sentences)
         remaining = iter(lines)
         windows = iter(lambda: list(islice(remaining, window_lines)), [])
