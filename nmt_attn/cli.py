@@ -192,6 +192,18 @@ def explain(
     run(ExplainOptions(sentence, model, beam, html, device))
 
 
+@app.command(epilog="Example: nmt-attn plot runs/demo runs/luong --output curves.svg")
+def plot(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    output: Annotated[Path, typer.Option(help="File that ends in .png, .svg or .pdf.")] = Path("training-curves.png"),
+    across: Annotated[Literal["updates", "seconds"], typer.Option(help="What the curves run over.")] = "updates",
+) -> None:
+    """Draw the training of runs: loss, BLEU and learning rate."""
+    from nmt_attn.commands.plot import plot as run
+
+    run(runs, output, across)
+
+
 @app.command("config", epilog="Example: nmt-attn config configs/demo.yaml --set model.decoder.style=luong")
 def show_config(
     config: Annotated[Path | None, typer.Argument(help="YAML file. Default: the reference of every key.")] = None,

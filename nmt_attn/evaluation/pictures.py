@@ -59,8 +59,8 @@ def draw_alignment(alignment: Alignment, path: Path) -> str | None:
     shape = (len(alignment.target_words), len(alignment.source_words))
     assert alignment.weights.shape == shape, f"weights {alignment.weights.shape} for words {shape}"
     words = [*alignment.source_words, *alignment.target_words]
-    with _drawing("".join([*words, alignment.title]), path) as fonts:
-        _save(_alignment_figure(alignment, fonts, is_svg=path.suffix == ".svg"), path)
+    with drawing("".join([*words, alignment.title]), path) as fonts:
+        save_figure(_alignment_figure(alignment, fonts, is_svg=path.suffix == ".svg"), path)
     return missing_note(fonts)
 
 
@@ -70,13 +70,13 @@ def draw_lengths(curves: Sequence[LengthCurve], path: Path, metric: str = "BLEU"
     All curves have the same buckets. Buckets without sentences stay empty; hollow markers are small buckets.
     """
     text = "".join([*(curve.system for curve in curves), *(curve.signature for curve in curves)])
-    with _drawing(text, path) as fonts:
-        _save(_length_figure(curves, metric), path)
+    with drawing(text, path) as fonts:
+        save_figure(_length_figure(curves, metric), path)
     return missing_note(fonts)
 
 
 @contextmanager
-def _drawing(text: str, path: Path) -> Iterator[FontChoice]:
+def drawing(text: str, path: Path) -> Iterator[FontChoice]:
     """Settings under which a figure for `path` is made and saved, with fonts for `text`."""
     if path.suffix not in FORMATS:
         raise DataError(f"{path}: expected a name that ends in {', '.join(FORMATS)}, got {path.suffix!r}")
@@ -99,7 +99,8 @@ def _drawing(text: str, path: Path) -> Iterator[FontChoice]:
         yield fonts
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Writes a figure, whole or not at all, without a date in it."""
     undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
     with replacing(path) as temporary:
         figure.savefig(

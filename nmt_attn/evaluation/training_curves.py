@@ -1,0 +1,150 @@
+"""Training curves: loss, BLEU and learning rate of several runs, one above the other, as PNG, SVG or PDF.
+
+What `log.jsonl` holds (nmt_attn/training/recorder.py): a line an update and a line a validation.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt_attn.evaluation.fonts import missing_note
+from nmt_attn.evaluation.pictures import SYSTEM_COLOURS, SYSTEM_MARKERS, drawing, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SMOOTHED_UPDATES = 50
+"""The training loss is drawn as the mean of so many updates."""
+
+Across = Literal["updates", "seconds"]
+Numbers = NDArray[np.float64]
+
+
+class Curve(NamedTuple):
+    """Values over the course of training."""
+
+    updates: Numbers
+    seconds: Numbers  # of training, so far
+    values: Numbers
+
+    def across(self, across: Across) -> Numbers:
+        """Where the values stand."""
+        return self.updates if across == "updates" else self.seconds
+
+
+class TrainingLog(NamedTuple):
+    """One run's curves; those of what was not measured are empty."""
+
+    run: str
+    training_loss: Curve  # nats per target token, of every update
+    validation_loss: Curve
+    validation_bleu: Curve  # greedy
+    learning_rate: Curve
+
+
+def read_training_log(lines: Iterable[str], run: str) -> TrainingLog:
+    """The curves of a log's lines. A line that a crash cut short is left out."""
+    records = [record for line in lines if (record := _record(line)) is not None]
+    updates = [record for record in records if record.get("kind") == "update"]
+    validations = [record for record in records if record.get("kind") == "validation"]
+    so_far = np.cumsum([float(record["seconds"]) for record in updates])
+    in_validation = [float(record["seconds"]) for record in validations]
+    return TrainingLog(
+        run,
+        _curve(updates, so_far, "loss"),
+        _curve(validations, in_validation, "loss"),
+        _curve(validations, in_validation, "bleu"),
+        _curve(updates, so_far, "learning_rate"),
+    )
+
+
+def draw_training(logs: Sequence[TrainingLog], path: Path, across: Across = "updates") -> str | None:
+    """Writes the picture; gives a line for the reader if a run's name could not be drawn.
+
+    Raises DataError for another ending than pictures.FORMATS. BLEU has a plot if some run has measured it.
+    """
+    with drawing("".join(log.run for log in logs), path) as fonts:
+        save_figure(_figure(logs, across), path)
+    return missing_note(fonts)
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and {"update", "seconds"} <= record.keys() else None
+
+
+def _curve(records: Sequence[dict[str, Any]], seconds: Sequence[float] | Numbers, key: str) -> Curve:
+    points = [
+        (record["update"], second, record[key])
+        for record, second in zip(records, seconds, strict=True)
+        if record.get(key) is not None
+    ]
+    return Curve(*np.array(points, np.float64).reshape(-1, 3).T)
+
+
+def _figure(logs: Sequence[TrainingLog], across: Across) -> "Figure":
+    from matplotlib.figure import Figure
+
+    has_bleu = any(len(log.validation_bleu.values) for log in logs)
+    rows = ["loss", *(["bleu"] if has_bleu else []), "rate"]
+    figure = Figure(figsize=(8, 2 + 2.2 * len(rows)), layout="constrained")
+    axes = dict(zip(rows, figure.subplots(len(rows), sharex=True), strict=True))
+    for number, log in enumerate(logs):
+        colour = SYSTEM_COLOURS[number % len(SYSTEM_COLOURS)]
+        marker = SYSTEM_MARKERS[number % len(SYSTEM_MARKERS)]
+        smooth = log.training_loss._replace(values=_smoothed(log.training_loss.values))
+        _draw(axes["loss"], smooth, across, color=colour, alpha=0.45, label=f"{log.run}, training")
+        _draw(axes["loss"], log.validation_loss, across, color=colour, marker=marker, label=f"{log.run}, validation")
+        if has_bleu:
+            _draw(axes["bleu"], log.validation_bleu, across, color=colour, marker=marker, label=log.run)
+        _draw(axes["rate"], log.learning_rate, across, color=colour, label=log.run)
+    titles = {"loss": "loss, nats per target token", "bleu": "validation BLEU (greedy)", "rate": "learning rate"}
+    for row, each in axes.items():
+        each.set_ylabel(titles[row])
+        each.grid(color="#e5e5e5")
+        each.set_axisbelow(True)
+        each.set_ylim(bottom=0)
+    axes["loss"].legend(frameon=False, fontsize=8)
+    axes[rows[-1]].set_xlabel("updates" if across == "updates" else "seconds of training")
+    return figure
+
+
+def _draw(
+    axes: "Axes",
+    curve: Curve,
+    across: Across,
+    *,
+    color: str,
+    label: str,
+    marker: str | None = None,
+    alpha: float = 1.0,
+) -> None:
+    if len(curve.values):
+        axes.plot(
+            curve.across(across),
+            curve.values,
+            color=color,
+            label=label,
+            marker=marker,
+            markersize=3,
+            alpha=alpha,
+            lw=1.3,
+        )
+
+
+def _smoothed(values: Numbers) -> Numbers:
+    """Means of the last SMOOTHED_UPDATES values, of as many as there are at the start; skipped updates do not count."""
+    is_there = np.isfinite(values)
+    sums, counts = np.cumsum(np.where(is_there, values, 0)), np.cumsum(is_there)
+    for each in (sums, counts):
+        each[SMOOTHED_UPDATES:] -= each[:-SMOOTHED_UPDATES].copy()
+    return np.divide(sums, counts, out=np.full(len(values), math.nan), where=counts > 0)

@@ -1,0 +1,76 @@
+"""Training curves: what is read from a log, and what is drawn of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from nmt_attn.evaluation import training_curves
+from nmt_attn.evaluation.pictures import FORMATS
+from nmt_attn.evaluation.training_curves import TrainingLog, draw_training, read_training_log
+
+
+def lines(*, bleu: float | None) -> list[str]:
+    """Three updates of half a second each, one of them skipped; a validation after the second."""
+    records = [
+        {"kind": "update", "update": number, "loss": loss, "learning_rate": 0.1 * number, "seconds": 0.5}
+        for number, loss in [(1, 4.0), (2, 2.0), (3, float("nan"))]
+    ]
+    records.insert(2, {"kind": "validation", "update": 2, "loss": 3.0, "bleu": bleu, "seconds": 1.1})  # type: ignore[dict-item]
+    return [*map(json.dumps, records), '{"kind": "upd']
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that were saved."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(training_curves, "save_figure", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def both() -> list[TrainingLog]:
+    return [read_training_log(lines(bleu=20.0), "with"), read_training_log(lines(bleu=None), "without")]
+
+
+def test_updates_and_validations_become_curves_by_update_and_by_time() -> None:
+    log = both()[0]
+    np.testing.assert_array_equal(log.training_loss, [[1, 2, 3], [0.5, 1.0, 1.5], [4, 2, np.nan]])
+    np.testing.assert_array_equal(log.validation_loss, [[2], [1.1], [3]])
+    np.testing.assert_array_equal(log.validation_bleu, [[2], [1.1], [20]])
+    np.testing.assert_allclose(log.learning_rate.values, [0.1, 0.2, 0.3])
+    assert len(both()[1].validation_bleu.values) == 0
+
+
+def test_the_training_loss_is_drawn_as_a_mean_of_what_was_not_skipped(drawn: list[Figure]) -> None:
+    draw_training(both(), Path("a.png"))
+    loss, bleu, rate = drawn[0].axes
+    assert [line.get_label() for line in loss.lines] == [
+        "with, training",
+        "with, validation",
+        "without, training",
+        "without, validation",
+    ]
+    np.testing.assert_allclose(loss.lines[0].get_ydata(), [4, 3, 3])
+    assert len(bleu.lines) == 1 and len(rate.lines) == 2
+    assert rate.get_xlabel() == "updates"
+
+
+def test_a_mean_reaches_back_so_many_updates(drawn: list[Figure]) -> None:
+    steps = [
+        json.dumps({"kind": "update", "update": i, "loss": i, "learning_rate": 1, "seconds": 1}) for i in range(1, 53)
+    ]
+    draw_training([read_training_log(steps, "a")], Path("a.png"), "seconds")
+    [training] = drawn[0].axes[0].lines
+    # the last: 3, 4, ..., 52
+    assert np.asarray(training.get_ydata())[-1] == pytest.approx((3 + 52) / 2)
+    assert np.asarray(training.get_ydata())[9] == pytest.approx((1 + 10) / 2)
+    assert len(drawn[0].axes) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", FORMATS)
+def test_every_format_is_written(ending: str, tmp_path: Path) -> None:
+    assert draw_training(both(), tmp_path / f"a{ending}", "seconds") is None
+    assert (tmp_path / f"a{ending}").stat().st_size > 1000
