@@ -48,12 +48,12 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
     _say_data(data)
     prepare_runtime(config.run.seed)
     model = model_from_config(config, data.source.size, data.target.size).to(device)
-    folder.begin(is_fresh=is_fresh)
-    _keep_vocabulary(folder, data)
-    trainer = _trainer(config, folder, data, model)
-    _say_start(folder, trainer)
-    if not (trainer.progress.is_finished and trainer.is_at_its_end()):
-        _run(config, folder, data, trainer)
+    with folder.taken(is_fresh=is_fresh):
+        _keep_vocabulary(folder, data)
+        trainer = _trainer(config, folder, data, model)
+        _say_start(folder, trainer)
+        if not (trainer.progress.is_finished and trainer.is_at_its_end()):
+            _run(config, folder, data, trainer)
     _say_end(folder, config, trainer.progress)
 
 

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ def filling(folder: Path) -> Iterator[Path]:
     """
     owner = f".{folder.name}.{socket.gethostname()}.{os.getpid()}."
     temporary = folder.with_name(f"{owner}{secrets.token_hex(4)}.tmp")
+    missing = [parent for parent in temporary.parents if not parent.exists()]
     try:
         temporary.mkdir(parents=True)
         _remove_abandoned(folder.parent)
@@ -71,6 +72,9 @@ def filling(folder: Path) -> Iterator[Path]:
         raise DataError(f"{folder}: expected a place that can be written to, got {reason(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        for parent in missing:
+            with suppress(OSError):
+                parent.rmdir()  # which it does only if the block has left it empty
 
 
 def _rename(temporary: Path, folder: Path) -> None:

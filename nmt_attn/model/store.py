@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 
 from nmt_attn.config import Config
 from nmt_attn.config_file import load_config, save_config
-from nmt_attn.errors import CheckpointError
+from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -22,13 +22,16 @@ def model_from_config(config: Config, source_size: int, target_size: int) -> Seq
 
 
 def save_model(model: Seq2Seq, config: Config, folder: Path) -> None:
-    """Writes weights and configuration into `folder`; each file is replaced whole or not at all."""
+    """Writes weights and configuration into `folder`; each file is replaced whole or not at all. Raises DataError."""
     sizes = {
         "source_size": str(model.source_embedding.num_embeddings),
         "target_size": str(model.target_embedding.num_embeddings),
     }
-    with replacing(folder / WEIGHTS) as path:
-        safetensors.torch.save_model(model, str(path), metadata=sizes)
+    try:
+        with replacing(folder / WEIGHTS) as path:
+            safetensors.torch.save_model(model, str(path), metadata=sizes)
+    except SafetensorError as error:  # stands for an error of the operating system, too
+        raise DataError(f"{folder / WEIGHTS}: expected a place that can be written to, got {reason(error)}") from error
     save_config(config, folder / CONFIG)
 
 

@@ -6,6 +6,8 @@ config.yaml   vocab/   checkpoints/   best/ (model.safetensors, config.yaml, voc
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nmt_attn.config import Config
@@ -17,8 +19,10 @@ from nmt_attn.files import read_text, writing_to
 
 CONFIG, LOG, VOCAB, CHECKPOINTS, BEST, EVENTS = "config.yaml", "log.jsonl", "vocab", "checkpoints", "best", "events"
 
-OWN_ENTRIES = (CHECKPOINTS, BEST, LOG, VOCAB, EVENTS, "eval", CONFIG)
-"""What --fresh removes, in this order: while config.yaml is there, it is a run. `eval` is about the old model."""
+OWN_ENTRIES = (CHECKPOINTS, BEST, LOG, VOCAB, EVENTS, "eval")
+"""What --fresh removes; `eval` is about the old model. config.yaml is replaced, so that it is a run all the time."""
+
+_TEMPORARY = ".*.tmp"  # of `files.replacing`
 
 FREE_KEYS = (
     "run.name",
@@ -49,36 +53,36 @@ class RunFolder:
         self.best = self.path / BEST
         self.events = self.path / EVENTS
         self._config = config
-        self._lock: int | None = None
 
     def check(self, *, is_fresh: bool) -> None:
-        """Changes nothing. Raises CheckpointError if `begin` would meet a folder of something else, or a run that
+        """Changes nothing. Raises CheckpointError if `taken` would meet a folder of something else, or a run that
         was begun with other keys and is not to start over.
         """
         if self._is_run():
             if not is_fresh:
                 self._require_same(load_config(self.path / CONFIG, []))
-        elif self.path.is_dir() and any(self.path.iterdir()):
+        elif self.path.is_dir() and any(not path.match(_TEMPORARY) for path in self.path.iterdir()):
             raise CheckpointError(f"{self.path}: expected a run's folder or none, got a folder of something else")
 
-    def begin(self, *, is_fresh: bool) -> None:
-        """Makes the folder ready, for this process alone; call it once `check` and all else have found no fault.
+    @contextmanager
+    def taken(self, *, is_fresh: bool) -> Iterator[None]:
+        """A block that has the folder, ready, for itself; enter it once `check` and all else have found no fault.
 
         Raises CheckpointError if another process is training this run, DataError if the folder cannot be written to.
         """
         with writing_to(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            self._take()
-            if is_fresh:
-                self._clear()
-            self._remove_temporaries()
-        save_config(self._config, self.path / CONFIG)
-
-    def release(self) -> None:
-        """Lets other processes have the folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            lock = os.open(self.path, os.O_RDONLY)
+        try:
+            with writing_to(self.path):
+                self._lock(lock)
+                if is_fresh:
+                    self._clear()
+                self._remove_temporaries()
+            save_config(self._config, self.path / CONFIG)
+            yield
+        finally:
+            os.close(lock)
 
     def has_checkpoints(self) -> bool:
         """Whether there is anything to go on from."""
@@ -104,13 +108,11 @@ class RunFolder:
                 "(another run.name keeps both, --fresh starts over)"
             )
 
-    def _take(self) -> None:
-        """Locks the folder until `release`, or until this process ends, however it ends."""
-        self._lock = os.open(self.path, os.O_RDONLY)
+    def _lock(self, descriptor: int) -> None:
+        """The lock ends when the descriptor is closed, which the operating system does however a process ends."""
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            self.release()
             raise CheckpointError(
                 f"{self.path}: expected a run that nobody is training, got one that another process is training now"
             ) from error
@@ -126,7 +128,7 @@ class RunFolder:
     def _remove_temporaries(self) -> None:
         """What `files.replacing` had begun to write when the process before was killed."""
         for folder in (self.path, self.vocab, self.checkpoints, self.best, self.best / VOCAB):
-            for path in folder.glob(".*.tmp"):
+            for path in folder.glob(_TEMPORARY):
                 path.unlink()
 
 

@@ -221,10 +221,10 @@ class Trainer:
         progress = self.progress
         self.model.eval()
         loss = self.validation_loss()
-        bleu = None if self.bleu is None else self.bleu()
+        bleu = self.bleu() if self.bleu is not None and math.isfinite(loss) else None  # else there is no best word
         self.model.train()
         self._tick()
-        is_best = self._judge(loss if self.config.metric == "loss" else -_known(bleu))
+        is_best = self._judge(loss if self.config.metric == "loss" else math.nan if bleu is None else -bleu)
         report = ValidationReport(
             update=progress.update,
             epoch=progress.epoch - (progress.batch == 0),
@@ -270,8 +270,3 @@ class Trainer:
         now = time.monotonic()
         self.progress.seconds += now - self._clock
         self._clock = now
-
-
-def _known(bleu: float | None) -> float:
-    assert bleu is not None, "the rules of the configuration see to it"
-    return bleu

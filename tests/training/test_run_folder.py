@@ -25,9 +25,8 @@ def start(folder: Path, *, is_fresh: bool = False, **sections: Any) -> RunFolder
     """The folder, ready; the process that had it before has ended."""
     run = folder_of(folder, **sections)
     run.check(is_fresh=is_fresh)
-    run.begin(is_fresh=is_fresh)
-    run.release()
-    return run
+    with run.taken(is_fresh=is_fresh):
+        return run
 
 
 def fill(run: RunFolder) -> None:
@@ -51,6 +50,12 @@ def test_a_new_run_holds_its_configuration(tmp_path: Path) -> None:
     run = start(tmp_path)
     assert [path.name for path in run.path.iterdir()] == ["config.yaml"]
     start(tmp_path)
+
+
+def test_a_run_that_was_killed_before_it_had_begun_begins(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / ".config.yaml.123.tmp").write_text("half")
+    assert [path.name for path in start(tmp_path).path.iterdir()] == ["config.yaml"]
 
 
 def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:
@@ -80,10 +85,7 @@ def test_a_folder_of_something_else_is_refused_and_untouched(content: str, is_fr
 
 def test_fresh_removes_a_run_and_nothing_else(tmp_path: Path) -> None:
     run = start(tmp_path)
-    (run.path / "config.yaml").unlink()
     fill(run)
-    start_config = start(tmp_path / "other").path / "config.yaml"
-    (run.path / "config.yaml").write_bytes(start_config.read_bytes())
     (run.path / "notes.txt").write_text("mine")
     start(tmp_path, is_fresh=True, training={"epochs": 3, "learning_rate": 0.5})
     assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", "notes.txt"]
@@ -177,7 +179,7 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
     program = (
         "import sys; from nmt_attn.config import Config; from nmt_attn.training.run_folder import RunFolder;"
         "run = RunFolder(Config.model_validate({'run': {'name': 'r', 'dir': sys.argv[1]}}));"
-        "run.begin(is_fresh=False); print('ready', flush=True); input()"
+        "taken = run.taken(is_fresh=False); taken.__enter__(); print('ready', flush=True); input()"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -186,8 +188,11 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
     assert other.stdout.readline() == "ready\n"
     run = folder_of(tmp_path)
     run.check(is_fresh=True)
-    with pytest.raises(CheckpointError, match=r"r: .* got one that another process is training now"):
-        run.begin(is_fresh=True)
+    with (
+        pytest.raises(CheckpointError, match=r"r: .* got one that another process is training now"),
+        run.taken(is_fresh=True),
+    ):
+        pass
     assert (run.path / "config.yaml").is_file()
     other.kill()
     other.communicate()
@@ -198,5 +203,8 @@ def test_a_place_that_cannot_be_written_to_is_said_in_words(tmp_path: Path) -> N
     (tmp_path / "file").touch()
     run = folder_of(tmp_path / "file")
     run.check(is_fresh=False)
-    with pytest.raises(DataError, match="file/r: expected a place that can be written to, got not a directory"):
-        run.begin(is_fresh=False)
+    with (
+        pytest.raises(DataError, match="file/r: expected a place that can be written to, got not a directory"),
+        run.taken(is_fresh=False),
+    ):
+        pass

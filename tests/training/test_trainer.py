@@ -274,6 +274,16 @@ def test_what_is_not_a_number_is_never_the_best() -> None:
     assert session.watcher.bests == [10]
 
 
+def test_a_model_without_probabilities_is_not_searched() -> None:
+    def bleu() -> float:
+        raise AssertionError("no word is the best")
+
+    session = start(epochs=1, bleu=bleu, metric="bleu")
+    session.trainer.validation_loss = lambda: math.nan  # type: ignore[method-assign]
+    assert session.run().best is None
+    assert session.watcher.validations[0].bleu is None
+
+
 def test_training_stops_after_so_many_validations_without_a_gain() -> None:
     session = start(epochs=9, bleu=iter([5.0, 7.0, 6.0, 6.5]).__next__, metric="bleu", patience=2)
     progress = session.run()

@@ -1,0 +1,409 @@
+"""`nmt-attn train`: whole runs in a tiny setting, interrupted in every way, and mistakes that leave nothing behind."""
+
+import json
+import multiprocessing
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from nmt_attn.commands import train as module
+from nmt_attn.commands.train import train
+from nmt_attn.errors import CheckpointError, ConfigError, DataError
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+run: {name: r, precision: fp32}
+data: {train: {limit: 30}, valid: {limit: 4}}
+model:
+  encoder: {hidden: 8, embedding: 4}
+  decoder: {hidden: 6, embedding: 5}
+training: {batch_tokens: 90, updates: 24, validate_updates: 10, checkpoint_updates: 4, schedule: cosine}
+"""
+
+
+class Place(NamedTuple):
+    """A folder with the tiny configuration, whose runs lie in it too."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "tiny.yaml"
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "runs" / "r"
+
+    def settings(self, *overrides: str) -> list[str]:
+        return [f"run.dir={self.folder / 'runs'}", *overrides]
+
+    def train(self, *overrides: str, is_fresh: bool = False) -> None:
+        train(self.config, self.settings(*overrides), is_fresh=is_fresh)
+
+    def command(self, *overrides: str) -> list[str]:
+        settings = [part for setting in self.settings(*overrides) for part in ("--set", setting)]
+        return [sys.executable, "-m", "nmt_attn", "train", str(self.config), *settings]
+
+    def start(self, *overrides: str) -> "subprocess.Popen[str]":
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(self.command(*overrides), env=environment, stderr=subprocess.PIPE, text=True)
+
+    def log(self) -> list[dict[str, Any]]:
+        """What the log tells, but for times and for limits, which a test may move."""
+        lines = (self.run / "log.jsonl").read_text().split("\n")[:-1]
+        passing = ("seconds", "share_done")
+        return [{key: value for key, value in json.loads(line).items() if key not in passing} for line in lines]
+
+    def checkpoints(self) -> list[Path]:
+        return sorted((self.run / "checkpoints").iterdir())
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Best model and newest state of training, every tensor."""
+        newest = safetensors.torch.load_file(self.checkpoints()[-1])
+        return newest | safetensors.torch.load_file(self.run / "best" / "model.safetensors")
+
+
+def place_in(folder: Path) -> Place:
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.yaml").write_text(TINY)
+    return Place(folder)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return place_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place whose run nobody has disturbed."""
+    place = place_in(tmp_path_factory.mktemp("undisturbed"))
+    place.train()
+    return place
+
+
+def assert_same(place: Place, undisturbed: Place) -> None:
+    assert place.log() == undisturbed.log()
+    found, expected = place.state(), undisturbed.state()
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
+# Whole runs
+
+
+def test_a_run_leaves_all_that_is_needed(undisturbed: Place) -> None:
+    names = {str(path.relative_to(undisturbed.run)) for path in undisturbed.run.rglob("*") if path.is_file()}
+    vocabulary = {f"vocab/{side}.{ending}" for side in ("source", "target") for ending in ("txt", "json")}
+    best = {f"best/{name}" for name in {"model.safetensors", "config.yaml", *vocabulary}}
+    checkpoints = {f"checkpoints/update-0000000{update}.safetensors" for update in (20, 24)}
+    events = {name for name in names if name.startswith("events/")}
+    assert names - events == {"config.yaml", "log.jsonl"} | vocabulary | best | checkpoints
+    kinds = [record["kind"] for record in undisturbed.log()]
+    assert kinds == (["update"] * 10 + ["validation"]) * 2 + ["update"] * 4 + ["validation"]
+
+
+def test_the_same_again_gives_the_same(place: Place, undisturbed: Place) -> None:
+    place.train()
+    assert_same(place, undisturbed)
+
+
+def test_a_run_tells_its_story_on_standard_error(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.train()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    story = [
+        r"data.train: 30 of 30 pairs kept",
+        r"vocabulary: [\d,]+ source and [\d,]+ target tokens",
+        r"runs/r: [\d,]+ parameters on cpu, products in float32",
+        r"\d+ batches an epoch, \d+\.\d% of their positions are padding",
+        r"update 10, epoch \d+, 00:\d\d: training loss .* validation loss .* BLEU",
+        r"update 24, epoch \d+",
+        r"24 updates in 00:\d\d",
+        r"best validation loss \d\.\d+, at update \d+",
+        r"model: .*runs/r/best",
+        r"nmt-attn translate --model .*runs/r --beam 5",
+        r"nmt-attn eval --model .*runs/r",
+    ]
+    assert re.search(".*\n(?:.*\n)*?.*".join(story), captured.err), captured.err
+
+
+def test_a_finished_run_says_so_and_stays(place: Place, undisturbed: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.train()
+    before = {path: path.stat().st_mtime_ns for path in place.checkpoints()}
+    capsys.readouterr()
+    place.train()
+    assert "this run is finished, after 24 updates" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in place.checkpoints()} == before
+    assert_same(place, undisturbed)
+
+
+def test_fresh_starts_over(place: Place, undisturbed: Place) -> None:
+    place.train("run.seed=5")
+    assert place.log() != undisturbed.log()
+    place.train(is_fresh=True)
+    assert_same(place, undisturbed)
+
+
+def test_changed_keys_are_refused(place: Place) -> None:
+    place.train("training.updates=2")
+    with pytest.raises(CheckpointError, match=r"training.learning_rate was 0\.001, is 0\.5 "):
+        place.train("training.learning_rate=0.5")
+    with pytest.raises(CheckpointError, match=r"run.seed was 1, is 2 "):
+        place.train("run.seed=2")
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    place: Place, undisturbed: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.train()
+    newest = place.checkpoints()[-1]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    capsys.readouterr()
+    place.train()
+    error = capsys.readouterr().err
+    assert re.search(r"update-000000024.safetensors: expected a whole checkpoint, .*passed over", error)
+    assert "going on after update 20 " in error
+    assert_same(place, undisturbed)
+
+
+def test_early_stopping_is_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    # A step of 1e-30 changes no weight, so no validation after the first is a gain.
+    place.train("training.learning_rate=1e-30", "training.patience=1", "training.optimizer=sgd")
+    assert "stopped early: 1 validations without a gain (training.patience)\n20 updates" in capsys.readouterr().err
+
+
+def test_a_rate_that_is_far_too_large_ends_with_advice(place: Place) -> None:
+    with pytest.raises(ConfigError, match=r"learning_rate: .*got 1e\+30: 20 updates in a row.*smaller rate"):
+        place.train("training.learning_rate=1e30", "training.optimizer=sgd", "training.updates=90")
+
+
+# Signals
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_training_after_the_update_and_is_no_loss(
+    number: signal.Signals, place: Place, undisturbed: Place
+) -> None:
+    many = "training.updates=100000", "training.schedule=constant"
+    process = place.start(*many)
+    wait_for(lambda: (place.run / "log.jsonl").is_file() and len(place.log()) > 5, process)
+    process.send_signal(number)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert f"{number.name}: finishing the update and saving; once more ends at once" in error
+    done = place.log()[-1]["update"]
+    assert f"stopped after update {done:,}, saved; the same command goes on from there" in error
+    assert "Traceback" not in error
+    assert int(place.checkpoints()[-1].name[len("update-") :][:9]) == done
+    place.train(f"training.updates={done + 4}", "training.schedule=constant")
+    whole = place_in(place.folder / "whole")
+    whole.train(f"training.updates={done + 4}", "training.schedule=constant")
+    assert_same(place, whole)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+class Standing:
+    """As much of a trainer as a signal touches."""
+
+    must_stop = False
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_the_second_signal_does_what_it_always_did(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
+    trainer: Any = Standing()
+    with pytest.raises(KeyboardInterrupt), module._signals(trainer):
+        os.kill(os.getpid(), number)
+        assert trainer.must_stop
+        assert f"{number.name}: finishing the update" in capfd.readouterr().err
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)  # the signal comes within it
+
+
+# Kills
+
+KILLS = 30
+LATER_IMPORTS = ("torch._dynamo", "torch.utils.tensorboard.writer", "pyarrow", "nmt_attn.data.demo_corpus")
+"""What training imports as it goes; missing ones are passed over."""
+
+
+class Killer:
+    """Starts training in children of a server that has imported everything, so that kills hit training, not imports."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["nmt_attn.commands.train", *LATER_IMPORTS])
+
+    def run(self, *overrides: str, seconds: float | None = None, renames: int | None = None) -> bool:
+        """Whether it came to its end before it was killed, after so many seconds or before its so-manieth rename."""
+        settings = self.place.settings(*overrides)
+        process = self.context.Process(target=train_in_silence, args=(self.place.config, settings, renames))
+        process.start()
+        process.join(seconds)
+        process.kill()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+        return process.exitcode == 0
+
+
+def train_in_silence(config: Path, settings: list[str], renames: int | None) -> None:
+    torch.set_num_threads(1)
+    with Path(os.devnull).open("w") as null:
+        os.dup2(null.fileno(), 2)
+    rename, countdown = Path.replace, iter(range(renames or 10**9, 0, -1))
+
+    def die_or_rename(source: Path, target: Path) -> Path:
+        if next(countdown) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(source, target)
+
+    Path.replace = die_or_rename  # type: ignore[method-assign, assignment]
+    train(config, settings, is_fresh=False)
+
+
+@pytest.mark.slow
+def test_thirty_kills_at_random_moments_change_nothing(place: Place, undisturbed: Place) -> None:
+    killer, often = Killer(place), "training.checkpoint_updates=1"
+    assert killer.run("run.name=rehearsal", often)
+    started = time.monotonic()
+    assert killer.run("run.name=performance", often)
+    longest = time.monotonic() - started
+    rng, kills = random.Random(1), 0
+    while kills < KILLS:
+        if killer.run(often, seconds=rng.uniform(0, longest / 2)):
+            assert_same(place, undisturbed)
+            place.run.rename(place.folder / "runs" / f"whole after {kills}")
+        else:
+            kills += 1
+    assert killer.run(often)
+    assert_same(place, undisturbed)
+    assert list(place.run.rglob("*.tmp")) == []
+
+
+@pytest.mark.slow
+def test_a_kill_before_any_rename_changes_nothing(place: Place, undisturbed: Place) -> None:
+    killer = Killer(place)
+    # The cache, config.yaml and vocab/ come first, then checkpoints and best/ in turn; each start gets further.
+    killed = [not killer.run(renames=renames) for renames in range(1, 21)]
+    assert sum(killed) > 10
+    assert killer.run()
+    assert_same(place, undisturbed)
+
+
+# Mistakes
+
+
+def text_files(folder: Path, *, source: str = "a b\nc\n", target: str = "x\ny z\n") -> list[str]:
+    """Overrides for a corpus in two files."""
+    (folder / "text.s").write_text(source)
+    (folder / "text.t").write_text(target)
+    parts = ("train", "valid", "test")
+    files = [f"data.{part}={{source: text.s, target: text.t}}" for part in parts]
+    return [f"data.root={folder}", *files]
+
+
+def test_text_files_are_trained_on(place: Place) -> None:
+    place.train("training.updates=2", *text_files(place.folder))
+    assert (place.run / "best" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("training.learning_rte=1", ConfigError, r"training.learning_rte: .*did you mean 'learning_rate'"),
+        ("data.train={source: none.s, target: text.t}", DataError, r"none.s: expected a readable file, got no such"),
+        ("data.valid={source: text.s, target: none.t}", DataError, r"none.t: expected a readable file, got no such"),
+        ("data.train={source: text.s, target: long.t}", DataError, r"long.t"),
+        ("data.train={source: blank, target: blank}", DataError, r"data.train: expected at least one usable pair"),
+        pytest.param(
+            "run.device=cuda",
+            ConfigError,
+            r"expected a CUDA device",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
+    ],
+    ids=lambda value: value.partition("=")[0] if isinstance(value, str) else "",
+)
+def test_a_mistake_leaves_nothing_behind(override: str, error: type[Exception], message: str, place: Place) -> None:
+    files = text_files(place.folder)
+    (place.folder / "long.t").write_text("x\ny\nz\n")
+    (place.folder / "blank").write_text("\n\n")
+    before = sorted(place.folder.rglob("*"))
+    with pytest.raises(error, match=message):
+        place.train(*files, override)
+    assert sorted(place.folder.rglob("*")) == before
+
+
+def test_changed_text_is_refused_once_there_is_something_to_go_on_from(place: Place) -> None:
+    place.train("training.updates=2", *text_files(place.folder))
+    with pytest.raises(CheckpointError, match=r"expected the target vocabulary that the run began with, got another"):
+        place.train("training.updates=2", *text_files(place.folder, target="x\ny new\n"))
+
+
+def test_a_folder_of_something_else_is_left_alone(place: Place) -> None:
+    place.run.mkdir(parents=True)
+    (place.run / "thesis.tex").write_text("mine")
+    for is_fresh in (False, True):
+        with pytest.raises(CheckpointError, match=r"runs/r: expected a run's folder or none"):
+            place.train(is_fresh=is_fresh)
+    assert [path.name for path in place.run.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(("place_of_fault", "name"), [(3, "best/model"), (4, "checkpoints/update-000000012")])
+def test_a_full_disk_ends_training_and_leaves_the_last_checkpoint(
+    place_of_fault: int, name: str, place: Place, undisturbed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Checkpoints come after 4 and 8 updates, the first best model after 10, the next checkpoint after 12.
+    saved = []
+
+    def save(*arguments: Any, **keys: Any) -> None:
+        saved.append(arguments)
+        if len(saved) == place_of_fault:
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        write(*arguments, **keys)
+
+    write = safetensors.torch.save_file
+    monkeypatch.setattr(safetensors.torch, "save_file", save)
+    with pytest.raises(DataError, match=rf"(?i)runs/r/{name}.safetensors: .*no space left on device"):
+        place.train()
+    monkeypatch.undo()
+    assert [path.name for path in place.checkpoints()] == [f"update-00000000{n}.safetensors" for n in (4, 8)]
+    place.train()
+    assert_same(place, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_line_and_exit_code_2(place: Place) -> None:
+    process = place.start("training.updates=2", "training.learning_rte=1")
+    _, error = process.communicate()
+    assert process.returncode == 2
+    assert error.startswith("nmt-attn: training.learning_rte: ") and error.count("\n") == 1
+    assert not place.run.parent.exists()
