@@ -1,10 +1,22 @@
 """Tables: exact text for known figures."""
 
+from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval
+from nmt_attn.evaluation.comparison import MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
+from nmt_attn.evaluation.links import AlignmentScores
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
-from nmt_attn.evaluation.summary import CorpusEstimate, Summary
-from nmt_attn.evaluation.tables import format_lengths, format_metrics, format_summary, format_table
+from nmt_attn.evaluation.summary import AlignmentRow, CorpusEstimate, Summary
+from nmt_attn.evaluation.tables import (
+    format_alignments,
+    format_attention,
+    format_lengths,
+    format_lengths_of_systems,
+    format_metrics,
+    format_summary,
+    format_systems,
+    format_table,
+)
 
 ROWS = (
     LengthRow(Bucket("1-10", 1, 10), 1234, (Estimate("BLEU", 41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
@@ -40,6 +52,55 @@ def test_metrics_have_signatures() -> None:
         "chrF2  100.00  [99.0, 100.0]  nrefs:1|nc:6\n"
         "n-gram precisions 70.0 / 50.0 / 40.0 / 30.0, brevity penalty 0.951, length ratio 0.952"
     )
+
+
+OTHER = SUMMARY._replace(
+    system="other",
+    perplexity=1.5,
+    alignments=(AlignmentRow("argmax", AlignmentScores(0.5, 0.25, 1 / 3, 0.6)),),
+    attention=AttentionStatistics(1234, 0.5, 0.25, 0.125, None, ()),
+)
+AGAINST = SystemComparison(
+    "other", "mine", (MetricComparison("BLEU", 1.5, 0.0123), MetricComparison("chrF2", -2.0, 0.5))
+)
+
+
+def test_systems_stand_below_each_other_and_against_the_first() -> None:
+    assert format_systems([SUMMARY, OTHER], [AGAINST]) == (
+        "system   BLEU  95% interval  difference      p   chrF2   95% interval  difference      p  perplexity\n"
+        "mine    40.50  [38.5, 42.4]           -      -  100.00  [99.0, 100.0]           -      -           -\n"
+        "other   40.50  [38.5, 42.4]       +1.50  0.012  100.00  [99.0, 100.0]       -2.00  0.500       1.500\n"
+        "BLEU  nrefs:1|tok:none\n"
+        "chrF2  nrefs:1|nc:6\n"
+        "difference from mine, p by paired bootstrap"
+    )
+
+
+def test_lengths_of_systems_have_a_column_each() -> None:
+    assert format_lengths_of_systems([SUMMARY, OTHER], is_cumulative=False) == (
+        "BLEU by length, 95% intervals\n"
+        "source words  sentences                mine               other\n"
+        "1-10             1,234   41.24 [39.0, 43.3]  41.24 [39.0, 43.3]\n"
+        "11-20                0                    -                   -\n"
+        ">20                  7*     5.00 [1.0, 9.0]     5.00 [1.0, 9.0]\n"
+        "* fewer than 50 sentences: too few to say much"
+    )
+
+
+def test_alignments_and_attention_are_of_systems_that_have_them() -> None:
+    assert format_alignments([SUMMARY, OTHER]) == (
+        "system   links  precision  recall      F1     AER\n"
+        "other   argmax     0.5000  0.2500  0.3333  0.6000"
+    )  # fmt: skip
+    assert format_attention([SUMMARY, OTHER]) == (
+        "attention  target words  entropy (nats)  on </s>  within 2 of diagonal  argmax is gold\n"
+        "other             1,234           0.500    0.250                 0.125               -"
+    )
+    assert format_alignments([SUMMARY]) == format_attention([SUMMARY]) == ""
+
+
+def test_perplexity_is_told_where_it_is_known() -> None:
+    assert format_metrics(OTHER).endswith("\nperplexity of the references 1.500 per target token")
 
 
 def test_no_line_ends_in_blanks() -> None:
