@@ -1,0 +1,58 @@
+"""The floors of the house, and the README's picture of it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "nmt_attn"
+FLOORS = {
+    **dict.fromkeys(("errors", "types", "files", "runtime", "config"), 1),
+    **dict.fromkeys(("data", "model"), 2),
+    **dict.fromkeys(("training", "search", "evaluation"), 3),
+    "commands": 4,
+    "cli": 5,
+    **dict.fromkeys(("__main__", "__init__"), 6),
+}
+MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def floor_of(parts: tuple[str, ...]) -> str:
+    return parts[0].removesuffix(".py").split("_")[0] if parts[0].startswith("config") else parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> Iterator[tuple[str, ...]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from (tuple(name.split(".")[1:]) for name in names if name.startswith("nmt_attn."))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_floor_imports_only_floors_below_it(module: Path) -> None:
+    own = floor_of(module.parts)
+    assert own in FLOORS, f"{own}: give it a floor"
+    for imported in imported_modules(PACKAGE / module):
+        other = floor_of(imported)
+        assert other == own or FLOORS[other] < FLOORS[own] or {FLOORS[other], FLOORS[own]} == {1}, (
+            f"{module} imports {'.'.join(imported)}"
+        )
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES if path.name == "__init__.py"], ids=str)
+def test_init_files_of_floors_are_empty(module: Path) -> None:
+    if module.parent != Path():
+        assert (PACKAGE / module).read_text() == ""
+
+
+def test_the_readmes_tree_is_the_real_one() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = re.search(r"```\nnmt_attn/\n(.*?)```", readme, re.DOTALL)
+    assert tree is not None, "README.md shows the package's tree"
+    told = set(re.findall(r"[a-z_0-9]+(?:\.py|/)", tree[1]))
+    real = {f"{path.name}/" for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__"}
+    real |= {path.name for path in MODULES if path.name not in ("__init__.py", "__main__.py")}
+    assert told == real, f"missing: {sorted(real - told)}; not there: {sorted(told - real)}"
