@@ -12,7 +12,7 @@ from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES
 from nmt_attn.evaluation.pictures import LengthCurve
 from nmt_attn.evaluation.report import WEIGHT_CHARACTERS, Report, pack_report
-from nmt_attn.evaluation.svg_curves import draw_curves
+from nmt_attn.evaluation.svg_curves import draw_curves, draw_entropies
 
 TEMPLATES = "templates"
 
@@ -37,6 +37,7 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         metric=report.summaries[0].estimates[0].result.name if report.summaries else "",
         by_length=_curves(report, is_cumulative=False),
         up_to_length=_curves(report, is_cumulative=True),
+        entropies=_entropies(report),
         small=SMALL_BUCKET_SENTENCES,
         diagonal=DIAGONAL_WORDS,
     )
@@ -60,3 +61,10 @@ def _curves(report: Report, *, is_cumulative: bool) -> Markup:
     ]
     name = report.summaries[0].estimates[0].result.name
     return draw_curves(curves, name, "up to a source length" if is_cumulative else "by source length")
+
+
+def _entropies(report: Report) -> Markup:
+    systems = [
+        (number, summary.attention) for number, summary in enumerate(report.summaries) if summary.attention is not None
+    ]
+    return draw_entropies(systems) if systems else Markup()

@@ -1,10 +1,11 @@
-"""Curves by source length as SVG inside a page: letters and lines in the page's own colours, light or dark."""
+"""Curves as SVG inside a page: letters and lines in the page's own colours, light or dark."""
 
 import math
 from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.lengths import LengthRow
 from nmt_attn.evaluation.pictures import LengthCurve
 
@@ -23,6 +24,35 @@ def draw_curves(curves: Sequence[LengthCurve], metric: str, title: str) -> Marku
     for number, curve in enumerate(curves):
         parts.extend(_curve(curve, number, len(curves), top))
     label = Markup("{}: {} of {}").format(title, metric, ", ".join(curve.system for curve in curves))
+    return Markup('<svg class="curves" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        WIDTH, HEIGHT, label, Markup("").join(parts)
+    )
+
+
+def draw_entropies(systems: Sequence[tuple[int, AttentionStatistics]]) -> Markup:
+    """Entropy of attention by target position, one line a system; each comes with its number among all systems."""
+    points = [each for _, found in systems for each in found.entropy_by_position]
+    top = max(0.5, math.ceil(2 * max(each.entropy for each in points)) / 2)
+    last = max(each.position for each in points)
+    parts = list(_axis(top))
+    for number, found in systems:
+        places = " ".join(
+            f"{LEFT + (each.position - 0.5) * (WIDTH - LEFT - RIGHT) / last:.1f},{_y(each.entropy, top):.1f}"
+            for each in found.entropy_by_position
+        )
+        parts.append(Markup('<g class="system-{}"><polyline points="{}"/></g>').format(number % COLOURS, places))
+    for position in sorted({1, *range(10, last + 1, 10)}):
+        parts.append(
+            Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+                LEFT + (position - 0.5) * (WIDTH - LEFT - RIGHT) / last, HEIGHT - BOTTOM + 18, position
+            )
+        )
+    parts.append(
+        Markup('<text x="{}" y="{}" text-anchor="middle">target position</text>').format(
+            (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8
+        )
+    )
+    label = "entropy of attention in nats, by target position"
     return Markup('<svg class="curves" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, label, Markup("").join(parts)
     )

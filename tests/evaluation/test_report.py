@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_pages import BREAKOUT, FIRST, SOURCES, make_report, weights_of
 
+from nmt_attn.evaluation.attention_statistics import AttentionStatistics, PositionEntropy
+from nmt_attn.evaluation.links import AlignmentScores
 from nmt_attn.evaluation.report import (
     LEVELS,
     ZEROS,
@@ -21,6 +23,7 @@ from nmt_attn.evaluation.report import (
     pack_weights,
 )
 from nmt_attn.evaluation.report_page import render_report
+from nmt_attn.evaluation.summary import AlignmentRow
 
 
 def unpack(text: str) -> list[float]:
@@ -138,6 +141,22 @@ def test_the_page_shows_figures_and_curves_without_script() -> None:
     assert page.count("<svg ") == 2
     # two systems, two buckets or bounds with sentences each, in both pictures
     assert page.count("<circle ") == 2 * 2 * 2
+
+
+def test_statistics_of_attention_are_shown_of_systems_that_have_them() -> None:
+    report = make_report()
+    by_position = (PositionEntropy(1, 4, 0.5), PositionEntropy(2, 3, 1.25))
+    found = AttentionStatistics(1234, 0.8123, 0.25, 0.5, None, by_position)
+    row = AlignmentRow("argmax", AlignmentScores(0.5, 0.25, 1 / 3, 0.6234))
+    attending = report.summaries[0]._replace(attention=found, alignments=(row,), perplexity=1.2345)
+    page = render_report(report._replace(summaries=[attending, report.summaries[1]]))
+    for shown in ("1,234", "0.812", "0.6234", "1.234"):
+        assert f"<td>{shown}</td>" in page
+    # two positions on an axis up to 1.5: 0.5 and 1.25 of it
+    heights = [12 + (1 - value / 1.5) * (320 - 12 - 56) for value in (0.5, 1.25)]
+    [points] = re.findall('<polyline points="(.*?)"', page)
+    assert [float(point.split(",")[1]) for point in points.split()] == pytest.approx(heights, abs=0.1)
+    assert "<polyline" not in render_report(report)
 
 
 def test_a_page_of_one_sentence_needs_no_figures() -> None:
