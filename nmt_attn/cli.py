@@ -72,12 +72,29 @@ def translate(
     nbest: Annotated[int | None, typer.Option(help="Write the N best as `line ||| text ||| log p ||| rank`.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Sentences decoded together.")] = None,
     device: Device = "auto",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of search, such as search.min_length=3. Repeatable."),
+    ] = None,
 ) -> None:
     """Translate text, one sentence a line, in order."""
     from nmt_attn.commands.translate import TranslateOptions
     from nmt_attn.commands.translate import translate as run
 
-    run(TranslateOptions(model, beam, input_file, output, reference, alignments, nbest, batch_size, device))
+    run(
+        TranslateOptions(
+            model=model,
+            beam=beam,
+            input=input_file,
+            output=output,
+            reference=reference,
+            alignments=alignments,
+            nbest=nbest,
+            batch_size=batch_size,
+            device=device,
+            overrides=tuple(overrides or ()),
+        )
+    )
 
 
 @app.command("eval", epilog="Example: nmt-attn eval --model runs/a --model runs/b --report report/")

@@ -217,6 +217,16 @@ class SearchConfig(Section):
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )
     alpha: float = Field(1.0, ge=0, description="strength of gnmt and reward")
+    coverage_penalty: float = Field(
+        0.0, ge=0, description="GNMT's beta: ranks translations lower that pass over source words; 0 is none"
+    )
+    min_length: int = Field(0, ge=0, description="tokens of a translation at least, as far as the greatest length goes")
+    min_length_factor: float = Field(0.0, ge=0, description="tokens at least: this times the source's tokens")
+    forbid_unknown: bool = Field(False, description="never write <unk>")
+    no_repeat_ngram: Count | None = Field(None, description="no sequence of so many tokens comes twice")
+    repetition_penalty: float = Field(
+        1.0, ge=1, description="log p of a token that was there before is multiplied by this"
+    )
 
 
 class EvaluateConfig(Section):

@@ -57,6 +57,7 @@ NEEDS = (
     Need("training.decay_patience", "training.schedule", ("plateau",)),
     Need("training.minimum_rate", "training.schedule", _FALLING),
     Need("search.alpha", "search.length_penalty", ("gnmt", "reward")),
+    Need("search.coverage_penalty", "model.attention.score", _SCORED),
 )
 
 
@@ -147,10 +148,14 @@ def _training(config: Config) -> Iterator[str]:
 
 
 def _search(config: Config) -> Iterator[str]:
-    if config.search.beam == 1 and not is_default(config, "search.length_penalty"):
-        yield complain_idle(
-            config, "search.length_penalty", with_value(config, "search.beam"), "one hypothesis has no rivals"
-        )
+    search = config.search
+    for key in ("search.length_penalty", "search.coverage_penalty"):
+        if search.beam == 1 and not is_default(config, key):
+            yield complain_idle(config, key, with_value(config, "search.beam"), "one hypothesis has no rivals")
+    if search.max_length is not None and search.min_length > search.max_length:
+        yield complain(config, "search.min_length", f"at most {with_value(config, 'search.max_length')}")
+    if search.min_length_factor > search.max_length_factor:
+        yield complain(config, "search.min_length_factor", f"at most {with_value(config, 'search.max_length_factor')}")
 
 
 def _evaluate(config: Config) -> Iterator[str]:

@@ -192,6 +192,19 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "got 'gnmt' (one hypothesis has no rivals)",
         ),
         (
+            ["search.beam=1", "search.coverage_penalty=0.2"],
+            "search.coverage_penalty: expected 0.0, as any other value has no effect with search.beam 1, "
+            "got 0.2 (one hypothesis has no rivals)",
+        ),
+        (
+            ["search.max_length=5", "search.min_length=6"],
+            "search.min_length: expected at most search.max_length 5, got 6",
+        ),
+        (
+            ["search.min_length_factor=2.5"],
+            "search.min_length_factor: expected at most search.max_length_factor 2.0, got 2.5",
+        ),
+        (
             ["evaluate.length_buckets=[10, 20, 20]"],
             "evaluate.length_buckets: expected bounds that rise, got [10, 20, 20]",
         ),

@@ -42,6 +42,7 @@ class TranslateOptions:
     nbest: int | None = None  # None: the best translation alone, without numbers
     batch_size: int | None = None
     device: str = "auto"
+    overrides: tuple[str, ...] = ()  # search.key=value
 
 
 @dataclass
@@ -84,7 +85,7 @@ def translate(options: TranslateOptions) -> None:
     options = replace(options, input=or_standard(options.input), output=or_standard(options.output))
     references = _check_inputs(options)
     folder = find_model(options.model)
-    translator = Translator.load(folder, choose_device(options.device))
+    translator = Translator.load(folder, choose_device(options.device), options.overrides)
     request = translator.request(
         beam=options.beam,
         nbest=1 if options.nbest is None else options.nbest,

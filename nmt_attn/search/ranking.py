@@ -5,13 +5,17 @@
     gnmt      log p / lp(Y),  lp(Y) = (5 + |Y|)^alpha / (5 + 1)^alpha
     reward    log p + alpha |Y|
 
-|Y| counts the target tokens and `</s>`. gnmt: Wu et al. 2016 (arXiv 1609.08144v2), eq. 14, without its coverage
-penalty; the paper does not say whether |Y| counts `</s>`. reward: He et al. 2016, word reward.
+|Y| counts the target tokens and `</s>`. gnmt: Wu et al. 2016 (arXiv 1609.08144v2), eq. 14; the paper does not say
+whether |Y| counts `</s>`. Its coverage penalty may join every ranking. reward: He et al. 2016, word reward.
 """
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+LEAST_COVERAGE = 1e-6
+"""What a source word has at least; without it a word that a local window never saw would forbid the translation."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,16 @@ class Reward(Ranking):
 
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob + self.alpha * length
+
+
+def coverage_penalty(coverage: Tensor, is_word: Tensor, beta: float) -> Tensor:
+    """beta * sum_j log(min(sum_t a_tj, 1)), never above 0; Wu et al. 2016, eq. 14.
+
+    coverage [..., S], the sums of a hypothesis's weights; is_word [..., S] bool -> [...]. Differs: no sum counts as
+    less than `LEAST_COVERAGE`. Only finished hypotheses are compared by it, so the bound of a ranking stays one.
+    """
+    logs = coverage.clamp(LEAST_COVERAGE, 1.0).log()
+    return beta * torch.where(is_word, logs, 0.0).sum(-1)
 
 
 RANKINGS: dict[str, type[Ranking]] = {

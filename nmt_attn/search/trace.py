@@ -3,6 +3,7 @@
 W open hypotheses of a sentence became W' at a step. Nothing here knows how the choice was made.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,6 @@ class Endings(NamedTuple):
     """What closing each of the W open hypotheses by `</s>` gives."""
 
     eos_log_probs: Tensor  # [B, W]
-    log_probs: Tensor  # [B, W] float64, of the whole
     ranks: Tensor  # [B, W] float64; -inf where the hypothesis was not closed
     is_finished: Tensor  # [B, W] bool; False with a rank: cut
 
@@ -47,7 +47,6 @@ class _Ends(NamedTuple):
 
     step: Tensor  # [B, n] int64, the number of tokens
     row: Tensor  # [B, n] int64, among the W of that step
-    log_probs: Tensor  # [B, n] float64
     ranks: Tensor  # [B, n] float64
     is_finished: Tensor  # [B, n] bool
 
@@ -70,12 +69,10 @@ def read_back(trace: list[Step], batch_sentences: int, wanted: int) -> list[list
 
 def _best_ends(trace: list[Step], batch_sentences: int, wanted: int) -> _Ends:
     width = max(step.endings.ranks.size(1) for step in trace)
-    log_probs = trace[0].endings.log_probs.new_zeros(batch_sentences, len(trace), width)  # [B, T, K]
-    ranks = torch.full_like(log_probs, -torch.inf)
-    is_finished = torch.zeros_like(log_probs, dtype=torch.bool)
+    ranks = trace[0].endings.ranks.new_full((batch_sentences, len(trace), width), -torch.inf)  # [B, T, K]
+    is_finished = torch.zeros_like(ranks, dtype=torch.bool)
     for number, step in enumerate(trace):
         columns = step.endings.ranks.size(1)
-        log_probs[step.sentences, number, :columns] = step.endings.log_probs
         ranks[step.sentences, number, :columns] = step.endings.ranks
         is_finished[step.sentences, number, :columns] = step.endings.is_finished
     order = ranks.flatten(1).argsort(dim=1, descending=True, stable=True)  # [B, T * K]
@@ -86,7 +83,6 @@ def _best_ends(trace: list[Step], batch_sentences: int, wanted: int) -> _Ends:
     return _Ends(
         step=torch.where(exists, order // width, -1),
         row=torch.where(exists, order % width, 0),
-        log_probs=log_probs.flatten(1).gather(1, order),
         ranks=best_ranks,
         is_finished=is_finished.flatten(1).gather(1, order),
     )
@@ -117,15 +113,15 @@ def _walk_back(trace: list[Step], ends: _Ends) -> _Path:
 
 
 def _hypotheses(ends: _Ends, path: _Path) -> list[list[Hypothesis]]:
-    lengths, ranks, log_probs = ends.step.tolist(), ends.ranks.tolist(), ends.log_probs.tolist()
-    is_finished, ids, token_log_probs = ends.is_finished.tolist(), path.ids.tolist(), path.token_log_probs.tolist()
+    lengths, ranks, is_finished = ends.step.tolist(), ends.ranks.tolist(), ends.is_finished.tolist()
+    ids, token_log_probs = path.ids.tolist(), path.token_log_probs.tolist()
     weights = None if path.weights is None else path.weights.cpu()
     return [
         [
             Hypothesis(
                 ids=tuple(ids[sentence][place][:length]),
                 is_finished=is_finished[sentence][place],
-                log_prob=log_probs[sentence][place],
+                log_prob=math.fsum(token_log_probs[sentence][place][: length + 1]),
                 rank=ranks[sentence][place],
                 token_log_probs=tuple(token_log_probs[sentence][place][: length + 1]),
                 weights=None if weights is None else weights[sentence, place, : length + 1],

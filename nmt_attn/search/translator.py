@@ -23,14 +23,12 @@ from nmt_attn.model.state import DecoderState, Memory, select_rows
 from nmt_attn.model.store import CONFIG, WEIGHTS, load_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
-from nmt_attn.search.beam import BeamOptions, LengthLimits, StepResult, beam_search
-from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.beam import StepResult, beam_search
+from nmt_attn.search.request import Request
 from nmt_attn.search.trace import Hypothesis
 
 BEST, VOCABULARY = "best", "vocab"
 """Folders: the best model inside a run; the codecs inside a model."""
-SPARE_TOKENS = 10
-"""What `search.max_length_factor` allows a translation beyond its multiple of the source."""
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
 LONG_TOKENS = 100
@@ -76,14 +74,6 @@ class Translation(NamedTuple):
         return self.hypotheses[0].alignment
 
 
-class Request(NamedTuple):
-    """What is asked for, as `Translator.request` has checked it."""
-
-    search: SearchConfig
-    nbest: int
-    with_alignments: bool
-
-
 @dataclass(frozen=True)
 class ModelSteps:
     """The model as search sees it (`beam.StepFunction`)."""
@@ -118,19 +108,20 @@ class Translator:
         self.name = name
 
     @classmethod
-    def load(cls, folder: Path | str, device: torch.device | None = None) -> "Translator":
+    def load(
+        cls, folder: Path | str, device: torch.device | None = None, overrides: Sequence[str] = ()
+    ) -> "Translator":
         """The best model of a run's folder, or the one of a model folder; by default on a GPU if there is one.
 
-        Raises CheckpointError.
+        `overrides` (`search.key=value`) change how it searches. Raises CheckpointError, and ConfigError for these.
         """
         folder = model_folder(Path(folder))
+        search = _search_config(folder, overrides)
         codecs = load_codecs(folder / VOCABULARY)
         model = load_model(folder)
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
-        return cls(
-            model.to(device or choose_device("auto")), codecs, load_config(folder / CONFIG, []).search, str(folder)
-        )
+        return cls(model.to(device or choose_device("auto")), codecs, search, str(folder))
 
     def translate(
         self,
@@ -197,14 +188,8 @@ class Translator:
         device = self.model.output.weight.device
         batch = collate_source(ids)
         memory = self.model.encode(batch.src_ids.to(device), batch.src_lengths.to(device))
-        longest = greatest_lengths(batch.src_lengths - 1, request.search).to(device)
-        search = BeamOptions(
-            beam=request.search.beam,
-            wanted=1 if request.nbest == 1 else request.search.beam,  # some may have the same text
-            ranking=RANKINGS[request.search.length_penalty](request.search.alpha),
-            with_weights=request.with_alignments,
-        )
-        return beam_search(ModelSteps(self.model, memory), LengthLimits(torch.zeros_like(longest), longest), search)
+        limits = request.limits((batch.src_lengths - 1).to(device))
+        return beam_search(ModelSteps(self.model, memory), limits, request.options())
 
     def _read(self, line: str, hypotheses: list[Hypothesis], request: Request) -> tuple[TranslatedHypothesis, ...]:
         by_text: dict[str, TranslatedHypothesis] = {}
@@ -244,10 +229,11 @@ def model_folder(folder: Path) -> Path:
     raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
 
 
-def greatest_lengths(source_tokens: Tensor, config: SearchConfig) -> Tensor:
-    """Target tokens at most, `</s>` not counted, for sources of so many tokens; [B] int64 both."""
-    lengths = (source_tokens * config.max_length_factor).long() + SPARE_TOKENS
-    return lengths if config.max_length is None else lengths.clamp(max=config.max_length)
+def _search_config(folder: Path, overrides: Sequence[str]) -> SearchConfig:
+    for override in overrides:
+        if not override.startswith("search."):
+            raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {override!r}")
+    return load_config(folder / CONFIG, overrides).search
 
 
 def _batches(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:

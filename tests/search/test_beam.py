@@ -1,145 +1,34 @@
 """Search over hand-written tables of log p(next | step, last); no model."""
 
-import itertools
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from search_tables import (
+    BY_LOG_PROB,
+    NAMES,
+    VOCABULARY,
+    A,
+    B,
+    History,
+    TableSteps,
+    chain,
+    enumerate_all,
+    ids_of,
+    plain_search,
+    random_tables,
+    rescored,
+    search,
+)
 from torch import Tensor
 
-from nmt_attn.search.beam import BeamOptions, LengthLimits, StepResult, beam_search, top
+from nmt_attn.search.beam import BeamOptions, Limits, StepResult, beam_search, top
 from nmt_attn.search.ranking import RANKINGS, Ranking
 from nmt_attn.search.trace import Hypothesis
 from nmt_attn.types import BOS, EOS, PAD, UNK
-
-A, B = 4, 5
-VOCABULARY = 6  # four special tokens, A and B
-NAMES = sorted(RANKINGS)
-BY_LOG_PROB = RANKINGS["none"](1.0)
-
-
-class History(NamedTuple):
-    """What a row has seen; so that a row that is mixed up with another one shows."""
-
-    ids: Tensor  # [N, length]
-
-
-@dataclass(frozen=True)
-class TableSteps:
-    """log_probs [B, steps, V (last), V (next)]; the weights of a step are the tokens so far, then 0."""
-
-    log_probs: Tensor
-
-    def start(self) -> History:
-        return History(torch.empty(len(self.log_probs), 0))
-
-    def step(self, last_ids: Tensor, state: History) -> StepResult[History]:
-        ids = torch.cat([state.ids, last_ids.unsqueeze(1).float()], dim=1)
-        width = len(last_ids) // len(self.log_probs)
-        sentences = torch.arange(len(self.log_probs)).repeat_interleave(width)
-        step = min(state.ids.size(1), self.log_probs.size(1) - 1)  # the last one repeats
-        padding = torch.zeros(len(ids), 30 - ids.size(1))
-        return StepResult(self.log_probs[sentences, step, last_ids], torch.cat([ids, padding], dim=1), History(ids))
-
-    def reorder(self, state: History, rows: Tensor) -> History:
-        return History(state.ids[rows])
-
-    def keep(self, sentences: Tensor) -> "TableSteps":
-        return TableSteps(self.log_probs[sentences])
-
-
-def search(
-    tables: Tensor,
-    *,
-    beam: int,
-    wanted: int | None = None,
-    longest: list[int],
-    shortest: list[int] | None = None,
-    ranking: Ranking = BY_LOG_PROB,
-) -> list[list[Hypothesis]]:
-    shortest = shortest or [0] * len(longest)
-    limits = LengthLimits(torch.tensor(shortest), torch.tensor(longest))
-    options = BeamOptions(beam, wanted or beam, ranking, with_weights=True)
-    return beam_search(TableSteps(tables), limits, options)
-
-
-def random_tables(seed: int, sentences: int, *, steps: int = 4, coarse: bool = False) -> Tensor:
-    """Normalised; with `coarse` multiples of 1/4 below 0 and some impossible tokens, so that sums are exact and tie."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (sentences, steps, VOCABULARY, VOCABULARY)
-    if not coarse:
-        return (2 * torch.randn(shape, generator=generator)).log_softmax(-1)
-    tables = -torch.randint(1, 9, shape, generator=generator) / 4
-    return tables.masked_fill(torch.rand(shape, generator=generator) < 0.15, -torch.inf)
-
-
-def chain(*steps: dict[int, float]) -> Tensor:
-    """One sentence; the probabilities of a step, whatever came before; everything else is impossible."""
-    table = torch.zeros(1, len(steps), VOCABULARY, VOCABULARY)
-    for number, probabilities in enumerate(steps):
-        for token, probability in probabilities.items():
-            table[0, number, :, token] = probability
-    return table.log()
-
-
-def rescored(table: Tensor, ids: tuple[int, ...]) -> list[float]:
-    """log p of each token and `</s>`, forced. table [steps, V, V]"""
-    pairs = itertools.pairwise((BOS, *ids, EOS))
-    return [float(table[min(step, len(table) - 1), last, token]) for step, (last, token) in enumerate(pairs)]
-
-
-class Whole(NamedTuple):
-    """One entry of a list made by plain Python; sorts best first."""
-
-    is_cut: bool
-    minus_rank: float
-    length: int
-    place: int  # among the closed ones of this length
-    ids: tuple[int, ...]
-
-
-def enumerate_all(table: Tensor, shortest: int, longest: int, ranking: Ranking) -> dict[tuple[int, ...], float]:
-    """The rank of every possible sequence."""
-    ranks = {}
-    for length in range(shortest, longest + 1):
-        for ids in itertools.product((UNK, A, B), repeat=length):
-            log_prob = math.fsum(rescored(table, ids))
-            if log_prob > -math.inf:
-                ranks[ids] = ranking.rank(torch.tensor(log_prob, dtype=torch.float64), length + 1).item()
-    return ranks
-
-
-def plain_search(table: Tensor, beam: int, shortest: int, longest: int, ranking: Ranking) -> list[tuple[int, ...]]:
-    """Beam search in plain Python that goes on as long as one of the best goes on: ids, best first."""
-    finished: list[Whole] = []
-    front: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
-    for length in range(longest + 1):
-        row = table[min(length, len(table) - 1)].tolist()
-        candidates = []  # (-log p, parent, token); PAD and BOS are never produced
-        for parent, (log_prob, ids) in enumerate(front):
-            for token in (UNK, EOS, A, B):
-                total = log_prob + row[ids[-1] if ids else BOS][token]
-                if total > -math.inf and not (token == EOS and length < shortest):
-                    candidates.append((-total, parent, token))
-        candidates.sort()
-        ending = {parent for _, parent, token in candidates[:beam] if token == EOS}
-        for minus, parent, token in sorted(candidates, key=lambda candidate: candidate[1]):
-            if token == EOS and (parent in ending or length == longest):
-                rank = ranking.rank(torch.tensor(-minus, dtype=torch.float64), length + 1).item()
-                finished.append(Whole(parent not in ending, -rank, length, parent, front[parent][1]))
-        if all(token == EOS for _, _, token in candidates[:beam]):
-            break
-        going_on = [candidate for candidate in candidates if candidate[2] != EOS][:beam]
-        front = [(-minus, (*front[parent][1], token)) for minus, parent, token in going_on]
-    return [whole.ids for whole in sorted(finished)]
-
-
-def ids_of(hypotheses: list[Hypothesis]) -> list[tuple[int, ...]]:
-    return [hypothesis.ids for hypothesis in hypotheses]
 
 
 def test_greedy_takes_the_best_token_and_a_wider_beam_the_better_sentence() -> None:
@@ -343,7 +232,7 @@ def test_what_is_reported_belongs_to_the_hypothesis(seed: int) -> None:
 
 
 def test_weights_are_left_out_on_demand() -> None:
-    limits = LengthLimits(torch.tensor([0]), torch.tensor([3]))
+    limits = Limits(torch.tensor([0]), torch.tensor([3]))
     options = BeamOptions(2, 2, BY_LOG_PROB, with_weights=False)
     [hypotheses] = beam_search(TableSteps(random_tables(1, 1)), limits, options)
     assert [hypothesis.weights for hypothesis in hypotheses] == [None, None]
@@ -360,7 +249,7 @@ def rows_of_each_step(tables: Tensor, longest: list[int], options: BeamOptions) 
         def keep(self, sentences: Tensor) -> "Counting":
             return Counting(self.log_probs[sentences])
 
-    limits = LengthLimits(torch.zeros(len(longest), dtype=torch.int64), torch.tensor(longest))
+    limits = Limits(torch.zeros(len(longest), dtype=torch.int64), torch.tensor(longest))
     beam_search(Counting(tables), limits, options)
     return rows
 

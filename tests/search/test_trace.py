@@ -16,7 +16,6 @@ def two_steps() -> list[Step]:
         sentences=torch.tensor([0, 1]),
         endings=Endings(
             eos_log_probs=torch.tensor([[-0.5], [-3.0]]),
-            log_probs=double([[-0.5], [-3.0]]),
             ranks=double([[-0.5], [NONE]]),
             is_finished=torch.tensor([[True], [False]]),
         ),
@@ -29,7 +28,6 @@ def two_steps() -> list[Step]:
         sentences=torch.tensor([1]),
         endings=Endings(
             eos_log_probs=torch.tensor([[-2.0, -0.25]]),
-            log_probs=double([[-2.25, -1.0]]),
             ranks=double([[-2.25, -1.0]]),
             is_finished=torch.tensor([[True, False]]),
         ),

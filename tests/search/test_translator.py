@@ -14,7 +14,8 @@ from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
-from nmt_attn.search.translator import Translation, Translator, greatest_lengths
+from nmt_attn.search.request import Request, greatest_lengths
+from nmt_attn.search.translator import Translation, Translator
 from nmt_attn.types import EOS
 
 SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht", "das Haus"]
@@ -213,6 +214,48 @@ def test_the_greatest_length_depends_on_the_source() -> None:
     factor = SearchConfig(max_length_factor=1.5)
     assert greatest_lengths(sources, factor).tolist() == [11, 17, 40]  # 1.5 x + 10
     assert greatest_lengths(sources, factor.model_copy(update={"max_length": 15})).tolist() == [11, 15, 15]
+
+
+def test_the_least_length_depends_on_the_source_and_gives_way_to_the_greatest() -> None:
+    config = SearchConfig(min_length=3, min_length_factor=0.5, max_length_factor=0.5, max_length=12)
+    limits = Request(config, nbest=1, with_alignments=False).limits(torch.tensor([1, 9, 50]))
+    assert limits.longest.tolist() == [10, 12, 12]  # 0.5 x + 10
+    assert limits.shortest.tolist() == [3, 4, 12]  # 25, but for the greatest
+
+
+def test_search_keys_change_what_is_written(tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    overrides = ["search.min_length=4", "search.max_length=6", "search.no_repeat_ngram=1", "search.forbid_unknown=true"]
+    for translation in Translator.load(tmp_path, overrides=overrides).translate(["die Katze", "Haus"], nbest=3):
+        for hypothesis in translation.hypotheses:
+            assert 4 <= len(hypothesis.pieces) <= 6
+            assert len(set(hypothesis.pieces)) == len(hypothesis.pieces)
+            assert "<unk>" not in hypothesis.pieces
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.tie=all", r"--set: expected a key of search, such as search\.min_length=3, got 'model\.tie=all'"),
+        ("search.beem=2", r"search\.beem: .*did you mean 'beam'"),
+        ("search.repetition_penalty=0.5", r"search\.repetition_penalty: .* got 0\.5"),
+    ],
+)
+def test_wrong_keys_of_search_are_refused(tmp_path: Path, override: str, message: str) -> None:
+    save(tmp_path, make_codecs("word"))
+    with pytest.raises(ConfigError, match=message):
+        Translator.load(tmp_path, overrides=[override])
+
+
+def test_coverage_ranks_by_the_alignment(tmp_path: Path) -> None:
+    """Word tokens: the weights are the attention's own."""
+    search = SearchConfig(beam=4, coverage_penalty=0.7, length_penalty="none", max_length=5)
+    for translation in make_translator(search=search).translate(["die Katze sieht", "das Haus"], nbest=4):
+        for hypothesis in translation.hypotheses:
+            assert hypothesis.alignment is not None
+            sums = hypothesis.alignment.weights[:, :-1].sum(0)
+            expected = hypothesis.log_prob + 0.7 * float(sums.clamp(max=1).log().sum())
+            assert hypothesis.rank == pytest.approx(expected, abs=1e-4)
 
 
 def test_alignments_of_a_model_without_attention_are_refused() -> None:
