@@ -209,8 +209,7 @@ class Trainer:
     def _loss(self, batch: Batch) -> Loss:
         with autocast(self.device, self.dtype):
             readouts, _ = self.model(batch)
-        smoothing = self.config.label_smoothing if self.model.training else 0.0
-        return token_loss(readouts, self.model.output, batch.tgt_out, smoothing, self.dtype)
+        return token_loss(readouts, self.model.output, batch.tgt_out, self.config.label_smoothing, self.dtype)
 
     def _validation_is_due(self) -> bool:
         if self.config.validate_updates is None:

@@ -293,17 +293,18 @@ def test_training_stops_after_so_many_validations_without_a_gain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patience", "halvings"),
+    ("patience", "values", "halvings"),
     [
-        (0, [0, 0, 1, 2, 2, 3]),  # validations: gain, miss, miss, gain, miss: each miss cuts the next epoch's rate
-        (1, [0, 0, 0, 1, 1, 1]),  # two misses in a row cut it once
+        (0, [5, 4, 5, 6, 6, 6], [0, 0, 1, 2, 2, 3]),  # gain, miss, miss, gain, miss: each miss cuts the next epoch's
+        (1, [5, 4, 5, 6, 6, 6], [0, 0, 0, 1, 1, 1]),  # two misses in a row cut it once
+        (1, [5, 4, 6, 5, 5, 5], [0, 0, 0, 0, 0, 1]),  # a gain between two misses forgives the first
     ],
 )
-def test_plateau_cuts_the_rate_when_validation_stands_still(patience: int, halvings: list[int]) -> None:
-    values = iter([5.0, 4.0, 5.0, 6.0, 6.0, 6.0]).__next__
-    session = start(
-        epochs=6, bleu=values, metric="bleu", schedule="plateau", decay_patience=patience, learning_rate=0.8
-    )
+def test_plateau_cuts_the_rate_when_validation_stands_still(
+    patience: int, values: list[float], halvings: list[int]
+) -> None:
+    plateau = {"schedule": "plateau", "decay_patience": patience, "learning_rate": 0.8}
+    session = start(epochs=6, bleu=iter(values).__next__, metric="bleu", **plateau)
     session.run()
     assert rates(session)[::EPOCH] == pytest.approx([0.8 / 2**cuts for cuts in halvings])
 
