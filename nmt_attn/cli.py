@@ -70,6 +70,13 @@ def translate(
         Path | None, typer.Option(help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh.")
     ] = None,
     nbest: Annotated[int | None, typer.Option(help="Write the N best as `line ||| text ||| log p ||| rank`.")] = None,
+    replace_unknown: Annotated[
+        bool, typer.Option("--replace-unknown", help="Write for <unk> the source word that was looked at most.")
+    ] = False,
+    dictionary: Annotated[
+        Path | None,
+        typer.Option(help="Lines `source word TAB translation`: write the translation of that source word instead."),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Sentences decoded together.")] = None,
     device: Device = "auto",
     overrides: Annotated[
@@ -90,9 +97,11 @@ def translate(
             reference=reference,
             alignments=alignments,
             nbest=nbest,
+            overrides=tuple(overrides or ()),
+            replace_unknown=replace_unknown,
+            dictionary=dictionary,
             batch_size=batch_size,
             device=device,
-            overrides=tuple(overrides or ()),
         )
     )
 

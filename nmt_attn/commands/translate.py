@@ -24,6 +24,7 @@ from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
 from nmt_attn.search.translator import WINDOW_LINES, Translation, Translator
+from nmt_attn.search.unknown import UnknownWords, read_dictionary
 
 EOS_POLICY: EosPolicy = "kept"
 LINK_THRESHOLD = 0.0
@@ -33,16 +34,28 @@ LINK_THRESHOLD = 0.0
 class TranslateOptions:
     """The command's options. None: the newest run, standard input and output, the configuration's numbers."""
 
+    # where from and where to
     model: Path | None = None
-    beam: int | None = None
     input: Path | None = None
     output: Path | None = None
     reference: Path | None = None
     alignments: Path | None = None
+    # how to search
+    beam: int | None = None
     nbest: int | None = None  # None: the best translation alone, without numbers
+    overrides: tuple[str, ...] = ()  # search.key=value
+    # what becomes of `<unk>`
+    replace_unknown: bool = False
+    dictionary: Path | None = None  # means `replace_unknown` too
+    # on what
     batch_size: int | None = None
     device: str = "auto"
-    overrides: tuple[str, ...] = ()  # search.key=value
+
+    def unknown_words(self) -> UnknownWords | None:
+        """How they are replaced; None if they stay. Raises DataError for a dictionary that cannot be read."""
+        if self.dictionary is not None:
+            return UnknownWords(read_dictionary(self.dictionary))
+        return UnknownWords() if self.replace_unknown else None
 
 
 @dataclass
@@ -84,6 +97,7 @@ def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
     options = replace(options, input=or_standard(options.input), output=or_standard(options.output))
     references = _check_inputs(options)
+    unknown = options.unknown_words()
     folder = find_model(options.model)
     translator = Translator.load(folder, choose_device(options.device), options.overrides)
     request = translator.request(
@@ -91,6 +105,7 @@ def translate(options: TranslateOptions) -> None:
         nbest=1 if options.nbest is None else options.nbest,
         with_alignments=options.alignments is not None,
         batch_sentences=options.batch_size,
+        unknown=unknown,
     )
     texts: list[str] = []
     with _open_outputs(options) as outputs, _bar(options) as bar:

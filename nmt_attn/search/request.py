@@ -9,6 +9,7 @@ from nmt_attn.config import SearchConfig
 from nmt_attn.search.beam import BeamOptions, Limits
 from nmt_attn.search.constraints import Constraints
 from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.unknown import UnknownWords
 
 SPARE_TOKENS = 10
 """What `search.max_length_factor` allows a translation beyond its multiple of the source."""
@@ -20,6 +21,7 @@ class Request(NamedTuple):
     search: SearchConfig
     nbest: int
     with_alignments: bool
+    unknown: UnknownWords | None = None  # None: `<unk>` stays
 
     def limits(self, source_tokens: Tensor) -> Limits:
         """Those of sentences of so many source tokens [B] int64."""
@@ -33,7 +35,7 @@ class Request(NamedTuple):
             beam=search.beam,
             wanted=1 if self.nbest == 1 else search.beam,  # some may have the same text
             ranking=RANKINGS[search.length_penalty](search.alpha),
-            with_weights=self.with_alignments,
+            with_weights=self.with_alignments or self.unknown is not None,
             constraints=Constraints(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),
             coverage_penalty=search.coverage_penalty,
         )

@@ -26,6 +26,8 @@ from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
 from nmt_attn.search.beam import StepResult, beam_search
 from nmt_attn.search.request import Request
 from nmt_attn.search.trace import Hypothesis
+from nmt_attn.search.unknown import UnknownWords
+from nmt_attn.types import UNK
 
 BEST, VOCABULARY = "best", "vocab"
 """Folders: the best model inside a run; the codecs inside a model."""
@@ -131,6 +133,7 @@ class Translator:
         nbest: int = 1,
         with_alignments: bool | None = None,
         batch_sentences: int | None = None,
+        unknown: UnknownWords | None = None,
         window_lines: int = WINDOW_LINES,
     ) -> Iterator[Translation]:
         """One translation for each line (without its `\n`), in order, a window at a time.
@@ -140,15 +143,25 @@ class Translator:
         """
         if with_alignments is None:
             with_alignments = self.model.has_attention
-        request = self.request(beam=beam, nbest=nbest, with_alignments=with_alignments, batch_sentences=batch_sentences)
+        request = self.request(
+            beam=beam, nbest=nbest, with_alignments=with_alignments, batch_sentences=batch_sentences, unknown=unknown
+        )
         remaining = iter(lines)
         windows = iter(lambda: list(islice(remaining, window_lines)), [])
         return (translation for window in windows for translation in self.translate_window(window, request))
 
-    def request(self, *, beam: int | None, nbest: int, with_alignments: bool, batch_sentences: int | None) -> Request:
+    def request(
+        self,
+        *,
+        beam: int | None,
+        nbest: int,
+        with_alignments: bool,
+        batch_sentences: int | None,
+        unknown: UnknownWords | None = None,
+    ) -> Request:
         """What `translate_window` shall do; `beam` and `batch_sentences` are those of the configuration if None.
 
-        Raises ConfigError if this model or this search cannot give it.
+        With `unknown` no `<unk>` is left in the text. Raises ConfigError if this model or this search cannot give it.
         """
         given = {"beam": beam, "batch_sentences": batch_sentences}
         search = self.search.model_copy(update={key: value for key, value in given.items() if value is not None})
@@ -157,9 +170,12 @@ class Translator:
                 raise ConfigError(f"{key}: expected at least 1, got {getattr(search, key)}")
         if not 1 <= nbest <= search.beam:
             raise ConfigError(f"nbest: expected 1 to the beam's width, {search.beam}, got {nbest}")
-        if with_alignments and not self.model.has_attention:
-            raise ConfigError(f"alignments: expected a model with attention, got {self.name} (attention.score: none)")
-        return Request(search, nbest, with_alignments)
+        if unknown is not None and search.forbid_unknown:
+            raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
+        for key, is_asked in {"alignments": with_alignments, "unknown words": unknown is not None}.items():
+            if is_asked and not self.model.has_attention:
+                raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
+        return Request(search, nbest, with_alignments, unknown)
 
     def translate_window(
         self, lines: Sequence[str], request: Request, progress: Callable[[int], object] = lambda lines: None
@@ -194,25 +210,35 @@ class Translator:
     def _read(self, line: str, hypotheses: list[Hypothesis], request: Request) -> tuple[TranslatedHypothesis, ...]:
         by_text: dict[str, TranslatedHypothesis] = {}
         for hypothesis in hypotheses:
-            text = self.codecs.target.decode(hypothesis.ids)
-            if text not in by_text and len(by_text) < request.nbest:
-                by_text[text] = TranslatedHypothesis(
-                    text=text,
-                    pieces=tuple(self.codecs.target.output_pieces(hypothesis.ids)),
-                    is_finished=hypothesis.is_finished,
-                    log_prob=hypothesis.log_prob,
-                    rank=hypothesis.rank,
-                    token_log_probs=hypothesis.token_log_probs,
-                    alignment=self._align(line, hypothesis),
-                )
+            if len(by_text) < request.nbest:
+                found = self._read_one(line, hypothesis, request)
+                by_text.setdefault(found.text, found)
         return tuple(by_text.values())
 
-    def _align(self, line: str, hypothesis: Hypothesis) -> WordAlignment | None:
-        if hypothesis.weights is None:
-            return None
+    def _read_one(self, line: str, hypothesis: Hypothesis, request: Request) -> TranslatedHypothesis:
+        pieces = self.codecs.target.output_pieces(hypothesis.ids)
+        text = self.codecs.target.tokenizer.decode(pieces)
+        is_mended = request.unknown is not None and UNK in hypothesis.ids
+        alignment = self._align(line, pieces, hypothesis) if request.with_alignments or is_mended else None
+        if request.unknown is not None and alignment is not None and is_mended:
+            words = self.codecs.target.tokenizer.word_indices(pieces)
+            places = {word for word, token in zip(words, hypothesis.ids, strict=True) if token == UNK}
+            alignment = request.unknown.replace(line, alignment, places)
+            text = " ".join(alignment.target)
+        return TranslatedHypothesis(
+            text=text,
+            pieces=tuple(pieces),
+            is_finished=hypothesis.is_finished,
+            log_prob=hypothesis.log_prob,
+            rank=hypothesis.rank,
+            token_log_probs=hypothesis.token_log_probs,
+            alignment=alignment if request.with_alignments else None,
+        )
+
+    def _align(self, line: str, target_pieces: Sequence[str], hypothesis: Hypothesis) -> WordAlignment:
+        assert hypothesis.weights is not None, "asked for in the request"
         source, target = self.codecs.source.tokenizer, self.codecs.target.tokenizer
         source_pieces = source.encode(line)
-        target_pieces = self.codecs.target.output_pieces(hypothesis.ids)
         return merge_pieces(
             hypothesis.weights[:, : len(source_pieces) + 1],
             Words(tuple(source.words(line)), source.word_indices(source_pieces)),

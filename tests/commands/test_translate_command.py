@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import torch
 
 from nmt_attn.commands.translate import TranslateOptions, translate
 from nmt_attn.config import Config
+from nmt_attn.config_file import load_config
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
-from nmt_attn.model.store import model_from_config, save_model
+from nmt_attn.model.store import load_model, model_from_config, save_model
+from nmt_attn.types import UNK
 
 SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht"]
 TARGET_TEXT = ["the dog sees the cat", "the cat does not see the house"]
@@ -136,6 +139,35 @@ def test_notes_say_what_was_cut_and_what_could_not_be_read(run: Path, capfd: pyt
     assert re.search(r"cut at the greatest length .*: 1\n", captured.err)
 
 
+def test_unknown_words_are_replaced_by_those_of_the_source_or_of_a_dictionary(
+    run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    favour_unknown(run / "best")
+    Path("source.txt").write_text("Xaver\n", encoding="utf-8")
+    Path("words.tsv").write_text("Xaver\tXavier the Great\n", encoding="utf-8")
+    written = []
+    for options in (
+        TranslateOptions(),
+        TranslateOptions(replace_unknown=True, alignments=Path("a.jsonl")),
+        TranslateOptions(dictionary=Path("words.tsv")),
+    ):
+        translate(replace(options, model=run, beam=1, input=Path("source.txt")))
+        written.append(capfd.readouterr().out.strip())
+    assert set(written[0].split()) == {"<unk>"}
+    assert written[1] == written[0].replace("<unk>", "Xaver")
+    assert written[2] == written[0].replace("<unk>", "Xavier the Great")
+    record = json.loads(Path("a.jsonl").read_text(encoding="utf-8"))
+    assert record["target"] == [*written[1].split(), "</s>"]
+
+
+def favour_unknown(folder: Path) -> None:
+    """The model writes `<unk>` and nothing else."""
+    model = load_model(folder)
+    with torch.no_grad():
+        model.output.bias[UNK] = 50.0
+    save_model(model, load_config(folder / "config.yaml", []), folder)
+
+
 MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
     (TranslateOptions(model=Path("nowhere")), CheckpointError, r"nowhere: expected a run or a model folder"),
     (TranslateOptions(input=Path("none.txt")), DataError, r"none\.txt: expected a readable file, got no such file"),
@@ -151,6 +183,17 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
     (TranslateOptions(beam=2, nbest=3), ConfigError, r"nbest: expected 1 to the beam's width, 2, got 3"),
     (TranslateOptions(nbest=0), ConfigError, r"nbest: .* got 0"),
     (TranslateOptions(beam=0), ConfigError, r"beam: expected at least 1, got 0"),
+    (TranslateOptions(dictionary=Path("none.tsv")), DataError, r"none\.tsv: expected a readable file"),
+    (
+        TranslateOptions(overrides=("model.tie=all",)),
+        ConfigError,
+        r"--set: expected a key of search, .*'model\.tie=all'",
+    ),
+    (
+        TranslateOptions(replace_unknown=True, overrides=("search.forbid_unknown=true",)),
+        ConfigError,
+        r"search\.forbid_unknown: expected false where unknown words are replaced, got true",
+    ),
     (TranslateOptions(batch_size=-1), ConfigError, r"batch_sentences: expected at least 1, got -1"),
 ]
 
@@ -176,6 +219,8 @@ def test_alignments_without_attention_are_refused(run: Path) -> None:
     plain = save_run(Path("runs/plain"), score="none")
     with pytest.raises(ConfigError, match=r"alignments: expected a model with attention, got runs/plain/best"):
         translate(TranslateOptions(model=plain, alignments=Path("a.jsonl")))
+    with pytest.raises(ConfigError, match=r"unknown words: expected a model with attention, got runs/plain/best"):
+        translate(TranslateOptions(model=plain, replace_unknown=True))
 
 
 def test_references_of_another_number_are_refused_before_translating(run: Path) -> None:

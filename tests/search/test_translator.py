@@ -16,7 +16,8 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.search.request import Request, greatest_lengths
 from nmt_attn.search.translator import Translation, Translator
-from nmt_attn.types import EOS
+from nmt_attn.search.unknown import UnknownWords
+from nmt_attn.types import EOS, UNK
 
 SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht", "das Haus"]
 TARGET_TEXT = ["the dog sees the cat", "the cat does not see the house", "the house"]
@@ -172,6 +173,47 @@ def test_every_hypothesis_has_a_row_for_each_of_its_words(model: str, tokenizer:
             assert len(hypothesis.token_log_probs) == len(hypothesis.pieces) + 1
             if model != "local":  # not renormalised
                 torch.testing.assert_close(hypothesis.alignment.weights.sum(1), torch.ones(words[0] + 1))
+
+
+@pytest.mark.parametrize("model", ["bahdanau", "luong"])
+@pytest.mark.parametrize("tokenizer", ["word", "char"])
+def test_unknown_words_come_from_where_the_alignment_looks(model: str, tokenizer: str) -> None:
+    """The second model reads the source from right to left. Raw words: no `<unk>` of the source's vocabulary."""
+    translator = make_translator(model, tokenizer, SEARCH.model_copy(update={"max_length": 9}))
+    with torch.no_grad():
+        translator.model.output.bias[UNK] += 12.0
+    lines = ["Die Xanthippe SIEHT", "das Haus"]
+    plain = list(translator.translate(lines, nbest=3))
+    mended = list(translator.translate(lines, nbest=3, unknown=UnknownWords()))
+    changed = 0
+    for before, after in zip(plain, mended, strict=True):
+        source = before.source.split()
+        assert "<unk>" not in after.text
+        by_log_prob = {hypothesis.log_prob: hypothesis for hypothesis in before.hypotheses}
+        assert after.log_prob == before.log_prob
+        for hypothesis in after.hypotheses:
+            old = by_log_prob.get(hypothesis.log_prob)
+            if old is None:  # others have become equal
+                continue
+            assert old.alignment is not None
+            assert hypothesis.alignment is not None
+            looks = old.alignment.weights[:-1, :-1].argmax(1).tolist()
+            expected = [
+                source[place] if "<unk>" in word else word
+                for word, place in zip(old.alignment.target, looks, strict=True)
+            ]
+            assert hypothesis.text.split() == list(hypothesis.alignment.target) == expected
+            changed += expected != old.text.split()
+    assert changed > 1
+
+
+def test_alignments_need_not_be_asked_for_to_replace_unknown_words() -> None:
+    translator = make_translator()
+    with torch.no_grad():
+        translator.model.output.bias[UNK] += 50.0
+    [translation] = translator.translate(["Xaver"], unknown=UnknownWords(), with_alignments=False)
+    assert set(translation.text.split()) == {"Xaver"}
+    assert translation.alignment is None
 
 
 def test_alignments_are_left_out_on_demand() -> None:
