@@ -1,0 +1,300 @@
+"""Measures what one look at the source costs: every score in every window, against S and the size of the states.
+
+    python scripts/attention_cost.py             a minute on one core; writes docs/attention-cost.md and .png
+    python scripts/attention_cost.py --quick --output FILE.md      seconds, for a first look
+
+Time is the processor time of one thread, the median of repeated looks at one batch of sentences that all have the
+length S. Memory is what a look newly takes, in bytes, counted operation by operation, so it has no spread.
+"""
+
+import argparse
+import datetime
+import functools
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from nmt_attn.evaluation.pictures import drawing, save_figure
+from nmt_attn.files import write_text
+from nmt_attn.model.attention import Attention
+from nmt_attn.model.scores import SCORES, ScoreSizes
+from nmt_attn.model.state import Memory, Weights
+from nmt_attn.model.windows import WINDOWS, WindowSizes
+
+HEAD = """
+# What attention costs
+
+<!-- made by scripts/attention_cost.py -->
+
+Measured on {date}: {machine}.
+
+One look at the source for each of {sentences} sentences of S positions at once: score, softmax, context. States have
+d numbers. The keys, computed once per sentence, are left out. Processor time, medians, in ms; memory newly taken.
+
+![time of one step against S and d]({picture})
+"""
+
+DENSE = """
+One thing does grow with S in a local window: the row of weights that alignments are made of has S numbers, nearly all
+of them 0. It is made when search asks for it (`Weights.dense`) and is not in the figures above:
+"""
+
+SENTENCES = 8
+HALF_WIDTH = 10
+FITTED = 3
+"""Points at the large end that the growth is fitted to."""
+
+
+class Plan(NamedTuple):
+    """What is measured."""
+
+    lengths: tuple[int, ...]  # S, at state size `size`
+    sizes: tuple[int, ...]  # d, at length `length`
+    length: int
+    size: int
+    repeats: int
+
+
+FULL = Plan((10, 25, 50, 100, 200, 400, 800, 1600), (64, 128, 256, 512, 1024), length=400, size=256, repeats=41)
+QUICK = Plan((10, 100, 200, 400), (16, 32, 64), length=50, size=32, repeats=5)
+
+
+class Cost(NamedTuple):
+    """Of one look."""
+
+    seconds: float
+    bytes: int
+
+
+class Curves(NamedTuple):
+    """A score in a window: the cost of one step over the lengths, and over the sizes; of its dense row; of its keys."""
+
+    score: str
+    window: str
+    by_length: list[Cost]
+    by_size: list[Cost]
+    dense_by_length: list[Cost]
+    keys_by_size: list[Cost]
+
+
+class Allocations(TorchDispatchMode):
+    """Adds up the bytes of every new tensor; views of what was there are free."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = {_storage(part) for part in tree_leaves((args, kwargs)) if isinstance(part, Tensor)}
+        new = {_storage(part): part for part in tree_leaves(result) if isinstance(part, Tensor)}
+        self.bytes += sum(part.untyped_storage().nbytes() for key, part in new.items() if key not in given)
+        return result
+
+
+def main() -> None:
+    """Measures, writes the page and the picture beside it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes, few repeats")
+    default = Path(__file__).parents[1] / "docs" / "attention-cost.md"
+    parser.add_argument("--output", type=Path, default=default, help="default: docs/attention-cost.md")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    plan = QUICK if arguments.quick else FULL
+    with torch.no_grad():
+        curves = [measure(score, window, plan) for window in WINDOWS for score in SCORES]
+    picture = arguments.output.with_suffix(".png")
+    draw(curves, plan, picture)
+    write_text(arguments.output, page(curves, plan, picture.name))
+
+
+def measure(score: str, window: str, plan: Plan) -> Curves:
+    """One score in one window over the whole plan."""
+    positions, by_length, dense = max(*plan.lengths, plan.length), [], []
+    for length in plan.lengths:
+        attention, look = _look(score, window, plan.size, length, positions)
+        by_length.append(cost(look, plan.repeats))
+        weights: Weights = look()[1]
+        dense.append(cost(weights.dense, plan.repeats))
+    by_size, keys = [], []
+    for size in plan.sizes:
+        attention, look = _look(score, window, size, plan.length, positions)
+        by_size.append(cost(look, plan.repeats))
+        project = functools.partial(attention.project_keys, torch.randn(SENTENCES, plan.length, size))
+        keys.append(cost(project, plan.repeats))
+    return Curves(score, window, by_length, by_size, dense, keys)
+
+
+def cost(action: Callable[[], object], repeats: int) -> Cost:
+    """Median time and bytes of `action`."""
+    times = []
+    for _ in range(repeats + 3):
+        started = time.thread_time()
+        action()
+        times.append(time.thread_time() - started)
+    with Allocations() as allocations:
+        action()
+    return Cost(statistics.median(times[3:]), allocations.bytes)
+
+
+def growth(xs: Sequence[int], values: Sequence[float]) -> float:
+    """The exponent p of value ~ x^p over the large end: the slope in log-log, to two decimals."""
+    return round(float(np.polyfit(np.log(xs[-FITTED:]), np.log(values[-FITTED:]), 1)[0]), 2) + 0.0  # no -0.0
+
+
+def _look(
+    score: str, window: str, size: int, length: int, positions: int
+) -> tuple[Attention, Callable[[], tuple[Tensor, Weights]]]:
+    """The attention, and one step of it: a query for each sentence, keys projected beforehand."""
+    torch.manual_seed(1)
+    score_sizes = ScoreSizes(size, size, size, positions, use_bias=False, project=False, identity_keys=False)
+    window_sizes = WindowSizes(size, size, HALF_WIDTH, HALF_WIDTH / 2, renormalise=False)
+    attention = Attention(SCORES[score](score_sizes), WINDOWS[window](window_sizes), size)
+    for parameter in attention.parameters():
+        nn.init.normal_(parameter, std=size**-0.5)
+    states, lengths = torch.randn(SENTENCES, length, size), torch.full((SENTENCES,), length)
+    mask = torch.ones(SENTENCES, length, dtype=torch.bool)
+    memory = Memory(states, attention.project_keys(states), mask, lengths, lengths, (), ())
+    query, steps = torch.randn(SENTENCES, 1, size), torch.full((SENTENCES, 1), length // 2)
+    return attention, lambda: attention(query, memory, steps)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+FAMILIES = {
+    "#c2571a": ("additive", "normed-additive", "concat"),
+    "#2458a8": ("dot", "scaled-dot", "general", "scaled-general"),
+    "#2f7d4f": ("location",),
+}
+"""Scores of one formula share a colour."""
+
+
+def draw(curves: Sequence[Curves], plan: Plan, path: Path) -> None:
+    """Time of a step over S and over d, a column of two panels for each window."""
+    from matplotlib.figure import Figure
+
+    with drawing("", path):
+        figure = Figure(figsize=(10, 5.6), layout="constrained")
+        panels = figure.subplots(2, len(WINDOWS), sharey=True, sharex="row", squeeze=False)
+        for column, window in enumerate(WINDOWS):
+            panels[0][column].set_title(window, fontsize=10, loc="left")
+            for row, xs in enumerate((plan.lengths, plan.sizes)):
+                axes = panels[row][column]
+                for curve in (curve for curve in curves if curve.window == window):
+                    colour, names = next((key, names) for key, names in FAMILIES.items() if curve.score in names)
+                    seconds = [point.seconds * 1e3 for point in (curve.by_length, curve.by_size)[row]]
+                    label = ", ".join(names) if curve.score == names[0] and row == column == 0 else None
+                    axes.plot(xs, seconds, "o-", color=colour, markersize=3, linewidth=1, label=label)
+                axes.set(xscale="log", yscale="log", xticks=xs, xticklabels=[str(x) for x in xs])
+                axes.set_yticks((0.1, 1, 10), ("0.1", "1", "10"))
+                axes.tick_params(which="both", labelsize=8, bottom=False, left=False)
+                axes.grid(color="#dddddd", linewidth=0.5)
+                axes.set_xlabel((f"S (d = {plan.size})", f"d (S = {plan.length})")[row], fontsize=9)
+                axes.set_ylabel("one step, ms" if column == 0 else "", fontsize=9)
+        figure.legend(loc="outside lower center", ncols=len(FAMILIES), fontsize=8, frameon=False)
+        save_figure(figure, path)
+
+
+def page(curves: Sequence[Curves], plan: Plan, picture: str) -> str:
+    """The page: tables, and what they say about the papers' claims."""
+    additive, local = curves[0], curves[-1]
+    parts = [
+        HEAD.format(date=datetime.date.today(), machine=_machine(), sentences=SENTENCES, picture=picture),
+        _steps_table(curves, plan),
+        _claims(curves, plan),
+        _cost_table("additive, global", "d", plan.sizes, {"keys": additive.keys_by_size, "a step": additive.by_size}),
+        DENSE,
+        _cost_table("local window", "S", plan.lengths, {"its row of weights": local.dense_by_length}),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _claims(curves: Sequence[Curves], plan: Plan) -> str:
+    local = [c for c in curves if c.window != "global" and c.score != "location"]
+    slopes, longest = [growth(plan.lengths, _seconds(c.by_length)) for c in local], max(*plan.lengths, plan.length)
+    keys = growth(plan.sizes, _seconds(curves[0].keys_by_size))
+    additive, dot = (next(c for c in curves if (c.window, c.score) == ("global", name)) for name in ("additive", "dot"))
+    return f"""
+Columns of S have d = {plan.size}, columns of d have S = {plan.length}. S^p and d^p: the power of S or d with which time
+(in the last column memory) grows over the {FITTED} largest values; below them, the cost of calling an operation at all
+hides it.
+
+Beside what the formulas promise:
+
+- *Additive* is a hidden layer for every pair of words, S d^2; with U h_j kept from step to step (Bahdanau et al. 2015,
+  A.1.2) S d. Measured: {_powers(additive, plan)} a step; the keys, once per sentence, d^{keys:.2f}.
+- *Dot* is S d (Luong et al. 2015, 3.1). Measured: {_powers(dot, plan)}. The two grow alike; additive is dearer
+  by a factor, as it takes a tanh for every number of every key. *General* reads keys and states, two matrices where
+  dot reads one; once they outgrow the processor's cache the time jumps, for dot at twice the length.
+- *A local window* is D d, whatever S (Luong et al. 2015, 3.2). Measured with D = {HALF_WIDTH}: S^{min(slopes):.2f} to
+  S^{max(slopes):.2f} in time, and the same number of bytes at every S, as the window is gathered before it is scored.
+- *Location* computes a number for every position that it knows (`attention.max_positions`, here {longest}) in any
+  window: what it costs is not the sentence's length but the longest one's.
+
+Without keeping the keys, every step would pay the first row too:
+"""
+
+
+def _powers(curve: Curves, plan: Plan) -> str:
+    in_s, in_d = growth(plan.lengths, _seconds(curve.by_length)), growth(plan.sizes, _seconds(curve.by_size))
+    return f"S^{in_s:.2f} and d^{in_d:.2f}"
+
+
+def _steps_table(curves: Sequence[Curves], plan: Plan) -> str:
+    few, sizes = ([xs[0], xs[len(xs) // 2], xs[-1]] for xs in (plan.lengths, plan.sizes))
+    head = ["window", "score", *(f"S={s}" for s in few), "S^p", *(f"d={d}" for d in sizes), "d^p"]
+    head += [f"kB, S={few[0]}", f"kB, S={few[-1]}", "S^p"]
+    rows = []
+    for c in curves:
+        lengths, sized = (
+            dict(zip(xs, ys, strict=True)) for xs, ys in ((plan.lengths, c.by_length), (plan.sizes, c.by_size))
+        )
+        kilobytes = [point.bytes / 1e3 for point in c.by_length]
+        row = [c.window, c.score, *(_ms(lengths[s]) for s in few), f"{growth(plan.lengths, _seconds(c.by_length)):.2f}"]
+        row += [*(_ms(sized[d]) for d in sizes), f"{growth(plan.sizes, _seconds(c.by_size)):.2f}"]
+        rows.append([*row, f"{kilobytes[0]:.0f}", f"{kilobytes[-1]:.0f}", f"{growth(plan.lengths, kilobytes):.2f}"])
+    return _table(head, rows)
+
+
+def _cost_table(name: str, letter: str, xs: Sequence[int], rows: dict[str, list[Cost]]) -> str:
+    body = [[f"{row}, ms", *(_ms(point) for point in points)] for row, points in rows.items()]
+    body += [[f"{row}, kB", *(f"{point.bytes / 1e3:.1f}" for point in points)] for row, points in rows.items()]
+    return _table([name, *(f"{letter}={x}" for x in xs)], body)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _ms(point: Cost) -> str:
+    return f"{point.seconds * 1e3:.3f}"
+
+
+def _seconds(points: Sequence[Cost]) -> list[float]:
+    return [point.seconds for point in points]
+
+
+def _machine() -> str:
+    """The processor's name, and torch's version."""
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().split("\n") if line.startswith("model name")] if info.exists() else []
+    processor = names[0].partition(":")[2].strip() if names else platform.machine()
+    return f"{processor}, one thread, torch {torch.__version__.partition('+')[0]}, float32"
+
+
+if __name__ == "__main__":
+    main()
