@@ -59,7 +59,14 @@ def train(
 
 @app.command(epilog="Example: nmt-attn translate --beam 5 --alignments out.jsonl < input.txt > output.txt")
 def translate(
-    model: Model = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a run, or of a model. Repeatable: they search as one. Default: the newest run."),
+    ] = None,
+    ensemble: Annotated[
+        Literal["linear", "log-linear"] | None,
+        typer.Option(help="Of several models: the mean of p, or of log p. Default: linear."),
+    ] = None,
     beam: Beam = None,
     input_file: Annotated[
         Path | None, typer.Option("--input", help="Text, one sentence a line (.gz too). Default: standard input.")
@@ -90,12 +97,13 @@ def translate(
 
     run(
         TranslateOptions(
-            model=model,
-            beam=beam,
+            models=tuple(model or ()),
             input=input_file,
             output=output,
             reference=reference,
             alignments=alignments,
+            ensemble=ensemble,
+            beam=beam,
             nbest=nbest,
             overrides=tuple(overrides or ()),
             replace_unknown=replace_unknown,

@@ -17,12 +17,13 @@ from nmt_attn.commands.runs import find_model
 from nmt_attn.commands.streams import check_readable, count_lines, or_standard, read_windows, writing
 from nmt_attn.config import EvaluateConfig
 from nmt_attn.config_file import load_config
-from nmt_attn.errors import DataError
+from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import read_lines
 from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
+from nmt_attn.search.ensemble import Combination, EnsembleTranslator
 from nmt_attn.search.translator import WINDOW_LINES, Translation, Translator
 from nmt_attn.search.unknown import UnknownWords, read_dictionary
 
@@ -35,12 +36,13 @@ class TranslateOptions:
     """The command's options. None: the newest run, standard input and output, the configuration's numbers."""
 
     # where from and where to
-    model: Path | None = None
+    models: tuple[Path, ...] = ()  # several search as one
     input: Path | None = None
     output: Path | None = None
     reference: Path | None = None
     alignments: Path | None = None
     # how to search
+    ensemble: Combination | None = None  # None: linear
     beam: int | None = None
     nbest: int | None = None  # None: the best translation alone, without numbers
     overrides: tuple[str, ...] = ()  # search.key=value
@@ -98,8 +100,8 @@ def translate(options: TranslateOptions) -> None:
     options = replace(options, input=or_standard(options.input), output=or_standard(options.output))
     references = _check_inputs(options)
     unknown = options.unknown_words()
-    folder = find_model(options.model)
-    translator = Translator.load(folder, choose_device(options.device), options.overrides)
+    folders = [find_model(model) for model in options.models or (None,)]
+    translator = _load(folders, options)
     request = translator.request(
         beam=options.beam,
         nbest=1 if options.nbest is None else options.nbest,
@@ -121,7 +123,14 @@ def translate(options: TranslateOptions) -> None:
                 texts += [translation.text for translation in translations]
     _say(notes)
     if references is not None:
-        _say_score(texts, references, load_config(folder / CONFIG, []).evaluate, options)
+        _say_score(texts, references, load_config(folders[0] / CONFIG, []).evaluate, options)
+
+
+def _load(folders: Sequence[Path], options: TranslateOptions) -> Translator:
+    if options.ensemble is not None and len(folders) == 1:
+        raise ConfigError("--ensemble: expected two models or more (--model A --model B), got 1")
+    members = [Translator.load(folder, choose_device(options.device), options.overrides) for folder in folders]
+    return EnsembleTranslator(members, options.ensemble or "linear") if len(members) > 1 else members[0]
 
 
 @contextmanager

@@ -5,10 +5,9 @@ does not depend on the lines around it. A blank line becomes an empty translatio
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,11 +18,11 @@ from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.state import DecoderState, Memory, select_rows
 from nmt_attn.model.store import CONFIG, WEIGHTS, load_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
-from nmt_attn.search.beam import StepResult, beam_search
+from nmt_attn.search.beam import StepFunction, beam_search
+from nmt_attn.search.model_steps import ModelSteps
 from nmt_attn.search.request import Request
 from nmt_attn.search.trace import Hypothesis
 from nmt_attn.search.unknown import UnknownWords
@@ -76,30 +75,6 @@ class Translation(NamedTuple):
         return self.hypotheses[0].alignment
 
 
-@dataclass(frozen=True)
-class ModelSteps:
-    """The model as search sees it (`beam.StepFunction`)."""
-
-    model: Seq2Seq
-    memory: Memory
-
-    def start(self) -> DecoderState:
-        """The decoder's state before the first token."""
-        return self.model.start(self.memory)
-
-    def step(self, last_ids: Tensor, state: DecoderState) -> StepResult[DecoderState]:
-        """One step of all hypotheses; the memory keeps one row a sentence."""
-        return StepResult(*self.model.step(last_ids, state, self.memory))
-
-    def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
-        """These rows of the state."""
-        return select_rows(state, rows)
-
-    def keep(self, sentences: Tensor) -> "ModelSteps":
-        """These sentences alone."""
-        return ModelSteps(self.model, select_rows(self.memory, sentences))
-
-
 class Translator:
     """A model, in evaluation mode and on its device, with the codecs of its languages. `name` is for errors."""
 
@@ -125,6 +100,15 @@ class Translator:
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
         return cls(model.to(device or choose_device("auto")), codecs, search, str(folder))
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether there are alignments."""
+        return self.model.has_attention
+
+    def steps(self, src_ids: Tensor, src_lengths: Tensor) -> StepFunction[Any]:
+        """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted."""
+        return ModelSteps(self.model, self.model.encode(src_ids, src_lengths))
+
     def translate(
         self,
         lines: Iterable[str],
@@ -142,7 +126,7 @@ class Translator:
         whose errors come before the first line is read.
         """
         if with_alignments is None:
-            with_alignments = self.model.has_attention
+            with_alignments = self.has_attention
         request = self.request(
             beam=beam, nbest=nbest, with_alignments=with_alignments, batch_sentences=batch_sentences, unknown=unknown
         )
@@ -173,7 +157,7 @@ class Translator:
         if unknown is not None and search.forbid_unknown:
             raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
         for key, is_asked in {"alignments": with_alignments, "unknown words": unknown is not None}.items():
-            if is_asked and not self.model.has_attention:
+            if is_asked and not self.has_attention:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
         return Request(search, nbest, with_alignments, unknown)
 
@@ -202,10 +186,8 @@ class Translator:
     def _search(self, ids: Sequence[Sequence[int]], request: Request) -> list[list[Hypothesis]]:
         """Hypotheses for each source sentence; the attention's columns are those of the longest sentence."""
         device = self.model.output.weight.device
-        batch = collate_source(ids)
-        memory = self.model.encode(batch.src_ids.to(device), batch.src_lengths.to(device))
-        limits = request.limits((batch.src_lengths - 1).to(device))
-        return beam_search(ModelSteps(self.model, memory), limits, request.options())
+        src_ids, src_lengths = (tensor.to(device) for tensor in collate_source(ids))
+        return beam_search(self.steps(src_ids, src_lengths), request.limits(src_lengths - 1), request.options())
 
     def _read(self, line: str, hypotheses: list[Hypothesis], request: Request) -> tuple[TranslatedHypothesis, ...]:
         by_text: dict[str, TranslatedHypothesis] = {}

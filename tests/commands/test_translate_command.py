@@ -16,6 +16,7 @@ from nmt_attn.config_file import load_config
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.model.store import load_model, model_from_config, save_model
+from nmt_attn.search.ensemble import COMBINATIONS
 from nmt_attn.types import UNK
 
 SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht"]
@@ -70,16 +71,16 @@ def test_standard_input_becomes_standard_output_line_by_line(run: Path, capfd: p
 
 
 def test_a_dash_stands_for_standard_input_and_output(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(model=run, input=Path("-"), output=Path("-")))
+    translate(TranslateOptions(models=(run,), input=Path("-"), output=Path("-")))
     assert capfd.readouterr().out.count("\n") == LINES
 
 
 def test_files_beam_and_batches_give_the_same_lines(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(model=run, beam=3))
+    translate(TranslateOptions(models=(run,), beam=3))
     expected = capfd.readouterr().out
     translate(
         TranslateOptions(
-            model=run / "best",
+            models=(run / "best",),
             beam=3,
             batch_size=2,
             input=Path("source.txt"),
@@ -92,9 +93,9 @@ def test_files_beam_and_batches_give_the_same_lines(run: Path, capfd: pytest.Cap
 
 
 def test_the_n_best_come_as_a_list_with_numbers(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(model=run, beam=4))
+    translate(TranslateOptions(models=(run,), beam=4))
     best = capfd.readouterr().out.split("\n")[:-1]
-    translate(TranslateOptions(model=run, beam=4, nbest=3, input=Path("source.txt")))
+    translate(TranslateOptions(models=(run,), beam=4, nbest=3, input=Path("source.txt")))
     rows = [line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]]
     assert [row[0] for row in rows] == ["1"] * 3 + ["2"] + ["3"] * 3 + ["4"] * 3 + ["5"] * 3
     first = {int(row[0]): row[1] for row in reversed(rows)}
@@ -106,8 +107,8 @@ def test_the_n_best_come_as_a_list_with_numbers(run: Path, capfd: pytest.Capture
 
 
 def test_a_reference_gives_bleu_with_its_signature(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(model=run, output=Path("out.txt")))
-    translate(TranslateOptions(model=run, input=Path("source.txt"), reference=Path("out.txt")))
+    translate(TranslateOptions(models=(run,), output=Path("out.txt")))
+    translate(TranslateOptions(models=(run,), input=Path("source.txt"), reference=Path("out.txt")))
     captured = capfd.readouterr()
     assert re.search(r"^BLEU 100\.00 nrefs:1\|case:mixed.*\|version:", captured.err, re.MULTILINE)
     assert "BLEU" not in captured.out
@@ -117,7 +118,9 @@ def test_a_reference_gives_bleu_with_its_signature(run: Path, capfd: pytest.Capt
 def test_alignments_have_a_record_for_each_line_of_the_output(run: Path, nbest: int | None) -> None:
     source = Path("source.txt")
     for name in ("a.jsonl", "a.pharaoh"):
-        translate(TranslateOptions(model=run, input=source, output=Path("out.txt"), alignments=Path(name), nbest=nbest))
+        translate(
+            TranslateOptions(models=(run,), input=source, output=Path("out.txt"), alignments=Path(name), nbest=nbest)
+        )
     lines = Path("out.txt").read_text(encoding="utf-8").split("\n")[:-1]
     texts = lines if nbest is None else [line.split(" ||| ")[1] for line in lines]
     records = [json.loads(line) for line in Path("a.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
@@ -132,7 +135,7 @@ def test_alignments_have_a_record_for_each_line_of_the_output(run: Path, nbest: 
 
 def test_notes_say_what_was_cut_and_what_could_not_be_read(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     Path("source.txt").write_bytes(b"Katze\n\xff\xfe\n")
-    translate(TranslateOptions(model=run, beam=1, input=Path("source.txt")))
+    translate(TranslateOptions(models=(run,), beam=1, input=Path("source.txt")))
     captured = capfd.readouterr()
     assert captured.out.count("\n") == 2
     assert re.search(r"not UTF-8.*: 1\n", captured.err)
@@ -151,7 +154,7 @@ def test_unknown_words_are_replaced_by_those_of_the_source_or_of_a_dictionary(
         TranslateOptions(replace_unknown=True, alignments=Path("a.jsonl")),
         TranslateOptions(dictionary=Path("words.tsv")),
     ):
-        translate(replace(options, model=run, beam=1, input=Path("source.txt")))
+        translate(replace(options, models=(run,), beam=1, input=Path("source.txt")))
         written.append(capfd.readouterr().out.strip())
     assert set(written[0].split()) == {"<unk>"}
     assert written[1] == written[0].replace("<unk>", "Xaver")
@@ -169,7 +172,7 @@ def favour_unknown(folder: Path) -> None:
 
 
 MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
-    (TranslateOptions(model=Path("nowhere")), CheckpointError, r"nowhere: expected a run or a model folder"),
+    (TranslateOptions(models=(Path("nowhere"),)), CheckpointError, r"nowhere: expected a run or a model folder"),
     (TranslateOptions(input=Path("none.txt")), DataError, r"none\.txt: expected a readable file, got no such file"),
     (TranslateOptions(reference=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
     (TranslateOptions(output=Path("source.txt/out")), DataError, r"source\.txt/out: expected a place"),
@@ -180,6 +183,7 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
         DataError,
         r"a\.npz: expected a place",
     ),
+    (TranslateOptions(ensemble="linear"), ConfigError, r"--ensemble: expected two models or more .*, got 1"),
     (TranslateOptions(beam=2, nbest=3), ConfigError, r"nbest: expected 1 to the beam's width, 2, got 3"),
     (TranslateOptions(nbest=0), ConfigError, r"nbest: .* got 0"),
     (TranslateOptions(beam=0), ConfigError, r"beam: expected at least 1, got 0"),
@@ -215,12 +219,20 @@ def test_mistakes_are_told_before_anything_is_read_and_leave_nothing(
     assert capfd.readouterr().out == ""
 
 
+def test_two_models_search_as_one(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    translate(TranslateOptions(models=(run,), beam=2))
+    alone = capfd.readouterr().out
+    for combination in COMBINATIONS:
+        translate(TranslateOptions(models=(run, run), ensemble=combination, beam=2, input=Path("source.txt")))
+        assert capfd.readouterr().out == alone  # a model and itself
+
+
 def test_alignments_without_attention_are_refused(run: Path) -> None:
     plain = save_run(Path("runs/plain"), score="none")
     with pytest.raises(ConfigError, match=r"alignments: expected a model with attention, got runs/plain/best"):
-        translate(TranslateOptions(model=plain, alignments=Path("a.jsonl")))
+        translate(TranslateOptions(models=(plain,), alignments=Path("a.jsonl")))
     with pytest.raises(ConfigError, match=r"unknown words: expected a model with attention, got runs/plain/best"):
-        translate(TranslateOptions(model=plain, replace_unknown=True))
+        translate(TranslateOptions(models=(plain,), replace_unknown=True))
 
 
 def test_references_of_another_number_are_refused_before_translating(run: Path) -> None:

@@ -1,76 +1,22 @@
 """Tiny models with random weights behind the translator: what they write makes no sense, yet it must be right."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from tiny_translators import LINES, MODELS, SEARCH, SIZES, forced, make_codecs, make_model, make_translator, texts
 from torch import Tensor, nn
 
-from nmt_attn.config import Config, ModelConfig, SearchConfig, TokenizerConfig
-from nmt_attn.data.batching import collate
-from nmt_attn.data.codec import Codecs, learn_codec
+from nmt_attn.config import Config, ModelConfig, SearchConfig
+from nmt_attn.data.codec import Codecs
 from nmt_attn.errors import CheckpointError, ConfigError
-from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.search.request import Request, greatest_lengths
-from nmt_attn.search.translator import Translation, Translator
+from nmt_attn.search.translator import Translator
 from nmt_attn.search.unknown import UnknownWords
 from nmt_attn.types import EOS, UNK
-
-SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht", "das Haus"]
-TARGET_TEXT = ["the dog sees the cat", "the cat does not see the house", "the house"]
-LINES = [
-    "die Katze sieht das Haus nicht",
-    "",
-    "das Haus",
-    "unbekannt",
-    " \t ",
-    "der\u2028Hund sieht\r",
-    "der Hund " * 20,
-    "Haus",
-    "die Katze",
-]
-SEARCH = SearchConfig(beam=3, max_length_factor=1.5)
-MODELS = {
-    "bahdanau": {"decoder": {"style": "bahdanau"}, "attention": {"score": "additive"}},
-    "luong": {
-        "encoder": {"cell": "lstm", "layers": 2, "reverse_source": True},
-        "decoder": {"style": "luong", "cell": "lstm", "input_feeding": "attentional"},
-        "attention": {"score": "general", "attend_eos": False},
-    },
-    "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
-}
-SIZES = {
-    "encoder": {"embedding": 7, "hidden": 5, "dropout": 0.3},
-    "decoder": {"embedding": 3, "hidden": 11, "dropout": 0.3},
-}
-
-
-def make_model(sections: dict[str, dict[str, object]], codecs: Codecs) -> Seq2Seq:
-    keys = {name: SIZES.get(name, {}) | sections.get(name, {}) for name in {*SIZES, *sections}}
-    model = build_model(ModelConfig.model_validate(keys), codecs.source.size, codecs.target.size, positions=50)
-    generator = torch.Generator().manual_seed(4)
-    for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.7, generator=generator)
-    with torch.no_grad():
-        model.output.bias[EOS] += 1.5  # so that some translations end by themselves
-    return model.eval()
-
-
-def make_codecs(kind: str) -> Codecs:
-    config = TokenizerConfig.model_validate({"kind": kind})
-    return Codecs(learn_codec(SOURCE_TEXT, config, "source"), learn_codec(TARGET_TEXT, config, "target"))
-
-
-def make_translator(model: str = "bahdanau", tokenizer: str = "word", search: SearchConfig = SEARCH) -> Translator:
-    codecs = make_codecs(tokenizer)
-    return Translator(make_model(MODELS[model], codecs), codecs, search)
-
-
-def texts(translations: Sequence[Translation]) -> list[str]:
-    return [translation.text for translation in translations]
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -109,15 +55,6 @@ def test_log_probabilities_and_weights_are_those_of_forced_decoding(model: str) 
             assert hypothesis.rank == pytest.approx(hypothesis.log_prob / len(log_probs))
             assert hypothesis.alignment is not None
             torch.testing.assert_close(hypothesis.alignment.weights, weights, atol=1e-5, rtol=0)
-
-
-@torch.no_grad()
-def forced(model: Seq2Seq, source: list[int], target: list[int]) -> tuple[Tensor, Tensor]:
-    """log p [T] of each target token and `</s>`, and weights [T, S], by the training path."""
-    batch = collate([source], [target])
-    readouts, weights = model(batch)
-    log_probs = model.output(readouts).log_softmax(-1)
-    return log_probs[0].gather(1, batch.tgt_out[0].unsqueeze(1)).squeeze(1), weights.dense()[0]
 
 
 def test_some_translations_end_by_themselves_and_some_are_cut() -> None:

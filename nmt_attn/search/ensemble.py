@@ -1,0 +1,105 @@
+"""Ensembles: several models with the same vocabularies search as one.
+
+    linear      p = (p_1 + ... + p_M) / M
+    log-linear  p = (p_1 * ... * p_M)^(1 / M), normalised
+
+Their attention weights are averaged, over the models that have attention.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from nmt_attn.data.codec import TextCodec
+from nmt_attn.errors import ConfigError
+from nmt_attn.search.beam import StepFunction, StepResult
+from nmt_attn.search.translator import Translator
+
+Combination = Literal["linear", "log-linear"]
+
+
+def linear(log_probs: Sequence[Tensor]) -> Tensor:
+    """log of the mean probability; M of [N, V] -> [N, V]."""
+    return reduce(torch.logaddexp, log_probs) - math.log(len(log_probs))
+
+
+def log_linear(log_probs: Sequence[Tensor]) -> Tensor:
+    """The mean of log p, normalised; likewise."""
+    return (reduce(torch.add, log_probs) / len(log_probs)).log_softmax(-1)
+
+
+COMBINATIONS: dict[Combination, Callable[[Sequence[Tensor]], Tensor]] = {"linear": linear, "log-linear": log_linear}
+
+
+@dataclass(frozen=True)
+class EnsembleSteps:
+    """Step functions of the same sentences as one (`beam.StepFunction`); its state is the tuple of theirs."""
+
+    members: tuple[StepFunction[Any], ...]
+    attending: tuple[int, ...]  # the members whose weights are averaged
+    combination: Combination
+
+    def start(self) -> tuple[Any, ...]:
+        """Each member's state before the first token."""
+        return tuple(member.start() for member in self.members)
+
+    def step(self, last_ids: Tensor, state: tuple[Any, ...]) -> StepResult[tuple[Any, ...]]:
+        """One step of every member."""
+        results = [member.step(last_ids, own) for member, own in zip(self.members, state, strict=True)]
+        log_probs = COMBINATIONS[self.combination]([result.log_probs for result in results])
+        weights = reduce(torch.add, [results[place].weights for place in self.attending]) / len(self.attending)
+        return StepResult(log_probs, weights, tuple(result.state for result in results))
+
+    def reorder(self, state: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
+        """These rows of every member's state."""
+        return tuple(member.reorder(own, rows) for member, own in zip(self.members, state, strict=True))
+
+    def keep(self, sentences: Tensor) -> "EnsembleSteps":
+        """These sentences alone."""
+        members = tuple(member.keep(sentences) for member in self.members)
+        return EnsembleSteps(members, self.attending, self.combination)
+
+
+class EnsembleTranslator(Translator):
+    """Translators as one. How it searches is what the first one's configuration says.
+
+    Raises ConfigError if they have not the same vocabularies.
+    """
+
+    def __init__(self, members: Sequence[Translator], combination: Combination) -> None:
+        first, *others = members
+        super().__init__(first.model, first.codecs, first.search, " + ".join(member.name for member in members))
+        for other in others:
+            _check_same(first.codecs.source, other.codecs.source, "source", first.name, other.name)
+            _check_same(first.codecs.target, other.codecs.target, "target", first.name, other.name)
+        self.members = tuple(members)
+        self.combination = combination
+
+    @property
+    def has_attention(self) -> bool:
+        return any(member.has_attention for member in self.members)
+
+    def steps(self, src_ids: Tensor, src_lengths: Tensor) -> EnsembleSteps:
+        attending = tuple(place for place, member in enumerate(self.members) if member.has_attention)
+        return EnsembleSteps(
+            tuple(member.steps(src_ids, src_lengths) for member in self.members),
+            attending or tuple(range(len(self.members))),
+            self.combination,
+        )
+
+
+def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, other: str) -> None:
+    where = f"{other}: expected the {side} vocabulary of {first}, as models of an ensemble share theirs"
+    if expected.size != found.size:
+        raise ConfigError(f"{where} ({expected.size} tokens), got {found.size} tokens")
+    for place, (token, another) in enumerate(zip(expected.vocabulary.tokens, found.vocabulary.tokens, strict=True)):
+        if token != another:
+            raise ConfigError(f"{where} (token {place}: {token!r}), got {another!r}")
+    ours, theirs = expected.tokenizer, found.tokenizer
+    if (expected.kind, ours.lowercase, ours.model) != (found.kind, theirs.lowercase, theirs.model):
+        raise ConfigError(f"{where}, got another tokenizer of the same tokens")
