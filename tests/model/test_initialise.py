@@ -80,3 +80,13 @@ def test_bahdanaus_appendix() -> None:
     assert score.vector.eq(0).all()
     assert score.query_projection.bias.eq(0).all()
     assert model.output.weight.detach().std() == pytest.approx(0.01, rel=0.05)
+
+
+def test_word_vectors_are_large_unless_the_output_layer_shares_them() -> None:
+    model = model_of("xavier")
+    assert model.target_embedding.weight[1:].detach().std() == pytest.approx(1, rel=0.05)
+    config = ModelConfig(decoder=DecoderConfig(embedding=40, hidden=40), tie="target-output")
+    tied = build_model(config, 70, 90, positions=9)
+    assert tied.output.weight is tied.target_embedding.weight
+    assert tied.target_embedding.weight[1:].detach().std() == pytest.approx(40**-0.5, rel=0.05)
+    assert tied.source_embedding.weight[1:].detach().std() == pytest.approx(1, rel=0.05)
