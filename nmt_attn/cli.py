@@ -77,6 +77,7 @@ def translate(
         Path | None, typer.Option(help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh.")
     ] = None,
     nbest: Annotated[int | None, typer.Option(help="Write the N best as `line ||| text ||| log p ||| rank`.")] = None,
+    prefix: Annotated[Path | None, typer.Option(help="How each translation begins, one line each.")] = None,
     replace_unknown: Annotated[
         bool, typer.Option("--replace-unknown", help="Write for <unk> the source word that was looked at most.")
     ] = False,
@@ -106,6 +107,7 @@ def translate(
             beam=beam,
             nbest=nbest,
             overrides=tuple(overrides or ()),
+            prefix=prefix,
             replace_unknown=replace_unknown,
             dictionary=dictionary,
             batch_size=batch_size,

@@ -12,7 +12,7 @@ from nmt_attn.search.beam import BeamOptions, Limits, StepResult, beam_search
 from nmt_attn.search.constraints import FREE, Constraints
 from nmt_attn.search.ranking import RANKINGS, Ranking
 from nmt_attn.search.trace import Hypothesis
-from nmt_attn.types import BOS, EOS, UNK
+from nmt_attn.types import BOS, EOS, PAD, UNK
 
 A, B = 4, 5
 VOCABULARY = 6  # four special tokens, A and B
@@ -59,10 +59,15 @@ def search(
     shortest: list[int] | None = None,
     ranking: Ranking = BY_LOG_PROB,
     constraints: Constraints = FREE,
+    prefixes: list[tuple[int, ...]] | None = None,
 ) -> list[list[Hypothesis]]:
     """Beam search over tables, one for each sentence."""
     shortest = shortest or [0] * len(longest)
     limits = Limits(torch.tensor(shortest), torch.tensor(longest))
+    if prefixes is not None:
+        size = max(map(len, prefixes))
+        padded = torch.tensor([[*prefix, *[PAD] * (size - len(prefix))] for prefix in prefixes], dtype=torch.int64)
+        limits = limits._replace(prefixes=padded)
     options = BeamOptions(beam, wanted or beam, ranking, with_weights=True, constraints=constraints)
     return beam_search(TableSteps(tables), limits, options)
 

@@ -46,6 +46,7 @@ class TranslateOptions:
     beam: int | None = None
     nbest: int | None = None  # None: the best translation alone, without numbers
     overrides: tuple[str, ...] = ()  # search.key=value
+    prefix: Path | None = None  # how each translation begins
     # what becomes of `<unk>`
     replace_unknown: bool = False
     dictionary: Path | None = None  # means `replace_unknown` too
@@ -98,7 +99,7 @@ class _Outputs(NamedTuple):
 def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
     options = replace(options, input=or_standard(options.input), output=or_standard(options.output))
-    references = _check_inputs(options)
+    references, prefixes = _check_inputs(options)
     unknown = options.unknown_words()
     folders = [find_model(model) for model in options.models or (None,)]
     translator = _load(folders, options)
@@ -112,18 +113,31 @@ def translate(options: TranslateOptions) -> None:
     texts: list[str] = []
     with _open_outputs(options) as outputs, _bar(options) as bar:
         notes = _Notes()
-        first_line = 1
+        done = 0
         for window in read_windows(options.input, WINDOW_LINES):
-            translations = translator.translate_window(window.lines, request, bar.update)
-            outputs.write(first_line, translations)
-            first_line += len(window.lines)
+            starts = _next_prefixes(prefixes, done, len(window.lines), options)
+            translations = translator.translate_window(window.lines, request, bar.update, starts)
+            outputs.write(done + 1, translations)
+            done += len(window.lines)
             notes.undecodable += window.undecodable_lines
             notes.cut += sum(not translation.hypotheses[0].is_finished for translation in translations)
             if references is not None:
                 texts += [translation.text for translation in translations]
+        _check_counts(done, prefixes, options.prefix, options)
     _say(notes)
     if references is not None:
-        _say_score(texts, references, load_config(folders[0] / CONFIG, []).evaluate, options)
+        _check_counts(done, references, options.reference, options)
+        _say_score(texts, references, load_config(folders[0] / CONFIG, []).evaluate)
+
+
+def _next_prefixes(
+    prefixes: Sequence[str] | None, done: int, lines: int, options: TranslateOptions
+) -> Sequence[str] | None:
+    if prefixes is None:
+        return None
+    if len(prefixes) < done + lines:
+        raise DataError(f"{options.prefix}: expected a prefix for each line of the input, got {len(prefixes)}")
+    return prefixes[done : done + lines]
 
 
 def _load(folders: Sequence[Path], options: TranslateOptions) -> Translator:
@@ -150,23 +164,32 @@ def _bar(options: TranslateOptions) -> "tqdm[NoReturn]":
     return tqdm(total=lines, unit=" sentences", file=sys.stderr, disable=not is_shown)
 
 
-def _check_inputs(options: TranslateOptions) -> list[str] | None:
+class _Companions(NamedTuple):
+    """Files of one line for each of the input; None where there is none."""
+
+    references: list[str] | None
+    prefixes: list[str] | None
+
+
+def _check_inputs(options: TranslateOptions) -> _Companions:
     """Raises DataError if there are not as many as lines of the input; what can be read only once is counted later."""
     if options.input is not None:
         check_readable(options.input)
-    if options.reference is None:
-        return None
-    references = read_lines(options.reference)
-    lines = None if options.input is None else count_lines(options.input)
+    companions = _Companions(
+        None if options.reference is None else read_lines(options.reference),
+        None if options.prefix is None else read_lines(options.prefix),
+    )
+    lines = None if options.input is None or companions == (None, None) else count_lines(options.input)
     if lines is not None:
-        _check_counts(lines, references, options)
-    return references
+        _check_counts(lines, companions.references, options.reference, options)
+        _check_counts(lines, companions.prefixes, options.prefix, options)
+    return companions
 
 
-def _check_counts(lines: int, references: Sequence[str], options: TranslateOptions) -> None:
-    if lines != len(references):
+def _check_counts(lines: int, found: Sequence[str] | None, path: Path | None, options: TranslateOptions) -> None:
+    if found is not None and lines != len(found):
         source = options.input or "standard input"
-        raise DataError(f"{options.reference}: expected {lines} lines, as many as in {source}, got {len(references)}")
+        raise DataError(f"{path}: expected {lines} lines, as many as in {source}, got {len(found)}")
 
 
 def _say(notes: _Notes) -> None:
@@ -176,9 +199,6 @@ def _say(notes: _Notes) -> None:
         typer.echo(f"note: translations cut at the greatest length (search.max_length_factor): {notes.cut}", err=True)
 
 
-def _say_score(
-    texts: Sequence[str], references: Sequence[str], config: EvaluateConfig, options: TranslateOptions
-) -> None:
-    _check_counts(len(texts), references, options)
+def _say_score(texts: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> None:
     result = measure("bleu", texts, references, config).result()
     typer.echo(f"{result.name} {result.value:.2f} {result.signature}", err=True)

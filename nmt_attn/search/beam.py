@@ -25,7 +25,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from nmt_attn.search.constraints import FREE, Constraints
+from nmt_attn.search.constraints import FREE, Constraints, force
 from nmt_attn.search.ranking import Ranking, coverage_penalty
 from nmt_attn.search.trace import Endings, Hypothesis, Step, read_back
 from nmt_attn.types import BOS, EOS, PAD, UNK, length_mask
@@ -62,15 +62,26 @@ class StepFunction(Protocol[State]):
 
 
 class Limits(NamedTuple):
-    """What the translations of each sentence keep to. Tokens, `</s>` not counted; 0 <= shortest <= longest."""
+    """What the translations of each sentence keep to. Tokens, `</s>` not counted; 0 <= shortest <= longest.
+
+    No prefix is longer than `longest`. A prefix is kept whatever the constraints say.
+    """
 
     shortest: Tensor  # [B] int64
     longest: Tensor  # [B] int64
     source_tokens: Tensor | None = None  # [B] int64, of which coverage is wanted; the first columns of the weights
+    prefixes: Tensor | None = None  # [B, P] int64, the first tokens of all translations; PAD after them
 
     def select(self, rows: Tensor) -> "Limits":
         """Those of the sentences `rows` [B'] int64 alone."""
-        return Limits(self.shortest[rows], self.longest[rows], _rows(self.source_tokens, rows))
+        optional = (_rows(self.source_tokens, rows), _rows(self.prefixes, rows))
+        return Limits(self.shortest[rows], self.longest[rows], *optional)
+
+    def forced_ids(self, length: int) -> Tensor:
+        """The token [B] int64 that must come after `length` tokens; PAD where any may."""
+        if self.prefixes is None or length >= self.prefixes.size(1):
+            return torch.full_like(self.longest, PAD)
+        return self.prefixes[:, length]
 
 
 @dataclass(frozen=True)
@@ -222,11 +233,14 @@ def _best_continuations(front: Front, log_probs: Tensor, length: int, options: B
     lowered = log_probs
     if front.past.history is not None:
         lowered = options.constraints.lower(log_probs, front.past.history.flatten(0, 1))
+    forced_ids = front.limits.forced_ids(length)
+    if front.limits.prefixes is not None and length < front.limits.prefixes.size(1):
+        lowered = force(lowered, log_probs, forced_ids.repeat_interleave(width))
     values, ids = top(lowered, choices)  # [B * W, c]
     ids = ids.reshape(batch_sentences, -1)  # [B, W * c]
     is_barred = (ids == EOS) & (length < front.limits.shortest).unsqueeze(1)
     for token in options.never:
-        is_barred |= ids == token
+        is_barred |= (ids == token) & (forced_ids == PAD).unsqueeze(1)  # none of them is forced but `<unk>`
     totals = front.totals.repeat_interleave(choices, dim=1) + values.reshape(batch_sentences, -1)
     totals = totals.masked_fill(is_barred | totals.isnan(), -torch.inf)
     best, places = top(totals, min(2 * options.beam, width * choices))

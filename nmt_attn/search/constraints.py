@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nmt_attn.types import PAD
+
 
 @dataclass(frozen=True)
 class Constraints:
@@ -40,6 +42,13 @@ class Constraints:
 
 FREE = Constraints()
 """None."""
+
+
+def force(lowered: Tensor, log_probs: Tensor, forced_ids: Tensor) -> Tensor:
+    """`lowered` [N, V]; where `forced_ids` [N] has a token, not PAD, that one's own log p and -inf for all others."""
+    ids = forced_ids.unsqueeze(1)  # [N, 1]
+    alone = torch.full_like(lowered, -torch.inf).scatter(1, ids, log_probs.gather(1, ids))
+    return torch.where(ids == PAD, lowered, alone)
 
 
 def _without_repeated(log_probs: Tensor, history: Tensor, size: int) -> Tensor:

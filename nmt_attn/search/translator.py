@@ -5,7 +5,7 @@ does not depend on the lines around it. A blank line becomes an empty translatio
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +75,15 @@ class Translation(NamedTuple):
         return self.hypotheses[0].alignment
 
 
+class _Sentence(NamedTuple):
+    """What is known of a line before it is translated."""
+
+    line: str
+    ids: list[int]
+    prefix_pieces: list[str]
+    prefix_ids: list[int]
+
+
 class Translator:
     """A model, in evaluation mode and on its device, with the codecs of its languages. `name` is for errors."""
 
@@ -118,9 +127,12 @@ class Translator:
         with_alignments: bool | None = None,
         batch_sentences: int | None = None,
         unknown: UnknownWords | None = None,
+        prefixes: Iterable[str] | None = None,
         window_lines: int = WINDOW_LINES,
     ) -> Iterator[Translation]:
         """One translation for each line (without its `\n`), in order, a window at a time.
+
+        Each begins with its own one of `prefixes`, as many as lines, if there are any.
 
         By default with alignments if the model has attention. The other arguments and errors are those of `request`,
         whose errors come before the first line is read.
@@ -132,7 +144,12 @@ class Translator:
         )
         remaining = iter(lines)
         windows = iter(lambda: list(islice(remaining, window_lines)), [])
-        return (translation for window in windows for translation in self.translate_window(window, request))
+        starts = repeat("") if prefixes is None else iter(prefixes)
+        return (
+            translation
+            for window in windows
+            for translation in self.translate_window(window, request, prefixes=list(islice(starts, len(window))))
+        )
 
     def request(
         self,
@@ -162,50 +179,66 @@ class Translator:
         return Request(search, nbest, with_alignments, unknown)
 
     def translate_window(
-        self, lines: Sequence[str], request: Request, progress: Callable[[int], object] = lambda lines: None
+        self,
+        lines: Sequence[str],
+        request: Request,
+        progress: Callable[[int], object] = lambda lines: None,
+        prefixes: Sequence[str] | None = None,
     ) -> list[Translation]:
         """One translation for each line; `progress` hears of every batch how many lines are done with it.
 
+        Each begins with the pieces of its prefix; that of a blank line is empty all the same.
         Raises CheckpointError if the model gives no probabilities.
         """
         assert not self.model.training, "dropout would take part in search"
-        ids = [self.codecs.source.encode(line) for line in lines]
+        pairs = zip(lines, [""] * len(lines) if prefixes is None else prefixes, strict=True)
+        sentences = [self._encode(line, prefix) for line, prefix in pairs]
         empty = _EMPTY._replace(alignment=EMPTY) if request.with_alignments else _EMPTY
         translations = [Translation(line, (empty,)) for line in lines]
-        progress(sum(not row for row in ids))
-        for rows in _batches([len(row) for row in ids], request.search.batch_sentences):
-            found = self._search([ids[row] for row in rows], request)
+        progress(sum(not sentence.ids for sentence in sentences))
+        for rows in _batches([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
+            found = self._search([sentences[row] for row in rows], request)
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
                     raise CheckpointError(f"{self.name}: expected probabilities, got none for {lines[row][:80]!r}")
-                translations[row] = Translation(lines[row], self._read(lines[row], hypotheses, request))
+                translations[row] = Translation(lines[row], self._read(sentences[row], hypotheses, request))
             progress(len(rows))
         return translations
 
-    @torch.inference_mode()
-    def _search(self, ids: Sequence[Sequence[int]], request: Request) -> list[list[Hypothesis]]:
-        """Hypotheses for each source sentence; the attention's columns are those of the longest sentence."""
-        device = self.model.output.weight.device
-        src_ids, src_lengths = (tensor.to(device) for tensor in collate_source(ids))
-        return beam_search(self.steps(src_ids, src_lengths), request.limits(src_lengths - 1), request.options())
+    def _encode(self, line: str, prefix: str) -> _Sentence:
+        target = self.codecs.target
+        return _Sentence(line, self.codecs.source.encode(line), target.pieces(prefix), target.encode(prefix))
 
-    def _read(self, line: str, hypotheses: list[Hypothesis], request: Request) -> tuple[TranslatedHypothesis, ...]:
+    @torch.inference_mode()
+    def _search(self, sentences: Sequence[_Sentence], request: Request) -> list[list[Hypothesis]]:
+        """Hypotheses for each sentence; the attention's columns are those of the longest one."""
+        device = self.model.output.weight.device
+        batch = collate_source([sentence.ids for sentence in sentences])
+        src_ids, src_lengths = (tensor.to(device) for tensor in batch)
+        limits = request.limits(src_lengths - 1, [sentence.prefix_ids for sentence in sentences])
+        return beam_search(self.steps(src_ids, src_lengths), limits, request.options())
+
+    def _read(
+        self, sentence: _Sentence, hypotheses: list[Hypothesis], request: Request
+    ) -> tuple[TranslatedHypothesis, ...]:
         by_text: dict[str, TranslatedHypothesis] = {}
         for hypothesis in hypotheses:
             if len(by_text) < request.nbest:
-                found = self._read_one(line, hypothesis, request)
+                found = self._read_one(sentence, hypothesis, request)
                 by_text.setdefault(found.text, found)
         return tuple(by_text.values())
 
-    def _read_one(self, line: str, hypothesis: Hypothesis, request: Request) -> TranslatedHypothesis:
-        pieces = self.codecs.target.output_pieces(hypothesis.ids)
+    def _read_one(self, sentence: _Sentence, hypothesis: Hypothesis, request: Request) -> TranslatedHypothesis:
+        prefix_tokens = len(sentence.prefix_ids)
+        written = hypothesis.ids[prefix_tokens:]
+        pieces = [*sentence.prefix_pieces, *self.codecs.target.output_pieces(written)]
         text = self.codecs.target.tokenizer.decode(pieces)
-        is_mended = request.unknown is not None and UNK in hypothesis.ids
-        alignment = self._align(line, pieces, hypothesis) if request.with_alignments or is_mended else None
+        is_mended = request.unknown is not None and UNK in written
+        alignment = self._align(sentence.line, pieces, hypothesis) if request.with_alignments or is_mended else None
         if request.unknown is not None and alignment is not None and is_mended:
-            words = self.codecs.target.tokenizer.word_indices(pieces)
-            places = {word for word, token in zip(words, hypothesis.ids, strict=True) if token == UNK}
-            alignment = request.unknown.replace(line, alignment, places)
+            words = self.codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
+            places = {word for word, token in zip(words, written, strict=True) if token == UNK}
+            alignment = request.unknown.replace(sentence.line, alignment, places)
             text = " ".join(alignment.target)
         return TranslatedHypothesis(
             text=text,

@@ -187,6 +187,7 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
     (TranslateOptions(beam=2, nbest=3), ConfigError, r"nbest: expected 1 to the beam's width, 2, got 3"),
     (TranslateOptions(nbest=0), ConfigError, r"nbest: .* got 0"),
     (TranslateOptions(beam=0), ConfigError, r"beam: expected at least 1, got 0"),
+    (TranslateOptions(prefix=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
     (TranslateOptions(dictionary=Path("none.tsv")), DataError, r"none\.tsv: expected a readable file"),
     (
         TranslateOptions(overrides=("model.tie=all",)),
@@ -217,6 +218,27 @@ def test_mistakes_are_told_before_anything_is_read_and_leave_nothing(
         translate(options)
     assert files() == before
     assert capfd.readouterr().out == ""
+
+
+def test_each_translation_begins_with_its_prefix(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    prefixes = ["the cat", "", "sees zebras", "", "not"]
+    Path("prefix.txt").write_text("\n".join(prefixes) + "\n")
+    for source in (None, Path("source.txt")):
+        translate(TranslateOptions(models=(run,), input=source, prefix=Path("prefix.txt")))
+        lines = capfd.readouterr().out.split("\n")
+        assert [line[: len(prefix)] for line, prefix in zip(lines, prefixes, strict=False)] == prefixes
+
+
+@pytest.mark.parametrize("lines", [2, 7])
+def test_a_prefix_is_needed_for_each_line(run: Path, lines: int) -> None:
+    Path("short.txt").write_text("the\n" * lines)
+    message = rf"short\.txt: expected 5 lines, as many as in source\.txt, got {lines}"
+    with pytest.raises(DataError, match=message):
+        translate(TranslateOptions(input=Path("source.txt"), prefix=Path("short.txt"), output=Path("out.txt")))
+    message = r"short\.txt: expected a prefix for each line .*, got 2" if lines < 5 else r"as in standard input|got 7"
+    with pytest.raises(DataError, match=message):
+        translate(TranslateOptions(prefix=Path("short.txt"), output=Path("out.txt")))
+    assert not Path("out.txt").exists()
 
 
 def test_two_models_search_as_one(run: Path, capfd: pytest.CaptureFixture[str]) -> None:

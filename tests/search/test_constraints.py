@@ -180,3 +180,48 @@ def test_ngrams_of_the_result_differ() -> None:
         for hypothesis in hypotheses:
             pairs = list(itertools.pairwise(hypothesis.ids))
             assert len(pairs) == len(set(pairs))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    prefix=st.lists(st.sampled_from([UNK, A, B]), max_size=3),
+    shortest=st.integers(0, 2),
+    longest=st.integers(3, 4),
+)
+def test_full_width_finds_the_best_of_all_that_begin_with_the_prefix(
+    name: str, seed: int, prefix: list[int], shortest: int, longest: int
+) -> None:
+    """Two sentences; the other has another prefix and another greatest length."""
+    tables, ranking, start = random_tables(seed, 2), RANKINGS[name](0.7), tuple(prefix)
+    ranks = {
+        ids: rank
+        for ids, rank in enumerate_all(tables[0], shortest, longest, ranking).items()
+        if ids[: len(start)] == start
+    }
+    found, other = search(
+        tables,
+        beam=4**5,
+        shortest=[shortest, 0],
+        longest=[longest, 2],
+        ranking=ranking,
+        prefixes=[start, (B, A)],
+    )
+    assert sorted(ids_of(found)) == sorted(ranks)
+    assert [hypothesis.rank for hypothesis in found] == pytest.approx(sorted(ranks.values(), reverse=True), abs=1e-5)
+    assert ids_of(other) == [(B, A)]
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_prefix_is_kept_whatever_the_constraints_say(beam: int) -> None:
+    tables = random_tables(7, 3)
+    constraints = Constraints(forbid_unknown=True, no_repeat_ngram=1, repetition_penalty=3.0)
+    prefixes = [(A, A, UNK), (), (UNK,)]
+    found = search(tables, beam=beam, longest=[5, 5, 1], constraints=constraints, prefixes=prefixes)
+    for table, prefix, hypotheses in zip(tables, prefixes, found, strict=True):
+        assert hypotheses
+        for hypothesis in hypotheses:
+            assert hypothesis.ids[: len(prefix)] == prefix
+            assert UNK not in hypothesis.ids[len(prefix) :]
+            assert hypothesis.log_prob == pytest.approx(math.fsum(rescored(table, hypothesis.ids)), abs=1e-5)

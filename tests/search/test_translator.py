@@ -144,6 +144,30 @@ def test_unknown_words_come_from_where_the_alignment_looks(model: str, tokenizer
     assert changed > 1
 
 
+@pytest.mark.parametrize("tokenizer", ["word", "char"])
+def test_every_hypothesis_begins_with_the_prefix_as_it_was_written(tokenizer: str) -> None:
+    """`zebra` is no word of the vocabulary; it has a row in the alignment all the same."""
+    translator = make_translator(tokenizer=tokenizer, search=SEARCH.model_copy(update={"max_length": 3}))
+    lines, prefixes = ["die Katze", "", "das Haus"], ["the  zebra", "the", ""]
+    free = list(translator.translate(lines, nbest=3))
+    found = list(translator.translate(lines, nbest=3, prefixes=prefixes, window_lines=2, unknown=UnknownWords()))
+    for hypothesis in found[0].hypotheses:
+        assert hypothesis.text.startswith("the zebra")
+        assert hypothesis.alignment is not None
+        assert hypothesis.alignment.target == tuple(hypothesis.text.split())
+        assert len(hypothesis.alignment.weights) == len(hypothesis.alignment.target) + 1
+    assert found[1].text == ""
+    assert found[2].log_prob == pytest.approx(free[2].log_prob, abs=1e-5)
+
+
+def test_a_prefix_that_search_writes_itself_changes_nothing() -> None:
+    translator = make_translator()
+    lines = [line for line in LINES if line.strip()]
+    free = list(translator.translate(lines, beam=1))
+    prefixes = [" ".join(one.text.split()[:2]) for one in free]
+    assert texts(list(translator.translate(lines, beam=1, prefixes=prefixes))) == texts(free)
+
+
 def test_alignments_need_not_be_asked_for_to_replace_unknown_words() -> None:
     translator = make_translator()
     with torch.no_grad():
@@ -197,7 +221,7 @@ def test_the_greatest_length_depends_on_the_source() -> None:
 
 def test_the_least_length_depends_on_the_source_and_gives_way_to_the_greatest() -> None:
     config = SearchConfig(min_length=3, min_length_factor=0.5, max_length_factor=0.5, max_length=12)
-    limits = Request(config, nbest=1, with_alignments=False).limits(torch.tensor([1, 9, 50]))
+    limits = Request(config, nbest=1, with_alignments=False).limits(torch.tensor([1, 9, 50]), [[], [], []])
     assert limits.longest.tolist() == [10, 12, 12]  # 0.5 x + 10
     assert limits.shortest.tolist() == [3, 4, 12]  # 25, but for the greatest
 
