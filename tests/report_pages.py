@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_attn.config import EvaluateConfig
+from nmt_attn.config.sections import EvaluateConfig
 from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
 from nmt_attn.evaluation.links import GoldLinks, Link
 from nmt_attn.evaluation.metrics import measure_system

@@ -21,7 +21,7 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
 def floor_of(parts: tuple[str, ...]) -> str:
-    return parts[0].removesuffix(".py").split("_")[0] if parts[0].startswith("config") else parts[0].removesuffix(".py")
+    return parts[0].removesuffix(".py")
 
 
 def imported_modules(path: Path) -> Iterator[tuple[str, ...]]:

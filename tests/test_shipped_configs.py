@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny_training import Watcher
 
-from nmt_attn.config import Config
-from nmt_attn.config_file import load_config
-from nmt_attn.config_words import all_keys, locate, value_at
+from nmt_attn.config.file import load_config
+from nmt_attn.config.sections import Config
+from nmt_attn.config.words import all_keys, locate, value_at
 from nmt_attn.data.prepare import prepare_training
 from nmt_attn.model.count import count_from_config
 from nmt_attn.model.store import model_from_config

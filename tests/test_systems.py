@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny_models import POSITIONS, SOURCE_WORDS, TARGET_WORDS, tiny_batch
 
-from nmt_attn.config_file import load_config
-from nmt_attn.config_words import value_at
+from nmt_attn.config.file import load_config
+from nmt_attn.config.words import value_at
 from nmt_attn.model.build import build_model
 
 ROOT = Path(__file__).parents[1]

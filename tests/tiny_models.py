@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nmt_attn.config import Config
-from nmt_attn.config_rules import contradictions
+from nmt_attn.config.rules import contradictions
+from nmt_attn.config.sections import Config
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.types import BOS, EOS, PAD, Batch

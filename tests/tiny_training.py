@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 from tiny_models import SOURCE_WORDS, TARGET_WORDS, accepted
 
-from nmt_attn.config import TrainingConfig
+from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import typer
 
-from nmt_attn.config import Config
-from nmt_attn.config_file import dump_config, json_schema, load_config, parse_config
-from nmt_attn.config_reference import reference_yaml
+from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config
+from nmt_attn.config.reference import reference_yaml
+from nmt_attn.config.sections import Config
 
 _WIDTH = 120
 

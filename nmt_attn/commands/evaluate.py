@@ -32,7 +32,7 @@ from nmt_attn.commands.systems import (
     run_model,
     with_model_figures,
 )
-from nmt_attn.config import EvaluateConfig
+from nmt_attn.config.sections import EvaluateConfig
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
 from nmt_attn.evaluation.links import GoldLinks, Links

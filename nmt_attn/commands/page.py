@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nmt_attn.commands.figures import Findings
 from nmt_attn.commands.subjects import EvaluationSet
 from nmt_attn.commands.systems import SystemOutput
-from nmt_attn.config import EvaluateConfig
+from nmt_attn.config.sections import EvaluateConfig
 from nmt_attn.evaluation.links import GoldLinks
 from nmt_attn.evaluation.metrics import Measure, measure
 from nmt_attn.evaluation.report import Report, ReportSentence, SystemSentence, View

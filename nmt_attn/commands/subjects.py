@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 import typer
 
 from nmt_attn.commands.runs import find_model
-from nmt_attn.config import Config, CorpusConfig, DataConfig, EvaluateConfig
-from nmt_attn.config_file import load_config, parse_config
+from nmt_attn.config.file import load_config, parse_config
+from nmt_attn.config.sections import Config, CorpusConfig, DataConfig, EvaluateConfig
 from nmt_attn.data.corpus import read_test
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.links import GoldLinks, Link, find_stray_links, read_naacl, read_pharaoh

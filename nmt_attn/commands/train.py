@@ -11,8 +11,8 @@ from types import FrameType
 import typer
 from tqdm import tqdm
 
-from nmt_attn.config import Config
-from nmt_attn.config_file import load_config
+from nmt_attn.config.file import load_config
+from nmt_attn.config.sections import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from nmt_attn.commands.runs import find_model
 from nmt_attn.commands.streams import check_readable, count_lines, or_standard, read_windows, writing
-from nmt_attn.config import EvaluateConfig
-from nmt_attn.config_file import load_config
+from nmt_attn.config.file import load_config
+from nmt_attn.config.sections import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import read_lines

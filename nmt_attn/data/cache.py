@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nmt_attn.config import Config, CorpusConfig
+from nmt_attn.config.sections import Config, CorpusConfig
 from nmt_attn.data.corpus import located
 from nmt_attn.errors import DataError
 from nmt_attn.files import open_binary, reason

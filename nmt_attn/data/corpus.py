@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from nmt_attn.config import Config, CorpusConfig, DataConfig
+from nmt_attn.config.sections import Config, CorpusConfig, DataConfig
 from nmt_attn.data.dataset_reader import read_dataset
 from nmt_attn.data.readers import (
     Columns,

@@ -11,7 +11,7 @@ the words it was given (in small letters if `tokenizer.lowercase`; a written `‚ñ
 
 from collections.abc import Iterable, Sequence
 
-from nmt_attn.config import TokenizerConfig
+from nmt_attn.config.sections import TokenizerConfig
 from nmt_attn.data.subwords import learn_sentencepiece, open_sentencepiece
 
 BLANK = "‚ñÅ"

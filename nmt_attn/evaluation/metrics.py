@@ -23,7 +23,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from nmt_attn import __version__
-from nmt_attn.config import EvaluateConfig
+from nmt_attn.config.sections import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.edits import edit_distance
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nmt_attn.config import EvaluateConfig
+from nmt_attn.config.sections import EvaluateConfig
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS, AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
 from nmt_attn.evaluation.comparison import SystemComparison

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from nmt_attn.config import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
-from nmt_attn.config_sizes import context_size, encoder_directions, encoder_sizes, readout_size, start_layer
+from nmt_attn.config.sections import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.sizes import context_size, encoder_directions, encoder_sizes, readout_size, start_layer
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS

@@ -5,8 +5,8 @@ from pathlib import Path
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
-from nmt_attn.config import Config
-from nmt_attn.config_file import load_config, save_config
+from nmt_attn.config.file import load_config, save_config
+from nmt_attn.config.sections import Config
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
 from nmt_attn.model.build import build_model

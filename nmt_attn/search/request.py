@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from nmt_attn.config import SearchConfig
+from nmt_attn.config.sections import SearchConfig
 from nmt_attn.search.beam import BeamOptions, Limits
 from nmt_attn.search.constraints import Constraints
 from nmt_attn.search.ranking import RANKINGS

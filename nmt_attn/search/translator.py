@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.config import SearchConfig
-from nmt_attn.config_file import load_config
+from nmt_attn.config.file import load_config
+from nmt_attn.config.sections import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError

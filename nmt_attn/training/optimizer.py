@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
 
-from nmt_attn.config import TrainingConfig
+from nmt_attn.config.sections import TrainingConfig
 
 Parameters = Iterable[nn.Parameter]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from nmt_attn.config import TrainingConfig
+from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.errors import DataError
 from nmt_attn.files import read_text, write_text, writing_to
 from nmt_attn.training.checkpoint import Progress

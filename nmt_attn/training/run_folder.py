@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nmt_attn.config import Config
-from nmt_attn.config_file import load_config, save_config
-from nmt_attn.config_words import show
-from nmt_attn.config_yaml import parse_yaml
+from nmt_attn.config.file import load_config, save_config
+from nmt_attn.config.sections import Config
+from nmt_attn.config.words import show
+from nmt_attn.config.yaml_text import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import read_text, writing_to
 

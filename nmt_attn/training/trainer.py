@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from nmt_attn.config import TrainingConfig
+from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, plan_evaluation
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.errors import ConfigError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config import Config, CorpusConfig, DataConfig, RunConfig
+from nmt_attn.config.sections import Config, CorpusConfig, DataConfig, RunConfig
 from nmt_attn.data.corpus import Corpus, Part, read_part, read_test
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.report import FIRST_LINES, CorpusReport, Tally

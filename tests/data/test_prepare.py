@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_attn.config import Config, CorpusConfig, DataConfig, RunConfig, TokenizerConfig
+from nmt_attn.config.sections import Config, CorpusConfig, DataConfig, RunConfig, TokenizerConfig
 from nmt_attn.data import prepare
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.prepare import PreparedData, prepare_training
@@ -282,7 +282,7 @@ def test_a_vocabulary_that_does_not_fit_names_the_side(root: Path) -> None:
 
 PROGRAM = """
 import sys
-from nmt_attn.config import Config
+from nmt_attn.config.sections import Config
 from nmt_attn.data.prepare import prepare_training
 prepared = prepare_training(Config.model_validate_json(sys.argv[1]))
 import datasets

@@ -8,7 +8,7 @@ import torch
 from tiny_translators import LINES, MODELS, SEARCH, SIZES, forced, make_codecs, make_model, make_translator, texts
 from torch import Tensor, nn
 
-from nmt_attn.config import Config, ModelConfig, SearchConfig
+from nmt_attn.config.sections import Config, ModelConfig, SearchConfig
 from nmt_attn.data.codec import Codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from tiny_models import accepted, tiny_model
 
-from nmt_attn.config import TrainingConfig
+from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, write_encoded
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.training.checkpoint import Progress

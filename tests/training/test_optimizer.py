@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nmt_attn.config import TrainingConfig
+from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.training.optimizer import OPTIMIZERS, build_optimizer
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt_attn.config import Config, RunConfig, TrainingConfig
+from nmt_attn.config.sections import Config, RunConfig, TrainingConfig
 from nmt_attn.errors import DataError
 from nmt_attn.training import events as events_module
 from nmt_attn.training.checkpoint import Progress

@@ -1,6 +1,6 @@
 """Sizes that follow from the keys of `model`. Letters of shapes: nmt_attn/types.py."""
 
-from nmt_attn.config import DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.sections import DecoderConfig, EncoderConfig, ModelConfig
 
 
 def encoder_directions(encoder: EncoderConfig) -> list[int]:

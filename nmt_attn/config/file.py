@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config import Config, CorpusConfig, DataConfig
-from nmt_attn.config_kinds import choices_of, describe, kinds_of
-from nmt_attn.config_rules import contradictions
-from nmt_attn.config_words import (
+from nmt_attn.config.kinds import choices_of, describe, kinds_of
+from nmt_attn.config.rules import contradictions
+from nmt_attn.config.sections import Config, CorpusConfig, DataConfig
+from nmt_attn.config.words import (
     Keys,
     all_keys,
     did_you_mean,
@@ -24,7 +24,7 @@ from nmt_attn.config_words import (
     section_of,
     show,
 )
-from nmt_attn.config_yaml import format_yaml, parse_yaml
+from nmt_attn.config.yaml_text import format_yaml, parse_yaml
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import read_text, write_text
 

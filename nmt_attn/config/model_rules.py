@@ -1,14 +1,14 @@
 """Which keys of `model` contradict each other: sizes that cannot meet, and options that would change nothing.
 
-The options that hang on one other key alone stand in the table of nmt_attn/config_rules.py.
+The options that hang on one other key alone stand in the table of nmt_attn/config/rules.py.
 """
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from nmt_attn.config import Config
-from nmt_attn.config_sizes import encoder_directions, encoder_sizes, readout_size, start_layer
-from nmt_attn.config_words import complain, complain_idle, join_words, show, with_value
+from nmt_attn.config.sections import Config
+from nmt_attn.config.sizes import encoder_directions, encoder_sizes, readout_size, start_layer
+from nmt_attn.config.words import complain, complain_idle, join_words, show, with_value
 
 SCORES_WITH_TANH = ("additive", "normed-additive", "concat")
 

@@ -1,7 +1,7 @@
 """The configuration: every key, its default, its range and one line of explanation.
 
-Sections are frozen; unknown keys are refused. How a file becomes a `Config`: nmt_attn/config_file.py.
-Which keys contradict each other: nmt_attn/config_rules.py. Only model/build.py reads `Config.model`.
+Sections are frozen; unknown keys are refused. How a file becomes a `Config`: nmt_attn/config/file.py.
+Which keys contradict each other: nmt_attn/config/rules.py. Only model/build.py reads `Config.model`.
 """
 
 from typing import Annotated, Literal

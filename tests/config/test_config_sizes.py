@@ -2,8 +2,8 @@
 
 import pytest
 
-from nmt_attn.config import DecoderConfig, EncoderConfig, ModelConfig
-from nmt_attn.config_sizes import start_layer
+from nmt_attn.config.sections import DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.sizes import start_layer
 
 
 @pytest.mark.parametrize(

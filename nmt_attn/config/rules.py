@@ -1,15 +1,15 @@
 """Which keys contradict each other. An option that would change nothing is refused, with the reason.
 
-Every message names both keys. What a single key accepts: nmt_attn/config.py.
+Every message names both keys. What a single key accepts: nmt_attn/config/sections.py.
 """
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from nmt_attn.config import Config, CorpusConfig
-from nmt_attn.config_model_rules import MODEL_RULES, SCORES_WITH_TANH
-from nmt_attn.config_words import complain, complain_idle, is_default, join_words, show, value_at, with_value
+from nmt_attn.config.model_rules import MODEL_RULES, SCORES_WITH_TANH
+from nmt_attn.config.sections import Config, CorpusConfig
+from nmt_attn.config.words import complain, complain_idle, is_default, join_words, show, value_at, with_value
 
 _SCORED = ("additive", "normed-additive", "dot", "scaled-dot", "general", "scaled-general", "concat", "location")
 _FALLING = ("plateau", "halving", "step-halving", "inverse-sqrt", "cosine", "linear")

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config import NAME_PATTERN
-from nmt_attn.config_words import join_words, show
+from nmt_attn.config.sections import NAME_PATTERN
+from nmt_attn.config.words import join_words, show
 
 _PATTERN_WORDS = {NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)"}
 _TYPE_WORDS = {bool: "true or false", types.NoneType: "null", int: "a whole number", float: "a number"}

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from nmt_attn.config import Config
-from nmt_attn.config_file import load_config, parse_config
-from nmt_attn.config_reference import reference_yaml
-from nmt_attn.config_words import all_keys
-from nmt_attn.config_yaml import parse_yaml
+from nmt_attn.config.file import load_config, parse_config
+from nmt_attn.config.reference import reference_yaml
+from nmt_attn.config.sections import Config
+from nmt_attn.config.words import all_keys
+from nmt_attn.config.yaml_text import parse_yaml
 
-SHIPPED = Path(__file__).parents[1] / "configs" / "reference.yaml"
+SHIPPED = Path(__file__).parents[2] / "configs" / "reference.yaml"
 
 
 def test_the_shipped_file_is_the_one_that_the_command_prints() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config import NAME_PATTERN, Config, CorpusConfig, DataConfig, RunConfig, TrainingConfig
-from nmt_attn.config_file import dump_config, json_schema, load_config, parse_config, save_config
+from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config, save_config
+from nmt_attn.config.sections import NAME_PATTERN, Config, CorpusConfig, DataConfig, RunConfig, TrainingConfig
 from nmt_attn.errors import ConfigError
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from nmt_attn.config import Config
-from nmt_attn.config_file import parse_config
-from nmt_attn.config_kinds import choices_of
-from nmt_attn.config_rules import NEEDS, contradictions
-from nmt_attn.config_words import all_keys, locate
+from nmt_attn.config.file import parse_config
+from nmt_attn.config.kinds import choices_of
+from nmt_attn.config.rules import NEEDS, contradictions
+from nmt_attn.config.sections import Config
+from nmt_attn.config.words import all_keys, locate
 from nmt_attn.errors import ConfigError
 
 LEAVES = [".".join(keys) for keys in all_keys() if locate(keys).section is None]

@@ -6,10 +6,10 @@ from itertools import zip_longest
 
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config import Config, Section
-from nmt_attn.config_kinds import abridge, choices_of
-from nmt_attn.config_words import section_of
-from nmt_attn.config_yaml import format_yaml
+from nmt_attn.config.kinds import abridge, choices_of
+from nmt_attn.config.sections import Config, Section
+from nmt_attn.config.words import section_of
+from nmt_attn.config.yaml_text import format_yaml
 
 _WIDTH = 120
 _OBVIOUS = ("text", "true | false")
