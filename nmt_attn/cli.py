@@ -42,7 +42,7 @@ Shift = Annotated[
 ]
 SourceText = Annotated[Path, typer.Option(help="Text, one sentence a line (.gz too).")]
 TargetText = Annotated[Path, typer.Option(help="Its translations.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes a GPU if there is one.")]
 
 
 @app.command(epilog="Example: nmt-attn train configs/demo.yaml --set model.attention.score=general")

@@ -6,7 +6,7 @@ A file whose name ends in `.gz` is read and written compressed.
 import gzip
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -59,6 +59,7 @@ def replacing(path: Path) -> Iterator[Path]:
     to or the disk is full; the old file stays whole. A broken pipe of another stream passes through.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    missing = [folder for folder in path.parents if not folder.exists()]
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             yield path
@@ -75,7 +76,11 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()  # which it does only if the block has left it empty
 
 
 @contextmanager

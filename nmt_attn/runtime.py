@@ -13,7 +13,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("run.device: expected a CUDA device for 'cuda', got none (use 'auto' or 'cpu')")
+        raise ConfigError("device: expected a GPU for 'cuda', got a machine without one (take 'auto' or 'cpu')")
     return torch.device(name)
 
 

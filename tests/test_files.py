@@ -51,3 +51,9 @@ def test_the_broken_pipe_of_another_stream_is_not_blamed_on_the_file(tmp_path: P
     with pytest.raises(BrokenPipeError), replacing(tmp_path / "a.txt"):
         raise BrokenPipeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_made_for_a_file_that_was_not_written_goes_again(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="stop"), replacing(tmp_path / "new" / "deeper" / "a.txt"):
+        raise ValueError("stop")
+    assert list(tmp_path.iterdir()) == []

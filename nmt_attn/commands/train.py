@@ -15,7 +15,7 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.sections import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
-from nmt_attn.errors import CheckpointError
+from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
@@ -178,8 +178,10 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
     if progress.skipped:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")
     if progress.best is None:
-        _note("no model: validation never gave a finite value")
-        return
+        raise ConfigError(
+            "training.learning_rate: expected a rate at which validation is finite, got "
+            f"{config.training.learning_rate}: no model was kept (start over with a smaller one)"
+        )
     metric = config.training.metric
     value = abs(progress.best)  # BLEU is kept with its sign turned, so that smaller is better
     _note(f"best validation {metric} {value:.4g}, at update {progress.best_update:,}\nmodel: {folder.best}")

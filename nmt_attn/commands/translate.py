@@ -173,6 +173,7 @@ class _Companions(NamedTuple):
 
 def _check_inputs(options: TranslateOptions) -> _Companions:
     """Raises DataError if there are not as many as lines of the input; what can be read only once is counted later."""
+    _check_apart(options)
     if options.input is not None:
         check_readable(options.input)
     companions = _Companions(
@@ -184,6 +185,19 @@ def _check_inputs(options: TranslateOptions) -> _Companions:
         _check_counts(lines, companions.references, options.reference, options)
         _check_counts(lines, companions.prefixes, options.prefix, options)
     return companions
+
+
+def _check_apart(options: TranslateOptions) -> None:
+    """Raises ConfigError if a file would be written over another that this command reads or writes."""
+    named = {name: getattr(options, name) for name in ("input", "reference", "prefix", "dictionary")}
+    for name in ("output", "alignments"):
+        path: Path | None = getattr(options, name)
+        if path is None or (path.exists() and not path.is_file()):
+            continue  # a device or a pipe is not written over
+        for other, known in named.items():
+            if known is not None and path.resolve() == known.resolve():
+                raise ConfigError(f"--{name}: expected another file than --{other}, got {path}")
+        named[name] = path
 
 
 def _check_counts(lines: int, found: Sequence[str] | None, path: Path | None, options: TranslateOptions) -> None:

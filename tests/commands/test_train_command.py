@@ -346,7 +346,7 @@ def test_text_files_are_trained_on(place: Place) -> None:
         pytest.param(
             "run.device=cuda",
             ConfigError,
-            r"expected a CUDA device",
+            r"expected a GPU",
             marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
         ),
     ],

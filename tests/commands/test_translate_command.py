@@ -199,6 +199,16 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
         ConfigError,
         r"search\.forbid_unknown: expected false where unknown words are replaced, got true",
     ),
+    (
+        TranslateOptions(input=Path("source.txt"), output=Path("runs/../source.txt")),
+        ConfigError,
+        r"--output: expected another file than --input, got runs/\.\./source\.txt",
+    ),
+    (
+        TranslateOptions(output=Path("a.npz"), alignments=Path("a.npz")),
+        ConfigError,
+        r"--alignments: expected another file than --output, got a\.npz",
+    ),
     (TranslateOptions(batch_size=-1), ConfigError, r"batch_sentences: expected at least 1, got -1"),
 ]
 
