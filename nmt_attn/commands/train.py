@@ -100,7 +100,7 @@ def _bleu_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[],
 
     def score() -> float:
         translator = Translator(model, data.codecs, config.search)
-        hypotheses = [translation.text for translation in translator.translate(sources, beam=1)]
+        hypotheses = [translation.text for translation in translator.translate(sources, beam=1, with_alignments=False)]
         return bleu(hypotheses, references, tokenize=scorer.tokenize, lowercase=scorer.lowercase).value
 
     return score

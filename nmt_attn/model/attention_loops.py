@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.recurrence import CellLoop, LoopStart, own_copy
 
 
@@ -246,7 +247,7 @@ def _weight_gradient(grad_outputs: Tensor, inputs: Tensor) -> Tensor:
 
 
 def _exact(part: Tensor | None) -> Tensor | None:
-    return None if part is None else part.to(torch.promote_types(part.dtype, torch.float32))
+    return None if part is None else at_least_float32(part)
 
 
 def _batch_first(results: tuple[Tensor, ...]) -> Looped:

@@ -80,7 +80,6 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
         positions=attention.max_positions or positions,
         use_bias=attention.bias,
         project=attention.project,
-        identity_keys=is_identity,
     )
     return Attention(score(sizes), WINDOWS[attention.window](_window_sizes(attention, hidden)), encoder_size)
 

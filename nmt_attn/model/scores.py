@@ -29,7 +29,6 @@ class ScoreSizes(NamedTuple):
     positions: int  # source positions that `location` can score
     use_bias: bool  # a bias inside the tanh
     project: bool  # dot: a learned projection of the keys where M and H differ
-    identity_keys: bool  # concat: no matrix on the encoder states
 
 
 class Score(nn.Module):
