@@ -158,7 +158,7 @@ def _look(
 ) -> tuple[Attention, Callable[[], tuple[Tensor, Weights]]]:
     """The attention, and one step of it: a query for each sentence, keys projected beforehand."""
     torch.manual_seed(1)
-    score_sizes = ScoreSizes(size, size, size, positions, use_bias=False, project=False, identity_keys=False)
+    score_sizes = ScoreSizes(size, size, size, positions, use_bias=False, project=False)
     window_sizes = WindowSizes(size, size, HALF_WIDTH, HALF_WIDTH / 2, renormalise=False)
     attention = Attention(SCORES[score](score_sizes), WINDOWS[window](window_sizes), size)
     for parameter in attention.parameters():

@@ -214,9 +214,7 @@ def _luong() -> Iterable[str]:
 
 
 def _sizes() -> ScoreSizes:
-    return ScoreSizes(
-        decoder=UNITS, encoder=UNITS, hidden=INNER, positions=1, use_bias=False, project=False, identity_keys=False
-    )
+    return ScoreSizes(decoder=UNITS, encoder=UNITS, hidden=INNER, positions=1, use_bias=False, project=False)
 
 
 def _attention(score: Score) -> Attention:
