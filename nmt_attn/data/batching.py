@@ -2,6 +2,10 @@
 
 A plan is a list of arrays of row numbers, one a batch; every row is in it once. It is a pure function of the
 lengths, the seed and the epoch, so training that was interrupted finds the rest of its epoch again.
+
+A large corpus is shuffled as a stream: blocks of neighbouring rows in random order, `WINDOW_ROWS` of them at a time
+shuffled row by row, sorted by length and cut. So reading stays inside a window of the mapped file, which the
+operating system can keep in memory, where a plain shuffle would reach all over the disk.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +19,14 @@ from torch import Tensor
 from nmt_attn.data.encoded import EncodedCorpus, Ids, Lengths
 from nmt_attn.types import BOS, EOS, PAD, Batch
 
-Plan = list[NDArray[np.int64]]
+RowNumbers = NDArray[np.int32]
+Plan = list[RowNumbers]
+
+BLOCK_ROWS = 1 << 12
+"""Rows that stay neighbours in the file when a large corpus is shuffled."""
+
+WINDOW_ROWS = 1 << 20
+"""Rows shuffled together; a corpus of no more is shuffled as a whole."""
 
 
 class SourceBatch(NamedTuple):
@@ -28,18 +39,21 @@ class SourceBatch(NamedTuple):
 def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int) -> Plan:
     """The batches of one epoch, in random order; those in one batch are of nearly the same length.
 
-    The whole epoch is shuffled, sorted by the longer side (ties stay shuffled) and cut where sentences x longest
-    side would exceed `batch_tokens`. A pair that exceeds it alone is a batch of its own.
+    The epoch (of a large corpus each window of it) is shuffled, sorted by the longer side (ties stay shuffled) and
+    cut where sentences x longest side would exceed `batch_tokens`. A pair that exceeds it alone is a batch of its own.
     """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(source_lengths))
-    batches = _sort_and_cut(order, np.maximum(source_lengths, target_lengths), batch_tokens)
-    return [batches[i] for i in rng.permutation(len(batches))]
+    plan: Plan = []
+    for order in _shuffled_windows(len(source_lengths), rng):
+        longer = np.maximum(source_lengths[order], target_lengths[order])
+        batches = _sort_and_cut(order, longer, batch_tokens)
+        plan += [batches[i] for i in rng.permutation(len(batches))]
+    return plan
 
 
 def plan_evaluation(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int) -> Plan:
     """The batches of one look at every pair, from short to long, without chance."""
-    order = np.arange(len(source_lengths))
+    order = np.arange(len(source_lengths), dtype=np.int32)
     return _sort_and_cut(order, np.maximum(source_lengths, target_lengths), batch_tokens)
 
 
@@ -93,10 +107,23 @@ def _padded(rows: Sequence[Sequence[int] | Ids], *, before: list[int], after: li
     return torch.from_numpy(padded)
 
 
-def _sort_and_cut(order: NDArray[np.int64], longer: Lengths, batch_tokens: int) -> Plan:
-    order = order[np.argsort(longer[order], kind="stable")]
-    ascending = longer[order]
-    plan, start = [], 0
+def _shuffled_windows(rows: int, rng: np.random.Generator) -> Iterator[RowNumbers]:
+    """Every row number once, in random order within each window, the windows made of random blocks."""
+    if rows <= WINDOW_ROWS:
+        yield rng.permutation(np.arange(rows, dtype=np.int32))
+        return
+    starts = rng.permutation(np.arange(0, rows, BLOCK_ROWS, dtype=np.int32))
+    for chosen in np.split(starts, range(WINDOW_ROWS // BLOCK_ROWS, len(starts), WINDOW_ROWS // BLOCK_ROWS)):
+        neighbours = chosen[:, None] + np.arange(BLOCK_ROWS, dtype=np.int32)
+        yield rng.permutation(neighbours[neighbours < rows])
+
+
+def _sort_and_cut(order: RowNumbers, longer: Lengths, batch_tokens: int) -> Plan:
+    """`longer[i]`: the longer side of row `order[i]`."""
+    by_length = np.argsort(longer, kind="stable")
+    order, ascending = order[by_length], longer[by_length]
+    plan: Plan = []
+    start = 0
     while start < len(order):
         most = max(batch_tokens // int(ascending[start]), 1)
         window = ascending[start : start + most]

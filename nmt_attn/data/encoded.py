@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nmt_attn.types import SentencePair
 
 Ids = NDArray[np.int32]
-Lengths = NDArray[np.int64]
+Lengths = NDArray[np.int32]
 
 CHUNK_PAIRS = 50_000
 """Pairs written at a time: all that is ever held as Python objects."""
@@ -100,7 +100,7 @@ class _Column:
         sizes = [len(chunk) for chunk in chunks]
         self._starts = np.cumsum([0, *sizes[:-1]]) if sizes else np.zeros(0, np.int64)  # first row of each chunk
         lengths = [np.diff(offsets) for offsets in self._offsets]
-        self.lengths: Lengths = np.concatenate([np.zeros(0, np.int64), *lengths]).astype(np.int64)
+        self.lengths: Lengths = np.concatenate([np.zeros(0, np.int32), *lengths])
 
     def rows(self, indices: NDArray[np.integer[Any]]) -> list[Ids]:
         chunks = np.searchsorted(self._starts, indices, side="right") - 1

@@ -122,7 +122,7 @@ def _batches(pairs: Sequence[_Encoded]) -> Iterator[list[int]]:
 
 
 def _lengths(side: Sequence[Sequence[int]]) -> Lengths:
-    lengths: Lengths = torch.tensor([len(ids) + 1 for ids in side], dtype=torch.int64).numpy()
+    lengths: Lengths = torch.tensor([len(ids) + 1 for ids in side], dtype=torch.int32).numpy()
     return lengths
 
 

@@ -97,8 +97,8 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.must_stop = False
         self._clock = time.monotonic()
-        first = self.plan(1)
-        self.epoch_batches = len(first)  # of every epoch: batches are cut by the sorted lengths, which never change
+        first = self.plan(progress.epoch)
+        self.epoch_batches = len(first)  # of this epoch; where a corpus has several windows others may differ a little
         self.padding_share = padding_share(first, train.source_lengths, train.target_lengths)  # 0 to 1
 
     def run(self, observer: Observer) -> Progress:
@@ -145,6 +145,7 @@ class Trainer:
         """What is left of the epoch, unless training ends before."""
         progress = self.progress
         plan = self.plan(progress.epoch)
+        self.epoch_batches = len(plan)
         self.model.train()
         for batch in batches(self.train_corpus, plan[progress.batch :]):
             self._update(batch)
