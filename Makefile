@@ -23,13 +23,13 @@ demo: setup
 	@sh scripts/demo.sh $(RUN)/nmt-attn
 
 test: check
-	$(RUN)/python -m pytest --numprocesses 2
+	$(RUN)/python -m pytest --quiet --numprocesses 2
 
 test-all: check
-	$(RUN)/python -m pytest --numprocesses 2 -m 'not gpu'
+	$(RUN)/python -m pytest --quiet --numprocesses 2 -m 'not gpu'
 
 test-gpu: setup
-	$(RUN)/python -m pytest -m gpu
+	$(RUN)/python -m pytest --quiet -m gpu
 
 check: setup
 	$(RUN)/ruff format --check .
