@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt_attn.model.store import load_model
+from nmt_attn.model.store import BEST, load_model
 
 LUONG = [
     "model.decoder.style=luong",
@@ -158,7 +158,7 @@ def read_result(runs: Sequence[Path]) -> Result:
         {words: bucket_mean(place) for place, words in rows},
         mean(lambda each: each["alignments"][0]["error_rate"]) if figures[0]["alignments"] else None,
         mean(lambda each: each["perplexity"]),
-        sum(parameter.numel() for parameter in load_model(runs[0] / "best").parameters()),
+        sum(parameter.numel() for parameter in load_model(runs[0] / BEST).parameters()),
         statistics.mean(map(training_speed, runs)),
         mean(lambda each: each["sentences"] / each["decoding_seconds"]),
     )

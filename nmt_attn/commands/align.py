@@ -20,7 +20,7 @@ from nmt_attn.commands.streams import or_standard, writing
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import read_lines
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer, links
+from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer, pharaoh_line
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translator import WINDOW_LINES, Translator
 
@@ -96,9 +96,4 @@ def _alignment_writer(path: Path | None) -> Iterator[Write]:
             yield write
         return
     with writing(None) as write_text:
-
-        def write_links(record: AlignmentRecord) -> None:
-            found = links(record.alignment, LINK_THRESHOLD)
-            write_text(" ".join(f"{i}-{j}" for i, j in found) + "\n")
-
-        yield write_links
+        yield lambda record: write_text(pharaoh_line(record.alignment, LINK_THRESHOLD))

@@ -5,8 +5,8 @@ from pathlib import Path
 import typer
 
 from nmt_attn.errors import CheckpointError
-from nmt_attn.model.store import WEIGHTS
-from nmt_attn.search.translator import BEST, model_folder
+from nmt_attn.model.store import BEST, WEIGHTS
+from nmt_attn.search.translator import model_folder
 
 RUNS = Path("runs")
 """Where runs are looked for."""

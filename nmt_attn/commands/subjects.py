@@ -12,8 +12,7 @@ from nmt_attn.data.corpus import read_test
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.links import GoldLinks, Link, find_stray_links, read_naacl, read_pharaoh
 from nmt_attn.files import read_lines
-from nmt_attn.model.store import CONFIG
-from nmt_attn.search.translator import BEST
+from nmt_attn.model.store import BEST, CONFIG
 
 GoldFormat = Literal["pharaoh", "naacl"]
 FIRST_INDICES: dict[GoldFormat, int] = {"pharaoh": 0, "naacl": 1}

@@ -18,13 +18,13 @@ from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import model_from_config, save_model
+from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import Recorder, planned_updates
-from nmt_attn.training.run_folder import VOCAB, RunFolder
+from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 
 KEPT_CHECKPOINTS = 2

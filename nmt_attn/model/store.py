@@ -12,8 +12,11 @@ from nmt_attn.files import reason, replacing
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
 
-WEIGHTS = "model.safetensors"
-CONFIG = "config.yaml"
+WEIGHTS, CONFIG, VOCAB = "model.safetensors", "config.yaml", "vocab"
+"""What a model folder holds: two files, and the folder of its codecs."""
+
+BEST = "best"
+"""The model folder inside a run."""
 
 
 def model_from_config(config: Config, source_size: int, target_size: int) -> Seq2Seq:

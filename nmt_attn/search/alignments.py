@@ -64,7 +64,7 @@ class _Matrix(NamedTuple):
     weights: NDArray[np.float32]
 
 
-Write = Callable[[AlignmentRecord], None]
+Write = Callable[[AlignmentRecord], object]
 
 EMPTY = WordAlignment((), (), torch.empty(0, 0))
 
@@ -96,6 +96,11 @@ def links(alignment: WordAlignment, threshold: float) -> list[tuple[int, int]]:
         for j, i in enumerate(best)
         if i < len(alignment.source) and weights[j, i] >= threshold and weights[j, i] > 0
     ]
+
+
+def pharaoh_line(alignment: WordAlignment, threshold: float) -> str:
+    """`links` as a line of a Pharaoh file."""
+    return " ".join(f"{i}-{j}" for i, j in links(alignment, threshold)) + "\n"
 
 
 def threshold_links(alignment: WordAlignment, threshold: float) -> list[tuple[int, int]]:
@@ -172,7 +177,7 @@ def _npz_writer(path: Path, eos: EosPolicy, threshold: float) -> Iterator[Write]
 @contextmanager
 def _pharaoh_writer(path: Path, eos: EosPolicy, threshold: float) -> Iterator[Write]:
     def write(record: AlignmentRecord) -> None:
-        stream.write(" ".join(f"{i}-{j}" for i, j in links(record.alignment, threshold)) + "\n")
+        stream.write(pharaoh_line(record.alignment, threshold))
 
     with replacing_text(path) as stream:
         yield write

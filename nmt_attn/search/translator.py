@@ -18,7 +18,7 @@ from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import CONFIG, WEIGHTS, load_model
+from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
 from nmt_attn.search.beam import StepFunction, beam_search
@@ -28,8 +28,6 @@ from nmt_attn.search.trace import Hypothesis
 from nmt_attn.search.unknown import UnknownWords
 from nmt_attn.types import UNK
 
-BEST, VOCABULARY = "best", "vocab"
-"""Folders: the best model inside a run; the codecs inside a model."""
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
 LONG_TOKENS = 100
@@ -103,7 +101,7 @@ class Translator:
         """
         folder = model_folder(Path(folder))
         search = _search_config(folder, overrides)
-        codecs = load_codecs(folder / VOCABULARY)
+        codecs = load_codecs(folder / VOCAB)
         model = load_model(folder)
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
@@ -292,7 +290,7 @@ def _batches(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:
 
 def _check_sizes(folder: Path, codec: TextCodec, embeddings: int) -> None:
     if codec.size != embeddings:
-        where = folder / VOCABULARY
+        where = folder / VOCAB
         raise CheckpointError(f"{where}: expected {embeddings} tokens, as in {WEIGHTS}, got {codec.size}")
 
 

@@ -16,8 +16,9 @@ from nmt_attn.config.words import show
 from nmt_attn.config.yaml_text import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import read_text, writing_to
+from nmt_attn.model.store import BEST, CONFIG, VOCAB
 
-CONFIG, LOG, VOCAB, CHECKPOINTS, BEST, EVENTS = "config.yaml", "log.jsonl", "vocab", "checkpoints", "best", "events"
+LOG, CHECKPOINTS, EVENTS = "log.jsonl", "checkpoints", "events"
 
 OWN_ENTRIES = (CHECKPOINTS, BEST, LOG, VOCAB, EVENTS, "eval")
 """What --fresh removes; `eval` is about the old model. config.yaml is replaced, so that it is a run all the time."""
