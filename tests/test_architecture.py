@@ -1,8 +1,11 @@
-"""The floors of the house, and the README's picture of it."""
+"""The floors of the house, the README's picture of it, and what it stands on."""
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -24,11 +27,16 @@ def floor_of(parts: tuple[str, ...]) -> str:
     return parts[0].removesuffix(".py")
 
 
-def imported_modules(path: Path) -> Iterator[tuple[str, ...]]:
+def imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        yield from (tuple(name.split(".")[1:]) for name in names if name.startswith("nmt_attn."))
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def imported_modules(path: Path) -> Iterator[tuple[str, ...]]:
+    return (tuple(name.split(".")[1:]) for name in imports(path) if name.startswith("nmt_attn."))
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
@@ -56,3 +64,14 @@ def test_the_readmes_tree_is_the_real_one() -> None:
     real = {f"{path.name}/" for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__"}
     real |= {path.name for path in MODULES if path.name not in ("__init__.py", "__main__.py")}
     assert told == real, f"missing: {sorted(real - told)}; not there: {sorted(told - real)}"
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *project["optional-dependencies"]["tensorboard"]]
+    declared = {re.split(r"[<>=]", line)[0].replace("_", "-") for line in lines}
+    used = {name.partition(".")[0] for module in MODULES for name in imports(PACKAGE / module)}
+    providers = packages_distributions()
+    for name in used - set(sys.stdlib_module_names) - {"nmt_attn"}:
+        found = {provider.lower().replace("_", "-") for provider in providers.get(name, [name])}
+        assert found & declared, f"{name}: pyproject.toml names none of {sorted(found)}"
