@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from nmt_attn.files import write_text
 from nmt_attn.model.attention import Attention
+from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.luong import AttentionalState
 from nmt_attn.model.scores import Concat, Dot, Score, ScoreSizes
 from nmt_attn.model.state import Memory
@@ -188,7 +189,9 @@ def _bahdanau() -> Iterable[str]:
 
 def _luong() -> Iterable[str]:
     attention = _attention(Dot(_sizes()))
-    attentional = AttentionalState(UNITS, UNITS, has_tanh=True, use_bias=False).double()
+    attentional = AttentionalState(
+        UNITS, UNITS, Dropout(0.0, per_sentence=False), has_tanh=True, use_bias=False
+    ).double()
     attentional.projection.weight.copy_(_tensor(OUTPUT_MATRIX))
     rows = [f"row {i}" for i in range(1, UNITS + 1)]
     yield LUONG

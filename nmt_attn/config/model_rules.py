@@ -7,8 +7,15 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from nmt_attn.config.sections import Config
-from nmt_attn.config.sizes import encoder_directions, encoder_sizes, readout_size, start_layer
-from nmt_attn.config.words import complain, complain_idle, join_words, show, with_value
+from nmt_attn.config.sizes import (
+    decoder_rates,
+    encoder_directions,
+    encoder_rates,
+    encoder_sizes,
+    readout_size,
+    start_layer,
+)
+from nmt_attn.config.words import complain, complain_idle, is_default, join_words, show, value_at, with_value
 
 SCORES_WITH_TANH = ("additive", "normed-additive", "concat")
 
@@ -123,6 +130,26 @@ def _readout(config: Config) -> Iterator[str]:
         yield complain_idle(config, "model.decoder.readout_hidden", reason, "the attentional state is read as it is")
 
 
+def _dropout(config: Config) -> Iterator[str]:
+    """Rates that reach no place."""
+    model = config.model
+    for side, places in (("encoder", ["embedding", "layer"]), ("decoder", ["embedding", "layer", "output"])):
+        where = f"model.{side}"
+        own = {place: f"{where}.{place}_dropout" for place in places}
+        if value_at(config, f"{where}.layers") == 1:
+            if value_at(config, own["layer"]) is not None:
+                yield complain_idle(config, own["layer"], with_value(config, f"{where}.layers"))
+            del own["layer"]
+        is_named = value_at(config, f"{where}.dropout") and not is_default(config, f"{where}.dropout")
+        if is_named and all(value_at(config, key) is not None for key in own.values()):
+            reason = " and ".join(with_value(config, key) for key in own.values())
+            yield complain_idle(config, f"{where}.dropout", reason)
+    rates = [*encoder_rates(model.encoder), *decoder_rates(model.decoder), model.decoder.attentional_dropout]
+    if model.dropout_mask == "sentence" and not any(rates):
+        reason = f"{with_value(config, 'model.encoder.dropout')} and {with_value(config, 'model.decoder.dropout')}"
+        yield complain_idle(config, "model.dropout_mask", reason)
+
+
 def _first_weights(config: Config) -> Iterator[str]:
     if config.model.initialisation == "bahdanau" and config.model.attention.score == "normed-additive":
         reason = with_value(config, "model.attention.score")
@@ -150,6 +177,7 @@ MODEL_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _first_state,
     _without_attention,
     _readout,
+    _dropout,
     _first_weights,
     _tied,
 )

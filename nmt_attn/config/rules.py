@@ -45,6 +45,7 @@ NEEDS = (
     Need("model.decoder.input_feeding", "model.decoder.style", ("luong",)),
     Need("model.decoder.attentional_activation", "model.decoder.style", ("luong",)),
     Need("model.decoder.attentional_bias", "model.decoder.style", ("luong",)),
+    Need("model.decoder.attentional_dropout", "model.decoder.style", ("luong",)),
     Need("model.decoder.readout_state", "model.decoder.style", ("bahdanau",)),
     Need("model.initial_range", "model.initialisation", ("uniform",)),
     Need("training.betas", "training.optimizer", ("adam", "adamw")),

@@ -97,7 +97,9 @@ class EncoderConfig(Section):
     hidden: Count = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
     embedding: Count = Field(256, description="size of a source word vector")
-    dropout: Fraction = Field(0.2, description="on embeddings and between layers")
+    dropout: Fraction = Field(0.2, description="on embeddings and between layers, where no key below says otherwise")
+    embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
+    layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
     reverse_source: bool = Field(False, description="read the words from last to first; positions stay as written")
     residual: bool = Field(False, description="add a layer's input to its output where the sizes are equal")
 
@@ -133,7 +135,15 @@ class DecoderConfig(Section):
     layers: Count = Field(1, description="stacked layers; attention belongs to the papers' layer")
     hidden: Count = Field(256, description="units of one layer")
     embedding: Count = Field(256, description="size of a target word vector")
-    dropout: Fraction = Field(0.2, description="on embeddings, between layers and before the output layer")
+    dropout: Fraction = Field(
+        0.2, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
+    )
+    embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
+    layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
+    output_dropout: Fraction | None = Field(None, description="before the output layer; by default `dropout`")
+    attentional_dropout: Fraction = Field(
+        0.0, description="luong: on the attentional state h~, where it is read and where it is fed to the next step"
+    )
     residual: bool = Field(False, description="add a layer's input to its output, from the second layer on")
     init: Literal["zero", "last", "mean", "bridge", "backward-first"] = Field(
         "bridge", description="first state: 0, encoder's last, tanh W mean, tanh W last, tanh W backward state at 1"
@@ -163,6 +173,9 @@ class ModelConfig(Section):
     decoder: DecoderConfig = Field(DecoderConfig(), description="target side")
     tie: Literal["none", "target-output", "source-target", "all"] = Field(
         "none", description="which of source embedding, target embedding and output layer share their weights"
+    )
+    dropout_mask: Literal["step", "sentence"] = Field(
+        "step", description="dropout: a new mask at every step, or one mask per sentence (variational)"
     )
     initialisation: Literal["xavier", "uniform", "orthogonal", "bahdanau"] = Field(
         "xavier", description="xavier, uniform(-range, range), xavier + orthogonal recurrent, Bahdanau's appendix"

@@ -1,6 +1,16 @@
-"""Sizes that follow from the keys of `model`. Letters of shapes: nmt_attn/types.py."""
+"""Sizes and rates that follow from the keys of `model`. Letters of shapes: nmt_attn/types.py."""
+
+from typing import NamedTuple
 
 from nmt_attn.config.sections import DecoderConfig, EncoderConfig, ModelConfig
+
+
+class DropoutRates(NamedTuple):
+    """The rate at each place of one side."""
+
+    embedding: float
+    layer: float  # between layers
+    output: float  # on what the output layer reads; 0 in the encoder
 
 
 def encoder_directions(encoder: EncoderConfig) -> list[int]:
@@ -34,3 +44,18 @@ def context_size(model: ModelConfig) -> int:
 def readout_size(decoder: DecoderConfig) -> int:
     """Size of what the output layer reads."""
     return decoder.readout_hidden or decoder.hidden
+
+
+def encoder_rates(encoder: EncoderConfig) -> DropoutRates:
+    """Dropout of the encoder: `dropout` wherever no key of its own is set."""
+    return DropoutRates(_rate(encoder.embedding_dropout, encoder), _rate(encoder.layer_dropout, encoder), 0.0)
+
+
+def decoder_rates(decoder: DecoderConfig) -> DropoutRates:
+    """Dropout of the decoder, likewise."""
+    embedding, layer = _rate(decoder.embedding_dropout, decoder), _rate(decoder.layer_dropout, decoder)
+    return DropoutRates(embedding, layer, _rate(decoder.output_dropout, decoder))
+
+
+def _rate(own: float | None, section: EncoderConfig | DecoderConfig) -> float:
+    return section.dropout if own is None else own

@@ -34,6 +34,7 @@ class LoopOutput(NamedTuple):
 
     feeds_attentional: bool  # h~; else the context
     has_tanh: bool  # f; else the identity
+    noise: Tensor | None  # [B, T, H], dropout of h~ where it is fed; what comes out is without
     feed_weight: Tensor  # F [G x H, F]
     feed: Tensor  # f_0 [B, F]
     weight: Tensor  # W_c [H, M + H]
@@ -141,10 +142,11 @@ def bahdanau_loop(cell: LoopStart, context_weight: Tensor, score: LoopScore, sta
 def luong_loop(cell: LoopStart, output: LoopOutput, score: LoopScore, states: Tensor, mask: Tensor) -> Looped:
     """h~ and feeding, the score, encoder states [B, S, M] and mask [B, S] bool -> every step."""
     kind, *parts = cell
-    *options, feed_weight, feed, weight, bias = output
+    feeds_attentional, has_tanh, noise, *matrices = output
+    fed_noise = None if noise is None or not feeds_attentional else noise.transpose(0, 1)  # [T, B, H]
     with torch.autocast(states.device.type, enabled=False):
-        exact = [_exact(part) for part in (*parts, feed_weight, feed, weight, bias, *score, states)]
-        return _batch_first(_LuongLoop.apply(kind, mask, *options, *exact))  # type: ignore[no-untyped-call]
+        exact = [_exact(part) for part in (*parts, *matrices, *score, states)]
+        return _batch_first(_LuongLoop.apply(kind, mask, (feeds_attentional, has_tanh, fed_noise), *exact))  # type: ignore[no-untyped-call]
 
 
 class _BahdanauLoop(Function):
@@ -183,8 +185,9 @@ class _BahdanauLoop(Function):
 class _LuongLoop(Function):
     @staticmethod
     def forward(
-        ctx: Any, kind: Any, mask: Tensor, feeds_attentional: bool, has_tanh: bool, gates: Tensor, *rest: Any
+        ctx: Any, kind: Any, mask: Tensor, options: tuple[bool, bool, Tensor | None], gates: Tensor, *rest: Any
     ) -> tuple[Tensor, ...]:
+        feeds_attentional, has_tanh, noise = options
         start, start_cell, weight, bias, feed_weight, feed, output_weight, output_bias, *score, states = rest
         cell: CellLoop = kind(own_copy(gates), start, start_cell, weight, bias)
         attention = AttentionLoop(LoopScore(*score), states, mask, len(gates))
@@ -200,10 +203,11 @@ class _LuongLoop(Function):
                 outputs[t].add_(output_bias)
             if has_tanh:
                 outputs[t].tanh_()
-            feed = outputs[t] if feeds_attentional else context
+            attentional = outputs[t] if noise is None else outputs[t] * noise[t]
+            feed = attentional if feeds_attentional else context
         ctx.cell, ctx.attention, ctx.outputs, ctx.first_feed = cell, attention, outputs, first_feed
         ctx.matrices, ctx.has_bias = (feed_weight, of_context, of_state), output_bias is not None
-        ctx.feeds_attentional, ctx.has_tanh = feeds_attentional, has_tanh
+        ctx.feeds_attentional, ctx.has_tanh, ctx.noise = options
         ctx.set_materialize_grads(False)
         return outputs[:], attention.contexts[:], attention.weights[:]
 
@@ -220,7 +224,7 @@ class _LuongLoop(Function):
         for t in reversed(range(len(outputs))):
             grad_output = grad_outputs[t]
             if grad_feed is not None and ctx.feeds_attentional:
-                grad_output += grad_feed
+                grad_output += grad_feed if ctx.noise is None else grad_feed * ctx.noise[t]
             if ctx.has_tanh:
                 grad_output.mul_(1 - outputs[t] * outputs[t])
             grad_context = grad_output @ of_context
@@ -232,13 +236,14 @@ class _LuongLoop(Function):
             grad += attention.step_back(t, grad_context, None if grads[2] is None else grads[2][t])
             grad = cell.step_back(t, grad)
             grad_feed = cell.grad_gates[t] @ feed_weight
-        fed = outputs if ctx.feeds_attentional else attention.contexts
+        attentional = outputs if ctx.noise is None else outputs * ctx.noise
+        fed = attentional if ctx.feeds_attentional else attention.contexts
         feeds = torch.cat([ctx.first_feed.unsqueeze(0), fed[:-1]])
         start_cell, weight, bias = cell.start_gradients()
         of_both = [_weight_gradient(grad_outputs, part) for part in (attention.contexts, cell.hidden[1:])]
         from_cell = cell.grad_gates, grad, start_cell, weight, bias, _weight_gradient(cell.grad_gates, feeds), grad_feed
         from_output = torch.cat(of_both, 1), grad_outputs.sum((0, 1)) if ctx.has_bias else None
-        return None, None, None, None, *from_cell, *from_output, *attention.gradients(cell.hidden[1:])
+        return None, None, None, *from_cell, *from_output, *attention.gradients(cell.hidden[1:])
 
 
 def _weight_gradient(grad_outputs: Tensor, inputs: Tensor) -> Tensor:

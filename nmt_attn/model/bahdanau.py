@@ -43,7 +43,7 @@ class BahdanauDecoder(Decoder):
         return state._replace(feed=state.layers[-1].hidden)
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
-        advanced, weights, state = self._advance(self.embedding_to_gates(embedded), state, memory)
+        advanced, weights, state = self._advance(self.embedding_to_gates(embedded), state, memory, None)
         return self._read(advanced, embedded), weights, state
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
@@ -54,20 +54,20 @@ class BahdanauDecoder(Decoder):
         if score is not None:
             return self._forward_loop(gates, embedded, state, memory, score)
         advanced, weights = [], []
-        for step_gates in gates.unbind(1):
-            result, step_weights, state = self._advance(step_gates, state, memory)
+        for step_gates, noise in zip(gates.unbind(1), self.layer_noise(gates), strict=True):
+            result, step_weights, state = self._advance(step_gates, state, memory, noise)
             advanced.append(result)
             weights.append(step_weights)
         whole = Advanced(*(torch.stack(parts, 1) for parts in zip(*advanced, strict=True)))
-        return self._read(whole, embedded), stack_weights(weights)
+        return self.output_dropout(self._read(whole, embedded)), stack_weights(weights)
 
     def _advance(
-        self, word_gates: Tensor, state: DecoderState, memory: Memory
+        self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Tensor | None
     ) -> tuple[Advanced, Weights, DecoderState]:
         query = state.feed
         context, weights = self.look(query, state.position, memory)
         bottom = self.bottom(word_gates + self.context_to_gates(context), state.layers[0])
-        top, above = self.climb(bottom.hidden, state.layers[1:])
+        top, above = self.climb(bottom.hidden, state.layers[1:], noise)
         after = DecoderState((bottom, *above), top, state.position + 1)
         return Advanced(query, top, context), weights, after
 
@@ -78,7 +78,8 @@ class BahdanauDecoder(Decoder):
         looped = bahdanau_loop(cell, self.context_to_gates.weight, score, memory.encoder_states, memory.mask)
         before = torch.cat([state.feed.unsqueeze(1), looped.outputs[:, :-1]], 1)
         whole = Advanced(before, looped.outputs, looped.contexts)
-        return self._read(whole, embedded), Weights(looped.weights, None, memory.mask.shape[1])
+        weights = Weights(looped.weights, None, memory.mask.shape[1])
+        return self.output_dropout(self._read(whole, embedded)), weights
 
     def _forward_fixed(
         self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory
@@ -91,8 +92,9 @@ class BahdanauDecoder(Decoder):
         hidden, _ = self.bottom.sequence(gates + self.context_to_gates(context), state.layers[0])
         top = self.climb_sequence(hidden, state.layers[1:])
         before = torch.cat([query.unsqueeze(1), top[:, :-1]], 1)
-        return self._read(Advanced(before, top, context), embedded), weights
+        return self.output_dropout(self._read(Advanced(before, top, context), embedded)), weights
 
     def _read(self, advanced: Advanced, embedded: Tensor) -> Tensor:
         state = advanced.before if self.reads_previous else advanced.after
-        return self.dropout(self.readout(state, embedded, advanced.context))
+        readout: Tensor = self.readout(state, embedded, advanced.context)
+        return readout

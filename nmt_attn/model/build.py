@@ -7,13 +7,22 @@ from collections.abc import Callable
 
 from torch import nn
 
-from nmt_attn.config.sections import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
-from nmt_attn.config.sizes import context_size, encoder_directions, encoder_sizes, readout_size, start_layer
+from nmt_attn.config.sections import AttentionConfig, DecoderConfig, ModelConfig
+from nmt_attn.config.sizes import (
+    context_size,
+    decoder_rates,
+    encoder_directions,
+    encoder_rates,
+    encoder_sizes,
+    readout_size,
+    start_layer,
+)
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder, DecoderParts
+from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder, EncoderLayer
 from nmt_attn.model.initial_state import INITIAL_STATES, InitialState, StartState
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
@@ -30,7 +39,7 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
 
     Sizes of the two vocabularies; `positions` are the source positions that the location score can see by default.
     """
-    encoder = build_encoder(config.encoder)
+    encoder = build_encoder(config)
     decoder = DECODERS[config.decoder.style](config, positions)
     tied = config.tie
     target_embedding = nn.Embedding(target_size, config.decoder.embedding, padding_idx=PAD)
@@ -46,7 +55,8 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
         target_embedding,
         decoder,
         output,
-        target_dropout=config.decoder.dropout,
+        source_dropout=_dropout(config, encoder_rates(config.encoder).embedding),
+        target_dropout=_dropout(config, decoder_rates(config.decoder).embedding),
         attends_eos=config.attention.attend_eos,
     )
     INITIALISATIONS[config.initialisation](model, config.initial_range)
@@ -54,14 +64,16 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
     return model
 
 
-def build_encoder(config: EncoderConfig) -> Encoder:
+def build_encoder(config: ModelConfig) -> Encoder:
     """The stack; its first layer reads word vectors, the others the layer below."""
-    layers, inputs = [], config.embedding
-    for directions in encoder_directions(config):
-        cells = [CELLS[config.cell](config.hidden) for _ in range(directions)]
+    encoder = config.encoder
+    layers, inputs = [], encoder.embedding
+    for directions in encoder_directions(encoder):
+        cells = [CELLS[encoder.cell](encoder.hidden) for _ in range(directions)]
         layers.append(EncoderLayer(cells, inputs))
-        inputs = directions * config.hidden
-    return Encoder(layers, dropout=config.dropout, is_residual=config.residual, is_reversed=config.reverse_source)
+        inputs = directions * encoder.hidden
+    dropout = _dropout(config, encoder_rates(encoder).layer)
+    return Encoder(layers, dropout, is_residual=encoder.residual, is_reversed=encoder.reverse_source)
 
 
 def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttention:
@@ -129,6 +141,7 @@ def build_luong(config: ModelConfig, positions: int) -> Decoder:
     attentional = AttentionalState(
         parts.attention.context_size,
         decoder.hidden,
+        _dropout(config, decoder.attentional_dropout),
         has_tanh=decoder.attentional_activation == "tanh",
         use_bias=decoder.attentional_bias,
     )
@@ -137,15 +150,20 @@ def build_luong(config: ModelConfig, positions: int) -> Decoder:
 
 
 def _parts(config: ModelConfig, positions: int) -> DecoderParts:
-    decoder = config.decoder
+    decoder, rates = config.decoder, decoder_rates(config.decoder)
     return DecoderParts(
         build_attention(config, positions),
         build_start_state(config),
         [CELLS[decoder.cell](decoder.hidden) for _ in range(decoder.layers)],
         decoder.embedding,
-        decoder.dropout,
+        _dropout(config, rates.layer),
+        _dropout(config, rates.output),
         is_residual=decoder.residual,
     )
+
+
+def _dropout(config: ModelConfig, rate: float) -> Dropout:
+    return Dropout(rate, per_sentence=config.dropout_mask == "sentence")
 
 
 def _readout(config: DecoderConfig, parts: DecoderParts) -> Readout:

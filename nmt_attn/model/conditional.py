@@ -28,9 +28,9 @@ class ConditionalDecoder(Decoder):
         bottom, context, weights = self._advance(
             self.embedding_to_gates(embedded), state.layers[0], state.position, memory
         )
-        top, above = self.climb(bottom.hidden, state.layers[1:])
+        top, above = self.climb(bottom.hidden, state.layers[1:], None)
         after = DecoderState((bottom, *above), state.feed, state.position + 1)
-        return self.dropout(self.readout(top, embedded, context)), weights, after
+        return self.readout(top, embedded, context), weights, after
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         hidden, contexts, weights = [], [], []
@@ -42,7 +42,7 @@ class ConditionalDecoder(Decoder):
             contexts.append(context)
             weights.append(step_weights)
         top = self.climb_sequence(torch.stack(hidden, 1), state.layers[1:])
-        return self.dropout(self.readout(top, embedded, torch.stack(contexts, 1))), stack_weights(weights)
+        return self.output_dropout(self.readout(top, embedded, torch.stack(contexts, 1))), stack_weights(weights)
 
     def _advance(
         self, word_gates: Tensor, before: CellState, position: Tensor, memory: Memory

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.cells import Cell, RecurrentLayer
+from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initial_state import StartState
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
@@ -24,7 +25,8 @@ class DecoderParts(NamedTuple):
     start_state: StartState
     cells: list[Cell]  # bottom first
     embedding: int  # E
-    dropout: float  # between layers and on the readout
+    layer_dropout: Dropout  # between layers
+    output_dropout: Dropout  # on what the output layer reads
     is_residual: bool  # from the second layer on
 
 
@@ -41,7 +43,8 @@ class Decoder(nn.Module):
         self.embedding_to_gates = GateProjection(parts.embedding, bottom.hidden, bottom.gates, bias=True)  # W
         self.bottom = bottom
         self.upper = nn.ModuleList(RecurrentLayer(cell, bottom.hidden) for cell in above)
-        self.dropout = nn.Dropout(parts.dropout)
+        self.layer_dropout = parts.layer_dropout
+        self.output_dropout = parts.output_dropout
         self.is_residual = parts.is_residual
 
     def start(self, memory: Memory) -> DecoderState:
@@ -51,7 +54,7 @@ class Decoder(nn.Module):
         return DecoderState(self.start_state(memory), feed, torch.zeros_like(memory.lengths))
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
-        """previous words [N, E], N = B x K -> readout [N, R], weights [B, K, S], next state."""
+        """previous words [N, E], N = B x K -> readout [N, R], weights [B, K, S], next state. Never with dropout."""
         raise NotImplementedError
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
@@ -70,12 +73,24 @@ class Decoder(nn.Module):
             return None
         return None if self.attention.window.is_local else self.attention.score.take_apart(memory.keys)
 
-    def climb(self, hidden: Tensor, layers: tuple[CellState, ...]) -> tuple[Tensor, tuple[CellState, ...]]:
-        """One step of the layers above the bottom: its output [N, H], their states -> top output, their next states."""
+    def layer_noise(self, gates: Tensor) -> list[Tensor | None]:
+        """Gate inputs [B, T, G x H] -> dropout of each of the T steps for `climb`, drawn for all at once."""
+        noise = self.layer_dropout.noise(gates, len(self.upper) * self.bottom.hidden) if self.upper else None
+        if noise is None:
+            return [None] * gates.shape[1]
+        return list(noise.unflatten(2, (len(self.upper), -1)).unbind(1))  # [B, L - 1, H] each
+
+    def climb(
+        self, hidden: Tensor, layers: tuple[CellState, ...], noise: Tensor | None
+    ) -> tuple[Tensor, tuple[CellState, ...]]:
+        """One step of the layers above the bottom: its output [N, H], their states -> top output, their next states.
+
+        `noise` [N, L - 1, H] or None: dropout of their inputs.
+        """
         after = []
-        for module, before in zip(self.upper, layers, strict=True):
+        for above, (module, before) in enumerate(zip(self.upper, layers, strict=True)):
             layer = cast(RecurrentLayer, module)
-            inputs = self.dropout(hidden)
+            inputs = hidden if noise is None else hidden * noise[:, above]
             state = layer.step(inputs, before)
             after.append(state)
             hidden = self.join(state.hidden, inputs)
@@ -84,7 +99,7 @@ class Decoder(nn.Module):
     def climb_sequence(self, hidden: Tensor, layers: tuple[CellState, ...]) -> Tensor:
         """The same for all steps at once: [B, T, H] -> [B, T, H]. Only where nothing above feeds back below."""
         for layer, before in zip(self.upper, layers, strict=True):
-            inputs = self.dropout(hidden)
+            inputs = self.layer_dropout(hidden)
             hidden = self.join(layer(inputs, before)[0], inputs)
         return hidden
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.cells import Cell, RecurrentLayer
+from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.state import gather_last
 
 
@@ -62,10 +63,10 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """Stacked layers. `is_residual` adds a layer's input to its output wherever the two sizes are equal."""
 
-    def __init__(self, layers: list[EncoderLayer], *, dropout: float, is_residual: bool, is_reversed: bool) -> None:
+    def __init__(self, layers: list[EncoderLayer], dropout: Dropout, *, is_residual: bool, is_reversed: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout  # between layers
         self.is_residual = is_residual
         self.is_reversed = is_reversed
 
@@ -74,8 +75,8 @@ class Encoder(nn.Module):
         words = lengths - 1
         states = reverse(embedded, words) if self.is_reversed else embedded
         final_hidden, final_cell = [], []
-        for layer in self.layers:
-            inputs = self.dropout(states)
+        for depth, layer in enumerate(self.layers):
+            inputs = self.dropout(states) if depth else states
             states, hidden, cell = layer(inputs, lengths)
             if self.is_residual and inputs.shape == states.shape:
                 states = states + inputs

@@ -14,18 +14,20 @@ from torch import Tensor, nn
 
 from nmt_attn.model.attention_loops import LoopOutput, LoopScore, luong_loop
 from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
+from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.projection import GateProjection, Projection
 from nmt_attn.model.readout import Readout
 from nmt_attn.model.state import DecoderState, Memory, Weights
 
 
 class AttentionalState(nn.Module):
-    """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper."""
+    """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper. `dropout` is for its user, who feeds and reads it."""
 
-    def __init__(self, context: int, hidden: int, *, has_tanh: bool, use_bias: bool) -> None:
+    def __init__(self, context: int, hidden: int, dropout: Dropout, *, has_tanh: bool, use_bias: bool) -> None:
         super().__init__()
         self.projection = Projection(context + hidden, hidden, bias=use_bias)  # W_c
         self.has_tanh = has_tanh
+        self.dropout = dropout
 
     def forward(self, context: Tensor, state: Tensor) -> Tensor:
         """[..., M], [..., H] -> [..., H]."""
@@ -44,6 +46,16 @@ class Feeding(NamedTuple):
         return (attentional if self.is_attentional else context)[:, : self.size]
 
 
+class Noise(NamedTuple):
+    """Dropout of one step."""
+
+    layers: Tensor | None  # [N, L - 1, H], inputs of the layers above the bottom
+    attentional: Tensor | None  # [N, H], h~ wherever it goes
+
+
+NO_NOISE = Noise(None, None)
+
+
 class LuongDecoder(Decoder):
     """`feed` of the state is f_{t-1} [N, F], zero at first."""
 
@@ -58,7 +70,7 @@ class LuongDecoder(Decoder):
         self.readout = readout  # None: the paper's, h~ as it is
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
-        attentional, context, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory)
+        attentional, context, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory, NO_NOISE)
         return self._read(attentional, embedded, context), weights, after
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
@@ -67,24 +79,28 @@ class LuongDecoder(Decoder):
             hidden, _ = self.bottom.sequence(gates, state.layers[0])
             top = self.climb_sequence(hidden, state.layers[1:])
             context, weights = self.attention(top, memory, all_positions(top))
-            return self._read(self.attentional_state(context, top), embedded, context), weights
+            attentional = self.attentional_state.dropout(self.attentional_state(context, top))
+            return self.output_dropout(self._read(attentional, embedded, context)), weights
         score = self.loop_score(memory)
         if score is not None:
             return self._forward_loop(gates, embedded, state, memory, score)
-        attentional, contexts, steps = [], [], []
-        for step_gates in gates.unbind(1):
-            step_attentional, step_context, step_weights, state = self._advance(step_gates, state, memory)
-            attentional.append(step_attentional)
+        outputs, contexts, steps = [], [], []
+        for step_gates, noise in zip(gates.unbind(1), self._noise(gates), strict=True):
+            step_output, step_context, step_weights, state = self._advance(step_gates, state, memory, noise)
+            outputs.append(step_output)
             contexts.append(step_context)
             steps.append(step_weights)
-        return self._read(torch.stack(attentional, 1), embedded, torch.stack(contexts, 1)), stack_weights(steps)
+        readouts = self._read(torch.stack(outputs, 1), embedded, torch.stack(contexts, 1))
+        return self.output_dropout(readouts), stack_weights(steps)
 
     def _forward_loop(
         self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory, score: LoopScore
     ) -> tuple[Tensor, Weights]:
+        noise = self.attentional_state.dropout.noise(gates, self.bottom.hidden)
         output = LoopOutput(
             feeds_attentional=self.feeding.is_attentional,
             has_tanh=self.attentional_state.has_tanh,
+            noise=noise,
             feed_weight=self.feed_to_gates.weight,
             feed=state.feed,
             weight=self.attentional_state.projection.weight,
@@ -93,21 +109,31 @@ class LuongDecoder(Decoder):
         cell = self.bottom.loop_start(gates, state.layers[0])
         looped = luong_loop(cell, output, score, memory.encoder_states, memory.mask)
         weights = Weights(looped.weights, None, memory.mask.shape[1])
-        return self._read(looped.outputs, embedded, looped.contexts), weights
+        attentional = looped.outputs if noise is None else looped.outputs * noise
+        return self.output_dropout(self._read(attentional, embedded, looped.contexts)), weights
+
+    def _noise(self, gates: Tensor) -> list[Noise]:
+        """Gate inputs [B, T, G x H] -> dropout of each step."""
+        whole = self.attentional_state.dropout.noise(gates, self.bottom.hidden)
+        attentional = [None] * gates.shape[1] if whole is None else whole.unbind(1)
+        return list(map(Noise, self.layer_noise(gates), attentional))
 
     def _advance(
-        self, word_gates: Tensor, state: DecoderState, memory: Memory
+        self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
     ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
         """-> h~ [N, H], c [N, M], weights, next state."""
         bottom = self.bottom(word_gates + self.feed_to_gates(state.feed), state.layers[0])
-        top, above = self.climb(bottom.hidden, state.layers[1:])
+        top, above = self.climb(bottom.hidden, state.layers[1:], noise.layers)
         context, weights = self.look(top, state.position, memory)
         attentional = self.attentional_state(context, top)
+        if noise.attentional is not None:
+            attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)
         return attentional, context, weights, DecoderState((bottom, *above), feed, state.position + 1)
 
     def _read(self, attentional: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
         """The paper's readout is h~ itself; deep and maxout put a layer over h~, y and c."""
         if self.readout is None:
-            return self.dropout(attentional)
-        return self.dropout(self.readout(attentional, embedded, context))
+            return attentional
+        readout: Tensor = self.readout(attentional, embedded, context)
+        return readout

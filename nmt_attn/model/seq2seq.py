@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.decoder import Decoder
+from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.state import DecoderState, Memory, Weights
@@ -31,7 +32,8 @@ class Seq2Seq(nn.Module):
         decoder: Decoder,
         output: nn.Linear,
         *,
-        target_dropout: float,
+        source_dropout: Dropout,
+        target_dropout: Dropout,
         attends_eos: bool,
     ) -> None:
         super().__init__()
@@ -40,7 +42,8 @@ class Seq2Seq(nn.Module):
         self.target_embedding = target_embedding
         self.decoder = decoder
         self.output = output
-        self.target_dropout = nn.Dropout(target_dropout)
+        self.source_dropout = source_dropout  # on word vectors
+        self.target_dropout = target_dropout
         self.attends_eos = attends_eos
 
     @property
@@ -50,7 +53,7 @@ class Seq2Seq(nn.Module):
 
     def encode(self, src_ids: Tensor, src_lengths: Tensor) -> Memory:
         """src_ids [B, S], src_lengths [B] (`</s>` counted) -> all that the decoder needs of the source, once."""
-        encoded = self.encoder(self.source_embedding(src_ids), src_lengths)
+        encoded = self.encoder(self.source_dropout(self.source_embedding(src_ids)), src_lengths)
         lengths = src_lengths if self.attends_eos else src_lengths - 1
         return Memory(
             encoder_states=encoded.states,
@@ -75,7 +78,7 @@ class Seq2Seq(nn.Module):
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
-        embedded = self.target_dropout(self.target_embedding(last_ids))
+        embedded = self.target_embedding(last_ids)
         readout, weights, state = self.decoder.step(embedded, state, memory)
         log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
         return StepOutput(log_probs, weights.dense().flatten(0, 1), state)

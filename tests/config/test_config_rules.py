@@ -101,6 +101,21 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "(model.encoder.hidden 256), got 512 (or take model.decoder.init: bridge)",
         ),
         (
+            ["model.encoder.dropout=0.3", "model.encoder.embedding_dropout=0.1"],
+            "model.encoder.dropout: expected 0.2, as any other value has no effect with "
+            "model.encoder.embedding_dropout 0.1, got 0.3",
+        ),
+        (
+            ["model.encoder.layer_dropout=0.1"],
+            "model.encoder.layer_dropout: expected null, as any other value has no effect with model.encoder.layers 1, "
+            "got 0.1",
+        ),
+        (
+            ["model.dropout_mask=sentence", "model.encoder.dropout=0", "model.decoder.dropout=0"],
+            "model.dropout_mask: expected 'step', as any other value has no effect with model.encoder.dropout 0.0 and "
+            "model.decoder.dropout 0.0, got 'sentence'",
+        ),
+        (
             ["model.decoder.cell=lstm", "model.encoder.cell=lstm", "model.decoder.init_cell=last"],
             "model.decoder.hidden: expected 512 with model.decoder.init_cell 'last', the size of layer 1 of the "
             "encoder (model.encoder.hidden 256 x 2 directions), got 256 (or take model.decoder.init_cell: bridge)",

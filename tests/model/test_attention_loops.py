@@ -32,6 +32,9 @@ def _in_double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
+Results = tuple[Tensor, Tensor, list[Tensor | None]]
+
+
 def model_of(score: str, cell: str, style: str, options: dict[str, object], **attention: object) -> Seq2Seq:
     config = ModelConfig(
         encoder=EncoderConfig(cell="lstm", hidden=3, embedding=2, dropout=0),
@@ -41,7 +44,19 @@ def model_of(score: str, cell: str, style: str, options: dict[str, object], **at
     return build_model(config, 11, 13, positions=9)
 
 
-def results(model: Seq2Seq) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+def noisy_model(style: str, options: dict[str, object], mask: str) -> Seq2Seq:
+    """Dropout wherever it can be."""
+    attentional = {"attentional_dropout": 0.4} if style == "luong" else {}
+    config = ModelConfig(
+        encoder=EncoderConfig(cell="lstm", layers=2, hidden=3, embedding=2, dropout=0.3),
+        attention=AttentionConfig(score="general"),
+        decoder=DecoderConfig(style=style, hidden=7, embedding=5, dropout=0.2, **options, **attentional),
+        dropout_mask=mask,
+    )
+    return build_model(config, 11, 13, positions=9)
+
+
+def results(model: Seq2Seq) -> Results:
     """Readouts, weights, and gradients of a loss that sees both."""
     readouts, weights = model(tiny_batch([4, 2, 5], [3, 6, 1]))
     seen = weights.dense()
@@ -64,7 +79,24 @@ def test_the_loop_equals_the_plain_steps(score: str, cell: str, order: int, monk
     assert called["loops"] == 1
     assert model.decoder.loop_score(model.encode(torch.tensor([[4, 5]]), torch.tensor([2]))) is not None
     monkeypatch.setattr(Decoder, "loop_score", lambda self, memory: None)
-    plain = results(model)
+    check_equal(model, by_hand, results(model))
+
+
+@pytest.mark.parametrize(("order", "mask"), list(product(range(3), ("step", "sentence"))), ids=str)
+def test_the_loop_equals_the_plain_steps_under_the_same_noise(
+    order: int, mask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = noisy_model(*ORDERS[order], mask)
+    torch.manual_seed(3)
+    by_hand = results(model)
+    monkeypatch.setattr(Decoder, "loop_score", lambda self, memory: None)
+    torch.manual_seed(3)
+    check_equal(model, by_hand, results(model))
+    torch.manual_seed(4)
+    assert not torch.equal(results(model)[0], by_hand[0])
+
+
+def check_equal(model: Seq2Seq, by_hand: Results, plain: Results) -> None:
     torch.testing.assert_close(by_hand[:2], plain[:2], rtol=0, atol=1e-12)
     for (name, _), ours, theirs in zip(model.named_parameters(), by_hand[2], plain[2], strict=True):
         if theirs is None:
@@ -83,7 +115,7 @@ def test_a_source_without_any_position_gives_no_nan(order: int) -> None:
     assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
 
 
-def results_of_lengths(model: Seq2Seq, lengths: list[int]) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+def results_of_lengths(model: Seq2Seq, lengths: list[int]) -> Results:
     readouts, weights = model(tiny_batch(lengths, [2] * len(lengths)))
     gradients = torch.autograd.grad(readouts.sum(), list(model.parameters()), allow_unused=True)
     return readouts, weights.dense(), list(gradients)
