@@ -1,10 +1,11 @@
-"""Text files: UTF-8, lines end with `\\n` and nothing else, written beside the target and renamed.
+"""Files and folders: text is UTF-8, lines end with `\\n` and nothing else; written beside the target and renamed.
 
 A file whose name ends in `.gz` is read and written compressed.
 """
 
 import gzip
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,6 +82,41 @@ def replacing(path: Path) -> Iterator[Path]:
         for folder in missing:
             with suppress(OSError):
                 folder.rmdir()  # which it does only if the block has left it empty
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` to write files to; renamed to `path` when the block ends well, removed otherwise.
+
+    What `path` was before stays until then. Raises DataError if the place cannot be written to.
+    """
+    temporary, old = (path.with_name(f".{path.name}.{kind}{os.getpid()}.tmp") for kind in ("", "old."))
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            path.rename(old)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for folder in (temporary, old):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()  # which it does only if the block has left it empty
+
+
+def remove_folder(path: Path) -> None:
+    """Removes it with all it holds, and is never seen half removed. Raises DataError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing_to(path):
+        path.rename(temporary)
+        shutil.rmtree(temporary)
 
 
 @contextmanager

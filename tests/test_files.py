@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nmt_attn.errors import DataError
-from nmt_attn.files import read_lines, replacing, replacing_text, write_text
+from nmt_attn.files import read_lines, remove_folder, replacing, replacing_folder, replacing_text, write_text
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
@@ -57,3 +57,62 @@ def test_a_folder_made_for_a_file_that_was_not_written_goes_again(tmp_path: Path
     with pytest.raises(ValueError, match="stop"), replacing(tmp_path / "new" / "deeper" / "a.txt"):
         raise ValueError("stop")
     assert list(tmp_path.iterdir()) == []
+
+
+# Folders
+
+
+def fill(folder: Path, text: str) -> None:
+    with replacing_folder(folder) as new:
+        (new / "a.txt").write_text(text)
+        (new / "deeper").mkdir()
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    fill(folder, "old")
+    (folder / "b.txt").touch()
+    fill(folder, "new")
+    assert (folder / "a.txt").read_text() == "new"
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "deeper"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_that_cannot_be_filled_is_as_it_was(tmp_path: Path) -> None:
+    for place in (tmp_path / "folder", tmp_path / "deep" / "folder"):
+        with pytest.raises(ValueError, match="stop"), replacing_folder(place) as new:
+            (new / "a.txt").touch()
+            raise ValueError("stop")
+    assert list(tmp_path.iterdir()) == []
+    fill(tmp_path / "folder", "old")
+    with pytest.raises(ValueError, match="stop"), replacing_folder(tmp_path / "folder"):
+        raise ValueError("stop")
+    assert (tmp_path / "folder" / "a.txt").read_text() == "old"
+
+
+def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    fill(folder, "old")
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(None, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(DataError, match=r"folder: expected a place that can be written to, got no space left"):
+        fill(folder, "new")
+    assert (folder / "a.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file/a: expected a place that can be written to, got not a directory"):
+        fill(tmp_path / "file" / "a", "text")
+
+
+def test_a_removed_folder_is_gone_with_all_it_held(tmp_path: Path) -> None:
+    fill(tmp_path / "folder", "text")
+    remove_folder(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(DataError, match=r"folder: expected a place that can be written to, got no such file"):
+        remove_folder(tmp_path / "folder")

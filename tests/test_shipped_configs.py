@@ -98,7 +98,12 @@ def test_rnnsearch_has_the_papers_sizes() -> None:
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_small_twin_makes_a_training_step(system: str, tmp_path: Path) -> None:
     few = [f"data.{part}.limit={number}" for part, number in (("train", 12), ("valid", 4))]
-    limits = ["training.batch_tokens=100", "training.epochs=null", "training.updates=1", "training.validate_bleu=false"]
+    limits = [
+        "training.batch_tokens=100",
+        "training.epochs=null",
+        "training.updates=1",
+        "training.validate_translation=false",
+    ]
     config = load(f"{system}-small.yaml", *few, *limits, f"run.dir={tmp_path}")
     data = prepare_training(config)
     torch.manual_seed(1)
@@ -114,7 +119,7 @@ def test_a_small_twin_makes_a_training_step(system: str, tmp_path: Path) -> None
         seed=1,
         dtype=torch.float32,
         progress=Progress(),
-        bleu=None,
+        score=None,
     )
     assert trainer.run(watcher).update == 1
     assert 3 < watcher.updates[0].loss < 6  # between 70 words and 280, all alike

@@ -21,7 +21,7 @@ SYSTEMS = {
         "tokenizer.kind=sentencepiece",
         "tokenizer.vocab_size=200",
         "tokenizer.shared=true",
-        "training.validate_bleu=false",
+        "training.validate_translation=false",
     ],
 }
 SMALL = [

@@ -15,7 +15,8 @@ from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.trainer import Trainer, UpdateReport, ValidationReport
+from nmt_attn.training.reports import TextScores, UpdateReport, ValidationReport
+from nmt_attn.training.trainer import Trainer
 
 POSITIONS = 8
 EPOCH = 5  # batches of `start`
@@ -38,6 +39,7 @@ class Watcher:
         self.updates: list[UpdateReport] = []
         self.validations: list[ValidationReport] = []
         self.bests: list[int] = []
+        self.kept_models: list[int] = []
         self.checkpoints: list[Progress] = []
         self.save: Callable[[Progress], object] = lambda progress: None
         self._on_update = on_update
@@ -51,6 +53,9 @@ class Watcher:
 
     def best(self, progress: Progress) -> None:
         self.bests.append(progress.update)
+
+    def kept(self, progress: Progress) -> None:
+        self.kept_models.append(progress.update)
 
     def checkpoint(self, progress: Progress) -> None:
         self.checkpoints.append(replace(progress))
@@ -85,7 +90,7 @@ def start(
 
     By default 20 pairs of 1 to 6 words are cut into batches of 21 tokens, which makes 5 batches an epoch.
     """
-    config = TrainingConfig.model_validate({"batch_tokens": 21, "validate_bleu": bleu is not None, **keys})
+    config = TrainingConfig.model_validate({"batch_tokens": 21, "validate_translation": bleu is not None, **keys})
     torch.manual_seed(seed)
     model = build_model(accepted(DROPOUT).model, SOURCE_WORDS, TARGET_WORDS, POSITIONS)
     optimizer = build_optimizer(model.parameters(), config)
@@ -99,7 +104,7 @@ def start(
         seed=seed,
         dtype=dtype,
         progress=progress or Progress(),
-        bleu=bleu,
+        score=None if bleu is None else lambda: TextScores(bleu(), chrf=50.0),
     )
     watcher = Watcher()
     if folder is not None:

@@ -16,19 +16,18 @@ from nmt_attn.config.sections import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError
-from nmt_attn.evaluation.metrics import bleu
+from nmt_attn.evaluation.metrics import measure
+from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.recorder import Recorder, planned_updates
+from nmt_attn.training.recorder import Recorder, Saves, planned_updates
+from nmt_attn.training.reports import TextScores
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
-
-KEPT_CHECKPOINTS = 2
-"""The newest, and the one before it in case the newest is damaged."""
 
 STANDARD_ERROR = 2
 """As the operating system knows it."""
@@ -70,38 +69,48 @@ def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2S
         seed=config.run.seed,
         dtype=choose_precision(config.run.precision, model.output.weight.device),
         progress=progress,
-        bleu=_bleu_of(config, data, model) if config.training.validate_bleu else None,
+        score=_scores_of(config, data, model) if config.training.validate_translation else None,
     )
 
 
 def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer) -> None:
     """Trains with everything around it: log, bar, checkpoints, best model, signals."""
 
+    def save(place: Path) -> None:
+        save_model(trainer.model, config, place)
+        data.codecs.save(place / VOCAB)
+
     def save_best(_: Progress) -> None:
-        save_model(trainer.model, config, folder.best)
-        data.codecs.save(folder.best / VOCAB)
+        save(folder.best)
+
+    def save_kept(progress: Progress) -> None:
+        with replacing_folder(folder.model(progress.update)) as place:
+            save(place)
 
     def save_state(progress: Progress) -> None:
-        save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, KEPT_CHECKPOINTS)
+        keep = config.training.keep_last
+        save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep)
+        folder.remove_models_but(model.update for model in progress.kept)
 
     planned = planned_updates(config.training, trainer.epoch_batches)
+    saves = Saves(save_best, save_kept, save_state)
     with (
-        Recorder(folder, planned, trainer.progress, best=save_best, checkpoint=save_state) as recorder,
+        Recorder(folder, planned, trainer.progress, saves) as recorder,
         _signals(trainer),
     ):
         trainer.run(recorder)
 
 
-def _bleu_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[], float]:
-    """Greedy BLEU of the validation corpus with the model as it is when called."""
+def _scores_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[], TextScores]:
+    """Greedy BLEU and chrF of the validation corpus with the model as it is when called."""
     texts = data.valid.texts()
     sources, references = [text.source for text in texts], [text.target for text in texts]
-    scorer = config.evaluate
 
-    def score() -> float:
+    def score() -> TextScores:
         translator = Translator(model, data.codecs, config.search)
         hypotheses = [translation.text for translation in translator.translate(sources, beam=1, with_alignments=False)]
-        return bleu(hypotheses, references, tokenize=scorer.tokenize, lowercase=scorer.lowercase).value
+        values = (measure(name, hypotheses, references, config.evaluate) for name in TextScores._fields)
+        return TextScores(*(value.result().value for value in values))
 
     return score
 
@@ -183,7 +192,7 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
             f"{config.training.learning_rate}: no model was kept (start over with a smaller one)"
         )
     metric = config.training.metric
-    value = abs(progress.best)  # BLEU is kept with its sign turned, so that smaller is better
+    value = abs(progress.best)  # BLEU and chrF are kept with their signs turned, so that smaller is better
     _note(f"best validation {metric} {value:.4g}, at update {progress.best_update:,}\nmodel: {folder.best}")
     _note(f"translate: nmt-attn translate --model {folder.path} --beam 5 < FILE")
     _note(f"evaluate:  nmt-attn eval --model {folder.path}")

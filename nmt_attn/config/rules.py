@@ -140,8 +140,10 @@ def _training(config: Config) -> Iterator[str]:
     training = config.training
     if training.epochs is None and training.updates is None and training.minutes is None:
         yield complain(config, "training.epochs", "a number here, in training.updates or in training.minutes")
-    if training.metric == "bleu" and not training.validate_bleu:
-        yield complain(config, "training.validate_bleu", f"true with {with_value(config, 'training.metric')}")
+    if training.metric != "loss" and not training.validate_translation:
+        yield complain(config, "training.validate_translation", f"true with {with_value(config, 'training.metric')}")
+    if training.validate_updates is not None and not is_default(config, "training.validate_epochs"):
+        yield complain_idle(config, "training.validate_epochs", with_value(config, "training.validate_updates"))
     if training.updates is not None and training.warmup_updates >= training.updates:
         yield complain(config, "training.warmup_updates", f"fewer than {with_value(config, 'training.updates')}")
     if training.minimum_rate >= training.learning_rate:

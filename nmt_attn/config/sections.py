@@ -212,11 +212,18 @@ class TrainingConfig(Section):
     minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
-    validate_updates: Count | None = Field(None, description="validate every so many updates; by default every epoch")
-    validate_bleu: bool = Field(True, description="greedy BLEU of the validation corpus beside its loss")
-    metric: Literal["loss", "bleu"] = Field("loss", description="what best/ is chosen by")
+    validate_updates: Count | None = Field(
+        None, description="validate every so many updates; by default by validate_epochs"
+    )
+    validate_epochs: Count = Field(1, description="validate every so many epochs")
+    validate_translation: bool = Field(
+        True, description="validate by greedy BLEU and chrF beside the loss; costs a translation of the corpus"
+    )
+    metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="what best/ is chosen by")
     patience: Count | None = Field(None, description="stop after so many validations without a gain")
     checkpoint_updates: Count = Field(500, description="save the state of training every so many updates")
+    keep_last: int = Field(2, ge=2, description="newest states of training that stay, in case the newest is damaged")
+    keep_best: Count = Field(1, description="best models; more than one are kept in models/, beside best/")
 
 
 class SearchConfig(Section):

@@ -8,7 +8,7 @@ before it. Nothing that is read can run code.
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,13 @@ from nmt_attn.files import reason, replacing
 PATTERN = "update-*.safetensors"
 
 Tensors = dict[str, Tensor]
+
+
+class KeptModel(NamedTuple):
+    """A model in models/."""
+
+    value: float  # of the metric, turned so that smaller is better
+    update: int
 
 
 @dataclass
@@ -45,6 +52,10 @@ class Progress:
     skipped: int = 0  # updates skipped because loss or gradient was not finite
     skipped_in_a_row: int = 0
     is_finished: bool = False
+    kept: list[KeptModel] = field(default_factory=list)  # those of training.keep_best in models/, the best first
+
+    def __post_init__(self) -> None:
+        self.kept = [KeptModel(*model) for model in self.kept]  # JSON makes lists of them
 
 
 class _State(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from nmt_attn.training.trainer import UpdateReport, ValidationReport
+from nmt_attn.training.reports import UpdateReport, ValidationReport
 
 NEWEST_WEIGHT = 0.05
 """Of the newest update in the loss and the speeds that are shown."""
@@ -78,12 +78,12 @@ class Display:
 
     def validated(self, report: ValidationReport) -> None:
         """One line, with a star if the model is the best so far."""
-        bleu = "" if report.bleu is None else f", BLEU {report.bleu:.2f} (greedy)"
+        scores = "" if report.bleu is None else f", BLEU {report.bleu:.2f}, chrF {report.chrf:.2f} (greedy)"
         star = " *" if report.is_best else ""
         self.say(
             f"update {report.update}, epoch {report.epoch}, {tqdm.format_interval(report.seconds)}: "
             f"training loss {report.training_loss:.3f}, "
-            f"validation loss {report.loss:.3f}, perplexity {perplexity(report.loss)}{bleu}{star}"
+            f"validation loss {report.loss:.3f}, perplexity {perplexity(report.loss)}{scores}{star}"
         )
 
     def say(self, line: str) -> None:

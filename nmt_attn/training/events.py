@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nmt_attn.files import writing_to
-from nmt_attn.training.trainer import UpdateReport, ValidationReport
+from nmt_attn.training.reports import UpdateReport, ValidationReport
 
 
 class Events:
@@ -31,10 +31,10 @@ class Events:
         self._add("training/target_tokens_per_second", speed, report.update)
 
     def validated(self, report: ValidationReport) -> None:
-        """Loss and BLEU of one validation."""
-        self._add("validation/loss", report.loss, report.update)
-        if report.bleu is not None:
-            self._add("validation/bleu", report.bleu, report.update)
+        """Loss, BLEU and chrF of one validation."""
+        for name in ("loss", "bleu", "chrf"):
+            if (value := getattr(report, name)) is not None:
+                self._add(f"validation/{name}", value, report.update)
 
     def flush(self) -> None:
         """To the disk."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.errors import DataError
@@ -15,10 +15,18 @@ from nmt_attn.files import read_text, write_text, writing_to
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Display
 from nmt_attn.training.events import Events
+from nmt_attn.training.reports import UpdateReport, ValidationReport
 from nmt_attn.training.run_folder import RunFolder
-from nmt_attn.training.trainer import UpdateReport, ValidationReport
 
 Save = Callable[[Progress], None]
+
+
+class Saves(NamedTuple):
+    """How the model and the state of training are kept."""
+
+    best: Save  # the model, as the best one
+    kept: Save  # the model, as one of the best
+    checkpoint: Save  # the state of training
 
 
 class Recorder:
@@ -28,11 +36,8 @@ class Recorder:
     is null. What it tells of updates that no checkpoint has kept is dropped, as they will be made again.
     """
 
-    def __init__(
-        self, folder: RunFolder, planned: int | None, progress: Progress, *, best: Save, checkpoint: Save
-    ) -> None:
-        self._save_best = best
-        self._save_checkpoint = checkpoint
+    def __init__(self, folder: RunFolder, planned: int | None, progress: Progress, saves: Saves) -> None:
+        self._saves = saves
         self._path = folder.log
         self._log = _reopen_log(folder.log, progress.update)
         self._events = Events(folder.events, progress.update)
@@ -63,14 +68,18 @@ class Recorder:
 
     def best(self, progress: Progress) -> None:
         """The model is the best so far."""
-        self._save_best(progress)
+        self._saves.best(progress)
+
+    def kept(self, progress: Progress) -> None:
+        """The model is one of the best."""
+        self._saves.kept(progress)
 
     def checkpoint(self, progress: Progress) -> None:
         """The log reaches the disk before the checkpoint that stands for it."""
         with writing_to(self._path):
             os.fsync(self._log.fileno())
         self._events.flush()
-        self._save_checkpoint(progress)
+        self._saves.checkpoint(progress)
 
     def say(self, line: str) -> None:
         """A line on standard error, above the bar."""

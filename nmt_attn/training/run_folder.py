@@ -1,12 +1,13 @@
 """Run folder: where a run lives, what may be found there, and whether a new start can go on from it.
 
 config.yaml   vocab/   checkpoints/   best/ (model.safetensors, config.yaml, vocab/)   log.jsonl   events/
+models/update-N/, each like best/: the best models, if training.keep_best keeps more than one
 """
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,15 +16,15 @@ from nmt_attn.config.sections import Config
 from nmt_attn.config.words import show
 from nmt_attn.config.yaml_text import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.files import read_text, writing_to
+from nmt_attn.files import read_text, remove_folder, writing_to
 from nmt_attn.model.store import BEST, CONFIG, VOCAB
 
-LOG, CHECKPOINTS, EVENTS = "log.jsonl", "checkpoints", "events"
+LOG, CHECKPOINTS, MODELS, EVENTS = "log.jsonl", "checkpoints", "models", "events"
 
-OWN_ENTRIES = (CHECKPOINTS, BEST, LOG, VOCAB, EVENTS, "eval")
+OWN_ENTRIES = (CHECKPOINTS, BEST, MODELS, LOG, VOCAB, EVENTS, "eval")
 """What --fresh removes; `eval` is about the old model. config.yaml is replaced, so that it is a run all the time."""
 
-_TEMPORARY = ".*.tmp"  # of `files.replacing`
+_TEMPORARY = ".*.tmp"  # of nmt_attn/files.py
 
 FREE_KEYS = (
     "run.name",
@@ -33,8 +34,10 @@ FREE_KEYS = (
     "training.updates",
     "training.minutes",
     "training.patience",
-    "training.validate_bleu",
+    "training.validate_translation",
     "training.checkpoint_updates",
+    "training.keep_last",
+    "training.keep_best",
     "search",
     "evaluate",
     "data.test",
@@ -52,6 +55,7 @@ class RunFolder:
         self.vocab = self.path / VOCAB
         self.checkpoints = self.path / CHECKPOINTS
         self.best = self.path / BEST
+        self.models = self.path / MODELS
         self.events = self.path / EVENTS
         self._config = config
 
@@ -88,6 +92,17 @@ class RunFolder:
     def has_checkpoints(self) -> bool:
         """Whether there is anything to go on from."""
         return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+
+    def model(self, update: int) -> Path:
+        """The folder of one of the best models, that of `update`."""
+        return self.models / f"update-{update:09d}"
+
+    def remove_models_but(self, updates: Iterable[int]) -> None:
+        """Removes every other model of models/; to be called once the checkpoint that names `updates` is there."""
+        kept = {self.model(update) for update in updates}
+        for path in sorted(self.models.glob("update-*")):
+            if path not in kept:
+                remove_folder(path)
 
     def _is_run(self) -> bool:
         """Whether a resolved configuration is there: one with every section, even if some keys are of other times."""
@@ -127,10 +142,13 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def _remove_temporaries(self) -> None:
-        """What `files.replacing` had begun to write when the process before was killed."""
-        for folder in (self.path, self.vocab, self.checkpoints, self.best, self.best / VOCAB):
+        """What nmt_attn/files.py had begun to write or to remove when the process before was killed."""
+        for folder in (self.path, self.vocab, self.checkpoints, self.best, self.best / VOCAB, self.models):
             for path in folder.glob(_TEMPORARY):
-                path.unlink()
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 def differing_keys(

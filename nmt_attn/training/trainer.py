@@ -3,15 +3,15 @@
     batch -> readouts -> loss per target token -> gradients -> clip -> optimizer -> schedule
     every so often: validation, best model, checkpoint
 
-It knows no search: BLEU of the validation corpus comes in as a callable. Every random choice follows from the seed
-and the state in the checkpoint, so a run that was interrupted ends like one that was not.
+It knows no search: BLEU and chrF of the validation corpus come in as a callable. Every random choice follows from
+the seed and the state in the checkpoint, so a run that was interrupted ends like one that was not.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -26,47 +26,13 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import autocast
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.loss import Loss, token_loss
+from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.schedule import Moment, learning_rate
+from nmt_attn.training.selection import badness, judge, rank
 from nmt_attn.types import Batch
 
 MOST_SKIPPED = 20
 """Updates in a row that may be skipped before training gives up."""
-
-
-class UpdateReport(NamedTuple):
-    """One update, for those who watch."""
-
-    update: int
-    epoch: int
-    loss: float  # nats per target token, without smoothing
-    gradient_norm: float  # before clipping
-    learning_rate: float
-    source_tokens: int
-    target_tokens: int
-    seconds: float
-    share_done: float  # of the training, 0 to 1
-    is_skipped: bool  # as its loss or gradient was not finite
-
-
-class ValidationReport(NamedTuple):
-    """One validation, for those who watch."""
-
-    update: int
-    epoch: int  # of that update
-    training_loss: float  # nats per target token since the last validation
-    loss: float  # nats per target token of the validation corpus
-    bleu: float | None  # greedy, 0 to 100
-    seconds: float  # of training so far
-    is_best: bool
-
-
-class Observer(Protocol):
-    """Who is told; writes logs, shows progress, keeps models. The trainer itself touches no file."""
-
-    def updated(self, report: UpdateReport) -> None: ...
-    def validated(self, report: ValidationReport) -> None: ...
-    def best(self, progress: Progress) -> None: ...
-    def checkpoint(self, progress: Progress) -> None: ...
 
 
 class Trainer:
@@ -83,7 +49,7 @@ class Trainer:
         seed: int,
         dtype: torch.dtype,
         progress: Progress,
-        bleu: Callable[[], float] | None,
+        score: Callable[[], TextScores] | None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -93,7 +59,7 @@ class Trainer:
         self.seed = seed
         self.dtype = dtype
         self.progress = progress
-        self.bleu = bleu
+        self.score = score
         self.device = next(model.parameters()).device
         self.must_stop = False
         self._clock = time.monotonic()
@@ -175,6 +141,7 @@ class Trainer:
         progress.update += 1
         progress.batch += 1
         value = loss.negative_log_likelihood.item()
+        source_tokens = int(batch.src_lengths.sum())
         if is_finite:
             progress.sum_loss += value
             progress.sum_tokens += loss.tokens
@@ -185,8 +152,10 @@ class Trainer:
                 loss=value / loss.tokens,
                 gradient_norm=norm.item(),
                 learning_rate=rate,
-                source_tokens=int(batch.src_lengths.sum()),
+                sentences=len(batch.src_ids),
+                source_tokens=source_tokens,
                 target_tokens=loss.tokens,
+                padding_share=1 - (source_tokens + loss.tokens) / (batch.src_ids.numel() + batch.tgt_out.numel()),
                 seconds=time.monotonic() - started,
                 share_done=min(1.0, self._share_done()),
                 is_skipped=not is_finite,
@@ -213,45 +182,46 @@ class Trainer:
         return token_loss(readouts, self.model.output, batch.tgt_out, self.config.label_smoothing, self.dtype)
 
     def _validation_is_due(self) -> bool:
-        if self.config.validate_updates is None:
-            return self.progress.batch == 0
-        return self.progress.update % self.config.validate_updates == 0
+        progress, config = self.progress, self.config
+        if config.validate_updates is None:
+            return progress.batch == 0 and (progress.epoch - 1) % config.validate_epochs == 0
+        return progress.update % config.validate_updates == 0
 
     def _validate(self) -> None:
-        progress = self.progress
-        self.model.eval()
-        loss = self.validation_loss()
-        bleu = self.bleu() if self.bleu is not None and math.isfinite(loss) else None  # else there is no best word
-        self.model.train()
-        self._tick()
-        is_best = self._judge(loss if self.config.metric == "loss" else math.nan if bleu is None else -bleu)
-        report = ValidationReport(
-            update=progress.update,
-            epoch=progress.epoch - (progress.batch == 0),
-            training_loss=progress.sum_loss / max(progress.sum_tokens, 1),
-            loss=loss,
-            bleu=bleu,
-            seconds=progress.seconds,
-            is_best=is_best,
-        )
-        progress.sum_loss, progress.sum_tokens = 0.0, 0
-        progress.validated_update = progress.update
-        if is_best:
-            self._observer.best(progress)
-        self._observer.validated(report)
-
-    def _judge(self, badness: float) -> bool:
-        """Counts a gain or a miss; smaller is better, and what is not a number is never a gain."""
         progress, config = self.progress, self.config
-        if math.isfinite(badness) and (progress.best is None or badness < progress.best):
-            progress.best, progress.best_update = badness, progress.update
-            progress.misses = progress.decay_misses = 0
-            return True
-        progress.misses += 1
-        progress.decay_misses += 1
-        if progress.decay_misses > config.decay_patience:
-            progress.stalls, progress.decay_misses = progress.stalls + 1, 0
-        return False
+        with self._evaluating():
+            loss = self.validation_loss()
+            scores = self.score() if self.score is not None and math.isfinite(loss) else None  # else no word is best
+            self._tick()
+            value = badness(config.metric, loss, scores)
+            is_best = judge(progress, value, config)
+            report = ValidationReport(
+                update=progress.update,
+                epoch=progress.epoch - (progress.batch == 0),
+                training_loss=progress.sum_loss / max(progress.sum_tokens, 1),
+                loss=loss,
+                bleu=scores and scores.bleu,
+                chrf=scores and scores.chrf,
+                seconds=progress.seconds,
+                is_best=is_best,
+                misses=progress.misses,
+            )
+            progress.sum_loss, progress.sum_tokens = 0.0, 0
+            progress.validated_update = progress.update
+            if is_best:
+                self._observer.best(progress)
+            if rank(progress, value, config.keep_best):
+                self._observer.kept(progress)
+            self._observer.validated(report)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """A block in which the model is what is validated and kept."""
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train()
 
     def _share_done(self) -> float:
         """The largest of updates, epochs and minutes over their limits; may exceed 1."""

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from nmt_attn.commands import train as module
 from nmt_attn.commands.train import train
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.search.translator import Translator
 
 ROOT = Path(__file__).parents[2]
 TINY = """
@@ -29,7 +30,7 @@ data: {train: {limit: 30}, valid: {limit: 4}}
 model:
   encoder: {hidden: 8, embedding: 4}
   decoder: {hidden: 6, embedding: 5}
-training: {batch_tokens: 90, updates: 24, validate_updates: 10, checkpoint_updates: 4, schedule: cosine}
+training: {batch_tokens: 90, updates: 24, validate_updates: 10, checkpoint_updates: 4, schedule: cosine, keep_best: 2}
 """
 
 
@@ -70,9 +71,13 @@ class Place(NamedTuple):
         return sorted((self.run / "checkpoints").iterdir())
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Best model and newest state of training, every tensor."""
-        newest = safetensors.torch.load_file(self.checkpoints()[-1])
-        return newest | safetensors.torch.load_file(self.run / "best" / "model.safetensors")
+        """Every tensor of the best models and of the newest state of training."""
+        paths = [self.checkpoints()[-1], *sorted(self.run.rglob("model.safetensors"))]
+        return {
+            f"{path.relative_to(self.run)} {name}": tensor
+            for path in paths
+            for name, tensor in safetensors.torch.load_file(path).items()
+        }
 
 
 def place_in(folder: Path) -> Place:
@@ -108,7 +113,8 @@ def assert_same(place: Place, undisturbed: Place) -> None:
 def test_a_run_leaves_all_that_is_needed(undisturbed: Place) -> None:
     names = {str(path.relative_to(undisturbed.run)) for path in undisturbed.run.rglob("*") if path.is_file()}
     vocabulary = {f"vocab/{side}.{ending}" for side in ("source", "target") for ending in ("txt", "json")}
-    best = {f"best/{name}" for name in {"model.safetensors", "config.yaml", *vocabulary}}
+    folders = ("best", "models/update-000000020", "models/update-000000024")
+    best = {f"{folder}/{name}" for folder in folders for name in {"model.safetensors", "config.yaml", *vocabulary}}
     checkpoints = {f"checkpoints/update-0000000{update}.safetensors" for update in (20, 24)}
     events = {name for name in names if name.startswith("events/")}
     assert names - events == {"config.yaml", "log.jsonl"} | vocabulary | best | checkpoints
@@ -130,7 +136,7 @@ def test_a_run_tells_its_story_on_standard_error(place: Place, capsys: pytest.Ca
         r"vocabulary: [\d,]+ source and [\d,]+ target tokens",
         r"runs/r: [\d,]+ parameters on cpu, products in float32",
         r"\d+ batches an epoch, \d+\.\d% of their positions are padding",
-        r"update 10, epoch \d+, 00:\d\d: training loss .* validation loss .* BLEU",
+        r"update 10, epoch \d+, 00:\d\d: training loss .* validation loss .* BLEU .* chrF",
         r"update 24, epoch \d+",
         r"24 updates in 00:\d\d",
         r"best validation loss \d\.\d+, at update \d+",
@@ -156,6 +162,33 @@ def test_fresh_starts_over(place: Place, undisturbed: Place) -> None:
     assert place.log() != undisturbed.log()
     place.train(is_fresh=True)
     assert_same(place, undisturbed)
+
+
+def test_the_best_models_are_kept_by_the_metric(place: Place) -> None:
+    place.train("training.metric=chrf", "training.validate_updates=4", "training.keep_best=3")
+    validations = [record for record in place.log() if record["kind"] == "validation"]
+    # Of equals the earlier is the better one.
+    ranked = sorted((-record["chrf"], record["update"]) for record in validations)
+    kept = [f"update-{update:09d}" for _, update in ranked[:3]]
+    assert sorted(path.name for path in (place.run / "models").iterdir()) == sorted(kept)
+    folders = (place.run / "best", place.run / "models" / kept[0])
+    best, first = (safetensors.torch.load_file(folder / "model.safetensors") for folder in folders)
+    assert best.keys() == first.keys() and all(torch.equal(best[name], first[name]) for name in best)
+    for name in kept:
+        Translator.load(place.run / "models" / name)
+
+
+def test_one_best_model_is_kept_in_best_alone(place: Place) -> None:
+    place.train()
+    assert len(list((place.run / "models").iterdir())) == 2
+    place.train("training.keep_best=1", "training.updates=26")
+    assert list((place.run / "models").iterdir()) == []
+    assert (place.run / "best" / "model.safetensors").is_file()
+
+
+def test_as_many_states_are_kept_as_configured(place: Place) -> None:
+    place.train("training.keep_last=4")
+    assert [path.name for path in place.checkpoints()] == [f"update-{n:09d}.safetensors" for n in (12, 16, 20, 24)]
 
 
 def test_changed_keys_are_refused(place: Place) -> None:
@@ -377,11 +410,14 @@ def test_a_folder_of_something_else_is_left_alone(place: Place) -> None:
     assert [path.name for path in place.run.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize(("place_of_fault", "name"), [(3, "best/model"), (4, "checkpoints/update-000000012")])
+@pytest.mark.parametrize(
+    ("place_of_fault", "name"),
+    [(3, "best/model"), (4, r"models/\.update-000000010.*/model"), (5, "checkpoints/update-000000012")],
+)
 def test_a_full_disk_ends_training_and_leaves_the_last_checkpoint(
     place_of_fault: int, name: str, place: Place, undisturbed: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Checkpoints come after 4 and 8 updates, the first best model after 10, the next checkpoint after 12.
+    # Checkpoints come after 4 and 8 updates, the first best model after 10 (twice), the next checkpoint after 12.
     saved = []
 
     def save(*arguments: Any, **keys: Any) -> None:

@@ -96,7 +96,7 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
         ),
         (
             "training.metric=[loss]",
-            "training.metric: expected one of 'loss', 'bleu', got [\"loss\"]",
+            "training.metric: expected one of 'loss', 'bleu', 'chrf', got [\"loss\"]",
         ),
         (
             "evaluate.metrics=bleu",

@@ -190,8 +190,17 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "training.epochs: expected a number here, in training.updates or in training.minutes, got null",
         ),
         (
-            ["training.metric=bleu", "training.validate_bleu=false"],
-            "training.validate_bleu: expected true with training.metric 'bleu', got false",
+            ["training.metric=bleu", "training.validate_translation=false"],
+            "training.validate_translation: expected true with training.metric 'bleu', got false",
+        ),
+        (
+            ["training.metric=chrf", "training.validate_translation=false"],
+            "training.validate_translation: expected true with training.metric 'chrf', got false",
+        ),
+        (
+            ["training.validate_updates=100", "training.validate_epochs=2"],
+            "training.validate_epochs: expected 1, as any other value has no effect with "
+            "training.validate_updates 100, got 2",
         ),
         (
             ["training.updates=5", "training.warmup_updates=5"],

@@ -14,11 +14,20 @@ from torch.optim import Optimizer
 
 from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.errors import CheckpointError, DataError
-from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
+from nmt_attn.training.checkpoint import KeptModel, Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import OPTIMIZERS, build_optimizer
 
 SOME_PROGRESS = Progress(
-    update=7, epoch=2, batch=3, seconds=0.1 + 0.2, sum_loss=1 / 3, sum_tokens=11, best=-0.0, misses=1, is_finished=True
+    update=7,
+    epoch=2,
+    batch=3,
+    seconds=0.1 + 0.2,
+    sum_loss=1 / 3,
+    sum_tokens=11,
+    best=-0.0,
+    misses=1,
+    is_finished=True,
+    kept=[KeptModel(-1 / 3, 7), KeptModel(0.25, 5)],
 )
 
 

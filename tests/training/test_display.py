@@ -8,7 +8,7 @@ import pytest
 
 from nmt_attn.training import display as module
 from nmt_attn.training.display import Averages, Display, perplexity
-from nmt_attn.training.trainer import UpdateReport, ValidationReport
+from nmt_attn.training.reports import UpdateReport, ValidationReport
 
 
 def update_report(
@@ -20,8 +20,10 @@ def update_report(
         loss=loss,
         gradient_norm=0.7,
         learning_rate=0.001,
+        sentences=30,
         source_tokens=400,
         target_tokens=target_tokens,
+        padding_share=0.1,
         seconds=0.5,
         share_done=share_done,
         is_skipped=math.isnan(loss),
@@ -52,13 +54,14 @@ def test_each_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display(planned=10, done=0)
     display.updated(update_report())
     # exp(2.4) = 11.02
-    display.validated(ValidationReport(5, 1, training_loss=2.6, loss=2.4, bleu=17.258, seconds=63.0, is_best=True))
-    display.validated(ValidationReport(9, 2, training_loss=2.5, loss=2.5, bleu=None, seconds=64.0, is_best=False))
+    display.validated(ValidationReport(5, 1, 2.6, 2.4, bleu=17.258, chrf=41.5, seconds=63.0, is_best=True, misses=0))
+    display.validated(ValidationReport(9, 2, 2.5, 2.5, bleu=None, chrf=None, seconds=64.0, is_best=False, misses=1))
     display.close()
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.split("\n") == [
-        "update 5, epoch 1, 01:03: training loss 2.600, validation loss 2.400, perplexity 11.02, BLEU 17.26 (greedy) *",
+        "update 5, epoch 1, 01:03: training loss 2.600, validation loss 2.400, perplexity 11.02, "
+        "BLEU 17.26, chrF 41.50 (greedy) *",
         "update 9, epoch 2, 01:04: training loss 2.500, validation loss 2.500, perplexity 12.18",
         "",
     ]

@@ -10,7 +10,8 @@ from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, writ
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.trainer import Trainer, UpdateReport, ValidationReport
+from nmt_attn.training.reports import UpdateReport, ValidationReport
+from nmt_attn.training.trainer import Trainer
 from nmt_attn.types import SentencePair
 
 SENTENCES, TOKENS = 2, 5  # targets of 2 and 1 words, each with </s>
@@ -27,6 +28,7 @@ class Silent:
 
     def validated(self, report: ValidationReport) -> None: ...
     def best(self, progress: Progress) -> None: ...
+    def kept(self, progress: Progress) -> None: ...
     def checkpoint(self, progress: Progress) -> None: ...
 
 
@@ -43,7 +45,7 @@ def after_one_update(config: TrainingConfig, corpus: EncodedCorpus) -> tuple[Seq
     optimizer = build_optimizer(model.parameters(), config)
     progress = Progress()
     trainer = Trainer(
-        model, optimizer, config, corpus, corpus, seed=1, dtype=torch.float32, progress=progress, bleu=None
+        model, optimizer, config, corpus, corpus, seed=1, dtype=torch.float32, progress=progress, score=None
     )
     trainer.run(watcher)
     return model, watcher.norms[0]
@@ -51,7 +53,7 @@ def after_one_update(config: TrainingConfig, corpus: EncodedCorpus) -> tuple[Seq
 
 def test_a_loss_per_sentence_is_that_per_token_times_the_tokens_of_a_sentence(tmp_path: Path) -> None:
     corpus = two_pairs(tmp_path)
-    fixed = {"updates": 1, "optimizer": "sgd", "clip_norm": None, "validate_bleu": False}
+    fixed = {"updates": 1, "optimizer": "sgd", "clip_norm": None, "validate_translation": False}
     ratio = TOKENS / SENTENCES
     per_sentence = TrainingConfig.model_validate({**fixed, "loss_per": "sentence", "learning_rate": 0.1})
     per_token = TrainingConfig.model_validate({**fixed, "loss_per": "token", "learning_rate": 0.1 * ratio})

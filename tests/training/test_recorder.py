@@ -12,9 +12,9 @@ from nmt_attn.config.sections import Config, RunConfig, TrainingConfig
 from nmt_attn.errors import DataError
 from nmt_attn.training import events as events_module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.recorder import Recorder, planned_updates
+from nmt_attn.training.recorder import Recorder, Saves, planned_updates
+from nmt_attn.training.reports import UpdateReport, ValidationReport
 from nmt_attn.training.run_folder import RunFolder
-from nmt_attn.training.trainer import UpdateReport, ValidationReport
 
 
 def update_report(update: int, loss: float = 2.5) -> UpdateReport:
@@ -24,8 +24,10 @@ def update_report(update: int, loss: float = 2.5) -> UpdateReport:
         loss=loss,
         gradient_norm=0.7,
         learning_rate=0.001,
+        sentences=30,
         source_tokens=300,
         target_tokens=500,
+        padding_share=0.1,
         seconds=0.5,
         share_done=update / 10,
         is_skipped=not math.isfinite(loss),
@@ -33,7 +35,7 @@ def update_report(update: int, loss: float = 2.5) -> UpdateReport:
 
 
 def validation_report(update: int) -> ValidationReport:
-    return ValidationReport(update, 2, training_loss=2.6, loss=2.4, bleu=17.25, seconds=63.0, is_best=True)
+    return ValidationReport(update, 2, 2.6, 2.4, bleu=17.25, chrf=41.5, seconds=63.0, is_best=True, misses=0)
 
 
 def nothing(progress: Progress) -> None:
@@ -48,7 +50,7 @@ class Run:
         self.folder.path.mkdir(exist_ok=True)
 
     def recorder(self, update: int = 0, checkpoint: Callable[[Progress], None] = nothing) -> Recorder:
-        return Recorder(self.folder, 10, Progress(update=update), best=nothing, checkpoint=checkpoint)
+        return Recorder(self.folder, 10, Progress(update=update), Saves(nothing, nothing, checkpoint))
 
     def updates(self) -> list[int]:
         """The updates that the log tells of, every line being whole."""
@@ -157,6 +159,7 @@ def test_tensorboard_shows_the_figures(run: Run) -> None:
     assert found["training/target_tokens_per_second"] == [(1, 1000.0)]
     assert found["validation/loss"] == [(1, pytest.approx(2.4))]
     assert found["validation/bleu"] == [(1, 17.25)]
+    assert found["validation/chrf"] == [(1, 41.5)]
 
 
 def test_tensorboard_forgets_updates_that_are_made_again(run: Run) -> None:

@@ -129,8 +129,8 @@ def test_changed_keys_are_refused_with_old_and_new_values(tmp_path: Path) -> Non
         {"training": {"epochs": None, "updates": 70}},
         {"training": {"minutes": 3.5}},
         {"training": {"patience": 3}},
-        {"training": {"validate_bleu": False}},
-        {"training": {"checkpoint_updates": 9}},
+        {"training": {"validate_translation": False}},
+        {"training": {"checkpoint_updates": 9, "keep_last": 5, "keep_best": 3}},
         {"search": {"beam": 2, "alpha": 0.5}},
         {"evaluate": {"lowercase": True}},
         {"data": {"test": {"tsv": "other.tsv"}, "cache": "elsewhere"}},
@@ -173,6 +173,27 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
     start(tmp_path)
     assert list(run.path.rglob("*.tmp")) == []
     assert len(list(run.path.rglob("file"))) == 5
+
+
+def test_what_a_killed_process_was_removing_is_removed(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    leftover = run.models / ".update-000000040.123.tmp"
+    leftover.mkdir(parents=True)
+    (leftover / "file").touch()
+    run.model(60).mkdir()
+    start(tmp_path)
+    assert list(run.models.iterdir()) == [run.model(60)]
+
+
+def test_only_the_named_models_stay(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run.remove_models_but([40])  # there are none yet
+    for update in (40, 60, 1_000_000_000):
+        run.model(update).mkdir(parents=True)
+        (run.model(update) / "file").touch()
+    (run.models / "notes.txt").touch()
+    run.remove_models_but([40, 80])
+    assert sorted(path.name for path in run.models.iterdir()) == ["notes.txt", "update-000000040"]
 
 
 def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from nmt_attn.data.batching import batches
 from nmt_attn.errors import ConfigError
 from nmt_attn.training import trainer as module
 from nmt_attn.training.optimizer import OPTIMIZERS
+from nmt_attn.training.reports import TextScores, UpdateReport
 from nmt_attn.training.schedule import SCHEDULES
-from nmt_attn.training.trainer import UpdateReport
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -159,8 +159,21 @@ def test_reports_say_what_was_done() -> None:
     ]
     assert [report.share_done for report in updates] == pytest.approx([update / 10 for update in range(1, 11)])
     for epoch in (updates[:EPOCH], updates[EPOCH:]):
+        assert sum(report.sentences for report in epoch) == len(session.trainer.train_corpus)
         assert sum(report.source_tokens for report in epoch) == session.trainer.train_corpus.source_lengths.sum()
         assert sum(report.target_tokens for report in epoch) == session.trainer.train_corpus.target_lengths.sum()
+
+
+def test_the_padding_share_of_an_update_is_that_of_its_batch() -> None:
+    session = start(epochs=1)
+    session.run()
+    corpus, expected = session.trainer.train_corpus, []
+    for rows in session.trainer.plan(1):
+        sides = [corpus.source_lengths[rows], corpus.target_lengths[rows]]
+        padding = sum(int((side.max() - side).sum()) for side in sides)
+        expected.append(padding / sum(int(side.max()) * len(side) for side in sides))
+    assert max(expected) > 0
+    assert [report.padding_share for report in session.watcher.updates] == pytest.approx(expected)
 
 
 def test_the_rate_is_the_schedules() -> None:
@@ -204,6 +217,7 @@ def test_bf16_learns_as_fp32_does() -> None:
         ({"updates": 8, "validate_updates": 4}, [4, 8]),  # at the end once, not twice
         ({"updates": 3, "validate_updates": 100}, [3]),
         ({"epochs": 2, "updates": 7}, [5, 7]),
+        ({"epochs": 7, "validate_epochs": 3}, [15, 30, 35]),
     ],
 )
 def test_validation_comes_as_configured_and_at_the_end(keys: dict[str, int], expected: list[int]) -> None:
@@ -265,6 +279,17 @@ def test_the_best_by_bleu_is_the_largest() -> None:
     session = start(epochs=4, bleu=iter([0.0, 30.0, 29.0, 31.0]).__next__, metric="bleu")
     session.run()
     assert session.watcher.bests == [5, 10, 20]
+
+
+def test_the_best_by_chrf_is_the_largest_and_the_best_two_are_kept() -> None:
+    session = start(epochs=4, metric="chrf", keep_best=2)
+    session.trainer.score = iter([TextScores(9.0, chrf) for chrf in (20.0, 30.0, 10.0, 25.0)]).__next__
+    progress = session.run()
+    assert session.watcher.bests == [5, 10]
+    assert session.watcher.kept_models == [5, 10, 20]
+    assert progress.kept == [(-30.0, 10), (-25.0, 20)]
+    assert [report.chrf for report in session.watcher.validations] == [20.0, 30.0, 10.0, 25.0]
+    assert [report.misses for report in session.watcher.validations] == [0, 0, 1, 2]
 
 
 def test_what_is_not_a_number_is_never_the_best() -> None:
