@@ -43,6 +43,8 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
     device = choose_device(config.run.device)
     folder = RunFolder(config)
     folder.check(is_fresh=is_fresh)
+    if not config.names_corpus:
+        _note(f"{path} names no corpus (data.train): this trains on the built-in one, English to Hindi")
     data = prepare_training(config)
     _say_data(data)
     prepare_runtime(config.run.seed)

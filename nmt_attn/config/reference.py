@@ -16,7 +16,7 @@ _OBVIOUS = ("text", "true | false")
 _HEAD = """\
 # Every key with its default, what it means and [in brackets] what it accepts.
 # A file names only the keys that it changes; `--set section.key=value` changes more of them.
-# Made by `nmt-attn config --reference`.
+# Made by `nmt-attn config`.
 """
 
 

@@ -102,8 +102,9 @@ def _corpus(config: Config, where: str, corpus: CorpusConfig) -> Iterator[str]:
     for other in (f"{where}.{name}" for name in _CONTAINERS):
         if other != place and value_at(config, other) is not None:
             yield complain(config, other, f"null beside {with_value(config, place)}, as a corpus has one place")
-    if corpus.subset is not None and corpus.dataset is None:
-        yield complain(config, f"{where}.subset", f"null without {where}.dataset")
+    for name in ("subset", "revision"):
+        if corpus.dataset is None and value_at(config, f"{where}.{name}") is not None:
+            yield complain(config, f"{where}.{name}", f"null without {where}.dataset")
     if corpus.split is not None and corpus.dataset is None and corpus.builtin is None:
         yield complain(config, f"{where}.split", f"null without {where}.dataset or {where}.builtin")
     if corpus.builtin is not None and corpus.split not in _CORPORA:

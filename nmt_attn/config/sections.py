@@ -57,6 +57,9 @@ class CorpusConfig(Section):
     jsonl: str | None = Field(None, description="file with one JSON object a line (fields source, target)")
     dataset: str | None = Field(None, description="folder or hub name for the `datasets` library")
     subset: str | None = Field(None, description="configuration name of that dataset, such as de-en")
+    revision: str | None = Field(
+        None, description="commit, tag or branch of that dataset on the hub; by default what is newest at first use"
+    )
     builtin: Literal["demo"] | None = Field(None, description="corpus that the package makes itself")
     split: str | None = Field(None, description="split of the dataset or built-in corpus")
     limit: Count | None = Field(None, description="only the first so many pairs")
@@ -274,3 +277,8 @@ class Config(Section):
     training: TrainingConfig = Field(TrainingConfig(), description="how the network learns")
     search: SearchConfig = Field(SearchConfig(), description="how translations are searched for")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="what eval reports")
+
+    @property
+    def names_corpus(self) -> bool:
+        """Whether data.train was said, and is not the built-in corpus by default."""
+        return "data" in self.model_fields_set and "train" in self.data.model_fields_set

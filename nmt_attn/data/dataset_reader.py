@@ -23,6 +23,9 @@ def read_dataset(
     corpus: CorpusConfig, fields: Fields, *, folder: Path, cache: Path, report: CorpusReport
 ) -> Iterator[NumberedPair]:
     """The rows of `folder` if it exists, else of the hub's dataset of that name, which is kept in `cache`."""
+    if folder.is_dir() and corpus.revision is not None:
+        expected = f"null, as {folder} is a folder and not a dataset of the hub"
+        raise ConfigError(f"{report.corpus}.revision: expected {expected}, got {corpus.revision}")
     table = _one_split(_load(corpus, folder, cache), corpus, report.corpus)
     report.source = report.target = f"{corpus.dataset}[{corpus.split}]" if corpus.split else str(corpus.dataset)
     source = _path(table, fields.source, f"{report.corpus}.source")
@@ -48,7 +51,8 @@ def _load(corpus: CorpusConfig, folder: Path, cache: Path) -> Any:
     try:
         if any((folder / file).is_file() for file in _SAVED):
             return datasets.load_from_disk(str(folder))
-        return datasets.load_dataset(name, corpus.subset, split=corpus.split, cache_dir=str(cache / "datasets"))
+        place = str(cache / "datasets")
+        return datasets.load_dataset(name, corpus.subset, split=corpus.split, revision=corpus.revision, cache_dir=place)
     except Exception as error:  # the library and its network layers raise errors of many kinds
         found = (str(error) or type(error).__name__).split("\n")[0]
         raise DataError(f"{corpus.dataset}: expected a dataset that can be loaded, got: {found}") from error

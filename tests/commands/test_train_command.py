@@ -127,6 +127,27 @@ def test_the_same_again_gives_the_same(place: Place, undisturbed: Place) -> None
     assert_same(place, undisturbed)
 
 
+def test_a_file_that_names_no_corpus_is_told_which_one_is_trained_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(config: object) -> object:
+        raise DataError("far enough")
+
+    monkeypatch.setattr(module, "prepare_training", stop)
+    empty = place.folder / "empty.yaml"
+    empty.write_text("")
+    for overrides in ([], ["data.max_length=7"], ["data.train.builtin=demo", "data.train.split=train"]):
+        with pytest.raises(DataError, match="far enough"):
+            train(empty, place.settings(*overrides), is_fresh=False)
+        told = capsys.readouterr().err
+        named = "data.train.builtin=demo" in overrides
+        assert told == (
+            ""
+            if named
+            else f"{empty} names no corpus (data.train): this trains on the built-in one, English to Hindi\n"
+        )
+
+
 def test_a_run_tells_its_story_on_standard_error(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     place.train()
     captured = capsys.readouterr()

@@ -34,6 +34,7 @@ def corpus_examples(name: str) -> dict[str, Example]:
         f"{where}.jsonl": Example("f", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
         f"{where}.dataset": Example("wmt", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
         f"{where}.subset": Example("de-en", HUB),
+        f"{where}.revision": Example("v2", HUB),
         f"{where}.builtin": Example("null", (*NO_DEMO, f"{where}={{source: de, target: en}}")),
         f"{where}.split": Example("dev", HUB),
         f"{where}.limit": Example("3"),

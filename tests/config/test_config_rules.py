@@ -275,6 +275,7 @@ def test_a_contradiction_is_explained_in_one_line(overrides: list[str], message:
             "{jsonl: f, split: x}",
             "data.valid.split: expected null without data.valid.dataset or data.valid.builtin, got 'x'",
         ),
+        ("{jsonl: f, revision: x}", "data.valid.revision: expected null without data.valid.dataset, got 'x'"),
         ("{jsonl: f, subset: x}", "data.valid.subset: expected null without data.valid.dataset, got 'x'"),
         (
             "{builtin: demo, split: valid}",

@@ -133,6 +133,23 @@ def test_a_folder_that_load_dataset_takes_is_loaded_into_our_cache(tmp_path: Pat
         read("train", corpus.model_copy(update={"split": "tran"}), tmp_path)
 
 
+def test_a_revision_is_asked_of_the_hub_and_not_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    asked = []
+
+    def load_dataset(name: str, subset: str | None, **given: object) -> object:
+        asked.append((name, subset, given["revision"]))
+        return datasets.Dataset.from_dict({"de": ["eins"], "en": ["one"]})
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    corpus = CorpusConfig(dataset="some/corpus", revision="v2", source="de", target="en")
+    assert texts(read("train", corpus, tmp_path)[0]) == [(1, "eins", "one")]
+    assert asked == [("some/corpus", None, "v2")]
+    (tmp_path / "some" / "corpus").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"data\.train\.revision: expected null, as .* is a folder .*, got v2"):
+        read("train", corpus, tmp_path)
+
+
 def test_the_built_in_corpus_is_read_by_its_name(tmp_path: Path) -> None:
     pytest.importorskip("nmt_attn.data.demo_corpus")
     pairs, report = read("train", CorpusConfig(builtin="demo", split="train", limit=7), tmp_path)

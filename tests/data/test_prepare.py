@@ -113,6 +113,15 @@ def test_the_built_in_corpus_is_the_default() -> None:
     assert fingerprint(Config()) == fingerprint(Config())
 
 
+def test_another_revision_of_a_dataset_is_another_corpus() -> None:
+    hub = {"dataset": "some/corpus", "source": "de", "target": "en"}
+    keys = {
+        fingerprint(Config.model_validate({"data": {"train": {**hub, "revision": revision}}}))
+        for revision in (None, "v1", "v2")
+    }
+    assert len(keys) == 3
+
+
 # ---- the cache
 
 
