@@ -1,4 +1,4 @@
-"""docs/systems.md: every row's keys make a model that runs, and agree with the file in configs/ that the row names."""
+"""The README's systems: every row's keys make a model that runs, and agree with the file in configs/ that it names."""
 
 import re
 from pathlib import Path
@@ -14,12 +14,14 @@ from nmt_attn.model.build import build_model
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "systems.md"
+HEADING = "### Which keys make which system\n"
+TABLE = r"((?:^[^|\n].*\n)+)\n((?:^\|.*\n)+)"  # with the paragraph before it
 KEY = r"`([a-z_.]+=[^`]+)`"
 FEWEST_ROWS = 30
 
 
 class Row(NamedTuple):
-    """One system of the page."""
+    """One system of the README."""
 
     name: str
     keys: tuple[str, ...]  # `decoder.style=luong`, those of the paragraph above the table first
@@ -27,13 +29,19 @@ class Row(NamedTuple):
 
 
 def read_rows() -> list[Row]:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition(HEADING)[2].partition("\n## ")[0]
     rows: list[Row] = []
-    for before, table in re.findall(r"((?:^[^|\n].*\n)+)\n((?:^\|.*\n)+)", PAGE.read_text(encoding="utf-8"), re.M):
-        for line in table.rstrip("\n").split("\n")[2:]:
-            name, keys, _ = (cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
+    for before, table in re.findall(TABLE, section, re.M):
+        for name, keys in cells_of(table):
             every = (*re.findall(KEY, before), *re.findall(KEY, keys))
-            rows.append(Row(name, every, tuple(re.findall(r"\((?:\.\./)(configs/\S+\.yaml)\)", name))))
+            rows.append(Row(name.split(", [")[0], every, tuple(re.findall(r"\((configs/\S+\.yaml)\)", name))))
     return rows
+
+
+def cells_of(table: str) -> list[list[str]]:
+    """The cells of each row below the head."""
+    lines = table.rstrip("\n").split("\n")[2:]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
 
 
 ROWS = read_rows()
@@ -45,10 +53,18 @@ def test_both_papers_and_the_other_systems_are_there() -> None:
     named = {path for row in ROWS for path in row.configs}
     papers = [*(ROOT / "configs").glob("luong-*.yaml"), *(ROOT / "configs").glob("rnn*.yaml")]
     big = {f"configs/{path.name}" for path in papers if not path.stem.endswith("-small")}
-    assert named == big - {"configs/luong-dropout.yaml"}  # the row before it says how it differs
+    assert named == big
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name.split(",")[0])
+def test_the_page_of_differences_speaks_of_these_systems() -> None:
+    tables = re.findall(TABLE, PAGE.read_text(encoding="utf-8"), re.M)
+    names = [name for _, table in tables for name, _ in cells_of(table)]
+    assert names
+    assert set(names) <= {row.name for row in ROWS}
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_rows_keys_make_a_model_that_runs(row: Row, tmp_path: Path) -> None:
     file = tmp_path / "row.yaml"
     file.write_text("", encoding="utf-8")

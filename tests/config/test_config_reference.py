@@ -13,7 +13,7 @@ SHIPPED = Path(__file__).parents[2] / "configs" / "reference.yaml"
 
 def test_the_shipped_file_is_the_one_that_the_command_prints() -> None:
     assert SHIPPED.read_text(encoding="utf-8") == reference_yaml(), (
-        "write it anew: nmt-attn config --reference > configs/reference.yaml"
+        "write it anew: nmt-attn config > configs/reference.yaml"
     )
 
 
