@@ -3,6 +3,7 @@
 import random
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
 import torch
 
 from nmt_attn.errors import ConfigError
@@ -45,3 +46,15 @@ def prepare_runtime(seed: int) -> None:
     random.seed(seed)
     torch.manual_seed(seed)
     torch.set_flush_denormal(True)
+
+
+def seed_batch(device: torch.device, seed: int, epoch: int, batch: int) -> None:
+    """Makes what is drawn next depend on nothing but the run's seed and the batch's place in its epoch.
+
+    So a batch has the same dropout wherever it is computed: after a stop, or by another process.
+    """
+    # Not torch.manual_seed: it looks for every kind of device, and notes its caller, at each call.
+    number = int(np.random.SeedSequence([seed, epoch, batch]).generate_state(1, np.uint64)[0])
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(number)

@@ -1,8 +1,8 @@
 """Checkpoints: everything that training needs to go on as if it had never stopped.
 
-One safetensors file each: weights, the optimizer's tensors and torch's random states as tensors, the rest as JSON in
-its header, a checksum over all of it. Written beside, synced and renamed; a damaged file is passed over for the one
-before it. Nothing that is read can run code.
+One safetensors file each: weights and the optimizer's tensors, the rest as JSON in its header, a checksum over all of
+it. Written beside, synced and renamed; a damaged file is passed over for the one before it. Nothing that is read can
+run code. Random states are not needed: what is random follows from the seed and the position (runtime.seed_batch).
 """
 
 import json
@@ -59,7 +59,7 @@ class Progress:
 
 
 class _State(NamedTuple):
-    """A checkpoint as it is on disk: tensors `model.*`, `optimizer.<parameter>.*`, `random.*`, and JSON."""
+    """A checkpoint as it is on disk: tensors `model.*`, `optimizer.<parameter>.*`, and JSON."""
 
     tensors: Tensors
     header: str
@@ -87,7 +87,7 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, progre
 
 
 def load_newest(folder: Path, model: nn.Module, optimizer: Optimizer, warn: Callable[[str], None]) -> Progress | None:
-    """Puts the newest whole checkpoint into model, optimizer and random states; None if there is none.
+    """Puts the newest whole checkpoint into model and optimizer; None if there is none.
 
     `warn` is told of each damaged file that is passed over. Raises CheckpointError if all are damaged, or if the
     newest whole one does not fit the model.
@@ -111,7 +111,6 @@ def _path(folder: Path, update: int) -> Path:
 
 def _collect(model: nn.Module, optimizer: Optimizer, progress: Progress) -> _State:
     tensors: Tensors = {f"model.{name}": parameter for name, parameter in model.named_parameters()}
-    tensors |= {f"random.{name}": value for name, value in _random_states().items()}
     numbers: dict[int, dict[str, Any]] = {}
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
@@ -150,9 +149,6 @@ def _restore(path: Path, model: nn.Module, optimizer: Optimizer, state: _State) 
         for name, parameter in parameters.items():
             parameter.copy_(weights[name])
     _restore_optimizer(optimizer, _below("optimizer.", state.tensors), record["optimizer"])
-    torch.set_rng_state(state.tensors["random.cpu"])
-    if "random.cuda" in state.tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state.tensors["random.cuda"])
     return progress
 
 
@@ -172,13 +168,6 @@ def _below(prefix: str, tensors: Tensors) -> Tensors:
 def _shape(tensors: Tensors | dict[str, nn.Parameter], name: str) -> list[int] | None:
     tensor = tensors.get(name)
     return None if tensor is None else list(tensor.shape)
-
-
-def _random_states() -> Tensors:
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
 
 
 def _checksum(state: _State) -> int:

@@ -4,7 +4,7 @@
     every so often: validation, best model, checkpoint
 
 It knows no search: BLEU and chrF of the validation corpus come in as a callable. Every random choice follows from
-the seed and the state in the checkpoint, so a run that was interrupted ends like one that was not.
+the seed and the position in the checkpoint, so a run that was interrupted ends like one that was not.
 """
 
 import math
@@ -23,7 +23,7 @@ from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, pla
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.runtime import autocast
+from nmt_attn.runtime import autocast, seed_batch
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.loss import Loss, token_loss
 from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
@@ -130,6 +130,7 @@ class Trainer:
         rate = learning_rate(moment, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        seed_batch(self.device, self.seed, progress.epoch, progress.batch)
         loss = self._loss(batch.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         count = loss.tokens if self.config.loss_per == "token" else len(batch.src_ids)

@@ -32,7 +32,7 @@ SOME_PROGRESS = Progress(
 
 
 class Training:
-    """A layer of 2 x 3 numbers with a bias, its optimizer, and dropout for the random state."""
+    """A layer of 2 x 3 numbers with a bias, and its optimizer."""
 
     def __init__(self, optimizer: str = "adam", seed: int = 1) -> None:
         torch.manual_seed(seed)
@@ -41,7 +41,7 @@ class Training:
 
     def update(self) -> None:
         self.optimizer.zero_grad()
-        self.model(nn.functional.dropout(torch.ones(5, 3))).square().sum().backward()
+        self.model(torch.ones(5, 3)).square().sum().backward()
         self.optimizer.step()
 
     def save(self, folder: Path, update: int, keep: int = 2) -> Path:
@@ -85,21 +85,11 @@ def test_nothing_is_lost(name: str, tmp_path: Path) -> None:
     other = Training(name, seed=2)
     assert other.load(tmp_path) == (SOME_PROGRESS, [])
     assert are_equal(other.tensors(), training.tensors())
-    expected_state = torch.get_rng_state()  # as loaded: nothing random has happened since
     other.update()
     went_on = other.tensors()
     assert not are_equal(went_on, training.tensors())
-    torch.set_rng_state(expected_state)
     training.update()
     assert are_equal(went_on, training.tensors())
-
-
-def test_random_numbers_go_on_where_they_were(tmp_path: Path) -> None:
-    training = Training()
-    training.save(tmp_path, update=7)
-    expected = torch.rand(4)
-    Training(seed=5).load(tmp_path)
-    assert torch.equal(torch.rand(4), expected)
 
 
 def test_an_empty_or_missing_folder_holds_no_checkpoint(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tiny_training import EPOCH, Session, Watcher, start
 
 from nmt_attn.data.batching import batches
 from nmt_attn.errors import ConfigError
+from nmt_attn.runtime import seed_batch
 from nmt_attn.training import trainer as module
 from nmt_attn.training.optimizer import OPTIMIZERS
 from nmt_attn.training.reports import TextScores, UpdateReport
@@ -108,13 +109,24 @@ def test_updates_after_the_last_checkpoint_are_made_again(tmp_path: Path) -> Non
         assert torch.equal(weight, whole.weights()[name]), name
 
 
-def test_dropout_goes_on_with_the_masks_that_were_next(tmp_path: Path) -> None:
-    first = start(tmp_path, updates=9)
-    stop_after(7, first)
-    first.run()
-    expected = torch.rand(5)  # what the stopped process would have drawn next
-    start(tmp_path, updates=9)
-    assert torch.equal(torch.rand(5), expected)
+def test_dropout_follows_from_the_seed_and_the_position_alone() -> None:
+    undisturbed, disturbed, other = start(updates=7), start(updates=7), start(updates=7)
+    disturbed.watcher._on_update = lambda report: torch.set_rng_state(torch.Generator().get_state())
+    other.trainer.seed = 2
+    other.trainer.plan = undisturbed.trainer.plan  # type: ignore[method-assign]  # the same batches, too
+    for session in (undisturbed, disturbed, other):
+        session.run()
+    losses = [[report.loss for report in session.watcher.updates] for session in (undisturbed, disturbed, other)]
+    assert losses[0] == losses[1]
+    assert all(loss != otherwise for loss, otherwise in zip(losses[0], losses[2], strict=True))
+
+
+def test_every_batch_has_masks_of_its_own() -> None:
+    drawn = []
+    for place in [(1, 1, 0), (1, 1, 1), (1, 2, 0), (2, 1, 0), (1, 1, 0)]:
+        seed_batch(torch.device("cpu"), *place)
+        drawn.append(torch.rand(()).item())
+    assert len(set(drawn)) == 4 and drawn[0] == drawn[4]
 
 
 def test_the_early_stopping_state_survives_a_stop(tmp_path: Path) -> None:
