@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.search.beam import BeamOptions, Limits, StepResult, beam_search
+from nmt_attn.search.beam import StepResult, beam_search
 from nmt_attn.search.constraints import FREE, Constraints
+from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS, Ranking
 from nmt_attn.search.trace import Hypothesis
 from nmt_attn.types import BOS, EOS, PAD, UNK

@@ -10,7 +10,8 @@ from nmt_attn.data.batching import collate
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.search.translator import Translation, Translator
+from nmt_attn.search.translation import Translation
+from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS
 
 SOURCE_TEXT = ["der Hund sieht die Katze", "die Katze sieht das Haus nicht", "das Haus"]

@@ -11,7 +11,7 @@ from nmt_attn.evaluation.metrics import Measure, measure
 from nmt_attn.evaluation.report import Report, ReportSentence, SystemSentence, View
 from nmt_attn.search.alignments import WordAlignment
 from nmt_attn.search.forced import Shift
-from nmt_attn.search.translator import Translation
+from nmt_attn.search.translation import Translation
 
 SENTENCE_METRIC = "chrf"
 """BLEU of a single sentence says little; chrF works for one."""

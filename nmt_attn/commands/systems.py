@@ -19,7 +19,8 @@ from nmt_attn.evaluation.symmetrise import METHODS
 from nmt_attn.files import read_lines
 from nmt_attn.search.alignments import WordAlignment, links, threshold_links
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
-from nmt_attn.search.translator import Translation, Translator
+from nmt_attn.search.translation import Translation
+from nmt_attn.search.translator import Translator
 
 PICTURE_WORDS = 10
 """The alignment picture shows the source sentence whose length is closest to this."""

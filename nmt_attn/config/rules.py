@@ -156,6 +156,10 @@ def _search(config: Config) -> Iterator[str]:
     for key in ("search.length_penalty", "search.coverage_penalty"):
         if search.beam == 1 and not is_default(config, key):
             yield complain_idle(config, key, with_value(config, "search.beam"), "one hypothesis has no rivals")
+    if search.beam % search.groups != 0:
+        yield complain(config, "search.groups", f"a divisor of {with_value(config, 'search.beam')}")
+    if search.groups == 1 and not is_default(config, "search.group_penalty"):
+        yield complain_idle(config, "search.group_penalty", with_value(config, "search.groups"))
     if search.max_length is not None and search.min_length > search.max_length:
         yield complain(config, "search.min_length", f"at most {with_value(config, 'search.max_length')}")
     if search.min_length_factor > search.max_length_factor:

@@ -233,6 +233,10 @@ class SearchConfig(Section):
     """How translations are searched for."""
 
     beam: Count = Field(5, description="hypotheses kept at each step; 1 is greedy search")
+    groups: Count = Field(1, description="parts of the beam that search apart, each for other words than those before")
+    group_penalty: float = Field(
+        0.5, gt=0, description="log p that a token costs a group for each use by the groups before it at this step"
+    )
     batch_sentences: Count = Field(64, description="sentences decoded together")
     max_length: Count | None = Field(None, description="tokens of a translation at most")
     max_length_factor: float = Field(2.0, gt=0, description="tokens at most: this times the source's tokens, plus 10")

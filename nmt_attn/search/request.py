@@ -8,14 +8,23 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.config.sections import SearchConfig
-from nmt_attn.search.beam import BeamOptions, Limits
+from nmt_attn.errors import ConfigError
 from nmt_attn.search.constraints import Constraints
+from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.sampling import Sampling, draws_of
 from nmt_attn.search.unknown import UnknownWords
 from nmt_attn.types import PAD
 
 SPARE_TOKENS = 10
 """What `search.max_length_factor` allows a translation beyond its multiple of the source."""
+
+
+class Demand(NamedTuple):
+    """What the translations of one line keep to."""
+
+    line: int  # its number, from 1
+    prefix_ids: Sequence[int]
 
 
 class Request(NamedTuple):
@@ -25,24 +34,54 @@ class Request(NamedTuple):
     nbest: int
     with_alignments: bool
     unknown: UnknownWords | None = None  # None: `<unk>` stays
+    sampling: Sampling | None = None  # None: the best are searched for
 
-    def limits(self, source_tokens: Tensor, prefixes: Sequence[Sequence[int]]) -> Limits:
-        """Those of sentences of so many source tokens [B] int64, whose translations begin with `prefixes`."""
+    def limits(self, source_tokens: Tensor, demands: Sequence[Demand]) -> Limits:
+        """Those of sentences of so many source tokens [B] int64."""
+        prefixes = [demand.prefix_ids for demand in demands]
         prefix_tokens = source_tokens.new_tensor([len(prefix) for prefix in prefixes])
         longest = torch.maximum(greatest_lengths(source_tokens, self.search), prefix_tokens)
         shortest = torch.minimum(least_lengths(source_tokens, self.search), longest)
-        return Limits(shortest, longest, source_tokens, _padded(prefixes).to(longest.device) if any(prefixes) else None)
+        limits = Limits(
+            shortest, longest, source_tokens, _padded(prefixes).to(longest.device) if any(prefixes) else None
+        )
+        if self.sampling is None:
+            return limits
+        lines = [demand.line for demand in demands]
+        draws = draws_of(self.sampling, lines, self.nbest, int(longest.max()) + 1)
+        return limits._replace(draws=draws.to(longest.device))
 
     def options(self) -> BeamOptions:
         """How to search."""
         search = self.search
+        groups = search.groups if self.sampling is None else self.nbest
+        beam = search.beam // groups if self.sampling is None else 1
         return BeamOptions(
-            beam=search.beam,
-            wanted=1 if self.nbest == 1 else search.beam,  # some may have the same text
+            beam=beam,
+            wanted=1 if self.nbest == groups == 1 else beam,  # some may have the same text; groups wait for each other
             ranking=RANKINGS[search.length_penalty](search.alpha),
             with_weights=self.with_alignments or self.unknown is not None,
             constraints=Constraints(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),
             coverage_penalty=search.coverage_penalty,
+            groups=groups,
+            group_penalty=search.group_penalty if groups > 1 and self.sampling is None else 0.0,
+            sampling=self.sampling,
+        )
+
+
+def check_width(search: SearchConfig, nbest: int, beam: int | None, sampling: Sampling | None) -> None:
+    """Raises ConfigError if so many translations cannot be had; `beam` is the width that was asked for, if one was."""
+    if sampling is None and search.beam % search.groups != 0:
+        raise ConfigError(f"search.groups: expected a divisor of the beam's width, {search.beam}, got {search.groups}")
+    if sampling is None and not 1 <= nbest <= search.beam:
+        raise ConfigError(f"nbest: expected 1 to the beam's width, {search.beam}, got {nbest}")
+    if sampling is not None and nbest < 1:
+        raise ConfigError(f"nbest: expected at least 1, got {nbest}")
+    if sampling is not None and beam is not None and beam > 1:
+        raise ConfigError(f"beam: expected none or 1 with sampling, which draws and does not search, got {beam}")
+    if sampling is not None and search.groups > 1:
+        raise ConfigError(
+            f"search.groups: expected 1 with sampling, which draws and does not search, got {search.groups}"
         )
 
 

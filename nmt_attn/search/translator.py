@@ -7,7 +7,7 @@ does not depend on the lines around it. A blank line becomes an empty translatio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,66 +20,19 @@ from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
+from nmt_attn.search.alignments import EMPTY
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.model_steps import ModelSteps
-from nmt_attn.search.request import Request
+from nmt_attn.search.request import Demand, Request, check_width
+from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.trace import Hypothesis
+from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, read_hypotheses
 from nmt_attn.search.unknown import UnknownWords
-from nmt_attn.types import UNK
 
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
 LONG_TOKENS = 100
 """Where source sentences are longer, batches hold fewer of them."""
-
-
-class TranslatedHypothesis(NamedTuple):
-    """One translation of a line."""
-
-    text: str
-    pieces: tuple[str, ...]
-    is_finished: bool  # False: cut at the greatest length
-    log_prob: float  # natural, `</s>` included
-    rank: float
-    token_log_probs: tuple[float, ...]  # of the pieces and `</s>`
-    alignment: WordAlignment | None  # None if not asked for
-
-
-class Translation(NamedTuple):
-    """A line and its translations, best first, all of different text; at least one."""
-
-    source: str
-    hypotheses: tuple[TranslatedHypothesis, ...]
-
-    @property
-    def text(self) -> str:
-        """The best one's."""
-        return self.hypotheses[0].text
-
-    @property
-    def log_prob(self) -> float:
-        """The best one's, natural, `</s>` included."""
-        return self.hypotheses[0].log_prob
-
-    @property
-    def rank(self) -> float:
-        """The best one's."""
-        return self.hypotheses[0].rank
-
-    @property
-    def alignment(self) -> WordAlignment | None:
-        """The best one's; None if the model has no attention or none was asked for."""
-        return self.hypotheses[0].alignment
-
-
-class _Sentence(NamedTuple):
-    """What is known of a line before it is translated."""
-
-    line: str
-    ids: list[int]
-    prefix_pieces: list[str]
-    prefix_ids: list[int]
 
 
 class Translator:
@@ -125,6 +78,7 @@ class Translator:
         with_alignments: bool | None = None,
         batch_sentences: int | None = None,
         unknown: UnknownWords | None = None,
+        sampling: Sampling | None = None,
         prefixes: Iterable[str] | None = None,
         window_lines: int = WINDOW_LINES,
     ) -> Iterator[Translation]:
@@ -138,15 +92,22 @@ class Translator:
         if with_alignments is None:
             with_alignments = self.has_attention
         request = self.request(
-            beam=beam, nbest=nbest, with_alignments=with_alignments, batch_sentences=batch_sentences, unknown=unknown
+            beam=beam,
+            nbest=nbest,
+            with_alignments=with_alignments,
+            batch_sentences=batch_sentences,
+            unknown=unknown,
+            sampling=sampling,
         )
         remaining = iter(lines)
         windows = iter(lambda: list(islice(remaining, window_lines)), [])
         starts = repeat("") if prefixes is None else iter(prefixes)
         return (
             translation
-            for window in windows
-            for translation in self.translate_window(window, request, prefixes=list(islice(starts, len(window))))
+            for number, window in enumerate(windows)
+            for translation in self.translate_window(
+                window, request, prefixes=list(islice(starts, len(window))), first_line=number * window_lines + 1
+            )
         )
 
     def request(
@@ -157,24 +118,25 @@ class Translator:
         with_alignments: bool,
         batch_sentences: int | None,
         unknown: UnknownWords | None = None,
+        sampling: Sampling | None = None,
     ) -> Request:
         """What `translate_window` shall do; `beam` and `batch_sentences` are those of the configuration if None.
 
-        With `unknown` no `<unk>` is left in the text. Raises ConfigError if this model or this search cannot give it.
+        With `unknown` no `<unk>` is left in the text. With `sampling` the `nbest` translations of a line are drawn.
+        Raises ConfigError if this model or this search cannot give it.
         """
         given = {"beam": beam, "batch_sentences": batch_sentences}
         search = self.search.model_copy(update={key: value for key, value in given.items() if value is not None})
         for key in given:
             if getattr(search, key) < 1:
                 raise ConfigError(f"{key}: expected at least 1, got {getattr(search, key)}")
-        if not 1 <= nbest <= search.beam:
-            raise ConfigError(f"nbest: expected 1 to the beam's width, {search.beam}, got {nbest}")
+        check_width(search, nbest, beam, sampling)
         if unknown is not None and search.forbid_unknown:
             raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
         for key, is_asked in {"alignments": with_alignments, "unknown words": unknown is not None}.items():
             if is_asked and not self.has_attention:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
-        return Request(search, nbest, with_alignments, unknown)
+        return Request(search, nbest, with_alignments, unknown, sampling)
 
     def translate_window(
         self,
@@ -182,16 +144,18 @@ class Translator:
         request: Request,
         progress: Callable[[int], object] = lambda lines: None,
         prefixes: Sequence[str] | None = None,
+        first_line: int = 1,
     ) -> list[Translation]:
         """One translation for each line; `progress` hears of every batch how many lines are done with it.
 
-        Each begins with the pieces of its prefix; that of a blank line is empty all the same.
+        Each begins with the pieces of its prefix; that of a blank line is empty all the same. `first_line` is the
+        number of the first line: samples hang on it.
         Raises CheckpointError if the model gives no probabilities.
         """
         assert not self.model.training, "dropout would take part in search"
         pairs = zip(lines, [""] * len(lines) if prefixes is None else prefixes, strict=True)
-        sentences = [self._encode(line, prefix) for line, prefix in pairs]
-        empty = _EMPTY._replace(alignment=EMPTY) if request.with_alignments else _EMPTY
+        sentences = [self._encode(number, *pair) for number, pair in enumerate(pairs, first_line)]
+        empty = EMPTY_HYPOTHESIS._replace(alignment=EMPTY) if request.with_alignments else EMPTY_HYPOTHESIS
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
         for rows in _batches([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
@@ -199,64 +163,25 @@ class Translator:
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
                     raise CheckpointError(f"{self.name}: expected probabilities, got none for {lines[row][:80]!r}")
-                translations[row] = Translation(lines[row], self._read(sentences[row], hypotheses, request))
+                translations[row] = Translation(
+                    lines[row], read_hypotheses(sentences[row], hypotheses, self.codecs, request)
+                )
             progress(len(rows))
         return translations
 
-    def _encode(self, line: str, prefix: str) -> _Sentence:
+    def _encode(self, number: int, line: str, prefix: str) -> Sentence:
         target = self.codecs.target
-        return _Sentence(line, self.codecs.source.encode(line), target.pieces(prefix), target.encode(prefix))
+        demand = Demand(number, target.encode(prefix))
+        return Sentence(line, self.codecs.source.encode(line), target.pieces(prefix), demand)
 
     @torch.inference_mode()
-    def _search(self, sentences: Sequence[_Sentence], request: Request) -> list[list[Hypothesis]]:
+    def _search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:
         """Hypotheses for each sentence; the attention's columns are those of the longest one."""
         device = self.model.output.weight.device
         batch = collate_source([sentence.ids for sentence in sentences])
         src_ids, src_lengths = (tensor.to(device) for tensor in batch)
-        limits = request.limits(src_lengths - 1, [sentence.prefix_ids for sentence in sentences])
+        limits = request.limits(src_lengths - 1, [sentence.demand for sentence in sentences])
         return beam_search(self.steps(src_ids, src_lengths), limits, request.options())
-
-    def _read(
-        self, sentence: _Sentence, hypotheses: list[Hypothesis], request: Request
-    ) -> tuple[TranslatedHypothesis, ...]:
-        by_text: dict[str, TranslatedHypothesis] = {}
-        for hypothesis in hypotheses:
-            if len(by_text) < request.nbest:
-                found = self._read_one(sentence, hypothesis, request)
-                by_text.setdefault(found.text, found)
-        return tuple(by_text.values())
-
-    def _read_one(self, sentence: _Sentence, hypothesis: Hypothesis, request: Request) -> TranslatedHypothesis:
-        prefix_tokens = len(sentence.prefix_ids)
-        written = hypothesis.ids[prefix_tokens:]
-        pieces = [*sentence.prefix_pieces, *self.codecs.target.output_pieces(written)]
-        text = self.codecs.target.tokenizer.decode(pieces)
-        is_mended = request.unknown is not None and UNK in written
-        alignment = self._align(sentence.line, pieces, hypothesis) if request.with_alignments or is_mended else None
-        if request.unknown is not None and alignment is not None and is_mended:
-            words = self.codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
-            places = {word for word, token in zip(words, written, strict=True) if token == UNK}
-            alignment = request.unknown.replace(sentence.line, alignment, places)
-            text = " ".join(alignment.target)
-        return TranslatedHypothesis(
-            text=text,
-            pieces=tuple(pieces),
-            is_finished=hypothesis.is_finished,
-            log_prob=hypothesis.log_prob,
-            rank=hypothesis.rank,
-            token_log_probs=hypothesis.token_log_probs,
-            alignment=alignment if request.with_alignments else None,
-        )
-
-    def _align(self, line: str, target_pieces: Sequence[str], hypothesis: Hypothesis) -> WordAlignment:
-        assert hypothesis.weights is not None, "asked for in the request"
-        source, target = self.codecs.source.tokenizer, self.codecs.target.tokenizer
-        source_pieces = source.encode(line)
-        return merge_pieces(
-            hypothesis.weights[:, : len(source_pieces) + 1],
-            Words(tuple(source.words(line)), source.word_indices(source_pieces)),
-            Words(tuple(target.decode(target_pieces).split()), target.word_indices(target_pieces)),
-        )
 
 
 def model_folder(folder: Path) -> Path:
@@ -292,6 +217,3 @@ def _check_sizes(folder: Path, codec: TextCodec, embeddings: int) -> None:
     if codec.size != embeddings:
         where = folder / VOCAB
         raise CheckpointError(f"{where}: expected {embeddings} tokens, as in {WEIGHTS}, got {codec.size}")
-
-
-_EMPTY = TranslatedHypothesis("", (), is_finished=True, log_prob=0.0, rank=0.0, token_log_probs=(), alignment=None)

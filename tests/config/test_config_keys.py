@@ -137,6 +137,8 @@ EXAMPLES = {
     "training.keep_last": Example("7"),
     "training.keep_best": Example("7"),
     "search.beam": Example("7"),
+    "search.groups": Example("5"),
+    "search.group_penalty": Example("0.2", ("search.groups=5",)),
     "search.batch_sentences": Example("7"),
     "search.max_length": Example("7"),
     "search.max_length_factor": Example("7"),

@@ -221,6 +221,14 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "got 0.2 (one hypothesis has no rivals)",
         ),
         (
+            ["search.groups=3"],
+            "search.groups: expected a divisor of search.beam 5, got 3",
+        ),
+        (
+            ["search.group_penalty=0.2"],
+            "search.group_penalty: expected 0.5, as any other value has no effect with search.groups 1, got 0.2",
+        ),
+        (
             ["search.max_length=5", "search.min_length=6"],
             "search.min_length: expected at most search.max_length 5, got 6",
         ),

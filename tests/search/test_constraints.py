@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from search_tables import NAMES, A, B, chain, enumerate_all, ids_of, plain_search, random_tables, rescored, search
 from torch import Tensor
 
-from nmt_attn.search.beam import BeamOptions, Limits, StepResult, beam_search
+from nmt_attn.search.beam import StepResult, beam_search
 from nmt_attn.search.constraints import Constraints
+from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.ranking import LEAST_COVERAGE, RANKINGS, coverage_penalty
 from nmt_attn.types import EOS, UNK
 

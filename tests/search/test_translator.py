@@ -13,7 +13,7 @@ from nmt_attn.data.codec import Codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
-from nmt_attn.search.request import Request, greatest_lengths
+from nmt_attn.search.request import Demand, Request, greatest_lengths
 from nmt_attn.search.translator import Translator
 from nmt_attn.search.unknown import UnknownWords
 from nmt_attn.types import EOS, UNK
@@ -221,7 +221,9 @@ def test_the_greatest_length_depends_on_the_source() -> None:
 
 def test_the_least_length_depends_on_the_source_and_gives_way_to_the_greatest() -> None:
     config = SearchConfig(min_length=3, min_length_factor=0.5, max_length_factor=0.5, max_length=12)
-    limits = Request(config, nbest=1, with_alignments=False).limits(torch.tensor([1, 9, 50]), [[], [], []])
+    limits = Request(config, nbest=1, with_alignments=False).limits(
+        torch.tensor([1, 9, 50]), [Demand(line, []) for line in (1, 2, 3)]
+    )
     assert limits.longest.tolist() == [10, 12, 12]  # 0.5 x + 10
     assert limits.shortest.tolist() == [3, 4, 12]  # 25, but for the greatest
 

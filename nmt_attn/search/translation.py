@@ -1,0 +1,113 @@
+"""Translations: what search has found for a line, as text with its scores and its alignment."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nmt_attn.data.codec import Codecs
+from nmt_attn.search.alignments import WordAlignment, Words, merge_pieces
+from nmt_attn.search.request import Demand, Request
+from nmt_attn.search.trace import Hypothesis
+from nmt_attn.types import UNK
+
+
+class TranslatedHypothesis(NamedTuple):
+    """One translation of a line."""
+
+    text: str
+    pieces: tuple[str, ...]
+    is_finished: bool  # False: cut at the greatest length
+    log_prob: float  # natural, `</s>` included
+    rank: float
+    token_log_probs: tuple[float, ...]  # of the pieces and `</s>`
+    alignment: WordAlignment | None  # None if not asked for
+
+
+class Translation(NamedTuple):
+    """A line and its translations, at least one: best first and all of different text, or samples as they came."""
+
+    source: str
+    hypotheses: tuple[TranslatedHypothesis, ...]
+
+    @property
+    def text(self) -> str:
+        """The best one's."""
+        return self.hypotheses[0].text
+
+    @property
+    def log_prob(self) -> float:
+        """The best one's, natural, `</s>` included."""
+        return self.hypotheses[0].log_prob
+
+    @property
+    def rank(self) -> float:
+        """The best one's."""
+        return self.hypotheses[0].rank
+
+    @property
+    def alignment(self) -> WordAlignment | None:
+        """The best one's; None if the model has no attention or none was asked for."""
+        return self.hypotheses[0].alignment
+
+
+class Sentence(NamedTuple):
+    """What is known of a line before it is translated."""
+
+    line: str
+    ids: list[int]
+    prefix_pieces: list[str]
+    demand: Demand
+
+
+EMPTY_HYPOTHESIS = TranslatedHypothesis(
+    "", (), is_finished=True, log_prob=0.0, rank=0.0, token_log_probs=(), alignment=None
+)
+"""That of a blank line."""
+
+
+def read_hypotheses(
+    sentence: Sentence, hypotheses: Sequence[Hypothesis], codecs: Codecs, request: Request
+) -> tuple[TranslatedHypothesis, ...]:
+    """The `nbest` first of different text, or all samples."""
+    if request.sampling is not None:
+        return tuple(_read(sentence, hypothesis, codecs, request) for hypothesis in hypotheses)
+    by_text: dict[str, TranslatedHypothesis] = {}
+    for hypothesis in hypotheses:
+        if len(by_text) < request.nbest:
+            found = _read(sentence, hypothesis, codecs, request)
+            by_text.setdefault(found.text, found)
+    return tuple(by_text.values())
+
+
+def _read(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request: Request) -> TranslatedHypothesis:
+    prefix_tokens = len(sentence.demand.prefix_ids)
+    written = hypothesis.ids[prefix_tokens:]
+    pieces = [*sentence.prefix_pieces, *codecs.target.output_pieces(written)]
+    text = codecs.target.tokenizer.decode(pieces)
+    is_mended = request.unknown is not None and UNK in written
+    needs_alignment = request.with_alignments or is_mended
+    alignment = _align(sentence.line, pieces, hypothesis, codecs) if needs_alignment else None
+    if request.unknown is not None and alignment is not None and is_mended:
+        words = codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
+        places = {word for word, token in zip(words, written, strict=True) if token == UNK}
+        alignment = request.unknown.replace(sentence.line, alignment, places)
+        text = " ".join(alignment.target)
+    return TranslatedHypothesis(
+        text=text,
+        pieces=tuple(pieces),
+        is_finished=hypothesis.is_finished,
+        log_prob=hypothesis.log_prob,
+        rank=hypothesis.rank,
+        token_log_probs=hypothesis.token_log_probs,
+        alignment=alignment if request.with_alignments else None,
+    )
+
+
+def _align(line: str, target_pieces: Sequence[str], hypothesis: Hypothesis, codecs: Codecs) -> WordAlignment:
+    assert hypothesis.weights is not None, "asked for in the request"
+    source, target = codecs.source.tokenizer, codecs.target.tokenizer
+    source_pieces = source.encode(line)
+    return merge_pieces(
+        hypothesis.weights[:, : len(source_pieces) + 1],
+        Words(tuple(source.words(line)), source.word_indices(source_pieces)),
+        Words(tuple(target.decode(target_pieces).split()), target.word_indices(target_pieces)),
+    )
