@@ -9,22 +9,23 @@
 Nothing heavy is imported before one of the names is used.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nmt_attn.search.translator import Translation as Translation
+    from nmt_attn.search.sampling import Sampling as Sampling
+    from nmt_attn.search.translation import Translation as Translation
     from nmt_attn.search.translator import Translator as Translator
 
 __version__ = "0.1.0"
-__all__ = ["Translation", "Translator", "__version__"]
+__all__ = ["Sampling", "Translation", "Translator", "__version__"]
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nmt_attn.search import translator
-
-    return getattr(translator, name)
+    module = import_module(f"nmt_attn.search.{name.lower()}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

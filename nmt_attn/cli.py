@@ -76,7 +76,16 @@ def translate(
     alignments: Annotated[
         Path | None, typer.Option(help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh.")
     ] = None,
-    nbest: Annotated[int | None, typer.Option(help="Write the N best as `line ||| text ||| log p ||| rank`.")] = None,
+    nbest: Annotated[
+        int | None, typer.Option(help="Write the N best, or N samples, as `line ||| text ||| log p ||| rank`.")
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Draw translations instead of searching for the best.")
+    ] = False,
+    temperature: Annotated[float | None, typer.Option(help="Of samples: below 1 closer to the likeliest.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Of samples: only the K likeliest tokens of each step.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Of samples: only the likeliest tokens that hold this p.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of samples. Default: 1.")] = None,
     prefix: Annotated[Path | None, typer.Option(help="How each translation begins, one line each.")] = None,
     replace_unknown: Annotated[
         bool, typer.Option("--replace-unknown", help="Write for <unk> the source word that was looked at most.")
@@ -108,6 +117,11 @@ def translate(
             nbest=nbest,
             overrides=tuple(overrides or ()),
             prefix=prefix,
+            is_sampled=sample,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
             replace_unknown=replace_unknown,
             dictionary=dictionary,
             batch_size=batch_size,

@@ -24,7 +24,9 @@ from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
-from nmt_attn.search.translator import WINDOW_LINES, Translation, Translator
+from nmt_attn.search.sampling import Sampling
+from nmt_attn.search.translation import Translation
+from nmt_attn.search.translator import WINDOW_LINES, Translator
 from nmt_attn.search.unknown import UnknownWords, read_dictionary
 
 EOS_POLICY: EosPolicy = "kept"
@@ -47,6 +49,12 @@ class TranslateOptions:
     nbest: int | None = None  # None: the best translation alone, without numbers
     overrides: tuple[str, ...] = ()  # search.key=value
     prefix: Path | None = None  # how each translation begins
+    # samples; None: as `Sampling` has it
+    is_sampled: bool = False
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
     # what becomes of `<unk>`
     replace_unknown: bool = False
     dictionary: Path | None = None  # means `replace_unknown` too
@@ -59,6 +67,15 @@ class TranslateOptions:
         if self.dictionary is not None:
             return UnknownWords(read_dictionary(self.dictionary))
         return UnknownWords() if self.replace_unknown else None
+
+    def sampling(self) -> Sampling | None:
+        """How translations are drawn; None if they are searched for. Raises ConfigError."""
+        given = {name: getattr(self, name) for name in ("temperature", "top_k", "top_p", "seed")}
+        given = {name: value for name, value in given.items() if value is not None}
+        if given and not self.is_sampled:
+            name, value = next(iter(given.items()))
+            raise ConfigError(f"--{name.replace('_', '-')}: expected --sample beside it, got {value} alone")
+        return replace(Sampling(), **given) if self.is_sampled else None
 
 
 @dataclass
@@ -109,6 +126,7 @@ def translate(options: TranslateOptions) -> None:
         with_alignments=options.alignments is not None,
         batch_sentences=options.batch_size,
         unknown=unknown,
+        sampling=options.sampling(),
     )
     texts: list[str] = []
     with _open_outputs(options) as outputs, _bar(options) as bar:
@@ -116,7 +134,7 @@ def translate(options: TranslateOptions) -> None:
         done = 0
         for window in read_windows(options.input, WINDOW_LINES):
             starts = _next_prefixes(prefixes, done, len(window.lines), options)
-            translations = translator.translate_window(window.lines, request, bar.update, starts)
+            translations = translator.translate_window(window.lines, request, bar.update, starts, done + 1)
             outputs.write(done + 1, translations)
             done += len(window.lines)
             notes.undecodable += window.undecodable_lines

@@ -106,6 +106,20 @@ def test_the_n_best_come_as_a_list_with_numbers(run: Path, capfd: pytest.Capture
     assert rows[3] == ["2", "", "0.0000", "0.0000"]
 
 
+def test_samples_hang_on_the_seed_and_on_the_line_alone(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    written = []
+    drawn = TranslateOptions(models=(run,), input=Path("source.txt"), is_sampled=True, nbest=4, top_p=0.9)
+    for options in (drawn, replace(drawn, batch_size=1), replace(drawn, seed=2), replace(drawn, top_k=1)):
+        translate(options)
+        written.append([line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]])
+    one, alone, other, greedy = ([row[:2] for row in rows] for rows in written)
+    assert one == alone != other
+    assert [line for line, _ in one] == ["1"] * 4 + ["2"] + ["3"] * 4 + ["4"] * 4 + ["5"] * 4
+    translate(TranslateOptions(models=(run,), input=Path("source.txt"), beam=1))
+    best = capfd.readouterr().out.split("\n")[:-1]
+    assert [text for _, text in greedy] == [text for text in best for _ in range(4 if text else 1)]
+
+
 def test_a_reference_gives_bleu_with_its_signature(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     translate(TranslateOptions(models=(run,), output=Path("out.txt")))
     translate(TranslateOptions(models=(run,), input=Path("source.txt"), reference=Path("out.txt")))
@@ -186,6 +200,10 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
     (TranslateOptions(ensemble="linear"), ConfigError, r"--ensemble: expected two models or more .*, got 1"),
     (TranslateOptions(beam=2, nbest=3), ConfigError, r"nbest: expected 1 to the beam's width, 2, got 3"),
     (TranslateOptions(nbest=0), ConfigError, r"nbest: .* got 0"),
+    (TranslateOptions(top_k=9), ConfigError, r"--top-k: expected --sample beside it, got 9 alone"),
+    (TranslateOptions(seed=0), ConfigError, r"--seed: expected --sample beside it, got 0 alone"),
+    (TranslateOptions(is_sampled=True, top_p=1.5), ConfigError, r"top_p: expected a share above 0 .*, got 1\.5"),
+    (TranslateOptions(is_sampled=True, beam=5), ConfigError, r"beam: expected none or 1 with sampling, .*, got 5"),
     (TranslateOptions(beam=0), ConfigError, r"beam: expected at least 1, got 0"),
     (TranslateOptions(prefix=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
     (TranslateOptions(dictionary=Path("none.tsv")), DataError, r"none\.tsv: expected a readable file"),
