@@ -66,7 +66,8 @@ def write_corpus(folder: Path, name: str, pairs: int, seed: int) -> None:
     source = [spelling(word, "etaoinshrdlucmfwypvbgkjqxz") for word in range(WORDS)]
     target = [spelling(word, "zxqjkgbvpywfmculdrhsnioate") for word in range(WORDS)]
     shares = np.cumsum(1 / np.arange(1, WORDS + 1) ** 1.05)
-    with (folder / f"{name}.src").open("w") as sources, (folder / f"{name}.tgt").open("w") as targets:
+    files = [(folder / f"{name}.{side}").open("w", encoding="utf-8", newline="\n") for side in ("src", "tgt")]
+    with files[0] as sources, files[1] as targets:
         for start in range(0, pairs, CHUNK):
             lengths = np.clip(rng.poisson(MEAN_LENGTH, min(CHUNK, pairs - start)), 1, MOST_WORDS)
             words = np.searchsorted(shares, rng.random(int(lengths.sum())) * shares[-1]).tolist()
