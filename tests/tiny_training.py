@@ -13,6 +13,7 @@ from tiny_models import SOURCE_WORDS, TARGET_WORDS, accepted
 from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
+from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.reports import TextScores, UpdateReport, ValidationReport
@@ -94,7 +95,8 @@ def start(
     torch.manual_seed(seed)
     model = build_model(accepted(DROPOUT).model, SOURCE_WORDS, TARGET_WORDS, POSITIONS)
     optimizer = build_optimizer(model.parameters(), config)
-    progress = None if folder is None else load_newest(folder, model, optimizer, print)
+    averaged = None if config.ema is None else AveragedWeights(model, config.ema)
+    progress = None if folder is None else load_newest(folder, model, optimizer, print, averaged)
     trainer = Trainer(
         model,
         optimizer,
@@ -105,8 +107,9 @@ def start(
         dtype=dtype,
         progress=progress or Progress(),
         score=None if bleu is None else lambda: TextScores(bleu(), chrf=50.0),
+        averaged=averaged,
     )
     watcher = Watcher()
     if folder is not None:
-        watcher.save = lambda progress: save_checkpoint(folder, model, optimizer, progress, keep=2)
+        watcher.save = lambda progress: save_checkpoint(folder, model, optimizer, progress, 2, averaged)
     return Session(trainer, watcher)

@@ -22,6 +22,7 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
+from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import Recorder, Saves, planned_updates
@@ -61,7 +62,9 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
 def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2Seq) -> Trainer:
     """The trainer, where the newest checkpoint left it."""
     optimizer = build_optimizer(model.parameters(), config.training)
-    progress = load_newest(folder.checkpoints, model, optimizer, _note) or Progress()
+    decay = config.training.ema
+    averaged = None if decay is None else AveragedWeights(model, decay)
+    progress = load_newest(folder.checkpoints, model, optimizer, _note, averaged) or Progress()
     return Trainer(
         model,
         optimizer,
@@ -72,6 +75,7 @@ def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2S
         dtype=choose_precision(config.run.precision, model.output.weight.device),
         progress=progress,
         score=_scores_of(config, data, model) if config.training.validate_translation else None,
+        averaged=averaged,
     )
 
 
@@ -91,7 +95,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
 
     def save_state(progress: Progress) -> None:
         keep = config.training.keep_last
-        save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep)
+        save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep, trainer.averaged)
         folder.remove_models_but(model.update for model in progress.kept)
 
     planned = planned_updates(config.training, trainer.epoch_batches)

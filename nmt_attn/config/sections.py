@@ -214,6 +214,9 @@ class TrainingConfig(Section):
     decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain that are forgiven")
     minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="decay of an average of the weights that is validated and kept in their place"
+    )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
     validate_updates: Count | None = Field(
         None, description="validate every so many updates; by default by validate_epochs"

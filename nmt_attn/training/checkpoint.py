@@ -1,13 +1,14 @@
 """Checkpoints: everything that training needs to go on as if it had never stopped.
 
-One safetensors file each: weights and the optimizer's tensors, the rest as JSON in its header, a checksum over all of
-it. Written beside, synced and renamed; a damaged file is passed over for the one before it. Nothing that is read can
-run code. Random states are not needed: what is random follows from the seed and the position (runtime.seed_batch).
+One safetensors file each: weights, their average and the optimizer's tensors, the rest as JSON in its header, a
+checksum over all of it. Written beside, synced and renamed; a damaged file is passed over for the one before it.
+Nothing that is read can run code. Random states are not needed: what is random follows from the seed and the position
+(runtime.seed_batch).
 """
 
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from torch.optim import Optimizer
 
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
+from nmt_attn.training.averaged import AveragedWeights
 
 PATTERN = "update-*.safetensors"
 
@@ -59,19 +61,26 @@ class Progress:
 
 
 class _State(NamedTuple):
-    """A checkpoint as it is on disk: tensors `model.*`, `optimizer.<parameter>.*`, and JSON."""
+    """A checkpoint as it is on disk: tensors `model.*`, `averaged.*`, `optimizer.<parameter>.*`, and JSON."""
 
     tensors: Tensors
     header: str
 
 
-def save_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, progress: Progress, keep: int) -> Path:
+def save_checkpoint(
+    folder: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    progress: Progress,
+    keep: int,
+    averaged: AveragedWeights | None = None,
+) -> Path:
     """Writes the state after `progress.update` updates; of the older files the newest `keep` - 1 stay.
 
     Files of later updates go: they were found damaged when training started. Raises DataError if the disk is full;
     what was there is whole then.
     """
-    state = _collect(model, optimizer, progress)
+    state = _collect(model, optimizer, progress, averaged)
     metadata = {"state": state.header, "checksum": str(_checksum(state))}
     path = _path(folder, progress.update)
     try:
@@ -86,8 +95,14 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, progre
     return path
 
 
-def load_newest(folder: Path, model: nn.Module, optimizer: Optimizer, warn: Callable[[str], None]) -> Progress | None:
-    """Puts the newest whole checkpoint into model and optimizer; None if there is none.
+def load_newest(
+    folder: Path,
+    model: nn.Module,
+    optimizer: Optimizer,
+    warn: Callable[[str], None],
+    averaged: AveragedWeights | None = None,
+) -> Progress | None:
+    """Puts the newest whole checkpoint into model, optimizer and average; None if there is none.
 
     `warn` is told of each damaged file that is passed over. Raises CheckpointError if all are damaged, or if the
     newest whole one does not fit the model.
@@ -99,7 +114,10 @@ def load_newest(folder: Path, model: nn.Module, optimizer: Optimizer, warn: Call
         except CheckpointError as error:
             warn(f"{error}; it is passed over")
             continue
-        return _restore(path, model, optimizer, state)
+        progress = _restore(path, model, optimizer, state)
+        if averaged is not None:
+            _restore_average(path, averaged, _below("averaged.", state.tensors))
+        return progress
     if paths:
         raise CheckpointError(f"{folder}: expected a whole checkpoint, got {len(paths)} damaged (start over: --fresh)")
     return None
@@ -109,8 +127,10 @@ def _path(folder: Path, update: int) -> Path:
     return folder / f"update-{update:09d}.safetensors"
 
 
-def _collect(model: nn.Module, optimizer: Optimizer, progress: Progress) -> _State:
+def _collect(model: nn.Module, optimizer: Optimizer, progress: Progress, averaged: AveragedWeights | None) -> _State:
     tensors: Tensors = {f"model.{name}": parameter for name, parameter in model.named_parameters()}
+    if averaged is not None:
+        tensors |= {f"averaged.{name}": value for name, value in averaged.values.items()}
     numbers: dict[int, dict[str, Any]] = {}
     for index, values in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if isinstance(value, Tensor)}
@@ -136,11 +156,7 @@ def _restore(path: Path, model: nn.Module, optimizer: Optimizer, state: _State) 
     record = json.loads(state.header)
     weights = _below("model.", state.tensors)
     parameters = dict(model.named_parameters())
-    misfits = {name for name in weights.keys() | parameters.keys() if _shape(weights, name) != _shape(parameters, name)}
-    if misfits:
-        name = min(misfits)
-        found, expected = _shape(weights, name), _shape(parameters, name)
-        raise CheckpointError(f"{path}: expected {name} of shape {expected}, got {found} (start over: --fresh)")
+    _check_shapes(path, weights, parameters)
     try:
         progress = Progress(**record["progress"])
     except TypeError as error:
@@ -150,6 +166,21 @@ def _restore(path: Path, model: nn.Module, optimizer: Optimizer, state: _State) 
             parameter.copy_(weights[name])
     _restore_optimizer(optimizer, _below("optimizer.", state.tensors), record["optimizer"])
     return progress
+
+
+def _restore_average(path: Path, averaged: AveragedWeights, values: Tensors) -> None:
+    _check_shapes(path, values, averaged.values)
+    averaged.restore(values)
+
+
+def _check_shapes(path: Path, found: Tensors, expected: Mapping[str, Tensor]) -> None:
+    misfits = {name for name in found.keys() | expected.keys() if _shape(found, name) != _shape(expected, name)}
+    if misfits:
+        name = min(misfits)
+        raise CheckpointError(
+            f"{path}: expected {name} of shape {_shape(expected, name)}, got {_shape(found, name)} "
+            "(start over: --fresh)"
+        )
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: Tensors, numbers: dict[str, dict[str, Any]]) -> None:
@@ -165,7 +196,7 @@ def _below(prefix: str, tensors: Tensors) -> Tensors:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _shape(tensors: Tensors | dict[str, nn.Parameter], name: str) -> list[int] | None:
+def _shape(tensors: Mapping[str, Tensor], name: str) -> list[int] | None:
     tensor = tensors.get(name)
     return None if tensor is None else list(tensor.shape)
 

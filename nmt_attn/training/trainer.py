@@ -10,7 +10,7 @@ the seed and the position in the checkpoint, so a run that was interrupted ends 
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -24,6 +24,7 @@ from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import autocast, seed_batch
+from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.loss import Loss, token_loss
 from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
@@ -50,6 +51,7 @@ class Trainer:
         dtype: torch.dtype,
         progress: Progress,
         score: Callable[[], TextScores] | None,
+        averaged: AveragedWeights | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -60,6 +62,7 @@ class Trainer:
         self.dtype = dtype
         self.progress = progress
         self.score = score
+        self.averaged = averaged
         self.device = next(model.parameters()).device
         self.must_stop = False
         self._clock = time.monotonic()
@@ -139,6 +142,8 @@ class Trainer:
         is_finite = bool(torch.isfinite(loss.total) & torch.isfinite(norm))
         if is_finite:
             self.optimizer.step()
+            if self.averaged is not None:
+                self.averaged.update(progress.update + 1 - progress.skipped)
         progress.update += 1
         progress.batch += 1
         value = loss.negative_log_likelihood.item()
@@ -217,10 +222,11 @@ class Trainer:
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        """A block in which the model is what is validated and kept."""
+        """A block in which the model is what is validated and kept: without dropout, with the averaged weights."""
         self.model.eval()
         try:
-            yield
+            with self.averaged.in_place() if self.averaged is not None else nullcontext():
+                yield
         finally:
             self.model.train()
 

@@ -127,6 +127,7 @@ EXAMPLES = {
     "training.decay_patience": Example("7", ("training.schedule=plateau",)),
     "training.minimum_rate": Example("1e-5", ("training.schedule=cosine",)),
     "training.clip_norm": Example("null"),
+    "training.ema": Example("0.99"),
     "training.label_smoothing": Example("0.1"),
     "training.validate_updates": Example("7"),
     "training.validate_epochs": Example("3"),

@@ -72,6 +72,9 @@ def check_resume(folder: Path, dtype: torch.dtype, **keys: Any) -> None:
     assert second.run().is_finished
     for name, weight in second.weights().items():
         assert torch.equal(weight, whole.weights()[name]), name
+    if (averaged := second.trainer.averaged) is not None:
+        assert whole.trainer.averaged is not None
+        assert all(torch.equal(value, whole.trainer.averaged.values[name]) for name, value in averaged.values.items())
     updates, validations = ([*getattr(first.watcher, kind), *getattr(second.watcher, kind)] for kind in KINDS)
     assert without_time(updates) == without_time(whole.watcher.updates)
     assert without_time(validations) == without_time(whole.watcher.validations)
@@ -93,6 +96,11 @@ def test_a_stop_changes_nothing_with_any_schedule(schedule: str, precision: str,
     # A rate that is far too large lets validation miss, so that plateau has something to remember.
     rate = 0.3 if schedule == "plateau" else 0.01
     check_resume(tmp_path, PRECISIONS[precision], schedule=schedule, learning_rate=rate, warmup_updates=2)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_stop_changes_nothing_with_averaged_weights(precision: str, tmp_path: Path) -> None:
+    check_resume(tmp_path, PRECISIONS[precision], ema=0.5)
 
 
 def test_updates_after_the_last_checkpoint_are_made_again(tmp_path: Path) -> None:
