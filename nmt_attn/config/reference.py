@@ -7,7 +7,8 @@ from itertools import zip_longest
 from pydantic.fields import FieldInfo
 
 from nmt_attn.config.kinds import abridge, choices_of
-from nmt_attn.config.sections import Config, Section
+from nmt_attn.config.section import Section
+from nmt_attn.config.sections import Config
 from nmt_attn.config.words import section_of
 from nmt_attn.config.yaml_text import format_yaml
 

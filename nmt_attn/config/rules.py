@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from nmt_attn.config.model_rules import MODEL_RULES, SCORES_WITH_TANH
+from nmt_attn.config.regularisation_rules import REGULARISATION_RULES
 from nmt_attn.config.sections import Config, CorpusConfig
 from nmt_attn.config.words import complain, complain_idle, is_default, join_words, show, value_at, with_value
 
@@ -177,6 +178,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _needs,
     *MODEL_RULES,
     _training,
+    *REGULARISATION_RULES,
     _search,
     _evaluate,
 )

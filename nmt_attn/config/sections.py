@@ -4,9 +4,12 @@ Sections are frozen; unknown keys are refused. How a file becomes a `Config`: nm
 Which keys contradict each other: nmt_attn/config/rules.py. Only model/build.py reads `Config.model`.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from nmt_attn.config.regularisation import ScheduledSamplingConfig, WordDropoutConfig
+from nmt_attn.config.section import Count, Fraction, Section
 
 CellName = Literal["gru", "gru-cho", "lstm", "rnn"]
 ScoreName = Literal[
@@ -24,14 +27,6 @@ WindowName = Literal["global", "local-m", "local-p"]
 DecoderName = Literal["bahdanau", "luong", "conditional"]
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Section(BaseModel):
-    """A frozen part of the configuration that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class RunConfig(Section):
@@ -218,6 +213,10 @@ class TrainingConfig(Section):
         None, gt=0, lt=1, description="decay of an average of the weights that is validated and kept in their place"
     )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
+    word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words that are read as <unk>")
+    scheduled_sampling: ScheduledSamplingConfig = Field(
+        ScheduledSamplingConfig(), description="the model's own previous word in place of the reference's"
+    )
     validate_updates: Count | None = Field(
         None, description="validate every so many updates; by default by validate_epochs"
     )

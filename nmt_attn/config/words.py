@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config.sections import Config, Section
+from nmt_attn.config.section import Section
+from nmt_attn.config.sections import Config
 
 Keys = tuple[str, ...]
 """The names on the way to a key: ("model", "attention", "score")."""

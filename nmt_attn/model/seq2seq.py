@@ -10,7 +10,7 @@ from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.state import DecoderState, Memory, Weights
-from nmt_attn.types import Batch, length_mask
+from nmt_attn.types import BOS, PAD, Batch, length_mask
 
 
 class StepOutput(NamedTuple):
@@ -19,6 +19,13 @@ class StepOutput(NamedTuple):
     log_probs: Tensor  # [N, V]
     weights: Tensor  # [N, S]
     state: DecoderState
+
+
+class OwnWords(NamedTuple):
+    """Scheduled sampling: how often the previous word is the model's own, and which one it is."""
+
+    share: float  # 0 to 1
+    is_drawn: bool  # by its probability; else the most likely one
 
 
 class Seq2Seq(nn.Module):
@@ -69,12 +76,40 @@ class Seq2Seq(nn.Module):
         """The decoder's state before the first word, one row for each sentence."""
         return self.decoder.start(memory)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Weights]:
-        """Teacher forcing: readouts [B, T, R] that the output layer turns into scores, and weights [B, T, S]."""
+    def forward(self, batch: Batch, own_words: OwnWords | None = None) -> tuple[Tensor, Weights]:
+        """Teacher forcing: readouts [B, T, R] that the output layer turns into scores, and weights [B, T, S].
+
+        With `own_words`, some of the previous words are the model's own; no gradient goes through their choice.
+        """
         memory = self.encode(batch.src_ids, batch.src_lengths)
-        embedded = self.target_dropout(self.target_embedding(batch.tgt_in))
-        readouts, weights = self.decoder(embedded, self.start(memory), memory)
+        state = self.start(memory)
+        tgt_in = batch.tgt_in if own_words is None else self.mix_own_words(batch.tgt_in, state, memory, own_words)
+        embedded = self.target_dropout(self.target_embedding(tgt_in))
+        readouts, weights = self.decoder(embedded, state, memory)
         return readouts, weights
+
+    def mix_own_words(self, tgt_in: Tensor, state: DecoderState, memory: Memory, own: OwnWords) -> Tensor:
+        """tgt_in [B, T] with words after the first replaced, each with the probability `own.share`, by what the model
+        would write there after the words before it, its own included.
+
+        Bengio et al. 2015 (arXiv 1506.03099). As the choice has no gradient, it can be made before the pass that has
+        one. Differs: the word is chosen as in search, without dropout in the decoder, and is never <pad> or <s>.
+        """
+        is_own = (torch.rand(tgt_in.shape, device=tgt_in.device) < own.share) & (tgt_in != PAD)
+        is_own[:, 0] = False
+        last = int(is_own.any(0).nonzero().max()) if is_own.any() else 0
+        ids = tgt_in.clone()
+        with torch.no_grad(), _without_kept_casts(tgt_in.device):
+            for t in range(1, last + 1):
+                readout, _, state = self.decoder.step(self.target_embedding(ids[:, t - 1]), state, memory)
+                ids[:, t] = torch.where(is_own[:, t], self._choose(readout, own), ids[:, t])
+        return ids
+
+    def _choose(self, readout: Tensor, own: OwnWords) -> Tensor:
+        """readout [B, R] -> one word for each row [B] int64."""
+        scores = at_least_float32(self.output(readout))
+        scores[:, [PAD, BOS]] = -torch.inf
+        return torch.softmax(scores, -1).multinomial(1).squeeze(1) if own.is_drawn else scores.argmax(-1)
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
@@ -82,3 +117,10 @@ class Seq2Seq(nn.Module):
         readout, weights, state = self.decoder.step(embedded, state, memory)
         log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
         return StepOutput(log_probs, weights.dense().flatten(0, 1), state)
+
+
+def _without_kept_casts(device: torch.device) -> torch.autocast:
+    """The same number format, but what is cast in it is not kept: made without gradient, it must not be used again."""
+    kind = device.type
+    is_on, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+    return torch.autocast(kind, dtype=dtype, enabled=is_on, cache_enabled=False)

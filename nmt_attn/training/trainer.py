@@ -23,10 +23,10 @@ from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, pla
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.runtime import autocast, seed_batch
+from nmt_attn.runtime import seed_batch
 from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.loss import Loss, token_loss
+from nmt_attn.training.objective import Objective
 from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.schedule import Moment, learning_rate
 from nmt_attn.training.selection import badness, judge, rank
@@ -61,6 +61,7 @@ class Trainer:
         self.seed = seed
         self.dtype = dtype
         self.progress = progress
+        self._objective = Objective(model, config, dtype)
         self.score = score
         self.averaged = averaged
         self.device = next(model.parameters()).device
@@ -105,7 +106,7 @@ class Trainer:
         total, tokens = 0.0, 0
         with torch.no_grad():
             for batch in batches(self.valid_corpus, plan):
-                loss = self._loss(batch.to(self.device))
+                loss = self._objective.plain(batch.to(self.device))
                 total += loss.negative_log_likelihood.item()
                 tokens += loss.tokens
         return total / tokens
@@ -134,7 +135,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         seed_batch(self.device, self.seed, progress.epoch, progress.batch)
-        loss = self._loss(batch.to(self.device))
+        loss = self._objective.training(batch.to(self.device), progress.update)
         self.optimizer.zero_grad(set_to_none=True)
         count = loss.tokens if self.config.loss_per == "token" else len(batch.src_ids)
         (loss.total / count).backward()
@@ -181,11 +182,6 @@ class Trainer:
                 f"the last with a gradient of norm {norm.item()} "
                 "(start over with a smaller rate, a smaller training.clip_norm, a warm-up or run.precision: fp32)"
             )
-
-    def _loss(self, batch: Batch) -> Loss:
-        with autocast(self.device, self.dtype):
-            readouts, _ = self.model(batch)
-        return token_loss(readouts, self.model.output, batch.tgt_out, self.config.label_smoothing, self.dtype)
 
     def _validation_is_due(self) -> bool:
         progress, config = self.progress, self.config

@@ -106,6 +106,11 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "model.encoder.embedding_dropout 0.1, got 0.3",
         ),
         (
+            ["training.scheduled_sampling.updates=7"],
+            "training.scheduled_sampling.updates: expected 1000, as any other value has no effect with "
+            "training.scheduled_sampling.rate 0.0, got 7",
+        ),
+        (
             ["model.encoder.layer_dropout=0.1"],
             "model.encoder.layer_dropout: expected null, as any other value has no effect with model.encoder.layers 1, "
             "got 0.1",

@@ -103,6 +103,19 @@ def test_a_stop_changes_nothing_with_averaged_weights(precision: str, tmp_path: 
     check_resume(tmp_path, PRECISIONS[precision], ema=0.5)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "aid",
+    [
+        {"word_dropout": {"source": 0.2, "target": 0.3}},
+        {"scheduled_sampling": {"rate": 0.9, "decay": "linear", "updates": 10, "choice": "sample"}},
+    ],
+    ids=lambda aid: next(iter(aid)),
+)
+def test_a_stop_changes_nothing_with_any_aid_to_learning(aid: dict[str, Any], precision: str, tmp_path: Path) -> None:
+    check_resume(tmp_path, PRECISIONS[precision], **aid)
+
+
 def test_updates_after_the_last_checkpoint_are_made_again(tmp_path: Path) -> None:
     whole = start(epochs=3)
     whole.run()

@@ -1,0 +1,29 @@
+"""Sections inside `data` and `training`: what keeps a model from learning its corpus by heart, or gives it a hint."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from nmt_attn.config.section import Count, Fraction, Section, Share
+
+
+class WordDropoutConfig(Section):
+    """Words that the network reads as <unk>."""
+
+    source: Fraction = Field(0.0, description="share of the source words that are read as <unk>")
+    target: Fraction = Field(0.0, description="share of the previous target words that are read as <unk>")
+
+
+class ScheduledSamplingConfig(Section):
+    """Bengio et al. 2015: the previous word is now and then the model's own instead of the reference's."""
+
+    rate: Share = Field(0.0, description="largest probability of the model's own word; 0 is teacher forcing")
+    decay: Literal["inverse-sigmoid", "linear", "exponential"] = Field(
+        "inverse-sigmoid", description="how the reference's words give way over the updates"
+    )
+    updates: Count = Field(
+        1000,
+        description="k of i updates: linear 1 - i / k are the reference's, exponential exp(-i / k), inverse-sigmoid "
+        "k / (k + exp(i / k))",
+    )
+    choice: Literal["argmax", "sample"] = Field("argmax", description="the most likely word, or one drawn by its odds")

@@ -1,0 +1,58 @@
+"""Objective: what is minimised on a batch, with all that is done to the batch in training alone.
+
+    word dropout         words are read as <unk>              Bowman et al. 2016 (arXiv 1511.06349)
+    scheduled sampling   previous words are the model's    Bengio et al. 2015 (arXiv 1506.03099)
+
+Every choice is drawn from torch's random state, on the device of the batch.
+"""
+
+import torch
+from torch import Tensor
+
+from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
+from nmt_attn.runtime import autocast
+from nmt_attn.training.decay import DECAYS
+from nmt_attn.training.loss import Loss, token_loss
+from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
+
+
+class Objective:
+    """The loss of a batch, products taken in `dtype`."""
+
+    def __init__(self, model: Seq2Seq, config: TrainingConfig, dtype: torch.dtype) -> None:
+        self.model = model
+        self.config = config
+        self.dtype = dtype
+
+    def plain(self, batch: Batch) -> Loss:
+        """Of the batch as it is: teacher forcing."""
+        return self._loss(batch, None)
+
+    def training(self, batch: Batch, update: int) -> Loss:
+        """Of the batch in training, after so many updates."""
+        rates = self.config.word_dropout
+        dropped = batch._replace(
+            src_ids=drop_words(batch.src_ids, rates.source), tgt_in=drop_words(batch.tgt_in, rates.target)
+        )
+        return self._loss(dropped, own_words(self.config, update))
+
+    def _loss(self, batch: Batch, own: OwnWords | None) -> Loss:
+        with autocast(batch.src_ids.device, self.dtype):
+            readouts, _ = self.model(batch, own)
+        return token_loss(readouts, self.model.output, batch.tgt_out, self.config.label_smoothing, self.dtype)
+
+
+def drop_words(ids: Tensor, rate: float) -> Tensor:
+    """ids [B, T] with each word, but no special token, replaced by `<unk>` with the probability `rate`."""
+    if rate == 0:
+        return ids
+    is_dropped = (torch.rand(ids.shape, device=ids.device) < rate) & (ids >= len(SPECIAL_TOKENS))
+    return ids.masked_fill(is_dropped, UNK)
+
+
+def own_words(config: TrainingConfig, update: int) -> OwnWords | None:
+    """How often the model's own words are fed after so many updates; None for never."""
+    sampling = config.scheduled_sampling
+    share = sampling.rate * (1 - DECAYS[sampling.decay](update, sampling.updates))
+    return OwnWords(share, is_drawn=sampling.choice == "sample") if share > 0 else None
