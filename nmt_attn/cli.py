@@ -242,6 +242,27 @@ def explain(
     run(ExplainOptions(sentence, model, beam, html, device))
 
 
+@app.command(epilog="Example: nmt-attn average runs/demo --last 5 --output averaged/")
+def average(
+    models: Annotated[
+        list[Path], typer.Argument(help="One run; or several models: runs (their best), model folders, checkpoints.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the model; never one of something else.")],
+    last: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Of a run, its newest states (see training.keep_last).")
+    ] = None,
+    best: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Of a run, its best models. Default: all of training.keep_best."),
+    ] = None,
+) -> None:
+    """Average the weights of several models of one training: the mean is a model, often a better one."""
+    from nmt_attn.commands.average import AverageOptions
+    from nmt_attn.commands.average import average as run
+
+    run(AverageOptions(tuple(models), output, last, best))
+
+
 @app.command(epilog="Example: nmt-attn plot runs/demo runs/luong --output curves.svg")
 def plot(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],

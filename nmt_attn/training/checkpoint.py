@@ -107,20 +107,36 @@ def load_newest(
     `warn` is told of each damaged file that is passed over. Raises CheckpointError if all are damaged, or if the
     newest whole one does not fit the model.
     """
-    paths = sorted(folder.glob(PATTERN), reverse=True)
-    for path in paths:
-        try:
-            state = _read(path)
-        except CheckpointError as error:
-            warn(f"{error}; it is passed over")
-            continue
-        progress = _restore(path, model, optimizer, state)
-        if averaged is not None:
-            _restore_average(path, averaged, _below("averaged.", state.tensors))
-        return progress
-    if paths:
-        raise CheckpointError(f"{folder}: expected a whole checkpoint, got {len(paths)} damaged (start over: --fresh)")
-    return None
+    newest = _newest(folder, warn)
+    if newest is None:
+        return None
+    path, state = newest
+    progress = _restore(path, model, optimizer, state)
+    if averaged is not None:
+        values = _below("averaged.", state.tensors)
+        _check_shapes(path, values, averaged.values)
+        averaged.restore(values)
+    return progress
+
+
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """All of them, the newest first."""
+    return sorted(folder.glob(PATTERN), reverse=True)
+
+
+def read_newest(folder: Path, warn: Callable[[str], None]) -> Progress | None:
+    """The numbers of the newest whole checkpoint; None if there is none. Errors and `warn` as in `load_newest`."""
+    newest = _newest(folder, warn)
+    return newest and _progress(*newest)
+
+
+def read_weights(path: Path) -> Tensors:
+    """The model's weights by name, as they would be validated: their average, if training keeps one.
+
+    Raises CheckpointError if the file is damaged.
+    """
+    tensors = _read(path).tensors
+    return _below("averaged.", tensors) or _below("model.", tensors)
 
 
 def _path(folder: Path, update: int) -> Path:
@@ -152,25 +168,35 @@ def _read(path: Path) -> _State:
     return state
 
 
+def _newest(folder: Path, warn: Callable[[str], None]) -> tuple[Path, _State] | None:
+    paths = checkpoint_paths(folder)
+    for path in paths:
+        try:
+            return path, _read(path)
+        except CheckpointError as error:
+            warn(f"{error}; it is passed over")
+    if paths:
+        raise CheckpointError(f"{folder}: expected a whole checkpoint, got {len(paths)} damaged (start over: --fresh)")
+    return None
+
+
 def _restore(path: Path, model: nn.Module, optimizer: Optimizer, state: _State) -> Progress:
-    record = json.loads(state.header)
     weights = _below("model.", state.tensors)
     parameters = dict(model.named_parameters())
     _check_shapes(path, weights, parameters)
-    try:
-        progress = Progress(**record["progress"])
-    except TypeError as error:
-        raise CheckpointError(f"{path}: expected a checkpoint of this version, got {error} (--fresh)") from error
+    progress = _progress(path, state)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(weights[name])
-    _restore_optimizer(optimizer, _below("optimizer.", state.tensors), record["optimizer"])
+    _restore_optimizer(optimizer, _below("optimizer.", state.tensors), json.loads(state.header)["optimizer"])
     return progress
 
 
-def _restore_average(path: Path, averaged: AveragedWeights, values: Tensors) -> None:
-    _check_shapes(path, values, averaged.values)
-    averaged.restore(values)
+def _progress(path: Path, state: _State) -> Progress:
+    try:
+        return Progress(**json.loads(state.header)["progress"])
+    except TypeError as error:
+        raise CheckpointError(f"{path}: expected a checkpoint of this version, got {error} (--fresh)") from error
 
 
 def _check_shapes(path: Path, found: Tensors, expected: Mapping[str, Tensor]) -> None:

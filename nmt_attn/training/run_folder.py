@@ -95,7 +95,7 @@ class RunFolder:
 
     def model(self, update: int) -> Path:
         """The folder of one of the best models, that of `update`."""
-        return self.models / f"update-{update:09d}"
+        return model_path(self.path, update)
 
     def remove_models_but(self, updates: Iterable[int]) -> None:
         """Removes every other model of models/; to be called once the checkpoint that names `updates` is there."""
@@ -113,11 +113,7 @@ class RunFolder:
         return isinstance(tree, dict) and Config.model_fields.keys() <= tree.keys()
 
     def _require_same(self, before: Config) -> None:
-        changed = [
-            f"{key} was {show(old)}, is {show(new)}"
-            for key, old, new in differing_keys(before.model_dump(mode="json"), self._config.model_dump(mode="json"))
-            if not any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
-        ]
+        changed = learnt_differences(before, self._config)
         if changed:
             raise CheckpointError(
                 f"{self.path}: expected the keys that the run was begun with, got others: {'; '.join(changed)} "
@@ -149,6 +145,20 @@ class RunFolder:
                     shutil.rmtree(path)
                 else:
                     path.unlink()
+
+
+def model_path(run: Path, update: int) -> Path:
+    """Where a run keeps the model of `update`, if it is one of the best."""
+    return run / MODELS / f"update-{update:09d}"
+
+
+def learnt_differences(before: Config, now: Config) -> list[str]:
+    """`key was X, is Y` of every key that differs and touches what is learnt."""
+    return [
+        f"{key} was {show(old)}, is {show(new)}"
+        for key, old, new in differing_keys(before.model_dump(mode="json"), now.model_dump(mode="json"))
+        if not any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
+    ]
 
 
 def differing_keys(

@@ -1,0 +1,165 @@
+"""`nmt-attn average`: the mean of the weights of several models of one training becomes a model of its own.
+
+Such models lie close together, so their mean is a model too, often a better one. Models of different trainings do
+not: they search together (`translate --model A --model B`).
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import typer
+from torch import Tensor
+
+from nmt_attn.config.file import load_config
+from nmt_attn.config.sections import Config
+from nmt_attn.data.codec import load_codecs
+from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.files import replacing_folder, write_text
+from nmt_attn.model.mean import mean_weights
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_from_config, save_model
+from nmt_attn.search.translator import model_folder
+from nmt_attn.training.checkpoint import checkpoint_paths, read_newest, read_weights
+from nmt_attn.training.run_folder import CHECKPOINTS, learnt_differences, model_path
+
+RECORD = "average.json"
+"""Which models a folder is the mean of. Only a folder with it is replaced."""
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class AverageOptions:
+    """The command's options: one run, or several models; `last` and `best` are of one run, and never both."""
+
+    models: tuple[Path, ...]
+    output: Path
+    last: int | None = None
+    best: int | None = None
+
+
+class Part(NamedTuple):
+    """One of the models; its weights are read when they are asked for."""
+
+    path: Path
+    config: Config
+    vocabulary: Path
+    read: Callable[[], Weights]
+
+
+def average(options: AverageOptions) -> None:
+    """Writes the mean of the models to `options.output`. Raises UserError; nothing is left behind then."""
+    _check_output(options.output)
+    parts = [_part(path) for path in _paths(options)]
+    _check_alike(parts)
+    codecs = load_codecs(parts[0].vocabulary)
+    model = model_from_config(parts[0].config, codecs.source.size, codecs.target.size)
+    _put(model, mean_weights(_checked_weights(parts, model)))
+    with replacing_folder(options.output) as folder:
+        save_model(model, parts[0].config, folder)
+        codecs.save(folder / VOCAB)
+        write_text(folder / RECORD, json.dumps({"mean_of": [str(part.path) for part in parts]}, indent=2) + "\n")
+    names = "".join(f"\n  {part.path}" for part in parts)
+    typer.echo(f"mean of {len(parts)} models:{names}\nmodel: {options.output}", err=True)
+    typer.echo(f"translate: nmt-attn translate --model {options.output} --beam 5 < FILE", err=True)
+
+
+def _check_output(folder: Path) -> None:
+    """The folder is new, empty, or of this command."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    is_own = RECORD in names and names <= {RECORD, WEIGHTS, CONFIG, VOCAB}
+    if (names and not is_own) or (folder.exists() and not folder.is_dir()):
+        found = "a folder of something else" if names else "a file"
+        raise ConfigError(
+            f"--output: expected a new or empty folder, or one that this command has made, got {folder}, {found}"
+        )
+
+
+def _paths(options: AverageOptions) -> list[Path]:
+    """Model folders and checkpoint files."""
+    if options.last is not None and options.best is not None:
+        raise ConfigError(f"--best: expected none beside --last {options.last}, got {options.best}")
+    choice = {"--last": options.last, "--best": options.best}
+    given = next((name for name, value in choice.items() if value is not None), None)
+    if len(options.models) > 1:
+        if given is not None:
+            raise ConfigError(f"{given}: expected one run, got {len(options.models)} models")
+        return list(options.models)
+    [run] = options.models
+    if not (run / CHECKPOINTS).is_dir():
+        raise CheckpointError(f"{run}: expected a run, or at least 2 models to average, got one path that is no run")
+    return _newest(run, options.last) if options.last is not None else _best(run, options.best)
+
+
+def _newest(run: Path, count: int) -> list[Path]:
+    paths = checkpoint_paths(run / CHECKPOINTS)
+    if len(paths) < count:
+        raise CheckpointError(
+            f"{run}: expected at least {count} states of training, got {len(paths)} (training.keep_last keeps more)"
+        )
+    return paths[:count]
+
+
+def _best(run: Path, count: int | None) -> list[Path]:
+    """All that were kept if there is no count."""
+    progress = read_newest(run / CHECKPOINTS, lambda line: typer.echo(line, err=True))
+    kept = progress.kept if progress is not None else []
+    if len(kept) < (count or 2):
+        raise CheckpointError(
+            f"{run}: expected at least {count or 2} of its best models, got {len(kept)} "
+            "(training.keep_best keeps more; --last N takes states of training instead)"
+        )
+    return [model_path(run, model.update) for model in kept[:count]]
+
+
+def _part(path: Path) -> Part:
+    if path.is_file():
+        run = path.parent.parent
+        return Part(path, load_config(run / CONFIG, []), run / VOCAB, lambda: read_weights(path))
+    folder = model_folder(path)
+    return Part(
+        folder, load_config(folder / CONFIG, []), folder / VOCAB, lambda: dict(load_model(folder).named_parameters())
+    )
+
+
+def _check_alike(parts: Sequence[Part]) -> None:
+    """Raises CheckpointError unless all models were trained with one configuration and one vocabulary."""
+    first = parts[0]
+    words = _vocabulary(first.vocabulary)
+    for part in parts[1:]:
+        if differences := learnt_differences(first.config, part.config):
+            raise CheckpointError(
+                f"{part.path}: expected the configuration of {first.path}, got another: {'; '.join(differences)} "
+                "(models of different trainings search together: nmt-attn translate --model A --model B)"
+            )
+        others = _vocabulary(part.vocabulary)
+        names = sorted(name for name in words.keys() | others.keys() if words.get(name) != others.get(name))
+        if names:
+            own, other = part.vocabulary / names[0], first.vocabulary / names[0]
+            raise CheckpointError(f"{own}: expected what {other} holds, got another vocabulary")
+
+
+def _vocabulary(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+
+
+def _checked_weights(parts: Sequence[Part], model: Seq2Seq) -> Iterator[Weights]:
+    expected = {name: weight.shape for name, weight in model.named_parameters()}
+    for part in parts:
+        weights = part.read()
+        found = {name: weight.shape for name, weight in weights.items()}
+        if found != expected:
+            name = min(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
+            shapes = [None if shape is None else list(shape) for shape in (expected.get(name), found.get(name))]
+            raise CheckpointError(f"{part.path}: expected {name} of shape {shapes[0]}, got {shapes[1]}")
+        yield weights
+
+
+def _put(model: Seq2Seq, weights: Weights) -> None:
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(weights[name])
