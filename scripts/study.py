@@ -23,15 +23,16 @@ LUONG = [
     "model.decoder.readout=linear",
     "model.decoder.readout_hidden=null",
 ]
-WITHOUT_HIDDEN = "model.attention.hidden=null"
+TRAINING = ["training.minutes=null", "training.epochs=8", "training.validate_bleu=false"]
+"""The same updates for every system, however long they take; so on every machine the same models."""
 SYSTEMS = {
-    "plain": ["model.attention.score=none", WITHOUT_HIDDEN],
+    "plain": ["model.attention.score=none"],
     "bahdanau": [],
-    "dot": [*LUONG, "model.attention.score=dot", WITHOUT_HIDDEN],
-    "general": [*LUONG, "model.attention.score=general", WITHOUT_HIDDEN],
+    "dot": [*LUONG, "model.attention.score=dot"],
+    "general": [*LUONG, "model.attention.score=general"],
     "concat": [*LUONG, "model.attention.score=concat"],
-    "location": [*LUONG, "model.attention.score=location", WITHOUT_HIDDEN],
-    "local-m": [*LUONG, "model.attention.score=general", "model.attention.window=local-m", WITHOUT_HIDDEN],
+    "location": [*LUONG, "model.attention.score=location"],
+    "local-m": [*LUONG, "model.attention.score=general", "model.attention.window=local-m"],
     "local-p": [*LUONG, "model.attention.score=general", "model.attention.window=local-p"],
 }
 """Overrides of configs/demo.yaml, where `bahdanau` is."""
@@ -135,7 +136,7 @@ def run_system(name: str, seed: int, runs: Path, overrides: Sequence[str]) -> Pa
     """The run, trained and evaluated."""
     run = runs / f"{name}-{seed}"
     if not (run / "eval" / "eval.json").is_file():
-        keys = [f"run.name={run.name}", f"run.dir={runs}", f"run.seed={seed}", *SYSTEMS[name], *overrides]
+        keys = [f"run.name={run.name}", f"run.dir={runs}", f"run.seed={seed}", *TRAINING, *SYSTEMS[name], *overrides]
         nmt_attn("train", "configs/demo.yaml", *(part for key in keys for part in ("--set", key)))
         nmt_attn("eval", "--model", str(run))
     return run
@@ -243,12 +244,15 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", choices=list(SYSTEMS), default=list(SYSTEMS))
     parser.add_argument("--runs", type=Path, default=Path("runs/study"))
     parser.add_argument("--output", type=Path, default=Path("docs/study.md"))
+    parser.add_argument("--only-runs", action="store_true", help="train and evaluate, write no document")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     options = parser.parse_args()
     trained = {
         name: [run_system(name, seed, options.runs, options.overrides) for seed in options.seeds]
         for name in options.systems
     }
+    if options.only_runs:
+        return
     pictures = options.output.with_suffix("")
     if not (pictures / "eval.json").is_file():
         models = [part for runs in trained.values() for part in ("--model", str(runs[0]))]
