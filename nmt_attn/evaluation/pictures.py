@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt_attn.errors import DataError
+from nmt_attn.evaluation.axes import metric_axis
 from nmt_attn.evaluation.fonts import FontChoice, choose_fonts, missing_note, needs_glyph
 from nmt_attn.evaluation.lengths import Estimate, LengthRow
 from nmt_attn.evaluation.links import Links
@@ -29,8 +30,8 @@ LARGEST_INCHES = 60.0
 """A picture's side at most, without its words; cells shrink beyond (200 words of 0.3 inches)."""
 LONGEST_WORD = 30
 """Characters of a word that are drawn; the rest becomes an ellipsis."""
-SYSTEM_COLOURS = ("#2458a8", "#c2571a", "#2f7d4f", "#7a4fa3", "#8c6d1f", "#555555")
-SYSTEM_MARKERS = "osD^vP"
+SYSTEM_COLOURS = ("#2458a8", "#c2571a", "#2f7d4f", "#7a4fa3", "#8c6d1f", "#555555", "#0f8b8d", "#b8336a")
+SYSTEM_MARKERS = "osD^vPX*"
 
 
 class Alignment(NamedTuple):
@@ -169,13 +170,15 @@ def _length_figure(curves: Sequence[LengthCurve], metric: str) -> "Figure":
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for number, curve in enumerate(curves):
-        shift = 0.12 * (number - (len(curves) - 1) / 2)
+        shift = min(0.12, 0.6 / len(curves)) * (number - (len(curves) - 1) / 2)
         _draw_curve(axes, curve, metric, shift, number)
     rows = curves[0].rows
     names = [f"{row.bucket.name}\n{row.sentences:,}" for row in rows]
     axes.set_xticks(range(len(rows)), names)
     axes.set_xlim(-0.5, len(rows) - 0.5)
-    axes.set_ylim(bottom=0)
+    axis = metric_axis([curve.rows for curve in curves], metric)
+    axes.set_yticks(axis.ticks)
+    axes.set_ylim(axis.bottom, axis.top + 0.02 * (axis.top - axis.bottom))  # room for half a marker
     axes.set_xlabel("source words; below: sentences (hollow: fewer than 50)")
     axes.set_ylabel(f"{metric}, 95% interval")
     axes.grid(axis="y", color="#e5e5e5")

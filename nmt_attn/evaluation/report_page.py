@@ -12,7 +12,7 @@ from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES
 from nmt_attn.evaluation.pictures import LengthCurve
 from nmt_attn.evaluation.report import WEIGHT_CHARACTERS, Report, pack_report
-from nmt_attn.evaluation.svg_curves import draw_curves, draw_entropies
+from nmt_attn.evaluation.svg_curves import COLOURS, draw_curves, draw_entropies
 
 TEMPLATES = "templates"
 
@@ -38,6 +38,7 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         by_length=_curves(report, is_cumulative=False),
         up_to_length=_curves(report, is_cumulative=True),
         entropies=_entropies(report),
+        colours=COLOURS,
         small=SMALL_BUCKET_SENTENCES,
         diagonal=DIAGONAL_WORDS,
     )

@@ -1,28 +1,28 @@
 """Curves as SVG inside a page: letters and lines in the page's own colours, light or dark."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics
+from nmt_attn.evaluation.axes import Axis, metric_axis, round_axis
 from nmt_attn.evaluation.lengths import LengthRow
 from nmt_attn.evaluation.pictures import LengthCurve
 
 WIDTH, HEIGHT = 720, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 56
 """Margins around the plot, in the units of WIDTH and HEIGHT."""
-COLOURS = 6
-"""Classes `system-0` to `system-5`."""
+COLOURS = 8
+"""Classes `system-0` to `system-7`."""
 
 
 def draw_curves(curves: Sequence[LengthCurve], metric: str, title: str) -> Markup:
     """One line a system with 95% intervals, as `pictures.draw_lengths` draws them. `metric` is that of every row."""
-    top = _greatest(curves)
+    axis = metric_axis([curve.rows for curve in curves], metric)
     rows = curves[0].rows
-    parts = [*_axis(top), *_buckets(rows)]
+    parts = [*_axis(axis), *_buckets(rows)]
     for number, curve in enumerate(curves):
-        parts.extend(_curve(curve, number, len(curves), top))
+        parts.extend(_curve(curve, number, len(curves), axis))
     label = Markup("{}: {} of {}").format(title, metric, ", ".join(curve.system for curve in curves))
     return Markup('<svg class="curves" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, label, Markup("").join(parts)
@@ -32,12 +32,12 @@ def draw_curves(curves: Sequence[LengthCurve], metric: str, title: str) -> Marku
 def draw_entropies(systems: Sequence[tuple[int, AttentionStatistics]]) -> Markup:
     """Entropy of attention by target position, one line a system; each comes with its number among all systems."""
     points = [each for _, found in systems for each in found.entropy_by_position]
-    top = max(0.5, math.ceil(2 * max(each.entropy for each in points)) / 2)
+    axis = round_axis(0, max(0.5, *(each.entropy for each in points)))
     last = max(each.position for each in points)
-    parts = list(_axis(top))
+    parts = list(_axis(axis))
     for number, found in systems:
         places = " ".join(
-            f"{LEFT + (each.position - 0.5) * (WIDTH - LEFT - RIGHT) / last:.1f},{_y(each.entropy, top):.1f}"
+            f"{LEFT + (each.position - 0.5) * (WIDTH - LEFT - RIGHT) / last:.1f},{_y(each.entropy, axis):.1f}"
             for each in found.entropy_by_position
         )
         parts.append(Markup('<g class="system-{}"><polyline points="{}"/></g>').format(number % COLOURS, places))
@@ -58,16 +58,9 @@ def draw_entropies(systems: Sequence[tuple[int, AttentionStatistics]]) -> Markup
     )
 
 
-def _greatest(curves: Sequence[LengthCurve]) -> float:
-    highs = [
-        max(each.interval.high, each.value) for curve in curves for row in curve.rows for each in row.estimates[:1]
-    ]
-    return max(10, 10 * math.ceil(max(highs, default=0) / 10))
-
-
-def _axis(top: float) -> Iterator[Markup]:
-    for value in (0, top / 4, top / 2, 3 * top / 4, top):
-        y = _y(value, top)
+def _axis(axis: Axis) -> Iterator[Markup]:
+    for value in axis.ticks:
+        y = _y(value, axis)
         yield Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - RIGHT, y, y)
         yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:g}</text>').format(LEFT - 6, y + 4, value)
 
@@ -84,8 +77,8 @@ def _buckets(rows: Sequence[LengthRow]) -> Iterator[Markup]:
     )
 
 
-def _curve(curve: LengthCurve, number: int, curves: int, top: float) -> Iterator[Markup]:
-    shift = 7 * (number - (curves - 1) / 2)
+def _curve(curve: LengthCurve, number: int, curves: int, axis: Axis) -> Iterator[Markup]:
+    shift = min(7, 50 / curves) * (number - (curves - 1) / 2)
     yield Markup('<g class="system-{}">').format(number % COLOURS)
     before: tuple[float, float] | None = None
     for place, row in enumerate(curve.rows):
@@ -93,10 +86,10 @@ def _curve(curve: LengthCurve, number: int, curves: int, top: float) -> Iterator
             before = None
             continue
         estimate = row.estimates[0]
-        here = (_x(place, len(curve.rows)) + shift, _y(estimate.value, top))
+        here = (_x(place, len(curve.rows)) + shift, _y(estimate.value, axis))
         if before is not None:
             yield Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>').format(*before, *here)
-        low, high = (_y(value, top) for value in estimate.interval[:2])
+        low, high = (_y(value, axis) for value in estimate.interval[:2])
         yield Markup('<line class="reach" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>').format(
             here[0], low, high
         )
@@ -112,5 +105,5 @@ def _x(place: int, places: int) -> float:
     return LEFT + (place + 0.5) * (WIDTH - LEFT - RIGHT) / places
 
 
-def _y(value: float, top: float) -> float:
-    return TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM)
+def _y(value: float, axis: Axis) -> float:
+    return TOP + (1 - axis.share(value)) * (HEIGHT - TOP - BOTTOM)

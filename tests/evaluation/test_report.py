@@ -152,8 +152,8 @@ def test_statistics_of_attention_are_shown_of_systems_that_have_them() -> None:
     page = render_report(report._replace(summaries=[attending, report.summaries[1]]))
     for shown in ("1,234", "0.812", "0.6234", "1.234"):
         assert f"<td>{shown}</td>" in page
-    # two positions on an axis up to 1.5: 0.5 and 1.25 of it
-    heights = [12 + (1 - value / 1.5) * (320 - 12 - 56) for value in (0.5, 1.25)]
+    # two positions on an axis up to 1.25, which is five steps of 0.25
+    heights = [12 + (1 - value / 1.25) * (320 - 12 - 56) for value in (0.5, 1.25)]
     [points] = re.findall('<polyline points="(.*?)"', page)
     assert [float(point.split(",")[1]) for point in points.split()] == pytest.approx(heights, abs=0.1)
     assert "<polyline" not in render_report(report)
