@@ -52,6 +52,22 @@ def choose_fonts(text: str) -> FontChoice:
     return FontChoice(tuple(families), left)
 
 
+class BundledFont(NamedTuple):
+    """FiraGO's file, and the characters that it is needed for."""
+
+    path: Path
+    characters: frozenset[str]
+
+
+def find_bundled(text: str) -> BundledFont | None:
+    """The bundled font for those characters of `text` that it has and `BASE_FAMILY` lacks; None if there are none."""
+    wanted = frozenset(character for character in text if needs_glyph(character))
+    wanted -= _characters(_base_font(), 0, wanted)
+    path = _bundled_font() if wanted else None
+    found = frozenset[str]() if path is None else _characters(path, 0, wanted)
+    return None if path is None or not found else BundledFont(path, found)
+
+
 def needs_glyph(character: str) -> bool:
     """Whether a character is seen: not a space, control, format character or variation selector."""
     return unicodedata.category(character)[0] not in "ZC" and not 0xFE00 <= ord(character) <= 0xFE0F
@@ -76,9 +92,7 @@ def missing_note(choice: FontChoice) -> str | None:
 
 def _families(wanted: frozenset[str]) -> Iterable[tuple[str, frozenset[str]]]:
     """Each family with those of its characters that are wanted; the costly search comes last."""
-    from matplotlib import get_data_path
-
-    yield BASE_FAMILY, _characters(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), 0, wanted)
+    yield BASE_FAMILY, _characters(_base_font(), 0, wanted)
     bundled = _bundled_font()
     if bundled is not None:
         yield BUNDLED_FAMILY, _characters(bundled, 0, wanted)
@@ -101,6 +115,12 @@ def _installed_fonts() -> "list[FontEntry]":
         if not any(part in entry.name.lower() for part in NOT_LETTERS)
     ]
     return sorted(entries, key=lambda entry: ("Noto" not in entry.name, "Sans" not in entry.name, entry.name))
+
+
+def _base_font() -> Path:
+    from matplotlib import get_data_path
+
+    return Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
 
 
 @cache

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES
+from nmt_attn.evaluation.page_fonts import embedded_font
 from nmt_attn.evaluation.pictures import LengthCurve
 from nmt_attn.evaluation.report import WEIGHT_CHARACTERS, Report, pack_report
 from nmt_attn.evaluation.svg_curves import COLOURS, draw_curves, draw_entropies
@@ -32,6 +33,7 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         packed=packed,
         data=Markup(packed.json),
         style=_part("report.css"),
+        font=Markup(embedded_font("".join([report.title, *report.systems, packed.json]))),
         script=_part("report.js"),
         attending=[summary for summary in report.summaries if summary.attention is not None],
         metric=report.summaries[0].estimates[0].result.name if report.summaries else "",

@@ -96,3 +96,7 @@ def test_a_system_without_attention_says_so(told: dict[str, Any]) -> None:
 
 def test_light_and_dark(told: dict[str, Any]) -> None:
     assert (told["light"], told["dark"]) == ("rgb(255, 255, 255)", "rgb(21, 24, 29)")
+
+
+def test_the_letters_that_the_page_brings_are_taken(told: dict[str, Any]) -> None:
+    assert '"page letters"' in told["letters"]

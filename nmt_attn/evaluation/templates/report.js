@@ -317,4 +317,5 @@ function start() {
   if (data.sentences.length) chooseSentence(asked && ofSentence(asked[1] - 1) ? asked[1] - 1 : 0, Boolean(asked));
 }
 
-start();
+/* After the letters that the page brings: Chromium leaves boxes in table cells that were laid out before. */
+const started = document.fonts.load('16px "page letters"').then(start);
