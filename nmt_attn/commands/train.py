@@ -65,6 +65,7 @@ def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2S
     decay = config.training.ema
     averaged = None if decay is None else AveragedWeights(model, decay)
     progress = load_newest(folder.checkpoints, model, optimizer, _note, averaged) or Progress()
+    _require_same_updates(folder, config, progress)
     return Trainer(
         model,
         optimizer,
@@ -98,7 +99,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep, trainer.averaged)
         folder.remove_models_but(model.update for model in progress.kept)
 
-    planned = planned_updates(config.training, trainer.epoch_batches)
+    planned = planned_updates(config.training, trainer.epoch_updates)
     saves = Saves(save_best, save_kept, save_state)
     with (
         Recorder(folder, planned, trainer.progress, saves) as recorder,
@@ -162,6 +163,16 @@ def _keep_vocabulary(folder: RunFolder, data: PreparedData) -> None:
     data.codecs.save(folder.vocab)
 
 
+def _require_same_updates(folder: RunFolder, config: Config, progress: Progress) -> None:
+    """Refuses to go on with larger or smaller updates than those before."""
+    now = config.training.accumulate_batches
+    if progress.update and now != progress.update_batches:
+        raise CheckpointError(
+            f"{folder.path}: expected {progress.update_batches} batches to an update, as the run was begun with, got "
+            f"training.accumulate_batches {now} (--fresh starts over)"
+        )
+
+
 def _say_data(data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
         _note(report.text())
@@ -174,6 +185,8 @@ def _say_start(folder: RunFolder, trainer: Trainer) -> None:
     precision = str(trainer.dtype).removeprefix("torch.")
     _note(f"{folder.path}: {count:,} parameters on {trainer.device}, products in {precision}")
     _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
+    if trainer.update_batches > 1:
+        _note(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")
     if trainer.is_at_its_end():
         _note(
             f"this run is finished, after {progress.update:,} updates; larger limits let it go on, --fresh starts over"

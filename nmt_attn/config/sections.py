@@ -185,6 +185,9 @@ class TrainingConfig(Section):
     """How the network learns."""
 
     batch_tokens: Count = Field(2048, description="padded tokens of the longer side in one batch")
+    accumulate_batches: Count = Field(
+        1, description="batches whose gradients are added up to one update, by each process where there are several"
+    )
     epochs: Count | None = Field(20, description="stop after so many passes over the corpus")
     updates: Count | None = Field(None, description="stop after so many updates")
     minutes: float | None = Field(None, gt=0, description="stop after so many minutes of training, validation included")

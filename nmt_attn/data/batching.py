@@ -36,6 +36,15 @@ class SourceBatch(NamedTuple):
     src_lengths: Tensor  # [B] int64
 
 
+class Sizes(NamedTuple):
+    """Of some batches together."""
+
+    sentences: int
+    source_tokens: int
+    target_tokens: int
+    positions: int  # of both sides, padding included
+
+
 def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int) -> Plan:
     """The batches of one epoch, in random order; those in one batch are of nearly the same length.
 
@@ -67,6 +76,16 @@ def padding_share(plan: Plan, source_lengths: Lengths, target_lengths: Lengths) 
     sides = [source_lengths[order], target_lengths[order]]
     positions = sum(int((np.maximum.reduceat(side, starts) * sizes).sum()) for side in sides)
     return 1 - sum(int(side.sum()) for side in sides) / positions
+
+
+def total_sizes(batches: Sequence[Batch]) -> Sizes:
+    """What the batches hold together."""
+    return Sizes(
+        sentences=sum(len(batch.src_ids) for batch in batches),
+        source_tokens=sum(int(batch.src_lengths.sum()) for batch in batches),
+        target_tokens=sum(int(batch.tgt_lengths.sum()) for batch in batches),
+        positions=sum(batch.src_ids.numel() + batch.tgt_out.numel() for batch in batches),
+    )
 
 
 def batches(corpus: EncodedCorpus, plan: Plan) -> Iterator[Batch]:

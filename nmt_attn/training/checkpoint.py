@@ -42,6 +42,7 @@ class Progress:
     update: int = 0  # updates made, skipped ones included
     epoch: int = 1  # the epoch that is under way, from 1
     batch: int = 0  # batches of that epoch that are done
+    update_batches: int = 1  # that make one update, over all processes
     seconds: float = 0.0  # spent in training, validation included
     sum_loss: float = 0.0  # since the last validation, of the target alone, nats
     sum_tokens: int = 0  # target tokens since then

@@ -94,9 +94,9 @@ class Recorder:
             self._log.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def planned_updates(config: TrainingConfig, epoch_batches: int) -> int | None:
+def planned_updates(config: TrainingConfig, epoch_updates: int) -> int | None:
     """How many updates the limits allow; None where only time limits them."""
-    limits = [config.updates, config.epochs and config.epochs * epoch_batches]
+    limits = [config.updates, config.epochs and config.epochs * epoch_updates]
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -30,6 +30,7 @@ FREE_KEYS = (
     "run.name",
     "run.dir",
     "run.device",
+    "training.accumulate_batches",  # but for the batches of an update, which the checkpoint knows
     "training.epochs",
     "training.updates",
     "training.minutes",

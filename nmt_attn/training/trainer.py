@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from nmt_attn.config.sections import TrainingConfig
-from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, plan_evaluation
+from nmt_attn.data.batching import Plan, Sizes, batches, padding_share, plan_epoch, plan_evaluation, total_sizes
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -30,10 +31,17 @@ from nmt_attn.training.objective import Objective
 from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.schedule import Moment, learning_rate
 from nmt_attn.training.selection import badness, judge, rank
-from nmt_attn.types import Batch
 
 MOST_SKIPPED = 20
 """Updates in a row that may be skipped before training gives up."""
+
+
+class _Gradient(NamedTuple):
+    """What the gradient of one update was made of."""
+
+    loss: float  # nats, summed, with all that is minimised
+    negative_log_likelihood: float  # nats, summed, of the target alone
+    sizes: Sizes
 
 
 class Trainer:
@@ -66,6 +74,8 @@ class Trainer:
         self.averaged = averaged
         self.device = next(model.parameters()).device
         self.must_stop = False
+        self.update_batches = config.accumulate_batches
+        progress.update_batches = self.update_batches
         self._clock = time.monotonic()
         first = self.plan(progress.epoch)
         self.epoch_batches = len(first)  # of this epoch; where a corpus has several windows others may differ a little
@@ -94,6 +104,11 @@ class Trainer:
         patience = self.config.patience
         return self._share_done() >= 1 or (patience is not None and self.progress.misses >= patience)
 
+    @property
+    def epoch_updates(self) -> int:
+        """Of this epoch; the last one has what batches are left."""
+        return math.ceil(self.epoch_batches / self.update_batches)
+
     def plan(self, epoch: int) -> Plan:
         """The batches of `epoch`, the same whenever it is asked."""
         lengths = self.train_corpus.source_lengths, self.train_corpus.target_lengths
@@ -117,8 +132,8 @@ class Trainer:
         plan = self.plan(progress.epoch)
         self.epoch_batches = len(plan)
         self.model.train()
-        for batch in batches(self.train_corpus, plan[progress.batch :]):
-            self._update(batch)
+        for first in range(progress.batch, len(plan), self.update_batches):
+            self._update(plan[first : first + self.update_batches])
             if progress.batch == len(plan):
                 progress.epoch, progress.batch = progress.epoch + 1, 0
             if self._validation_is_due():
@@ -128,47 +143,59 @@ class Trainer:
             if progress.update % self.config.checkpoint_updates == 0:
                 self._save()
 
-    def _update(self, batch: Batch) -> None:
+    def _update(self, group: Plan) -> None:
+        """One step of the optimizer, by the gradient of the batches of `group` as if they were one."""
         progress, started = self.progress, time.monotonic()
         moment = Moment(progress.update + 1, progress.epoch, min(1.0, self._share_done()), progress.stalls)
         rate = learning_rate(moment, self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        seed_batch(self.device, self.seed, progress.epoch, progress.batch)
-        loss = self._objective.training(batch.to(self.device), progress.update)
-        self.optimizer.zero_grad(set_to_none=True)
-        count = loss.tokens if self.config.loss_per == "token" else len(batch.src_ids)
-        (loss.total / count).backward()
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate
+        gradient = self._gradient(group)
         norm = clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
-        is_finite = bool(torch.isfinite(loss.total) & torch.isfinite(norm))
+        is_finite = math.isfinite(gradient.loss) and math.isfinite(norm)
         if is_finite:
             self.optimizer.step()
             if self.averaged is not None:
                 self.averaged.update(progress.update + 1 - progress.skipped)
         progress.update += 1
-        progress.batch += 1
-        value = loss.negative_log_likelihood.item()
-        source_tokens = int(batch.src_lengths.sum())
+        progress.batch += len(group)
+        value, sizes = gradient.negative_log_likelihood, gradient.sizes
         if is_finite:
             progress.sum_loss += value
-            progress.sum_tokens += loss.tokens
+            progress.sum_tokens += sizes.target_tokens
         self._observer.updated(
             UpdateReport(
                 update=progress.update,
                 epoch=progress.epoch,
-                loss=value / loss.tokens,
+                loss=value / sizes.target_tokens,
                 gradient_norm=norm.item(),
                 learning_rate=rate,
-                sentences=len(batch.src_ids),
-                source_tokens=source_tokens,
-                target_tokens=loss.tokens,
-                padding_share=1 - (source_tokens + loss.tokens) / (batch.src_ids.numel() + batch.tgt_out.numel()),
+                sentences=sizes.sentences,
+                source_tokens=sizes.source_tokens,
+                target_tokens=sizes.target_tokens,
+                padding_share=1 - (sizes.source_tokens + sizes.target_tokens) / sizes.positions,
                 seconds=time.monotonic() - started,
                 share_done=min(1.0, self._share_done()),
                 is_skipped=not is_finite,
             )
         )
         self._count_skipped(norm, is_finite=is_finite)
+
+    def _gradient(self, group: Plan) -> _Gradient:
+        """Gives every weight the gradient of the loss of all batches, over the tokens or sentences of all of them."""
+        progress = self.progress
+        loaded = list(batches(self.train_corpus, group))
+        sizes = total_sizes(loaded)
+        count = sizes.target_tokens if self.config.loss_per == "token" else sizes.sentences
+        self.optimizer.zero_grad(set_to_none=True)
+        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        for place, batch in enumerate(loaded, progress.batch):
+            seed_batch(self.device, self.seed, progress.epoch, place)
+            loss = self._objective.training(batch.to(self.device), progress.update)
+            (loss.total / count).backward()
+            sums += torch.stack([loss.total.detach(), loss.negative_log_likelihood])
+        total, likelihood = sums.tolist()
+        return _Gradient(total, likelihood, sizes)
 
     def _count_skipped(self, norm: Tensor, *, is_finite: bool) -> None:
         """Too many skipped updates in a row end the training."""

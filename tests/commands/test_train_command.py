@@ -220,6 +220,15 @@ def test_changed_keys_are_refused(place: Place) -> None:
         place.train("run.seed=2")
 
 
+def test_larger_updates_than_those_before_are_refused(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.train("training.updates=2", "training.accumulate_batches=2")
+    assert re.search(r"2 batches to an update, \d+ updates an epoch", capsys.readouterr().err)
+    with pytest.raises(CheckpointError, match=r"expected 2 batches to an update.*got training.accumulate_batches 3 "):
+        place.train("training.updates=4", "training.accumulate_batches=3")
+    place.train("training.updates=4", "training.accumulate_batches=2")
+    assert place.log()[-1]["update"] == 4
+
+
 def test_a_damaged_checkpoint_is_passed_over(
     place: Place, undisturbed: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,6 +108,7 @@ EXAMPLES = {
     "model.initialisation": Example("uniform"),
     "model.initial_range": Example("7", ("model.initialisation=uniform",)),
     "training.batch_tokens": Example("7"),
+    "training.accumulate_batches": Example("7"),
     "training.epochs": Example("7"),
     "training.updates": Example("7"),
     "training.minutes": Example("7"),

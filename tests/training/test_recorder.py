@@ -196,4 +196,4 @@ def test_without_tensorboard_nothing_is_missed(
     ],
 )
 def test_planned_updates_are_those_of_the_smaller_limit(keys: dict[str, int | None], expected: int | None) -> None:
-    assert planned_updates(TrainingConfig.model_validate(keys), epoch_batches=7) == expected
+    assert planned_updates(TrainingConfig.model_validate(keys), epoch_updates=7) == expected
