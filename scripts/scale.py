@@ -33,7 +33,7 @@ tokenizer: {{kind: {tokenizer}, vocab_size: 8000}}
 model:
   encoder: {{hidden: 64, embedding: 64}}
   decoder: {{hidden: 64, embedding: 64}}
-training: {{epochs: null, updates: {updates}, validate_bleu: false}}
+training: {{epochs: null, updates: {updates}, validate_translation: false}}
 """
 
 
