@@ -11,6 +11,7 @@ from types import FrameType
 import typer
 from tqdm import tqdm
 
+from nmt_attn.commands.vectors import start_embeddings
 from nmt_attn.config.file import load_config
 from nmt_attn.config.sections import Config
 from nmt_attn.data.codec import load_codecs
@@ -50,6 +51,7 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
     _say_data(data)
     prepare_runtime(config.run.seed)
     model = model_from_config(config, data.source.size, data.target.size).to(device)
+    start_embeddings(config, data.codecs, model, is_new=is_fresh or not folder.has_checkpoints(), note=_note)
     with folder.taken(is_fresh=is_fresh):
         _keep_vocabulary(folder, data)
         trainer = _trainer(config, folder, data, model)

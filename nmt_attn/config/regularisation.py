@@ -7,6 +7,14 @@ from pydantic import Field
 from nmt_attn.config.section import Count, Fraction, Section, Share
 
 
+class VectorsConfig(Section):
+    """Word vectors that were learned elsewhere: the first weights of the embeddings."""
+
+    source: str | None = Field(None, description="text file of source word vectors, plain or .gz (word2vec, GloVe)")
+    target: str | None = Field(None, description="text file of target word vectors")
+    freeze: bool = Field(False, description="embeddings that begin with such vectors do not learn")
+
+
 class WordDropoutConfig(Section):
     """Words that the network reads as <unk>."""
 

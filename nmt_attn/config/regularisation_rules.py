@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from nmt_attn.config.sections import Config
-from nmt_attn.config.words import complain_idle, is_default, with_value
+from nmt_attn.config.words import complain, complain_idle, is_default, with_value
 
 
 def _scheduled_sampling(config: Config) -> Iterator[str]:
@@ -13,4 +13,23 @@ def _scheduled_sampling(config: Config) -> Iterator[str]:
             yield complain_idle(config, key, with_value(config, f"{where}.rate"))
 
 
-REGULARISATION_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (_scheduled_sampling,)
+def _vectors(config: Config) -> Iterator[str]:
+    vectors, where, tie = config.data.vectors, "data.vectors", config.model.tie
+    reason = with_value(config, "model.tie")
+    is_one = tie in ("source-target", "all")
+    if is_one and vectors.source is not None and vectors.target is not None:
+        expected = f"null beside {where}.source with {reason}, as both sides have one matrix"
+        yield complain(config, f"{where}.target", expected)
+    if not vectors.freeze:
+        return
+    if vectors.source is None and vectors.target is None:
+        yield complain_idle(
+            config,
+            f"{where}.freeze",
+            f"{with_value(config, f'{where}.source')} and {with_value(config, f'{where}.target')}",
+        )
+    elif tie == "all" or (tie == "target-output" and vectors.target is not None):
+        yield complain(config, f"{where}.freeze", f"false with {reason}, as the output layer would not learn either")
+
+
+REGULARISATION_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (_scheduled_sampling, _vectors)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from nmt_attn.config.regularisation import ScheduledSamplingConfig, WordDropoutConfig
+from nmt_attn.config.regularisation import ScheduledSamplingConfig, VectorsConfig, WordDropoutConfig
 from nmt_attn.config.section import Count, Fraction, Section
 
 CellName = Literal["gru", "gru-cho", "lstm", "rnn"]
@@ -67,6 +67,7 @@ class DataConfig(Section):
     train: CorpusConfig = Field(CorpusConfig(builtin="demo", split="train"), description="corpus to learn from")
     valid: CorpusConfig = Field(CorpusConfig(builtin="demo", split="valid"), description="corpus to choose by")
     test: CorpusConfig = Field(CorpusConfig(builtin="demo", split="test"), description="default of translate and eval")
+    vectors: VectorsConfig = Field(VectorsConfig(), description="word vectors to begin with, read at a fresh start")
     max_length: Count = Field(100, description="tokens a side; longer training pairs are over-long")
     over_long: BadLine = Field("drop", description="over-long training pairs: drop (and count) or error")
     blank: BadLine = Field("drop", description="training pairs with an empty side: drop (and count) or error")

@@ -111,6 +111,21 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "training.scheduled_sampling.rate 0.0, got 7",
         ),
         (
+            ["data.vectors.source=s", "data.vectors.target=t", "model.tie=source-target", "tokenizer.shared=true"],
+            "data.vectors.target: expected null beside data.vectors.source with model.tie 'source-target', as both "
+            "sides have one matrix, got 't'",
+        ),
+        (
+            ["data.vectors.target=t", "data.vectors.freeze=true", "model.tie=target-output"],
+            "data.vectors.freeze: expected false with model.tie 'target-output', as the output layer would not learn "
+            "either, got true",
+        ),
+        (
+            ["data.vectors.freeze=true"],
+            "data.vectors.freeze: expected false, as any other value has no effect with data.vectors.source null and "
+            "data.vectors.target null, got true",
+        ),
+        (
             ["model.encoder.layer_dropout=0.1"],
             "model.encoder.layer_dropout: expected null, as any other value has no effect with model.encoder.layers 1, "
             "got 0.1",

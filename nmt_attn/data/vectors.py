@@ -1,0 +1,107 @@
+"""Word vectors from a text file: the format of word2vec, GloVe and fastText, plain or `.gz`.
+
+    [COUNT SIZE]                 a first line of two whole numbers is a header
+    word 0.25 -1.5 ...           a word and SIZE numbers a line, between white space
+
+Words are matched as they are written with the tokens of the vocabulary, `▁` of subwords included; special tokens
+are not. A word that holds white space, as a few in GloVe's files do, matches none. Of a word that comes twice the
+first line counts.
+"""
+
+import math
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmt_attn.data.vocabulary import Vocabulary
+from nmt_attn.errors import DataError
+from nmt_attn.files import open_binary, reason
+from nmt_attn.types import SPECIAL_TOKENS, UNK
+
+
+class WordVectors(NamedTuple):
+    """The vectors of those words of a vocabulary that the file has."""
+
+    ids: NDArray[np.int64]  # [n]
+    values: NDArray[np.float32]  # [n, E]
+    words: int  # of the vocabulary, without the special tokens
+
+    def coverage(self) -> str:
+        """`812 of 1,000 words (81.2%)`."""
+        return f"{len(self.ids):,} of {self.words:,} words ({len(self.ids) / self.words:.1%})"
+
+
+def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -> WordVectors:
+    """The vectors of `size` numbers for the words of `vocabulary`; `size_key` says in errors where the size is from.
+
+    Raises DataError, with the number of the line, if a line is not a word and so many numbers, and if the file has
+    none of the words.
+    """
+    found: dict[int, list[float]] = {}
+    for number, line in _lines(path):
+        place = f"{path}:{number}"
+        if number == 1 and _is_header(line):
+            _check_size(int(line.split()[1]), size, size_key, place)
+            continue
+        word, *_ = line.split(maxsplit=1) or [b""]
+        index = vocabulary.ids_of([word.decode("utf-8", "replace")])[0]
+        if index != UNK or line.rstrip(b" ").count(b" ") != size:  # to look at every number of every line takes long
+            text, numbers = _fields(line, size, size_key, place)
+            if index != UNK and text == word and index not in found:
+                found[index] = _numbers(numbers, place)
+    words = len(vocabulary) - len(SPECIAL_TOKENS)
+    if not found:
+        raise DataError(f"{path}: expected vectors of words of the vocabulary, got none of its {words:,} words")
+    ids = sorted(found)
+    return WordVectors(np.array(ids), np.array([found[index] for index in ids], np.float32), words)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number, from 1, and content of each line."""
+    with open_binary(path) as stream:
+        try:
+            for number, line in enumerate(stream, start=1):
+                yield number, line.rstrip(b"\r\n")
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: expected a whole file, got a damaged one: {reason(error)}") from error
+
+
+def _is_header(line: bytes) -> bool:
+    fields = line.split()
+    return len(fields) == 2 and all(field.isdigit() for field in fields)
+
+
+def _fields(line: bytes, size: int, size_key: str, place: str) -> tuple[bytes, list[bytes]]:
+    """The word, which may hold white space, and `size` fields after it."""
+    text, *fields = line.rsplit(maxsplit=size) or [b""]
+    extra = [field for field in text.split()[1:] if _is_number(field)]
+    if len(fields) != size or extra:
+        _check_size(len(fields) + len(extra), size, size_key, place)
+    return text.strip(), fields
+
+
+def _numbers(fields: list[bytes], place: str) -> list[float]:
+    numbers = []
+    for field in fields:
+        number = float(field) if _is_number(field) else math.nan
+        if not math.isfinite(number):
+            raise DataError(f"{place}: expected numbers after the word, got {field.decode('utf-8', 'replace')!r}")
+        numbers.append(number)
+    return numbers
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_size(found: int, size: int, size_key: str, place: str) -> None:
+    if found != size:
+        raise DataError(f"{place}: expected a word and {size} numbers ({size_key}), got {found} numbers")
