@@ -11,6 +11,7 @@ from types import FrameType
 import typer
 from tqdm import tqdm
 
+from nmt_attn.commands.validation_picture import validation_picture
 from nmt_attn.commands.vectors import start_embeddings
 from nmt_attn.config.file import load_config
 from nmt_attn.config.sections import Config
@@ -103,8 +104,9 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
 
     planned = planned_updates(config.training, trainer.epoch_updates)
     saves = Saves(save_best, save_kept, save_state)
+    draw = validation_picture(data, trainer.model) if config.training.alignment_picture else None
     with (
-        Recorder(folder, planned, trainer.progress, saves) as recorder,
+        Recorder(folder, planned, trainer.progress, saves, draw) as recorder,
         _signals(trainer),
     ):
         trainer.run(recorder)
@@ -214,7 +216,10 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         )
     metric = config.training.metric
     value = abs(progress.best)  # BLEU and chrF are kept with their signs turned, so that smaller is better
-    _note(f"best validation {metric} {value:.4g}, at update {progress.best_update:,}\nmodel: {folder.best}")
+    of = "the weights' average " if config.training.ema is not None else ""
+    _note(f"best validation {metric} {value:.4g}, {of}at update {progress.best_update:,}\nmodel: {folder.best}")
+    if len(progress.kept) > 1:
+        _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {folder.path} --output DIR)")
     _note(f"translate: nmt-attn translate --model {folder.path} --beam 5 < FILE")
     _note(f"evaluate:  nmt-attn eval --model {folder.path}")
 

@@ -58,6 +58,7 @@ NEEDS = (
     Need("training.decay_factor", "training.schedule", ("plateau",)),
     Need("training.decay_patience", "training.schedule", ("plateau",)),
     Need("training.minimum_rate", "training.schedule", _FALLING),
+    Need("training.alignment_picture", "model.attention.score", _SCORED),
     Need("search.alpha", "search.length_penalty", ("gnmt", "reward")),
     Need("search.coverage_penalty", "model.attention.score", _SCORED),
 )

@@ -228,6 +228,9 @@ class TrainingConfig(Section):
     validate_translation: bool = Field(
         True, description="validate by greedy BLEU and chrF beside the loss; costs a translation of the corpus"
     )
+    alignment_picture: bool = Field(
+        True, description="a picture of one sentence's alignment at each validation, for TensorBoard"
+    )
     metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="what best/ is chosen by")
     patience: Count | None = Field(None, description="stop after so many validations without a gain")
     checkpoint_updates: Count = Field(500, description="save the state of training every so many updates")

@@ -6,6 +6,7 @@ Drawn without a display. Matplotlib is imported when a picture is drawn, not bef
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,6 +64,19 @@ def draw_alignment(alignment: Alignment, path: Path) -> str | None:
     with drawing("".join([*words, alignment.title]), path) as fonts:
         save_figure(_alignment_figure(alignment, fonts, is_svg=path.suffix == ".svg"), path)
     return missing_note(fonts)
+
+
+def alignment_pixels(alignment: Alignment) -> NDArray[np.floating]:
+    """What `draw_alignment` would write to a .png: [height, width, 3], from 0 to 1."""
+    from matplotlib.image import imread
+
+    words = [*alignment.source_words, *alignment.target_words]
+    with drawing("".join([*words, alignment.title]), Path("alignment.png")) as fonts, BytesIO() as stream:
+        figure = _alignment_figure(alignment, fonts, is_svg=False)
+        figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight")
+        stream.seek(0)
+        pixels: NDArray[np.floating] = imread(stream, format="png")
+    return pixels[:, :, :3]  # without transparency
 
 
 def draw_lengths(curves: Sequence[LengthCurve], path: Path, metric: str = "BLEU") -> str | None:

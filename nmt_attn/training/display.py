@@ -25,6 +25,7 @@ class Averages:
     loss: float = 0.0  # nats per target token
     source_tokens: float = 0.0  # per update
     target_tokens: float = 0.0
+    padding_share: float = 0.0  # 0 to 1
     seconds: float = 0.0
     weight: float = 0.0  # of what has been seen, which grows to 1
 
@@ -32,19 +33,20 @@ class Averages:
         """Counts one update; one that was skipped has no loss to count."""
         if report.is_skipped:
             return
-        for name in ("loss", "source_tokens", "target_tokens", "seconds"):
+        for name in ("loss", "source_tokens", "target_tokens", "padding_share", "seconds"):
             before = getattr(self, name)
             setattr(self, name, before + NEWEST_WEIGHT * (getattr(report, name) - before))
         self.weight += NEWEST_WEIGHT * (1 - self.weight)
 
     def text(self) -> str:
-        """Such as `loss 2.310, perplexity 10.07, source 9,100 and target 9,800 tokens/s`."""
+        """Such as `loss 2.310, perplexity 10.07, source 9,100 and target 9,800 tokens/s, padding 3.1%`."""
         if not self.weight:
             return "no finite loss yet"
         loss, seconds = self.loss / self.weight, max(self.seconds, 1e-9)
         return (
             f"loss {loss:.3f}, perplexity {perplexity(loss)}, "
-            f"source {self.source_tokens / seconds:,.0f} and target {self.target_tokens / seconds:,.0f} tokens/s"
+            f"source {self.source_tokens / seconds:,.0f} and target {self.target_tokens / seconds:,.0f} tokens/s, "
+            f"padding {self.padding_share / self.weight:.1%}"
         )
 
 

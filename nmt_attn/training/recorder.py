@@ -14,7 +14,7 @@ from nmt_attn.errors import DataError
 from nmt_attn.files import read_text, write_text, writing_to
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Display
-from nmt_attn.training.events import Events
+from nmt_attn.training.events import Draw, Events
 from nmt_attn.training.reports import UpdateReport, ValidationReport
 from nmt_attn.training.run_folder import RunFolder
 
@@ -36,11 +36,13 @@ class Recorder:
     is null. What it tells of updates that no checkpoint has kept is dropped, as they will be made again.
     """
 
-    def __init__(self, folder: RunFolder, planned: int | None, progress: Progress, saves: Saves) -> None:
+    def __init__(
+        self, folder: RunFolder, planned: int | None, progress: Progress, saves: Saves, draw: Draw | None
+    ) -> None:
         self._saves = saves
         self._path = folder.log
         self._log = _reopen_log(folder.log, progress.update)
-        self._events = Events(folder.events, progress.update)
+        self._events = Events(folder.events, progress.update, draw)
         self._display = Display(planned, progress.update)
 
     def __enter__(self) -> "Recorder":

@@ -36,6 +36,7 @@ FREE_KEYS = (
     "training.minutes",
     "training.patience",
     "training.validate_translation",
+    "training.alignment_picture",
     "training.checkpoint_updates",
     "training.keep_last",
     "training.keep_best",

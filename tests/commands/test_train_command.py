@@ -30,7 +30,8 @@ data: {train: {limit: 30}, valid: {limit: 4}}
 model:
   encoder: {hidden: 8, embedding: 4}
   decoder: {hidden: 6, embedding: 5}
-training: {batch_tokens: 90, updates: 24, validate_updates: 10, checkpoint_updates: 4, schedule: cosine, keep_best: 2}
+training: {batch_tokens: 90, updates: 24, validate_updates: 10, checkpoint_updates: 4, schedule: cosine, keep_best: 2,
+           alignment_picture: false}
 """
 
 
@@ -162,6 +163,7 @@ def test_a_run_tells_its_story_on_standard_error(place: Place, capsys: pytest.Ca
         r"24 updates in 00:\d\d",
         r"best validation loss \d\.\d+, at update \d+",
         r"model: .*runs/r/best",
+        r"the 2 best: .*runs/r/models \(nmt-attn average .*runs/r --output DIR\)",
         r"nmt-attn translate --model .*runs/r --beam 5",
         r"nmt-attn eval --model .*runs/r",
     ]
@@ -205,6 +207,22 @@ def test_one_best_model_is_kept_in_best_alone(place: Place) -> None:
     place.train("training.keep_best=1", "training.updates=26")
     assert list((place.run / "models").iterdir()) == []
     assert (place.run / "best" / "model.safetensors").is_file()
+
+
+def test_the_average_is_named_where_it_is_what_was_validated(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.train("training.ema=0.9", "training.updates=2")
+    assert re.search(r"best validation loss \S+, the weights' average at update 2\n", capsys.readouterr().err)
+
+
+def test_tensorboard_gets_the_alignment_of_one_sentence(place: Place) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    place.train("training.alignment_picture=true", "training.updates=12")
+    reader = accumulator.EventAccumulator(str(place.run / "events"))
+    reader.Reload()
+    assert [shown.step for shown in reader.Images("validation/alignment")] == [10, 12]
+    other = place_in(place.folder / "other")
+    other.train("training.updates=12")
+    assert_same(place, other)
 
 
 def test_as_many_states_are_kept_as_configured(place: Place) -> None:

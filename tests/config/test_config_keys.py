@@ -142,6 +142,7 @@ EXAMPLES = {
     "training.validate_updates": Example("7"),
     "training.validate_epochs": Example("3"),
     "training.validate_translation": Example("false"),
+    "training.alignment_picture": Example("false"),
     "training.metric": Example("bleu"),
     "training.patience": Example("7"),
     "training.checkpoint_updates": Example("7"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation import pictures
@@ -12,7 +13,7 @@ from nmt_attn.evaluation.bootstrap import Interval
 from nmt_attn.evaluation.fonts import FontChoice
 from nmt_attn.evaluation.lengths import Estimate, LengthRow, make_buckets
 from nmt_attn.evaluation.links import Link
-from nmt_attn.evaluation.pictures import FORMATS, Alignment, LengthCurve, draw_alignment, draw_lengths
+from nmt_attn.evaluation.pictures import FORMATS, Alignment, LengthCurve, alignment_pixels, draw_alignment, draw_lengths
 
 FIRST_BYTES = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 WEIGHTS = np.array([[0.0, 0.1, 0.9], [0.8, 0.2, 0.0]])
@@ -38,6 +39,13 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     figures: list[Figure] = []
     monkeypatch.setattr(pictures, "save_figure", lambda figure, path: figures.append(figure))
     return figures
+
+
+def test_pixels_are_those_of_the_file(tmp_path: Path) -> None:
+    draw_alignment(ALIGNMENT, tmp_path / "a.png")
+    pixels = alignment_pixels(ALIGNMENT)
+    assert pixels.shape[2] == 3 and pixels.min() >= 0 and pixels.max() == 1
+    np.testing.assert_array_equal(pixels, imread(tmp_path / "a.png")[:, :, :3])
 
 
 @pytest.mark.parametrize("ending", FORMATS)

@@ -79,7 +79,8 @@ def test_without_a_terminal_a_line_a_minute_says_that_training_is_alive(
     display.updated(update_report(update=4, share_done=0.4))
     # 61 s for three tenths of the training: twice as long for the other six. Speeds: 400 / 0.5 s and 600 / 0.5 s.
     assert capsys.readouterr().err == (
-        "update 4, epoch 3: loss 2.000, perplexity 7.39, source 800 and target 1,200 tokens/s, 02:02 left\n"
+        "update 4, epoch 3: loss 2.000, perplexity 7.39, source 800 and target 1,200 tokens/s, padding 10.0%, "
+        "02:02 left\n"
     )
     display.updated(update_report(update=5, share_done=0.5))
     assert capsys.readouterr().err == ""
@@ -95,7 +96,9 @@ def test_a_terminal_gets_a_bar(clock: Clock, monkeypatch: pytest.MonkeyPatch) ->
     display.close()
     last = screen.getvalue().split("\r")[-1]
     assert last.startswith("epoch 3  40%|")
-    assert "| 4/10, loss 2.000, perplexity 7.39, source 800 and target 1,200 tokens/s, 00:40 left" in last
+    assert (
+        "| 4/10, loss 2.000, perplexity 7.39, source 800 and target 1,200 tokens/s, padding 10.0%, 00:40 left" in last
+    )
 
 
 def test_without_planned_updates_the_bar_still_counts(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,10 +113,10 @@ def test_without_planned_updates_the_bar_still_counts(clock: Clock, monkeypatch:
 def test_averages_weigh_the_newest_most() -> None:
     averages = Averages()
     averages.add(update_report(loss=1.0, target_tokens=100))
-    assert averages.text() == "loss 1.000, perplexity 2.72, source 800 and target 200 tokens/s"
+    assert averages.text() == "loss 1.000, perplexity 2.72, source 800 and target 200 tokens/s, padding 10.0%"
     averages.add(update_report(loss=2.0, target_tokens=200))
     # Weights 0.05 x 0.95 and 0.05, of 0.0975 together: (0.95 + 2) / 1.95 = 1.513 and, per 0.5 s, 302.6 tokens/s.
-    assert averages.text() == "loss 1.513, perplexity 4.54, source 800 and target 303 tokens/s"
+    assert averages.text() == "loss 1.513, perplexity 4.54, source 800 and target 303 tokens/s, padding 10.0%"
 
 
 def test_a_skipped_update_leaves_the_averages_as_they_are() -> None:

@@ -1,17 +1,20 @@
 """What a run leaves behind: the log, the events, and the order in which they reach the disk."""
 
+import io
 import json
 import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nmt_attn.config.sections import Config, RunConfig, TrainingConfig
 from nmt_attn.errors import DataError
 from nmt_attn.training import events as events_module
 from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.events import Draw
 from nmt_attn.training.recorder import Recorder, Saves, planned_updates
 from nmt_attn.training.reports import UpdateReport, ValidationReport
 from nmt_attn.training.run_folder import RunFolder
@@ -49,8 +52,10 @@ class Run:
         self.folder = RunFolder(Config(run=RunConfig(name="r", dir=str(folder))))
         self.folder.path.mkdir(exist_ok=True)
 
-    def recorder(self, update: int = 0, checkpoint: Callable[[Progress], None] = nothing) -> Recorder:
-        return Recorder(self.folder, 10, Progress(update=update), Saves(nothing, nothing, checkpoint))
+    def recorder(
+        self, update: int = 0, checkpoint: Callable[[Progress], None] = nothing, draw: Draw | None = None
+    ) -> Recorder:
+        return Recorder(self.folder, 10, Progress(update=update), Saves(nothing, nothing, checkpoint), draw)
 
     def updates(self) -> list[int]:
         """The updates that the log tells of, every line being whole."""
@@ -156,10 +161,28 @@ def test_tensorboard_shows_the_figures(run: Run) -> None:
     assert found["training/loss"] == [(1, 2.5)]
     assert found["training/gradient_norm"] == [(1, pytest.approx(0.7))]
     assert found["training/learning_rate"] == [(1, pytest.approx(0.001))]
+    assert found["training/source_tokens_per_second"] == [(1, 600.0)]
     assert found["training/target_tokens_per_second"] == [(1, 1000.0)]
+    assert found["training/padding_share"] == [(1, pytest.approx(0.1))]
     assert found["validation/loss"] == [(1, pytest.approx(2.4))]
     assert found["validation/bleu"] == [(1, 17.25)]
     assert found["validation/chrf"] == [(1, 41.5)]
+
+
+def test_tensorboard_shows_a_picture_of_each_validation(run: Run) -> None:
+    image = pytest.importorskip("PIL.Image")
+    pictures = iter([np.zeros((2, 3, 3)), np.ones((2, 3, 3))])
+    with run.recorder(draw=pictures.__next__) as recorder:
+        recorder.updated(update_report(1))
+        recorder.validated(validation_report(5))
+        recorder.validated(validation_report(10))
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    reader = accumulator.EventAccumulator(str(run.folder.events))
+    reader.Reload()
+    shown = reader.Images("validation/alignment")
+    assert [(each.step, each.height, each.width) for each in shown] == [(5, 2, 3), (10, 2, 3)]
+    levels = [np.asarray(image.open(io.BytesIO(each.encoded_image_string))) for each in shown]
+    assert [np.unique(level).tolist() for level in levels] == [[0], [255]]
 
 
 def test_tensorboard_forgets_updates_that_are_made_again(run: Run) -> None:
@@ -174,7 +197,7 @@ def test_without_tensorboard_nothing_is_missed(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(events_module, "find_spec", lambda name: None)
-    with run.recorder() as recorder:
+    with run.recorder(draw=lambda: pytest.fail("nobody would see it")) as recorder:
         recorder.updated(update_report(1))
         recorder.validated(validation_report(1))
         recorder.checkpoint(Progress(update=1))

@@ -129,7 +129,7 @@ def test_changed_keys_are_refused_with_old_and_new_values(tmp_path: Path) -> Non
         {"training": {"epochs": None, "updates": 70}},
         {"training": {"minutes": 3.5}},
         {"training": {"patience": 3}},
-        {"training": {"validate_translation": False}},
+        {"training": {"validate_translation": False, "alignment_picture": False}},
         {"training": {"checkpoint_updates": 9, "keep_last": 5, "keep_best": 3}},
         {"search": {"beam": 2, "alpha": 0.5}},
         {"evaluate": {"lowercase": True}},
