@@ -58,6 +58,9 @@ def test_the_study_writes_its_tables_and_goes_on_where_it_was(tmp_path: Path) ->
     assert "| plain | " in text
     assert "![BLEU by length](study/bleu-by-length.png)" in text
     assert (tmp_path / "study" / "bleu-by-length.png").is_file()
+    assert "![general](study/alignment.general.png)" in text
+    assert (tmp_path / "study" / "alignment.general.png").is_file()
+    assert "![plain]" not in text
     # no claim that needs a system which was left out
     assert "concat does not work" not in text
     second = study(tmp_path)
