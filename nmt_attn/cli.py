@@ -87,6 +87,10 @@ def translate(
     top_p: Annotated[float | None, typer.Option(help="Of samples: only the likeliest tokens that hold this p.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of samples. Default: 1.")] = None,
     prefix: Annotated[Path | None, typer.Option(help="How each translation begins, one line each.")] = None,
+    constraints: Annotated[
+        Path | None,
+        typer.Option(help="Phrases that each translation must have, one line each, tabs between them."),
+    ] = None,
     replace_unknown: Annotated[
         bool, typer.Option("--replace-unknown", help="Write for <unk> the source word that was looked at most.")
     ] = False,
@@ -117,6 +121,7 @@ def translate(
             nbest=nbest,
             overrides=tuple(overrides or ()),
             prefix=prefix,
+            constraints=constraints,
             is_sampled=sample,
             temperature=temperature,
             top_k=top_k,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TypeVar
 
 import typer
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
+from nmt_attn.search.phrases import encode_phrases
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import WINDOW_LINES, Translator
@@ -31,6 +32,7 @@ from nmt_attn.search.unknown import UnknownWords, read_dictionary
 
 EOS_POLICY: EosPolicy = "kept"
 LINK_THRESHOLD = 0.0
+Companion = TypeVar("Companion")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class TranslateOptions:
     nbest: int | None = None  # None: the best translation alone, without numbers
     overrides: tuple[str, ...] = ()  # search.key=value
     prefix: Path | None = None  # how each translation begins
+    constraints: Path | None = None  # what must appear in each, tab-separated
     # samples; None: as `Sampling` has it
     is_sampled: bool = False
     temperature: float | None = None
@@ -116,7 +119,7 @@ class _Outputs(NamedTuple):
 def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
     options = replace(options, input=or_standard(options.input), output=or_standard(options.output))
-    references, prefixes = _check_inputs(options)
+    references, prefixes, constraints = _check_inputs(options)
     unknown = options.unknown_words()
     folders = [find_model(model) for model in options.models or (None,)]
     translator = _load(folders, options)
@@ -127,14 +130,24 @@ def translate(options: TranslateOptions) -> None:
         batch_sentences=options.batch_size,
         unknown=unknown,
         sampling=options.sampling(),
+        with_constraints=constraints is not None,
     )
+    for number, phrases in enumerate(constraints or (), 1):
+        encode_phrases(phrases, translator.codecs.target, f"{options.constraints}:{number}")
     texts: list[str] = []
     with _open_outputs(options) as outputs, _bar(options) as bar:
         notes = _Notes()
         done = 0
         for window in read_windows(options.input, WINDOW_LINES):
-            starts = _next_prefixes(prefixes, done, len(window.lines), options)
-            translations = translator.translate_window(window.lines, request, bar.update, starts, done + 1)
+            count = len(window.lines)
+            translations = translator.translate_window(
+                window.lines,
+                request,
+                bar.update,
+                prefixes=_next(prefixes, done, count, options.prefix),
+                constraints=_next(constraints, done, count, options.constraints),
+                first_line=done + 1,
+            )
             outputs.write(done + 1, translations)
             done += len(window.lines)
             notes.undecodable += window.undecodable_lines
@@ -142,20 +155,20 @@ def translate(options: TranslateOptions) -> None:
             if references is not None:
                 texts += [translation.text for translation in translations]
         _check_counts(done, prefixes, options.prefix, options)
+        _check_counts(done, constraints, options.constraints, options)
     _say(notes)
     if references is not None:
         _check_counts(done, references, options.reference, options)
         _say_score(texts, references, load_config(folders[0] / CONFIG, []).evaluate)
 
 
-def _next_prefixes(
-    prefixes: Sequence[str] | None, done: int, lines: int, options: TranslateOptions
-) -> Sequence[str] | None:
-    if prefixes is None:
+def _next(found: Sequence[Companion] | None, done: int, lines: int, path: Path | None) -> Sequence[Companion] | None:
+    """Those of the next `lines` lines."""
+    if found is None:
         return None
-    if len(prefixes) < done + lines:
-        raise DataError(f"{options.prefix}: expected a prefix for each line of the input, got {len(prefixes)}")
-    return prefixes[done : done + lines]
+    if len(found) < done + lines:
+        raise DataError(f"{path}: expected a line for each line of the input, got {len(found)}")
+    return found[done : done + lines]
 
 
 def _load(folders: Sequence[Path], options: TranslateOptions) -> Translator:
@@ -187,6 +200,7 @@ class _Companions(NamedTuple):
 
     references: list[str] | None
     prefixes: list[str] | None
+    constraints: list[list[str]] | None
 
 
 def _check_inputs(options: TranslateOptions) -> _Companions:
@@ -197,17 +211,24 @@ def _check_inputs(options: TranslateOptions) -> _Companions:
     companions = _Companions(
         None if options.reference is None else read_lines(options.reference),
         None if options.prefix is None else read_lines(options.prefix),
+        None if options.constraints is None else _read_phrases(options.constraints),
     )
-    lines = None if options.input is None or companions == (None, None) else count_lines(options.input)
+    lines = None if options.input is None or companions == (None, None, None) else count_lines(options.input)
     if lines is not None:
         _check_counts(lines, companions.references, options.reference, options)
         _check_counts(lines, companions.prefixes, options.prefix, options)
+        _check_counts(lines, companions.constraints, options.constraints, options)
     return companions
+
+
+def _read_phrases(path: Path) -> list[list[str]]:
+    """Those of each line, between tabs."""
+    return [[phrase for phrase in line.split("\t") if phrase.strip()] for line in read_lines(path)]
 
 
 def _check_apart(options: TranslateOptions) -> None:
     """Raises ConfigError if a file would be written over another that this command reads or writes."""
-    named = {name: getattr(options, name) for name in ("input", "reference", "prefix", "dictionary")}
+    named = {name: getattr(options, name) for name in ("input", "reference", "prefix", "constraints", "dictionary")}
     for name in ("output", "alignments"):
         path: Path | None = getattr(options, name)
         if path is None or (path.exists() and not path.is_file()):
@@ -218,7 +239,7 @@ def _check_apart(options: TranslateOptions) -> None:
         named[name] = path
 
 
-def _check_counts(lines: int, found: Sequence[str] | None, path: Path | None, options: TranslateOptions) -> None:
+def _check_counts(lines: int, found: Sequence[object] | None, path: Path | None, options: TranslateOptions) -> None:
     if found is not None and lines != len(found):
         source = options.input or "standard input"
         raise DataError(f"{path}: expected {lines} lines, as many as in {source}, got {len(found)}")

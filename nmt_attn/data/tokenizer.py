@@ -56,6 +56,10 @@ class Tokenizer:
         """For each piece the position, from 0, of its word in `decode(pieces).split()`."""
         raise NotImplementedError
 
+    def begins_word(self, piece: str) -> bool:
+        """Whether the word before the piece, if there is one, has ended."""
+        return piece.startswith(BLANK)
+
 
 class Word(Tokenizer):
     """The words between white space."""
@@ -68,6 +72,9 @@ class Word(Tokenizer):
 
     def word_indices(self, pieces: Sequence[str]) -> list[int]:
         return list(range(len(pieces)))
+
+    def begins_word(self, piece: str) -> bool:
+        return True
 
 
 class Character(Tokenizer):

@@ -24,6 +24,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from nmt_attn.search.banks import mark_ends
 from nmt_attn.search.choice import Candidates, best_continuations, nothing_goes_on, without_eos
 from nmt_attn.search.front import BeamOptions, Front, Limits, first_front
 from nmt_attn.search.ranking import coverage_penalty
@@ -92,6 +93,7 @@ def _advance(front: Front, result: StepResult[State], length: int, options: Beam
     weights = result.weights.reshape(*front.totals.shape, -1)  # [B, W, S]
     if front.past.coverage is not None:
         front = front._replace(past=front.past._replace(coverage=front.past.coverage + weights))
+    front = mark_ends(front, result.log_probs, length)
     candidates = best_continuations(front, result.log_probs, length, options)
     endings = _endings(front, candidates, result.log_probs, length, options)
     grown = without_eos(candidates, options.beam)
@@ -109,7 +111,7 @@ def _advance(front: Front, result: StepResult[State], length: int, options: Beam
         weights=weights if options.with_weights else None,
     )
     totals = grown.totals.masked_fill(is_done.unsqueeze(1), -torch.inf)
-    past = front.past.of_parents(grown.parents, grown.ids)
+    past = front.past.of_parents(grown.parents, grown.ids, front.limits.phrases)
     return step, Front(front.sentences, front.limits, totals, grown.ids, best_ranks, past), is_done
 
 

@@ -8,6 +8,8 @@ just been continued by the same token; `</s>` is free. The penalty serves the ch
 without it, so that hypotheses of all groups compare. A single group, or a penalty of 0, is plain search.
 
 A sample takes the token that was drawn.
+
+Where phrases must appear, nmt_attn/search/banks.py adds candidates and orders them.
 """
 
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nmt_attn.search.banks import in_rounds, with_needed, with_needed_allowed
 from nmt_attn.search.constraints import force
 from nmt_attn.search.front import BeamOptions, Front
 from nmt_attn.search.sampling import draw
@@ -84,6 +87,7 @@ def _lower(front: Front, log_probs: Tensor, length: int, options: BeamOptions) -
     lowered = log_probs
     if front.past.history is not None:
         lowered = options.constraints.lower(log_probs, front.past.history.flatten(0, 1))
+        lowered = with_needed_allowed(front, lowered, log_probs)
     if options.sampling is not None:
         assert front.limits.draws is not None, "the options ask for samples"
         numbers = front.limits.draws[:, 0, length]  # one hypothesis a row
@@ -110,20 +114,29 @@ def _choose(
     batch_sentences, width = front.totals.shape
     vocabulary = log_probs.size(1)
     choices = min(options.beam + 1 + len(options.never), vocabulary)  # K that go on are among them
-    values, ids = top(values, choices)  # [B * W, c]
+    best_values, ids = top(values, choices)  # [B * W, c]
+    if front.limits.phrases is not None:
+        best_values, ids = with_needed(front, values, ids)
+    choices = ids.size(1)
     ids = ids.reshape(batch_sentences, -1)  # [B, W * c]
-    is_barred = (ids == EOS) & (length < front.limits.shortest).unsqueeze(1)
-    forced_ids = front.limits.forced_ids(length)
-    for token in options.never:
-        is_barred |= (ids == token) & (forced_ids == PAD).unsqueeze(1)  # none of them is forced but `<unk>`
-    sums = front.totals.repeat_interleave(choices, dim=1) + values.reshape(batch_sentences, -1)
-    sums = sums.masked_fill(is_barred | sums.isnan(), -torch.inf)
-    best, places = top(sums, min(2 * options.beam, width * choices))
+    sums = front.totals.repeat_interleave(choices, dim=1) + best_values.reshape(batch_sentences, -1)
+    sums = sums.masked_fill(_is_barred(front, ids, length, options) | sums.isnan(), -torch.inf)
+    count = min(2 * options.beam, width * choices)
+    best, places = top(sums, count) if front.limits.phrases is None else in_rounds(front, sums, ids, length, count)
     parents, ids = places // choices, ids.gather(1, places)
     flat = parents * vocabulary + ids
     totals = front.totals.gather(1, parents) + lowered.reshape(batch_sentences, -1).gather(1, flat)
     totals = totals.masked_fill(best == -torch.inf, -torch.inf)
     return Candidates(totals, parents, ids, log_probs.reshape(batch_sentences, -1).gather(1, flat))
+
+
+def _is_barred(front: Front, ids: Tensor, length: int, options: BeamOptions) -> Tensor:
+    """[B, W * c] bool: which of these tokens may not come next."""
+    is_barred = (ids == EOS) & (length < front.limits.shortest).unsqueeze(1)
+    forced_ids = front.limits.forced_ids(length)
+    for token in options.never:
+        is_barred |= (ids == token) & (forced_ids == PAD).unsqueeze(1)  # none of them is forced but `<unk>`
+    return is_barred
 
 
 def _rows_of_sentences(sentences: Tensor, width: int) -> Tensor:

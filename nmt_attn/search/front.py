@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.search.constraints import FREE, Constraints
+from nmt_attn.search.phrases import Phrases, Progress
 from nmt_attn.search.ranking import Ranking
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.types import BOS, PAD, UNK
@@ -18,7 +19,8 @@ NEVER = (PAD, BOS)
 class Limits(NamedTuple):
     """What the translations of each sentence keep to. Tokens, `</s>` not counted; 0 <= shortest <= longest.
 
-    No prefix is longer than `longest`. A prefix is kept whatever the constraints say.
+    No prefix is longer than `longest`, nor is it with what phrases need beside it. Both are kept whatever the
+    constraints say.
     """
 
     shortest: Tensor  # [B] int64
@@ -26,11 +28,18 @@ class Limits(NamedTuple):
     source_tokens: Tensor | None = None  # [B] int64, of which coverage is wanted; the first columns of the weights
     prefixes: Tensor | None = None  # [B, P] int64, the first tokens of all translations; PAD after them
     draws: Tensor | None = None  # [B, groups, longest + 1 or more] float64 in [0, 1), for samples
+    phrases: Phrases | None = None  # that must appear
 
     def select(self, rows: Tensor) -> "Limits":
         """Those of the sentences `rows` [B'] int64 alone."""
-        optional = (self.source_tokens, self.prefixes, self.draws)
-        return Limits(self.shortest[rows], self.longest[rows], *(rows_of(each, rows) for each in optional))
+        return Limits(
+            self.shortest[rows],
+            self.longest[rows],
+            rows_of(self.source_tokens, rows),
+            rows_of(self.prefixes, rows),
+            rows_of(self.draws, rows),
+            self.phrases and self.phrases.select(rows),
+        )
 
     def of_groups(self, groups: int) -> "Limits":
         """Those of B * groups searches, those of a sentence side by side; each has its own draws."""
@@ -74,14 +83,22 @@ class Past(NamedTuple):
 
     history: Tensor | None  # [B, W, t] int64, the tokens
     coverage: Tensor | None  # [B, W, S] float64, the sums of the weights
+    progress: Progress | None  # with the phrases
 
-    def of_parents(self, parents: Tensor, ids: Tensor) -> "Past":
+    def of_parents(self, parents: Tensor, ids: Tensor, phrases: Phrases | None) -> "Past":
         """That of the hypotheses which continue `parents` [B, W'] by `ids` [B, W']."""
-        history, coverage = self
+        history, coverage, progress = self
         rows = torch.arange(len(parents), device=parents.device).unsqueeze(1)
         if history is not None:
             history = torch.cat([history[rows, parents], ids.unsqueeze(2)], dim=2)
-        return Past(history, None if coverage is None else coverage[rows, parents])
+        if progress is not None and phrases is not None:
+            progress = Progress(phrases.advance(progress.states[rows, parents], ids), progress.is_over[rows, parents])
+        return Past(history, None if coverage is None else coverage[rows, parents], progress)
+
+    def select(self, rows: Tensor) -> "Past":
+        """That of the sentences `rows` [B'] int64 alone."""
+        history, coverage, progress = self
+        return Past(rows_of(history, rows), rows_of(coverage, rows), progress and progress.select(rows))
 
 
 class Front(NamedTuple):
@@ -105,7 +122,7 @@ class Front(NamedTuple):
             self.totals[rows],
             self.last_ids[rows],
             self.best_ranks[rows],
-            Past(rows_of(self.past.history, rows), rows_of(self.past.coverage, rows)),
+            self.past.select(rows),
         )
 
 
@@ -123,6 +140,7 @@ def first_front(limits: Limits, options: BeamOptions) -> Front:
         past=Past(
             history=history if options.constraints.needs_history else None,
             coverage=totals.unsqueeze(2) if options.coverage_penalty > 0 else None,  # [B, 1, 1], for any S
+            progress=None if limits.phrases is None else limits.phrases.start(),
         ),
     )
 

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.config.sections import SearchConfig
-from nmt_attn.errors import ConfigError
+from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.search.constraints import Constraints
 from nmt_attn.search.front import BeamOptions, Limits
+from nmt_attn.search.phrases import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.sampling import Sampling, draws_of
 from nmt_attn.search.unknown import UnknownWords
@@ -25,6 +26,7 @@ class Demand(NamedTuple):
 
     line: int  # its number, from 1
     prefix_ids: Sequence[int]
+    phrases: Sequence[Phrase] = ()  # that must appear
 
 
 class Request(NamedTuple):
@@ -36,15 +38,20 @@ class Request(NamedTuple):
     unknown: UnknownWords | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
 
-    def limits(self, source_tokens: Tensor, demands: Sequence[Demand]) -> Limits:
-        """Those of sentences of so many source tokens [B] int64."""
-        prefixes = [demand.prefix_ids for demand in demands]
-        prefix_tokens = source_tokens.new_tensor([len(prefix) for prefix in prefixes])
-        longest = torch.maximum(greatest_lengths(source_tokens, self.search), prefix_tokens)
+    def limits(self, source_tokens: Tensor, demands: Sequence[Demand], begins_word: Tensor | None = None) -> Limits:
+        """Those of sentences of so many source tokens [B] int64; begins_word [V] is needed where there are phrases.
+
+        Raises DataError for phrases that do not fit into the greatest length.
+        """
+        prefixes = _padded([demand.prefix_ids for demand in demands]).to(source_tokens.device)
+        longest = torch.maximum(greatest_lengths(source_tokens, self.search), (prefixes != PAD).sum(1))
         shortest = torch.minimum(least_lengths(source_tokens, self.search), longest)
-        limits = Limits(
-            shortest, longest, source_tokens, _padded(prefixes).to(longest.device) if any(prefixes) else None
-        )
+        limits = Limits(shortest, longest, source_tokens, prefixes if prefixes.size(1) > 0 else None)
+        if any(demand.phrases for demand in demands):
+            assert begins_word is not None, "there are phrases"
+            phrases = phrases_of([demand.phrases for demand in demands], begins_word).to(longest.device)
+            _check_room(phrases, prefixes, longest, demands)
+            limits = limits._replace(phrases=phrases)
         if self.sampling is None:
             return limits
         lines = [demand.line for demand in demands]
@@ -100,3 +107,16 @@ def _padded(prefixes: Sequence[Sequence[int]]) -> Tensor:
     return pad_sequence(
         [torch.tensor(prefix, dtype=torch.int64) for prefix in prefixes], batch_first=True, padding_value=PAD
     )
+
+
+def _check_room(phrases: Phrases, prefixes: Tensor, longest: Tensor, demands: Sequence[Demand]) -> None:
+    states = phrases.start().states  # [B, 1, P]
+    for ids in prefixes.unsqueeze(2).unbind(1):  # [B, 1]
+        states = torch.where((ids == PAD).unsqueeze(2), states, phrases.advance(states, ids))
+    tokens = phrases.missing(states)[:, 0] + (prefixes != PAD).sum(1)
+    for demand, needed, most in zip(demands, tokens.tolist(), longest.tolist(), strict=True):
+        if needed > most:
+            raise DataError(
+                f"constraints of line {demand.line}: expected at most {most} tokens with the prefix, as long as this "
+                f"translation may become (search.max_length, search.max_length_factor), got {needed}"
+            )

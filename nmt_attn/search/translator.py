@@ -5,6 +5,7 @@ does not depend on the lines around it. A blank line becomes an empty translatio
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import EMPTY
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.model_steps import ModelSteps
+from nmt_attn.search.phrases import encode_phrases, word_beginnings
 from nmt_attn.search.request import Demand, Request, check_width
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.trace import Hypothesis
@@ -65,6 +67,10 @@ class Translator:
         """Whether there are alignments."""
         return self.model.has_attention
 
+    @cached_property
+    def _begins_word(self) -> Tensor:
+        return word_beginnings(self.codecs.target)
+
     def steps(self, src_ids: Tensor, src_lengths: Tensor) -> StepFunction[Any]:
         """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted."""
         return ModelSteps(self.model, self.model.encode(src_ids, src_lengths))
@@ -80,11 +86,13 @@ class Translator:
         unknown: UnknownWords | None = None,
         sampling: Sampling | None = None,
         prefixes: Iterable[str] | None = None,
+        constraints: Iterable[Sequence[str]] | None = None,
         window_lines: int = WINDOW_LINES,
     ) -> Iterator[Translation]:
         """One translation for each line (without its `\n`), in order, a window at a time.
 
-        Each begins with its own one of `prefixes`, as many as lines, if there are any.
+        Each begins with its own one of `prefixes` and has all its own phrases of `constraints` in it, as many as
+        lines, if there are any.
 
         By default with alignments if the model has attention. The other arguments and errors are those of `request`,
         whose errors come before the first line is read.
@@ -98,15 +106,21 @@ class Translator:
             batch_sentences=batch_sentences,
             unknown=unknown,
             sampling=sampling,
+            with_constraints=constraints is not None,
         )
         remaining = iter(lines)
         windows = iter(lambda: list(islice(remaining, window_lines)), [])
         starts = repeat("") if prefixes is None else iter(prefixes)
+        phrases: Iterator[Sequence[str]] = repeat(()) if constraints is None else iter(constraints)
         return (
             translation
             for number, window in enumerate(windows)
             for translation in self.translate_window(
-                window, request, prefixes=list(islice(starts, len(window))), first_line=number * window_lines + 1
+                window,
+                request,
+                prefixes=list(islice(starts, len(window))),
+                constraints=list(islice(phrases, len(window))),
+                first_line=number * window_lines + 1,
             )
         )
 
@@ -119,6 +133,7 @@ class Translator:
         batch_sentences: int | None,
         unknown: UnknownWords | None = None,
         sampling: Sampling | None = None,
+        with_constraints: bool = False,
     ) -> Request:
         """What `translate_window` shall do; `beam` and `batch_sentences` are those of the configuration if None.
 
@@ -131,6 +146,8 @@ class Translator:
             if getattr(search, key) < 1:
                 raise ConfigError(f"{key}: expected at least 1, got {getattr(search, key)}")
         check_width(search, nbest, beam, sampling)
+        if with_constraints and sampling is not None:
+            raise ConfigError("constraints: expected none with sampling, as what is forced is no sample, got some")
         if unknown is not None and search.forbid_unknown:
             raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
         for key, is_asked in {"alignments": with_alignments, "unknown words": unknown is not None}.items():
@@ -144,17 +161,20 @@ class Translator:
         request: Request,
         progress: Callable[[int], object] = lambda lines: None,
         prefixes: Sequence[str] | None = None,
+        constraints: Sequence[Sequence[str]] | None = None,
         first_line: int = 1,
     ) -> list[Translation]:
         """One translation for each line; `progress` hears of every batch how many lines are done with it.
 
-        Each begins with the pieces of its prefix; that of a blank line is empty all the same. `first_line` is the
-        number of the first line: samples hang on it.
-        Raises CheckpointError if the model gives no probabilities.
+        Each begins with the pieces of its prefix and has the phrases of its constraints in it; that of a blank line
+        is empty all the same. `first_line` is the number of the first line: samples hang on it.
+        Raises DataError for phrases that cannot be written, CheckpointError if the model gives no probabilities.
         """
         assert not self.model.training, "dropout would take part in search"
-        pairs = zip(lines, [""] * len(lines) if prefixes is None else prefixes, strict=True)
-        sentences = [self._encode(number, *pair) for number, pair in enumerate(pairs, first_line)]
+        starts = [""] * len(lines) if prefixes is None else prefixes
+        phrases = [()] * len(lines) if constraints is None else constraints
+        companions = enumerate(zip(lines, starts, phrases, strict=True), first_line)
+        sentences = [self._encode(number, *each) for number, each in companions]
         empty = EMPTY_HYPOTHESIS._replace(alignment=EMPTY) if request.with_alignments else EMPTY_HYPOTHESIS
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
@@ -169,9 +189,10 @@ class Translator:
             progress(len(rows))
         return translations
 
-    def _encode(self, number: int, line: str, prefix: str) -> Sentence:
+    def _encode(self, number: int, line: str, prefix: str, constraints: Sequence[str]) -> Sentence:
         target = self.codecs.target
-        demand = Demand(number, target.encode(prefix))
+        phrases = encode_phrases(constraints, target, f"constraints of line {number}")
+        demand = Demand(number, target.encode(prefix), phrases)
         return Sentence(line, self.codecs.source.encode(line), target.pieces(prefix), demand)
 
     @torch.inference_mode()
@@ -180,7 +201,7 @@ class Translator:
         device = self.model.output.weight.device
         batch = collate_source([sentence.ids for sentence in sentences])
         src_ids, src_lengths = (tensor.to(device) for tensor in batch)
-        limits = request.limits(src_lengths - 1, [sentence.demand for sentence in sentences])
+        limits = request.limits(src_lengths - 1, [sentence.demand for sentence in sentences], self._begins_word)
         return beam_search(self.steps(src_ids, src_lengths), limits, request.options())
 
 

@@ -206,6 +206,7 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
     (TranslateOptions(is_sampled=True, beam=5), ConfigError, r"beam: expected none or 1 with sampling, .*, got 5"),
     (TranslateOptions(beam=0), ConfigError, r"beam: expected at least 1, got 0"),
     (TranslateOptions(prefix=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
+    (TranslateOptions(constraints=Path("none.tsv")), DataError, r"none\.tsv: expected a readable file"),
     (TranslateOptions(dictionary=Path("none.tsv")), DataError, r"none\.tsv: expected a readable file"),
     (
         TranslateOptions(overrides=("model.tie=all",)),
@@ -257,15 +258,40 @@ def test_each_translation_begins_with_its_prefix(run: Path, capfd: pytest.Captur
         assert [line[: len(prefix)] for line, prefix in zip(lines, prefixes, strict=False)] == prefixes
 
 
+def test_each_translation_has_its_phrases(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    phrases = [["not see", "dog"], [], ["the cat", "cat sees"], ["the"], []]
+    Path("must.txt").write_text("\n".join("\t".join(each) for each in phrases) + "\n")
+    for source in (None, Path("source.txt")):
+        translate(TranslateOptions(models=(run,), beam=3, input=source, constraints=Path("must.txt"), nbest=2))
+        rows = [line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]]
+        assert len(rows) == 9
+        for line, text, *_ in rows:
+            assert all(f" {phrase} " in f" {text} " for phrase in phrases[int(line) - 1])
+
+
+def test_phrases_that_cannot_be_written_are_refused_with_their_line(run: Path) -> None:
+    Path("must.txt").write_text("the\n\nthe cat\tzebras\n\n\n")
+    options = TranslateOptions(input=Path("source.txt"), constraints=Path("must.txt"), output=Path("out.txt"))
+    message = r"must\.txt:3: expected words of the model's vocabulary, got 'zebras' \(unknown: 'zebras'\)"
+    with pytest.raises(DataError, match=message):
+        translate(options)
+    Path("must.txt").write_text("the\n\n" + "the cat sees the dog\t" * 3 + "cat not the dog not the cat\n\n\n")
+    with pytest.raises(DataError, match=r"constraints of line 3: expected at most 10 tokens .*, got 12"):
+        translate(options)  # 0.5 x 1 + 10; the first phrase counts once: 5 + 7
+    assert not Path("out.txt").exists()
+
+
+@pytest.mark.parametrize("option", ["prefix", "constraints"])
 @pytest.mark.parametrize("lines", [2, 7])
-def test_a_prefix_is_needed_for_each_line(run: Path, lines: int) -> None:
+def test_a_companion_is_needed_for_each_line(run: Path, lines: int, option: str) -> None:
     Path("short.txt").write_text("the\n" * lines)
+    short = TranslateOptions(output=Path("out.txt"), **{option: Path("short.txt")})  # type: ignore[arg-type]
     message = rf"short\.txt: expected 5 lines, as many as in source\.txt, got {lines}"
     with pytest.raises(DataError, match=message):
-        translate(TranslateOptions(input=Path("source.txt"), prefix=Path("short.txt"), output=Path("out.txt")))
-    message = r"short\.txt: expected a prefix for each line .*, got 2" if lines < 5 else r"as in standard input|got 7"
+        translate(replace(short, input=Path("source.txt")))
+    message = r"short\.txt: expected a line for each line .*, got 2" if lines < 5 else r"as in standard input|got 7"
     with pytest.raises(DataError, match=message):
-        translate(TranslateOptions(prefix=Path("short.txt"), output=Path("out.txt")))
+        translate(short)
     assert not Path("out.txt").exists()
 
 

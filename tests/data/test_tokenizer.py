@@ -46,6 +46,8 @@ def test_every_tokenizer_gives_back_the_words_it_was_given(name: str, text: str)
     assert all(piece and not piece.isspace() for piece in pieces)
     indices = tokenizer.word_indices(pieces)
     assert len(indices) == len(pieces)
+    is_first = [indices[k] > indices[k - 1] for k in range(1, len(pieces))]
+    assert [tokenizer.begins_word(piece) for piece in pieces[1:]] == is_first
     spelled = [tokenizer.decode([p for p, i in zip(pieces, indices, strict=True) if i == k]) for k in range(len(words))]
     assert spelled == words
 
