@@ -6,6 +6,7 @@ A file whose name ends in `.gz` is read and written compressed.
 import gzip
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,16 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x}") from error
     except (OSError, EOFError) as error:
         raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
+
+
+def binary_lines(path: Path) -> Iterator[bytes]:
+    """The lines without their `\\n`, one at a time, of a file that may be large. Raises DataError."""
+    with open_binary(path) as stream:
+        try:
+            for line in stream:
+                yield line.removesuffix(b"\n")
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: expected a whole file, got a damaged one: {reason(error)}") from error
 
 
 def read_lines(path: Path) -> list[str]:

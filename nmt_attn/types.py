@@ -37,10 +37,13 @@ class Batch(NamedTuple):
     tgt_in: Tensor  # [B, T] int64
     tgt_out: Tensor  # [B, T] int64
     tgt_lengths: Tensor  # [B] int64
+    guide: Tensor | None = None  # [B, T, S], given weights: each row sums to 1, or to 0 where nothing is known
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        ids = (tensor.to(device, non_blocking=True) for tensor in self[:5])
+        guide = None if self.guide is None else self.guide.to(device, non_blocking=True)
+        return Batch(*ids)._replace(guide=guide)
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:

@@ -15,6 +15,16 @@ class VectorsConfig(Section):
     freeze: bool = Field(False, description="embeddings that begin with such vectors do not learn")
 
 
+class GuidedAttentionConfig(Section):
+    """Chen et al. 2016: attention is told where to look, by the word alignments of data.alignments."""
+
+    weight: float = Field(1.0, gt=0, description="of the alignment loss beside the translation loss, at first")
+    decay: Literal["none", "linear", "exponential", "inverse-sigmoid"] = Field(
+        "none", description="how the weight falls over the updates; formulas as in scheduled_sampling"
+    )
+    updates: Count = Field(1000, description="k of the decay")
+
+
 class WordDropoutConfig(Section):
     """Words that the network reads as <unk>."""
 

@@ -13,6 +13,24 @@ def _scheduled_sampling(config: Config) -> Iterator[str]:
             yield complain_idle(config, key, with_value(config, f"{where}.rate"))
 
 
+def _guided_attention(config: Config) -> Iterator[str]:
+    where, alignments = "training.guided_attention", config.data.alignments
+    for key in (f"{where}.{name}" for name in ("weight", "decay", "updates")):
+        if alignments is None and not is_default(config, key):
+            yield complain_idle(config, key, with_value(config, "data.alignments"))
+    if alignments is None:
+        return
+    if config.training.guided_attention.decay == "none" and not is_default(config, f"{where}.updates"):
+        yield complain_idle(config, f"{where}.updates", with_value(config, f"{where}.decay"))
+    if config.model.attention.score == "none":
+        expected = f"null with {with_value(config, 'model.attention.score')}, as there are no weights to guide"
+        yield complain(config, "data.alignments", expected)
+    is_builtin = config.data.train.builtin is not None
+    if is_builtin != (alignments == "builtin"):
+        reason = with_value(config, "data.train.builtin")
+        yield complain(config, "data.alignments", f"{'builtin' if is_builtin else 'a file'} with {reason}")
+
+
 def _vectors(config: Config) -> Iterator[str]:
     vectors, where, tie = config.data.vectors, "data.vectors", config.model.tie
     reason = with_value(config, "model.tie")
@@ -32,4 +50,4 @@ def _vectors(config: Config) -> Iterator[str]:
         yield complain(config, f"{where}.freeze", f"false with {reason}, as the output layer would not learn either")
 
 
-REGULARISATION_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (_scheduled_sampling, _vectors)
+REGULARISATION_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (_scheduled_sampling, _guided_attention, _vectors)

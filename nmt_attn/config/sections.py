@@ -8,7 +8,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from nmt_attn.config.regularisation import ScheduledSamplingConfig, VectorsConfig, WordDropoutConfig
+from nmt_attn.config.regularisation import (
+    GuidedAttentionConfig,
+    ScheduledSamplingConfig,
+    VectorsConfig,
+    WordDropoutConfig,
+)
 from nmt_attn.config.section import Count, Fraction, Section
 
 CellName = Literal["gru", "gru-cho", "lstm", "rnn"]
@@ -67,6 +72,9 @@ class DataConfig(Section):
     train: CorpusConfig = Field(CorpusConfig(builtin="demo", split="train"), description="corpus to learn from")
     valid: CorpusConfig = Field(CorpusConfig(builtin="demo", split="valid"), description="corpus to choose by")
     test: CorpusConfig = Field(CorpusConfig(builtin="demo", split="test"), description="default of translate and eval")
+    alignments: str | None = Field(
+        None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"
+    )
     vectors: VectorsConfig = Field(VectorsConfig(), description="word vectors to begin with, read at a fresh start")
     max_length: Count = Field(100, description="tokens a side; longer training pairs are over-long")
     over_long: BadLine = Field("drop", description="over-long training pairs: drop (and count) or error")
@@ -218,6 +226,9 @@ class TrainingConfig(Section):
     )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words that are read as <unk>")
+    guided_attention: GuidedAttentionConfig = Field(
+        GuidedAttentionConfig(), description="with data.alignments: attention learns to look where they say"
+    )
     scheduled_sampling: ScheduledSamplingConfig = Field(
         ScheduledSamplingConfig(), description="the model's own previous word in place of the reference's"
     )

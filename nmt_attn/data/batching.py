@@ -92,7 +92,8 @@ def batches(corpus: EncodedCorpus, plan: Plan) -> Iterator[Batch]:
     """The batches of the plan, in its order."""
     for indices in plan:
         rows = corpus.rows(indices)
-        yield collate(rows.source, rows.target)
+        batch = collate(rows.source, rows.target)
+        yield batch if rows.links is None else batch._replace(guide=guide_of(rows.links, batch))
 
 
 def collate(source_ids: Sequence[Sequence[int] | Ids], target_ids: Sequence[Sequence[int] | Ids]) -> Batch:
@@ -107,6 +108,17 @@ def collate(source_ids: Sequence[Sequence[int] | Ids], target_ids: Sequence[Sequ
         tgt_out=_padded(target_ids, before=[], after=[EOS]),
         tgt_lengths=tgt_lengths,
     )
+
+
+def guide_of(links: Sequence[Ids], batch: Batch) -> Tensor:
+    """Source and target positions of the links of each sentence -> [B, T, S]: of a target token's links, equal shares.
+
+    Rows of tokens without a link, of `</s>` and of padding are 0.
+    """
+    guide = np.zeros((*batch.tgt_out.shape, batch.src_ids.shape[1]), np.float32)
+    for row, positions in zip(guide, links, strict=True):
+        row[positions[1::2], positions[::2]] = 1
+    return torch.from_numpy(guide / np.maximum(guide.sum(-1, keepdims=True), 1))
 
 
 def collate_source(source_ids: Sequence[Sequence[int] | Ids]) -> SourceBatch:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_attn.config.sections import Config, CorpusConfig
+from nmt_attn.data.alignments import BUILTIN
 from nmt_attn.data.corpus import located
 from nmt_attn.errors import DataError
 from nmt_attn.files import open_binary, reason
@@ -40,6 +41,8 @@ def fingerprint(config: Config) -> str:
         "train": _identity(data.train, data.root),
         "valid": _identity(data.valid, data.root),
     }
+    if data.alignments is not None:
+        parts["alignments"] = _alignments(data.alignments, data.root)
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
@@ -131,6 +134,11 @@ def _identity(corpus: CorpusConfig, root: str | None) -> list[Any]:
         return [corpus.model_dump(), [_state(located(str(name), root)) for name in names if name is not None]]
     folder = located(corpus.dataset, root)
     return [corpus.model_dump(), [_state(path) for path in sorted(folder.rglob("*")) if path.is_file()]]
+
+
+def _alignments(name: str, root: str | None) -> list[Any]:
+    """What the file of word alignments is, or that they are the built-in corpus's."""
+    return [name] if name == BUILTIN else _state(located(name, root))
 
 
 def _state(path: Path) -> list[Any]:

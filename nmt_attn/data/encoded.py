@@ -1,13 +1,13 @@
 """Encoded corpora: pairs of ids in an Arrow file that is mapped into memory and never decoded as a whole.
 
 The file is what the `datasets` library keeps: columns `source` and `target` (lists of int32, without `<s>` and
-`</s>`) and, where the text is kept, `source_text` and `target_text`.
+`</s>`); where the text is kept, `source_text` and `target_text`; where word alignments are given, `links`.
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ class EncodedPair(NamedTuple):
     source: list[int]
     target: list[int]
     text: SentencePair
+    links: list[tuple[int, int]] | None = None  # (source, target) positions, from 0, of a given alignment
 
 
 class Rows(NamedTuple):
@@ -34,6 +35,7 @@ class Rows(NamedTuple):
 
     source: list[Ids]
     target: list[Ids]
+    links: list[Ids] | None = None  # source and target position of the first link, of the second, ...
 
 
 class EncodedCorpus:
@@ -44,6 +46,7 @@ class EncodedCorpus:
         self._table = table
         self._source = _Column(table.column("source").chunks)
         self._target = _Column(table.column("target").chunks)
+        self._links = _Column(table.column("links").chunks) if "links" in table.column_names else None
         self.source_lengths = self._source.lengths + 1
         self.target_lengths = self._target.lengths + 1
 
@@ -52,7 +55,12 @@ class EncodedCorpus:
 
     def rows(self, indices: NDArray[np.integer[Any]]) -> Rows:
         """The pairs at `indices`, in that order, without `<s>` and `</s>`."""
-        return Rows(self._source.rows(indices), self._target.rows(indices))
+        links = None if self._links is None else self._links.rows(indices)
+        return Rows(self._source.rows(indices), self._target.rows(indices), links)
+
+    def in_epoch(self, epoch: int) -> Self:
+        """The corpus as that epoch sees it: always the same, unless a kind of corpus says otherwise."""
+        return self
 
     def texts(self) -> list[SentencePair]:
         """The text of every pair as written in the corpus; only of a corpus that was written with its text."""
@@ -61,7 +69,7 @@ class EncodedCorpus:
         return [SentencePair(source, target) for source, target in zip(sources, targets, strict=True)]
 
 
-def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool) -> None:
+def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool, keep_links: bool = False) -> None:
     """Writes the pairs to an Arrow file, chunk by chunk. Raises OSError if the disk does not let it."""
     import pyarrow as pa
     from datasets.arrow_writer import ArrowWriter
@@ -70,6 +78,8 @@ def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool) 
     fields = {"source": ids, "target": ids}
     if keep_text:
         fields |= {"source_text": pa.string(), "target_text": pa.string()}
+    if keep_links:
+        fields |= {"links": ids}
     schema = pa.schema(list(fields.items()))
     with ArrowWriter(schema=schema, path=str(path)) as writer:
         for chunk in _chunks(pairs):
@@ -77,6 +87,8 @@ def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool) 
             if keep_text:
                 columns += [pa.array([pair.text.source for pair in chunk], pa.string())]
                 columns += [pa.array([pair.text.target for pair in chunk], pa.string())]
+            if keep_links:
+                columns += [_list_array([[i for link in pair.links or () for i in link] for pair in chunk])]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema), writer_batch_size=CHUNK_PAIRS)
         writer.finalize()
 

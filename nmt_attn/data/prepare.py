@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from nmt_attn.config.sections import Config
+from nmt_attn.data.alignments import Links, link_pieces, with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
 from nmt_attn.data.corpus import Part, cache_folder, read_part
@@ -109,21 +110,40 @@ def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
 def _encode(config: Config, part: Part, codecs: Codecs, path: Path) -> CorpusReport:
     """Writes a corpus as ids; its report."""
     report = CorpusReport(f"data.{part}")
-    write_encoded(path, _encoded(config, part, codecs, report), keep_text=part == "valid")
+    has_links = part == "train" and config.data.alignments is not None
+    write_encoded(path, _encoded(config, part, codecs, report), keep_text=part == "valid", keep_links=has_links)
     if report.kept == 0:
         raise _no_pairs(report)
     return report
 
 
 def _encoded(config: Config, part: Part, codecs: Codecs, report: CorpusReport) -> Iterator[EncodedPair]:
-    for pair in _progress(read_part(config, part, report), f"data.{part}"):
+    pairs = _progress(read_part(config, part, report), f"data.{part}")
+    for pair, links in _with_links(config, part, pairs, report):
         source, target = codecs.source.encode(pair.source), codecs.target.encode(pair.target)
         if part == "train" and _is_over_long(pair, source, target, config, report):
             report.drop("over-long", pair.number)
             continue
         report.source_tokens.add(len(source), source.count(UNK))
         report.target_tokens.add(len(target), target.count(UNK))
-        yield EncodedPair(source, target, SentencePair(pair.source, pair.target))
+        text = SentencePair(pair.source, pair.target)
+        yield EncodedPair(source, target, text, None if links is None else _piece_links(links, text, codecs))
+
+
+def _with_links(
+    config: Config, part: Part, pairs: Iterator[NumberedPair], report: CorpusReport
+) -> Iterator[tuple[NumberedPair, Links | None]]:
+    """The pairs with the given links of their words, which training pairs may have. Raises DataError."""
+    if part == "train" and config.data.alignments is not None:
+        return ((pair, links) for pair, links in with_links(config, pairs, report))
+    return ((pair, None) for pair in pairs)
+
+
+def _piece_links(links: Links, text: SentencePair, codecs: Codecs) -> Links:
+    source, target = codecs.source.tokenizer, codecs.target.tokenizer
+    return link_pieces(
+        links, source.word_indices(source.encode(text.source)), target.word_indices(target.encode(text.target))
+    )
 
 
 def _is_over_long(

@@ -9,8 +9,6 @@ first line counts.
 """
 
 import math
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import DataError
-from nmt_attn.files import open_binary, reason
+from nmt_attn.files import binary_lines
 from nmt_attn.types import SPECIAL_TOKENS, UNK
 
 
@@ -42,7 +40,7 @@ def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -
     none of the words.
     """
     found: dict[int, list[float]] = {}
-    for number, line in _lines(path):
+    for number, line in enumerate(map(_without_return, binary_lines(path)), start=1):
         place = f"{path}:{number}"
         if number == 1 and _is_header(line):
             _check_size(int(line.split()[1]), size, size_key, place)
@@ -60,14 +58,8 @@ def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -
     return WordVectors(np.array(ids), np.array([found[index] for index in ids], np.float32), words)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number, from 1, and content of each line."""
-    with open_binary(path) as stream:
-        try:
-            for number, line in enumerate(stream, start=1):
-                yield number, line.rstrip(b"\r\n")
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: expected a whole file, got a damaged one: {reason(error)}") from error
+def _without_return(line: bytes) -> bytes:
+    return line.removesuffix(b"\r")
 
 
 def _is_header(line: bytes) -> bool:

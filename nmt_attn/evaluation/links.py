@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from nmt_attn.data.alignments import PHARAOH_LINK
 from nmt_attn.errors import DataError
 
-PHARAOH_LINK = re.compile(r"(\d+)([-p?])(\d+)", re.ASCII)
 NAACL_LINE = re.compile(r"(\d+)\s+(\d+)\s+(\d+)(?:\s+([SP]))?(?:\s+[\d.]+)?", re.ASCII)
 
 

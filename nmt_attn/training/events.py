@@ -35,6 +35,8 @@ class Events:
     def updated(self, report: UpdateReport) -> None:
         """Loss, gradient, rate, speeds and padding of one update."""
         self._add("training/loss", report.loss, report.update)
+        if report.alignment_loss is not None:
+            self._add("training/alignment_loss", report.alignment_loss, report.update)
         self._add("training/gradient_norm", report.gradient_norm, report.update)
         self._add("training/learning_rate", report.learning_rate, report.update)
         for side, tokens in (("source", report.source_tokens), ("target", report.target_tokens)):

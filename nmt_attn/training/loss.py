@@ -17,12 +17,17 @@ BLOCK_NUMBERS = 1 << 21
 """Numbers in one block of scores: large enough for full speed of the products, small enough to stay near the cache."""
 
 
+LEAST_WEIGHT = 1e-12
+"""The smallest attention weight whose logarithm is taken."""
+
+
 class Loss(NamedTuple):
     """Sums over the tokens of a batch (`</s>` counted, padding not)."""
 
     total: Tensor  # what is minimised, with label smoothing; carries the gradient
     negative_log_likelihood: Tensor  # of the target alone, no gradient
     tokens: int
+    alignment: Tensor | None = None  # cross-entropy of the weights with given ones, no gradient
 
 
 class _Options(NamedTuple):
@@ -47,6 +52,15 @@ def token_loss(
         readouts[is_real], output.weight, output.bias, targets, options
     )
     return Loss(total, likelihood, len(targets))
+
+
+def alignment_loss(weights: Tensor, guide: Tensor) -> Tensor:
+    """weights, guide [B, T, S] -> - sum of guide x log weights.
+
+    Chen et al. 2016 (arXiv 1607.01628), eq. 8, summed. A weight below `LEAST_WEIGHT`, such as that of a position
+    outside of a local window, costs what `LEAST_WEIGHT` costs and gets no gradient.
+    """
+    return -(guide * weights.clamp_min(LEAST_WEIGHT).log()).sum()
 
 
 class _BlockedLoss(Function):

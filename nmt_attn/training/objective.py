@@ -3,6 +3,8 @@
     word dropout         words are read as <unk>              Bowman et al. 2016 (arXiv 1511.06349)
     scheduled sampling   previous words are the model's    Bengio et al. 2015 (arXiv 1506.03099)
 
+    guided attention     weights come near given ones       Chen et al. 2016 (arXiv 1607.01628)
+
 Every choice is drawn from torch's random state, on the device of the batch.
 """
 
@@ -10,10 +12,11 @@ import torch
 from torch import Tensor
 
 from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.runtime import autocast
 from nmt_attn.training.decay import DECAYS
-from nmt_attn.training.loss import Loss, token_loss
+from nmt_attn.training.loss import Loss, alignment_loss, token_loss
 from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
 
 
@@ -27,7 +30,7 @@ class Objective:
 
     def plain(self, batch: Batch) -> Loss:
         """Of the batch as it is: teacher forcing."""
-        return self._loss(batch, None)
+        return self._loss(batch, None, 0.0)
 
     def training(self, batch: Batch, update: int) -> Loss:
         """Of the batch in training, after so many updates."""
@@ -35,12 +38,16 @@ class Objective:
         dropped = batch._replace(
             src_ids=drop_words(batch.src_ids, rates.source), tgt_in=drop_words(batch.tgt_in, rates.target)
         )
-        return self._loss(dropped, own_words(self.config, update))
+        return self._loss(dropped, own_words(self.config, update), guide_weight(self.config, update))
 
-    def _loss(self, batch: Batch, own: OwnWords | None) -> Loss:
+    def _loss(self, batch: Batch, own: OwnWords | None, guide_weight: float) -> Loss:
         with autocast(batch.src_ids.device, self.dtype):
-            readouts, _ = self.model(batch, own)
-        return token_loss(readouts, self.model.output, batch.tgt_out, self.config.label_smoothing, self.dtype)
+            readouts, weights = self.model(batch, own)
+        loss = token_loss(readouts, self.model.output, batch.tgt_out, self.config.label_smoothing, self.dtype)
+        if batch.guide is None:
+            return loss
+        alignment = alignment_loss(at_least_float32(weights.dense()), batch.guide)
+        return loss._replace(total=loss.total + guide_weight * alignment, alignment=alignment.detach())
 
 
 def drop_words(ids: Tensor, rate: float) -> Tensor:
@@ -56,3 +63,9 @@ def own_words(config: TrainingConfig, update: int) -> OwnWords | None:
     sampling = config.scheduled_sampling
     share = sampling.rate * (1 - DECAYS[sampling.decay](update, sampling.updates))
     return OwnWords(share, is_drawn=sampling.choice == "sample") if share > 0 else None
+
+
+def guide_weight(config: TrainingConfig, update: int) -> float:
+    """The weight of the alignment loss after so many updates."""
+    guided = config.guided_attention
+    return guided.weight * (1.0 if guided.decay == "none" else DECAYS[guided.decay](update, guided.updates))

@@ -20,6 +20,7 @@ class UpdateReport(NamedTuple):
     seconds: float
     share_done: float  # of the training, 0 to 1
     is_skipped: bool  # as its loss or gradient was not finite
+    alignment_loss: float | None = None  # of guided attention, nats per target token, before its weight
 
 
 class TextScores(NamedTuple):

@@ -41,6 +41,7 @@ class _Gradient(NamedTuple):
 
     loss: float  # nats, summed, with all that is minimised
     negative_log_likelihood: float  # nats, summed, of the target alone
+    alignment: float | None  # nats, summed, of guided attention before its weight
     sizes: Sizes
 
 
@@ -168,6 +169,7 @@ class Trainer:
                 update=progress.update,
                 epoch=progress.epoch,
                 loss=value / sizes.target_tokens,
+                alignment_loss=None if gradient.alignment is None else gradient.alignment / sizes.target_tokens,
                 gradient_norm=norm.item(),
                 learning_rate=rate,
                 sentences=sizes.sentences,
@@ -184,18 +186,19 @@ class Trainer:
     def _gradient(self, group: Plan) -> _Gradient:
         """Gives every weight the gradient of the loss of all batches, over the tokens or sentences of all of them."""
         progress = self.progress
-        loaded = list(batches(self.train_corpus, group))
+        loaded = list(batches(self.train_corpus.in_epoch(progress.epoch), group))
         sizes = total_sizes(loaded)
         count = sizes.target_tokens if self.config.loss_per == "token" else sizes.sentences
         self.optimizer.zero_grad(set_to_none=True)
-        sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
         for place, batch in enumerate(loaded, progress.batch):
             seed_batch(self.device, self.seed, progress.epoch, place)
             loss = self._objective.training(batch.to(self.device), progress.update)
             (loss.total / count).backward()
-            sums += torch.stack([loss.total.detach(), loss.negative_log_likelihood])
-        total, likelihood = sums.tolist()
-        return _Gradient(total, likelihood, sizes)
+            alignment = sums.new_zeros(()) if loss.alignment is None else loss.alignment
+            sums += torch.stack([loss.total.detach(), loss.negative_log_likelihood, alignment])
+        total, likelihood, misaligned = sums.tolist()
+        return _Gradient(total, likelihood, misaligned if loss.alignment is not None else None, sizes)
 
     def _count_skipped(self, norm: Tensor, *, is_finite: bool) -> None:
         """Too many skipped updates in a row end the training."""

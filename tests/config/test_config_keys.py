@@ -51,6 +51,7 @@ EXAMPLES = {
     **corpus_examples("train"),
     **corpus_examples("valid"),
     **corpus_examples("test"),
+    "data.alignments": Example("builtin"),
     "data.vectors.source": Example("x.vec"),
     "data.vectors.target": Example("x.vec"),
     "data.vectors.freeze": Example("true", ("data.vectors.target=x.vec",)),
@@ -135,6 +136,11 @@ EXAMPLES = {
     "training.label_smoothing": Example("0.1"),
     "training.word_dropout.source": Example("0.1"),
     "training.word_dropout.target": Example("0.1"),
+    "training.guided_attention.weight": Example("0.5", ("data.alignments=builtin",)),
+    "training.guided_attention.decay": Example("linear", ("data.alignments=builtin",)),
+    "training.guided_attention.updates": Example(
+        "7", ("data.alignments=builtin", "training.guided_attention.decay=linear")
+    ),
     "training.scheduled_sampling.rate": Example("0.1"),
     "training.scheduled_sampling.decay": Example("linear", ("training.scheduled_sampling.rate=0.5",)),
     "training.scheduled_sampling.updates": Example("7", ("training.scheduled_sampling.rate=0.5",)),

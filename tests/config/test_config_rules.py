@@ -126,6 +126,24 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "data.vectors.target null, got true",
         ),
         (
+            ["training.guided_attention.weight=2"],
+            "training.guided_attention.weight: expected 1.0, as any other value has no effect with data.alignments "
+            "null, got 2.0",
+        ),
+        (
+            ["data.alignments=builtin", "model.attention.score=none"],
+            "data.alignments: expected null with model.attention.score 'none', as there are no weights to guide, "
+            "got 'builtin'",
+        ),
+        (
+            ["data.alignments=train.links"],
+            "data.alignments: expected builtin with data.train.builtin 'demo', got 'train.links'",
+        ),
+        (
+            [*NO_DEMO, "data.alignments=builtin"],
+            "data.alignments: expected a file with data.train.builtin null, got 'builtin'",
+        ),
+        (
             ["model.encoder.layer_dropout=0.1"],
             "model.encoder.layer_dropout: expected null, as any other value has no effect with model.encoder.layers 1, "
             "got 0.1",

@@ -117,7 +117,7 @@ def test_collate_adds_the_marks_and_pads() -> None:
     assert batch.tgt_in.tolist() == [[2, 21, 0], [2, 22, 23]]
     assert batch.tgt_out.tolist() == [[21, 3, 0], [22, 23, 3]]
     assert batch.tgt_lengths.tolist() == [2, 3]
-    assert {tensor.dtype for tensor in batch} == {torch.int64}
+    assert {tensor.dtype for tensor in batch[:5]} == {torch.int64}
 
 
 def test_an_empty_sentence_is_its_mark_alone() -> None:

@@ -116,7 +116,7 @@ def test_each_word_is_its_own_with_the_probability_asked_for() -> None:
 
 def test_a_drawn_word_comes_as_often_as_the_model_says() -> None:
     model, whole = tiny_model(accepted(ORDERS[0])), tiny_batch([3], [2])
-    many = Batch(*(part.expand(20_000, *part.shape[1:]).contiguous() for part in whole))
+    many = Batch(*(part.expand(20_000, *part.shape[1:]).contiguous() for part in whole[:5]))
     memory = model.encode(whole.src_ids, whole.src_lengths)
     scores = model.step(torch.tensor([BOS]), model.start(memory), memory).log_probs[0]
     scores[[PAD, BOS]] = -torch.inf

@@ -1,15 +1,20 @@
 """The objective: what is done to a batch in training, and that nothing is done in validation."""
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from tiny_models import accepted, tiny_batch, tiny_model
+from tiny_models import Overrides, accepted, tiny_batch, tiny_model
+from torch import nn
 
 from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.data.batching import guide_of
 from nmt_attn.model.seq2seq import OwnWords
-from nmt_attn.training.objective import Objective, drop_words, own_words
-from nmt_attn.types import BOS, EOS, PAD, UNK
+from nmt_attn.training.loss import alignment_loss
+from nmt_attn.training.objective import Objective, drop_words, guide_weight, own_words
+from nmt_attn.types import BOS, EOS, PAD, UNK, Batch
 
 
 def training(**keys: Any) -> TrainingConfig:
@@ -67,3 +72,82 @@ def test_its_own_words_are_fed_in_training_alone() -> None:
     sampling, whole = objective(scheduled_sampling={"rate": 1.0, "updates": 1}), tiny_batch([5, 2, 4], [3, 6, 2])
     assert torch.equal(sampling.plain(whole).total, objective().plain(whole).total)
     assert not torch.equal(sampling.training(whole, 100).total, sampling.plain(whole).total)
+
+
+# Guided attention
+
+ORDERS: list[Overrides] = [
+    {"decoder.style": "bahdanau"},
+    {"decoder.style": "conditional"},
+    *({"decoder.style": "luong", "decoder.input_feeding": feed} for feed in ("none", "attentional", "context")),
+]
+
+
+def guided_batch() -> Batch:
+    """The first sentence's tokens are linked, some to two positions; of the second nothing is known."""
+    whole = tiny_batch([5, 2, 4], [3, 4, 2])
+    links = [np.array([0, 0, 2, 0, 3, 1]), np.array([]), np.array([1, 0])]
+    return whole._replace(guide=guide_of([row.astype(np.int32) for row in links], whole))
+
+
+def test_the_alignment_loss_by_hand() -> None:
+    weights = torch.tensor([[[0.5, 0.25, 0.25], [0.1, 0.9, 0.0]], [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]])
+    guide = torch.tensor([[[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])
+    # (ln 2 + ln 4) / 2 + ln (1 / 0.9); the second sentence is not linked
+    expected = 1.5 * math.log(2) + math.log(1 / 0.9)
+    assert alignment_loss(weights, guide).item() == pytest.approx(expected)
+
+
+def test_a_position_that_cannot_be_seen_costs_much_and_pulls_nothing() -> None:
+    weights = torch.tensor([[[1.0, 0.0]]], requires_grad=True)
+    loss = alignment_loss(weights, torch.tensor([[[0.0, 1.0]]]))
+    loss.backward()
+    assert loss.item() == pytest.approx(12 * math.log(10))
+    assert weights.grad is not None and weights.grad.eq(0).all()
+
+
+@pytest.mark.parametrize("cell", ["gru", "gru-cho", "lstm", "rnn"])
+@pytest.mark.parametrize("keys", ORDERS, ids=lambda keys: "-".join(keys.values()))
+@pytest.mark.parametrize("window", ["global", "local-p"])
+def test_the_gradient_goes_through_the_weights_of_every_decoder(keys: Overrides, cell: str, window: str) -> None:
+    """Against the steps of search, one after the other, whose weights autograd follows."""
+    model = tiny_model(accepted({**keys, "decoder.cell": cell, "attention.window": window}))
+    config = training(guided_attention={"weight": 0.3})
+    whole = guided_batch()
+    assert whole.guide is not None
+    ours = Objective(model, config, torch.float32).training(whole, 0)
+    memory = model.encode(whole.src_ids, whole.src_lengths)
+    state, total = model.start(memory), torch.zeros((), dtype=torch.float64)
+    for t, (last, wanted) in enumerate(zip(whole.tgt_in.unbind(1), whole.tgt_out.unbind(1), strict=True)):
+        log_probs, weights, state = model.step(last, state, memory)
+        total = total + nn.functional.nll_loss(log_probs, wanted, ignore_index=PAD, reduction="sum")
+        total = total - 0.3 * (whole.guide[:, t] * weights.clamp_min(1e-12).log()).sum()
+    torch.testing.assert_close(ours.total, total)
+    parameters = [parameter for parameter in model.parameters() if parameter.numel()]
+    mine, theirs = (torch.autograd.grad(loss, parameters, allow_unused=True) for loss in (ours.total, total))
+    for one, other in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
+
+
+def test_without_links_a_sentence_gives_the_plain_loss() -> None:
+    whole = tiny_batch([5, 2, 4], [3, 4, 2])
+    unlinked = whole._replace(guide=torch.zeros(3, 4, 5))
+    guided = objective(guided_attention={"weight": 5})
+    assert torch.equal(guided.training(unlinked, 0).total, guided.training(whole, 0).total)
+
+
+def test_the_alignment_loss_is_told_before_its_weight_and_has_none_in_validation() -> None:
+    whole, losses = guided_batch(), {}
+    for weight in (1.0, 3.0):
+        guided = objective(guided_attention={"weight": weight})
+        losses[weight] = guided.training(whole, 0)
+        assert torch.equal(guided.plain(whole).total, losses[weight].negative_log_likelihood.double())
+    assert losses[1.0].alignment is not None and losses[3.0].alignment is not None
+    torch.testing.assert_close(losses[1.0].alignment, losses[3.0].alignment)
+    torch.testing.assert_close(losses[3.0].total - losses[1.0].total, 2 * losses[1.0].alignment)
+
+
+@pytest.mark.parametrize(("decay", "expected"), [("none", 2.0), ("linear", 1.2), ("exponential", 2 * math.exp(-0.4))])
+def test_the_weight_of_guidance_falls(decay: str, expected: float) -> None:
+    config = training(guided_attention={"weight": 2, "decay": decay, "updates": 10})
+    assert guide_weight(config, 4) == pytest.approx(expected)
