@@ -10,6 +10,21 @@ from typing import Annotated, Literal
 
 import typer
 
+from nmt_attn.cli_options import (
+    Beam,
+    ConfigFile,
+    Device,
+    GoldBase,
+    GoldFormat,
+    GoldSwapped,
+    LinkBase,
+    LinkFormat,
+    Model,
+    Overrides,
+    Shift,
+    SourceText,
+    TargetText,
+)
 from nmt_attn.errors import UserError
 
 app = typer.Typer(
@@ -21,28 +36,6 @@ app = typer.Typer(
     help="Trains, runs and explains neural machine translation with recurrent networks and attention.",
     epilog="First steps: nmt-attn train configs/demo.yaml; echo 'Turn off the lights' | nmt-attn translate --beam 5",
 )
-
-ConfigFile = Annotated[Path, typer.Argument(help="YAML file; configs/reference.yaml shows every key.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set one key, such as model.attention.score=dot. Repeatable."),
-]
-Model = Annotated[
-    Path | None,
-    typer.Option(help="Folder of a run, or of a model. Default: the newest run under runs/."),
-]
-Beam = Annotated[int | None, typer.Option(help="Hypotheses kept at each step; 1 is greedy. Default: search.beam.")]
-Shift = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        max=1,
-        help="Whose weights are a word's: 0, those that predicted it; 1, those there when it had been read.",
-    ),
-]
-SourceText = Annotated[Path, typer.Option(help="Text, one sentence a line (.gz too).")]
-TargetText = Annotated[Path, typer.Option(help="Its translations.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes a GPU if there is one.")]
 
 
 @app.command(epilog="Example: nmt-attn train configs/demo.yaml --set model.attention.score=general")
@@ -152,13 +145,9 @@ def evaluate(
     plot: Annotated[Path | None, typer.Option(help="BLEU by length, in this .png, .svg or .pdf too.")] = None,
     cumulative: Annotated[bool, typer.Option("--cumulative", help="BLEU of all sentences up to a length too.")] = False,
     gold: Annotated[Path | None, typer.Option(help="Gold word alignments of the test set.")] = None,
-    gold_format: Annotated[
-        Literal["pharaoh", "naacl"],
-        typer.Option(help="`i-j` (sure), `ipj` a sentence; or `sentence i j [S|P]` a link."),
-    ] = "pharaoh",
-    gold_base: Annotated[
-        int | None, typer.Option(min=0, max=1, help="Number of a sentence's first word. Default: pharaoh 0, naacl 1.")
-    ] = None,
+    gold_format: GoldFormat = None,
+    gold_base: GoldBase = None,
+    gold_swapped: GoldSwapped = False,
     reverse: Annotated[
         Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")
     ] = None,
@@ -175,6 +164,7 @@ def evaluate(
     """Evaluate models or translations: metrics, metrics by sentence length, alignments, attention."""
     from nmt_attn.commands.evaluate import EvaluateOptions
     from nmt_attn.commands.evaluate import evaluate as run
+    from nmt_attn.commands.link_files import gold_file
 
     run(
         EvaluateOptions(
@@ -187,9 +177,7 @@ def evaluate(
             json=json,
             plot=plot,
             device=device,
-            gold=gold,
-            gold_format=gold_format,
-            gold_base=gold_base,
+            gold=gold_file(gold, gold_format, gold_base, is_swapped=gold_swapped),
             reverse=reverse,
             shift=1 if shift else 0,
             threshold=threshold,
@@ -197,6 +185,27 @@ def evaluate(
             overrides=tuple(overrides or ()),
         )
     )
+
+
+@app.command(epilog="Example: nmt-attn aer fast-align.out --gold test.gold --gold-base 1")
+def aer(
+    found: Annotated[list[Path], typer.Argument(help="Word alignments that some aligner made.")],
+    gold: Annotated[Path, typer.Option(help="Gold word alignments of the same sentences.")],
+    gold_format: GoldFormat = None,
+    gold_base: GoldBase = None,
+    gold_swapped: GoldSwapped = False,
+    link_format: LinkFormat = None,
+    base: LinkBase = None,
+    source: Annotated[Path | None, typer.Option(help="The sentences: links out of range are told of.")] = None,
+    target: Annotated[Path | None, typer.Option(help="Their translations.")] = None,
+) -> None:
+    """Score word alignments from files against gold ones: precision, recall, F1 and error rate."""
+    from nmt_attn.commands.aer import AerOptions
+    from nmt_attn.commands.aer import aer as run
+    from nmt_attn.commands.link_files import LinkFile
+
+    files = tuple(LinkFile(path, link_format or "pharaoh", base) for path in found)
+    run(AerOptions(files, LinkFile(gold, gold_format or "pharaoh", gold_base, gold_swapped), source, target))
 
 
 @app.command(epilog="Example: nmt-attn align --source test.es --target test.en > test.pharaoh")

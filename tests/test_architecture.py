@@ -16,7 +16,7 @@ FLOORS = {
     **dict.fromkeys(("errors", "types", "files", "runtime", "config"), 1),
     **dict.fromkeys(("data", "model"), 2),
     **dict.fromkeys(("training", "search", "evaluation"), 3),
-    "commands": 4,
+    **dict.fromkeys(("commands", "cli_options"), 4),
     "cli": 5,
     **dict.fromkeys(("__main__", "__init__"), 6),
 }

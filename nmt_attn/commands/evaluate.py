@@ -12,11 +12,10 @@ from pathlib import Path
 import typer
 
 from nmt_attn.commands.figures import Findings, Places, check_writable, write, write_figures
+from nmt_attn.commands.link_files import LinkFile
 from nmt_attn.commands.page import evaluation_report
 from nmt_attn.commands.subjects import (
     EvaluationSet,
-    GoldFile,
-    GoldFormat,
     Subject,
     built_in_gold,
     evaluation_config,
@@ -70,9 +69,7 @@ class EvaluateOptions:
     json: Path | None = None  # the figures once more, in a file of any name
     plot: Path | None = None  # the metric by length once more, likewise
     device: str = "auto"
-    gold: Path | None = None
-    gold_format: GoldFormat = "pharaoh"
-    gold_base: int | None = None  # 0 or 1; None as usual in the format
+    gold: LinkFile | None = None
     reverse: Path | None = None  # a model of the other direction, to symmetrise with
     shift: Shift = 0
     threshold: float = 0.3
@@ -137,7 +134,7 @@ def _named_files(options: EvaluateOptions, subjects: Sequence[Subject]) -> list[
 
 def _find_gold(options: EvaluateOptions, subject: Subject | None, test: EvaluationSet) -> list[GoldLinks] | None:
     if options.gold is not None:
-        return read_gold(GoldFile(options.gold, options.gold_format, options.gold_base), test)
+        return read_gold(options.gold, test)
     gold = built_in_gold(subject) if subject is not None and options.source is None else None
     if gold is None and options.reverse is not None:
         raise ConfigError(f"--reverse: expected --gold FILE beside it, got {options.reverse} alone")

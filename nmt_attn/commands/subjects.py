@@ -1,22 +1,18 @@
 """Subjects: which models an evaluation is about, on which sentences, with which gold alignments."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import typer
 
+from nmt_attn.commands.link_files import LinkFile, read_links, tell_of_stray_links
 from nmt_attn.commands.runs import find_model
 from nmt_attn.config.file import load_config, parse_config
 from nmt_attn.config.sections import Config, CorpusConfig, DataConfig, EvaluateConfig
 from nmt_attn.data.corpus import read_test
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.links import GoldLinks, Link, find_stray_links, read_naacl, read_pharaoh
-from nmt_attn.files import read_lines
+from nmt_attn.evaluation.links import GoldLinks, Link
 from nmt_attn.model.store import BEST, CONFIG
-
-GoldFormat = Literal["pharaoh", "naacl"]
-FIRST_INDICES: dict[GoldFormat, int] = {"pharaoh": 0, "naacl": 1}
-"""Where positions usually start in each format."""
 
 
 class Subject(NamedTuple):
@@ -34,14 +30,6 @@ class EvaluationSet(NamedTuple):
     name: str
     sources: list[str]
     references: list[str]
-
-
-class GoldFile(NamedTuple):
-    """A file of links; `first_index` None is the usual one of its format."""
-
-    path: Path
-    format: GoldFormat
-    first_index: int | None
 
 
 def find_subject(folder: Path | None) -> Subject:
@@ -85,27 +73,15 @@ def read_test_set(source: Path | None, reference: Path | None, subject: Subject 
     return EvaluationSet(name, [pair.source for pair in corpus.pairs], [pair.target for pair in corpus.pairs])
 
 
-def read_gold(file: GoldFile, test: EvaluationSet) -> list[GoldLinks]:
+def read_gold(file: LinkFile, test: EvaluationSet) -> list[GoldLinks]:
     """The gold links of each sentence; those out of range count as never found, and are told of. Raises DataError."""
-    lines, name = read_lines(file.path), str(file.path)
-    first_index = FIRST_INDICES[file.format] if file.first_index is None else file.first_index
-    if file.format == "naacl":
-        gold = read_naacl(lines, name, sentences=len(test.sources), first_index=first_index)
-    else:
-        gold = read_pharaoh(lines, name, first_index=first_index)
+    gold = read_links(file, len(test.sources))
     if len(gold) != len(test.sources):
-        raise DataError(f"{name}: expected {len(test.sources)} lines, one a sentence of the test set, got {len(gold)}")
-    lengths = [[len(line.split()) for line in side] for side in (test.sources, test.references)]
-    stray = find_stray_links([each.possible for each in gold], *lengths)
-    if stray:
-        first = stray[0]
-        source, target = (side[first.sentence - 1] for side in lengths)
-        typer.echo(
-            f"{name}: {len(stray)} links out of range, which count as never found; the first: sentence "
-            f"{first.sentence}, {first.link.source}-{first.link.target} counted from 0, of {source} and {target} words "
-            f"(positions were read as counted from {first_index}: --gold-base)",
-            err=True,
+        raise DataError(
+            f"{file.path}: expected {len(test.sources)} lines, one a sentence of the test set, got {len(gold)}"
         )
+    lengths = [[len(line.split()) for line in side] for side in (test.sources, test.references)]
+    tell_of_stray_links(file, gold, "--gold-base", *lengths)
     return gold
 
 

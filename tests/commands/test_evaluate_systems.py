@@ -10,6 +10,7 @@ import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
 from nmt_attn.commands.evaluate import EvaluateOptions, evaluate
+from nmt_attn.commands.link_files import LinkFile
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.links import read_pharaoh, score_links
 from nmt_attn.evaluation.metrics import bleu
@@ -102,7 +103,7 @@ def test_one_model_twice_is_one_system(root: Path, tmp_path: Path) -> None:
 
 def test_gold_links_score_attention(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "gold").write_text("".join(f"{line}\n" for line in GOLD))
-    models, gold = (root / "runs" / "first",), tmp_path / "gold"
+    models, gold = (root / "runs" / "first",), LinkFile(tmp_path / "gold")
     read = figures(root, tmp_path / "a", models=models, gold=gold, threshold=0.1)
     assert [row["links"] for row in read["alignments"]] == ["argmax", "threshold 0.1"]
     assert read["attention"]["gold_share"] is not None
@@ -125,19 +126,17 @@ def test_naacl_files_count_from_1_and_links_out_of_range_are_told(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "gold").write_text("1 1 1 S\n3 1 1 S\n3 7 1 P\n")
-    naacl = figures(
-        root, tmp_path / "a", models=(root / "runs" / "first",), gold=tmp_path / "gold", gold_format="naacl"
-    )
+    naacl = figures(root, tmp_path / "a", models=(root / "runs" / "first",), gold=LinkFile(tmp_path / "gold", "naacl"))
     assert "1 links out of range, which count as never found; the first: sentence 3, 6-0" in capsys.readouterr().err
     (tmp_path / "same").write_text("0-0\n\n0-0 6p0\n\n\n")
-    pharaoh = figures(root, tmp_path / "b", models=(root / "runs" / "first",), gold=tmp_path / "same")
+    pharaoh = figures(root, tmp_path / "b", models=(root / "runs" / "first",), gold=LinkFile(tmp_path / "same"))
     assert naacl["alignments"] == pharaoh["alignments"]
 
 
 def test_a_wrong_number_of_gold_lines_is_refused_with_both(root: Path, tmp_path: Path) -> None:
     (tmp_path / "gold").write_text("0-0\n")
     with pytest.raises(DataError, match=r"gold: expected 5 lines, one a sentence of the test set, got 1"):
-        figures(root, tmp_path, models=(root / "runs" / "first",), gold=tmp_path / "gold")
+        figures(root, tmp_path, models=(root / "runs" / "first",), gold=LinkFile(tmp_path / "gold"))
 
 
 def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: 
 
     run = root / "runs" / "first"
     (tmp_path / "gold").write_text("".join(f"{line}\n" for line in GOLD))
-    read = figures(root, tmp_path, models=(run,), gold=tmp_path / "gold")
+    read = figures(root, tmp_path, models=(run,), gold=LinkFile(tmp_path / "gold"))
     align(AlignOptions(run, root / "test.es", root / "test.en", tmp_path / "found.pharaoh"))
     found = read_pharaoh((tmp_path / "found.pharaoh").read_text().split("\n")[:-1], "found", first_index=0)
     scores = score_links([each.sure for each in found], read_pharaoh(GOLD, "gold", first_index=0))
