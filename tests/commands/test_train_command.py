@@ -30,8 +30,8 @@ data: {train: {limit: 30}, valid: {limit: 4}}
 model:
   encoder: {hidden: 8, embedding: 4}
   decoder: {hidden: 6, embedding: 5}
-training: {batch_tokens: 90, updates: 24, validate_updates: 10, checkpoint_updates: 4, schedule: cosine, keep_best: 2,
-           alignment_picture: false}
+training: {batch_tokens: 90, updates: 24, validate_updates: 10, checkpoint_updates: 4, schedule: cosine,
+           ema: 0.9, keep_best: 2, alignment_picture: false}
 """
 
 
@@ -123,6 +123,12 @@ def test_a_run_leaves_all_that_is_needed(undisturbed: Place) -> None:
     assert kinds == (["update"] * 10 + ["validation"]) * 2 + ["update"] * 4 + ["validation"]
 
 
+def test_the_log_tells_the_rate_of_every_update(undisturbed: Place) -> None:
+    rates = [record["learning_rate"] for record in undisturbed.log() if record["kind"] == "update"]
+    # cosine over 24 updates, from the default 0.001: cos 0 = 1, cos 60 degrees = 1/2 after 8, cos 90 = 0 after 12.
+    assert [rates[done] for done in (0, 8, 12, 16)] == pytest.approx([0.001, 0.00075, 0.0005, 0.00025])
+
+
 def test_the_same_again_gives_the_same(place: Place, undisturbed: Place) -> None:
     place.train()
     assert_same(place, undisturbed)
@@ -161,7 +167,7 @@ def test_a_run_tells_its_story_on_standard_error(place: Place, capsys: pytest.Ca
         r"update 10, epoch \d+, 00:\d\d: training loss .* validation loss .* BLEU .* chrF",
         r"update 24, epoch \d+",
         r"24 updates in 00:\d\d",
-        r"best validation loss \d\.\d+, at update \d+",
+        r"best validation loss \d\.\d+, the weights' average at update \d+",
         r"model: .*runs/r/best",
         r"the 2 best: .*runs/r/models \(nmt-attn average .*runs/r --output DIR\)",
         r"nmt-attn translate --model .*runs/r --beam 5",
@@ -209,9 +215,9 @@ def test_one_best_model_is_kept_in_best_alone(place: Place) -> None:
     assert (place.run / "best" / "model.safetensors").is_file()
 
 
-def test_the_average_is_named_where_it_is_what_was_validated(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    place.train("training.ema=0.9", "training.updates=2")
-    assert re.search(r"best validation loss \S+, the weights' average at update 2\n", capsys.readouterr().err)
+def test_without_an_average_none_is_named(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.train("training.ema=null", "training.updates=2")
+    assert re.search(r"best validation loss \S+, at update 2\n", capsys.readouterr().err)
 
 
 def test_tensorboard_gets_the_alignment_of_one_sentence(place: Place) -> None:
