@@ -117,8 +117,10 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[
     texts = data.valid.texts()
     sources, references = [text.source for text in texts], [text.target for text in texts]
 
+    greedy = config.search.model_copy(update={"groups": 1})  # one hypothesis has no groups
+
     def score() -> TextScores:
-        translator = Translator(model, data.codecs, config.search)
+        translator = Translator(model, data.codecs, greedy)
         hypotheses = [translation.text for translation in translator.translate(sources, beam=1, with_alignments=False)]
         values = (measure(name, hypotheses, references, config.evaluate) for name in TextScores._fields)
         return TextScores(*(value.result().value for value in values))

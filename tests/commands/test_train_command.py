@@ -134,6 +134,11 @@ def test_the_same_again_gives_the_same(place: Place, undisturbed: Place) -> None
     assert_same(place, undisturbed)
 
 
+def test_groups_of_the_search_leave_greedy_validation_alone(place: Place) -> None:
+    place.train("search.groups=5", "training.updates=2")
+    assert [record["update"] for record in place.log() if record["kind"] == "validation"] == [2]
+
+
 def test_a_file_that_names_no_corpus_is_told_which_one_is_trained_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
