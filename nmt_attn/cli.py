@@ -10,21 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nmt_attn.cli_options import (
-    Beam,
-    ConfigFile,
-    Device,
-    GoldBase,
-    GoldFormat,
-    GoldSwapped,
-    LinkBase,
-    LinkFormat,
-    Model,
-    Overrides,
-    Shift,
-    SourceText,
-    TargetText,
-)
+from nmt_attn import cli_options as options
 from nmt_attn.errors import UserError
 
 app = typer.Typer(
@@ -40,8 +26,8 @@ app = typer.Typer(
 
 @app.command(epilog="Example: nmt-attn train configs/demo.yaml --set model.attention.score=general")
 def train(
-    config: ConfigFile,
-    overrides: Overrides = None,
+    config: options.ConfigFile,
+    overrides: options.Overrides = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on with the run.")] = False,
 ) -> None:
     """Train a model; goes on where an interrupted run stopped."""
@@ -52,51 +38,27 @@ def train(
 
 @app.command(epilog="Example: nmt-attn translate --beam 5 --alignments out.jsonl < input.txt > output.txt")
 def translate(
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of a run, or of a model. Repeatable: they search as one. Default: the newest run."),
-    ] = None,
-    ensemble: Annotated[
-        Literal["linear", "log-linear"] | None,
-        typer.Option(help="Of several models: the mean of p, or of log p. Default: linear."),
-    ] = None,
-    beam: Beam = None,
-    input_file: Annotated[
-        Path | None, typer.Option("--input", help="Text, one sentence a line (.gz too). Default: standard input.")
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="Default: standard output.")] = None,
-    reference: Annotated[Path | None, typer.Option(help="Translations by people: BLEU goes to the screen.")] = None,
-    alignments: Annotated[
-        Path | None, typer.Option(help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh.")
-    ] = None,
-    nbest: Annotated[
-        int | None, typer.Option(help="Write the N best, or N samples, as `line ||| text ||| log p ||| rank`.")
-    ] = None,
-    sample: Annotated[
-        bool, typer.Option("--sample", help="Draw translations instead of searching for the best.")
-    ] = False,
-    temperature: Annotated[float | None, typer.Option(help="Of samples: below 1 closer to the likeliest.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Of samples: only the K likeliest tokens of each step.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Of samples: only the likeliest tokens that hold this p.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of samples. Default: 1.")] = None,
-    prefix: Annotated[Path | None, typer.Option(help="How each translation begins, one line each.")] = None,
-    constraints: Annotated[
-        Path | None,
-        typer.Option(help="Phrases that each translation must have, one line each, tabs between them."),
-    ] = None,
-    replace_unknown: Annotated[
-        bool, typer.Option("--replace-unknown", help="Write for <unk> the source word that was looked at most.")
-    ] = False,
-    dictionary: Annotated[
-        Path | None,
-        typer.Option(help="Lines `source word TAB translation`: write the translation of that source word instead."),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Sentences decoded together.")] = None,
-    device: Device = "auto",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A key of search, such as search.min_length=3. Repeatable."),
-    ] = None,
+    model: options.Models = None,
+    ensemble: options.Ensemble = None,
+    beam: options.Beam = None,
+    input_file: options.InputFile = None,
+    output: options.OutputFile = None,
+    reference: options.Reference = None,
+    alignments: options.Alignments = None,
+    details: options.Details = None,
+    nbest: options.NBest = None,
+    sample: options.Sample = False,
+    temperature: options.Temperature = None,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    seed: options.Seed = None,
+    prefix: options.Prefix = None,
+    constraints: options.Constraints = None,
+    replace_unknown: options.ReplaceUnknown = False,
+    dictionary: options.Dictionary = None,
+    batch_size: options.BatchSize = None,
+    device: options.Device = "auto",
+    overrides: options.SearchKeys = None,
 ) -> None:
     """Translate text, one sentence a line, in order."""
     from nmt_attn.commands.translate import TranslateOptions
@@ -113,6 +75,7 @@ def translate(
             beam=beam,
             nbest=nbest,
             overrides=tuple(overrides or ()),
+            details=details,
             prefix=prefix,
             constraints=constraints,
             is_sampled=sample,
@@ -139,19 +102,19 @@ def evaluate(
     ] = None,
     source: Annotated[Path | None, typer.Option(help="Default: the test set of the first model's run.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Translations of --source by people.")] = None,
-    beam: Beam = None,
+    beam: options.Beam = None,
     report: Annotated[Path | None, typer.Option(help="Folder for all files. Default: eval/ in the run.")] = None,
     json: Annotated[Path | None, typer.Option(help="The figures, in this file too.")] = None,
     plot: Annotated[Path | None, typer.Option(help="BLEU by length, in this .png, .svg or .pdf too.")] = None,
     cumulative: Annotated[bool, typer.Option("--cumulative", help="BLEU of all sentences up to a length too.")] = False,
     gold: Annotated[Path | None, typer.Option(help="Gold word alignments of the test set.")] = None,
-    gold_format: GoldFormat = None,
-    gold_base: GoldBase = None,
-    gold_swapped: GoldSwapped = False,
+    gold_format: options.GoldFormat = None,
+    gold_base: options.GoldBase = None,
+    gold_swapped: options.GoldSwapped = False,
     reverse: Annotated[
         Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")
     ] = None,
-    shift: Shift = 0,
+    shift: options.Shift = 0,
     threshold: Annotated[float, typer.Option(help="Weight from which on a threshold link is made.")] = 0.3,
     overrides: Annotated[
         list[str] | None,
@@ -159,7 +122,7 @@ def evaluate(
             "--set", metavar="KEY=VALUE", help="A key of evaluate, such as evaluate.tokenize=none. Repeatable."
         ),
     ] = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Evaluate models or translations: metrics, metrics by sentence length, alignments, attention."""
     from nmt_attn.commands.evaluate import EvaluateOptions
@@ -191,11 +154,11 @@ def evaluate(
 def aer(
     found: Annotated[list[Path], typer.Argument(help="Word alignments that some aligner made.")],
     gold: Annotated[Path, typer.Option(help="Gold word alignments of the same sentences.")],
-    gold_format: GoldFormat = None,
-    gold_base: GoldBase = None,
-    gold_swapped: GoldSwapped = False,
-    link_format: LinkFormat = None,
-    base: LinkBase = None,
+    gold_format: options.GoldFormat = None,
+    gold_base: options.GoldBase = None,
+    gold_swapped: options.GoldSwapped = False,
+    link_format: options.LinkFormat = None,
+    base: options.LinkBase = None,
     source: Annotated[Path | None, typer.Option(help="The sentences: links out of range are told of.")] = None,
     target: Annotated[Path | None, typer.Option(help="Their translations.")] = None,
 ) -> None:
@@ -210,14 +173,14 @@ def aer(
 
 @app.command(epilog="Example: nmt-attn align --source test.es --target test.en > test.pharaoh")
 def align(
-    source: SourceText,
-    target: TargetText,
-    model: Model = None,
+    source: options.SourceText,
+    target: options.TargetText,
+    model: options.Model = None,
     output: Annotated[
         Path | None, typer.Option(help="File that ends in .jsonl, .npz or .pharaoh. Default: standard output.")
     ] = None,
-    shift: Shift = 0,
-    device: Device = "auto",
+    shift: options.Shift = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Align given translations with their sources, by the model's attention as it reads them."""
     from nmt_attn.commands.align import AlignOptions
@@ -228,11 +191,11 @@ def align(
 
 @app.command(epilog="Example: nmt-attn score --source test.es --target test.en > scores.tsv")
 def score(
-    source: SourceText,
-    target: TargetText,
-    model: Model = None,
+    source: options.SourceText,
+    target: options.TargetText,
+    model: options.Model = None,
     output: Annotated[Path | None, typer.Option(help="Default: standard output.")] = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Score given translations: log-probability, tokens and perplexity, one line each."""
     from nmt_attn.commands.align import AlignOptions
@@ -244,10 +207,10 @@ def score(
 @app.command(epilog="Example: nmt-attn explain 'Turn off the lights' --html lights.html")
 def explain(
     sentence: Annotated[str, typer.Argument(help="In the source language.")],
-    model: Model = None,
-    beam: Beam = None,
+    model: options.Model = None,
+    beam: options.Beam = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with the interactive alignment too.")] = None,
-    device: Device = "auto",
+    device: options.Device = "auto",
 ) -> None:
     """Translate one sentence and show where each word looks."""
     from nmt_attn.commands.explain import ExplainOptions
@@ -292,7 +255,7 @@ def plot(
 @app.command("config", epilog="Example: nmt-attn config configs/demo.yaml --set model.decoder.style=luong")
 def show_config(
     config: Annotated[Path | None, typer.Argument(help="YAML file. Default: the reference of every key.")] = None,
-    overrides: Overrides = None,
+    overrides: options.Overrides = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema for editors instead.")] = False,
 ) -> None:
     """Check a configuration and show it with every key and the size of each part; without a file, the reference."""

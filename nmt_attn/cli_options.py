@@ -1,4 +1,4 @@
-"""Options that several commands share, with their help."""
+"""Options that several commands share, and those of `nmt-attn translate`, with their help."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -42,3 +42,47 @@ GoldBase = Annotated[
     typer.Option(min=0, max=1, help="Number of a sentence's first word in --gold. Default: pharaoh 0, naacl 1."),
 ]
 GoldSwapped = Annotated[bool, typer.Option("--gold-swapped", help="In --gold the target's position comes first.")]
+
+Models = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder of a run, or of a model. Repeatable: they search as one. Default: the newest run."),
+]
+Ensemble = Annotated[
+    Literal["linear", "log-linear"] | None,
+    typer.Option(help="Of several models: the mean of p, or of log p. Default: linear."),
+]
+InputFile = Annotated[
+    Path | None, typer.Option("--input", help="Text, one sentence a line (.gz too). Default: standard input.")
+]
+OutputFile = Annotated[Path | None, typer.Option(help="Default: standard output.")]
+Reference = Annotated[Path | None, typer.Option(help="Translations by people: BLEU goes to the screen.")]
+Alignments = Annotated[
+    Path | None, typer.Option(help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh.")
+]
+Details = Annotated[
+    Path | None, typer.Option(help="Every hypothesis with scores, tokens and alignment, in this .jsonl.")
+]
+NBest = Annotated[
+    int | None, typer.Option(help="Write the N best, or N samples, as `line ||| text ||| log p ||| rank`.")
+]
+Sample = Annotated[bool, typer.Option("--sample", help="Draw translations instead of searching for the best.")]
+Temperature = Annotated[float | None, typer.Option(help="Of samples: below 1 closer to the likeliest. Default: 1.")]
+TopK = Annotated[int | None, typer.Option(help="Of samples: only the K likeliest tokens of each step.")]
+TopP = Annotated[float | None, typer.Option(help="Of samples: only the likeliest tokens that hold this p.")]
+Seed = Annotated[int | None, typer.Option(help="Of samples. Default: 1.")]
+Prefix = Annotated[Path | None, typer.Option(help="How each translation begins, one line each.")]
+Constraints = Annotated[
+    Path | None, typer.Option(help="Phrases that each translation must have, one line each, tabs between them.")
+]
+ReplaceUnknown = Annotated[
+    bool, typer.Option("--replace-unknown", help="Write for <unk> the source word that was looked at most.")
+]
+Dictionary = Annotated[
+    Path | None,
+    typer.Option(help="Lines `source word TAB translation`: write the translation of that source word instead."),
+]
+BatchSize = Annotated[int | None, typer.Option(help="Sentences decoded together.")]
+SearchKeys = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A key of search, such as search.min_length=3. Repeatable."),
+]

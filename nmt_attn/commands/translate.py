@@ -23,6 +23,7 @@ from nmt_attn.files import read_lines
 from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
+from nmt_attn.search.details import detail_writer
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
 from nmt_attn.search.phrases import encode_phrases
 from nmt_attn.search.sampling import Sampling
@@ -45,6 +46,7 @@ class TranslateOptions:
     output: Path | None = None
     reference: Path | None = None
     alignments: Path | None = None
+    details: Path | None = None  # everything about every hypothesis
     # how to search
     ensemble: Combination | None = None  # None: linear
     beam: int | None = None
@@ -94,18 +96,23 @@ class _Outputs(NamedTuple):
 
     write_text: Callable[[str], object]
     write_alignment: Write | None
+    write_details: Callable[[int, Translation], object] | None
     is_list: bool
 
     def write(self, first_line: int, translations: Sequence[Translation]) -> None:
         """Writes the translations of the lines from `first_line` on, with all that belongs to them."""
         numbered = list(enumerate(translations, first_line))
         self.write_text("".join(self._text(line, translation) for line, translation in numbered))
-        if self.write_alignment is None:
-            return
         for line, translation in numbered:
-            for place, hypothesis in enumerate(translation.hypotheses, 1):
-                assert hypothesis.alignment is not None, "asked for in the request"
-                self.write_alignment(AlignmentRecord(line, place, hypothesis.alignment))
+            if self.write_details is not None:
+                self.write_details(line, translation)
+            if self.write_alignment is not None:
+                self._write_alignments(line, translation, self.write_alignment)
+
+    def _write_alignments(self, line: int, translation: Translation, write: Write) -> None:
+        for place, hypothesis in enumerate(translation.hypotheses, 1):
+            assert hypothesis.alignment is not None, "asked for in the request"
+            write(AlignmentRecord(line, place, hypothesis.alignment))
 
     def _text(self, line: int, translation: Translation) -> str:
         if not self.is_list:
@@ -126,7 +133,7 @@ def translate(options: TranslateOptions) -> None:
     request = translator.request(
         beam=options.beam,
         nbest=1 if options.nbest is None else options.nbest,
-        with_alignments=options.alignments is not None,
+        with_alignments=options.alignments is not None or (options.details is not None and translator.has_attention),
         batch_sentences=options.batch_size,
         unknown=unknown,
         sampling=options.sampling(),
@@ -184,8 +191,9 @@ def _open_outputs(options: TranslateOptions) -> Iterator[_Outputs]:
         write_alignment = None
         if options.alignments is not None:
             write_alignment = stack.enter_context(alignment_writer(options.alignments, EOS_POLICY, LINK_THRESHOLD))
+        write_details = None if options.details is None else stack.enter_context(detail_writer(options.details))
         write_text = stack.enter_context(writing(options.output))
-        yield _Outputs(write_text, write_alignment, is_list=options.nbest is not None)
+        yield _Outputs(write_text, write_alignment, write_details, is_list=options.nbest is not None)
 
 
 def _bar(options: TranslateOptions) -> "tqdm[NoReturn]":
@@ -229,7 +237,7 @@ def _read_phrases(path: Path) -> list[list[str]]:
 def _check_apart(options: TranslateOptions) -> None:
     """Raises ConfigError if a file would be written over another that this command reads or writes."""
     named = {name: getattr(options, name) for name in ("input", "reference", "prefix", "constraints", "dictionary")}
-    for name in ("output", "alignments"):
+    for name in ("output", "alignments", "details"):
         path: Path | None = getattr(options, name)
         if path is None or (path.exists() and not path.is_file()):
             continue  # a device or a pipe is not written over

@@ -1,5 +1,6 @@
 """The command with a tiny model of random weights: what goes where, and what is refused."""
 
+import gzip
 import io
 import json
 import re
@@ -147,6 +148,28 @@ def test_alignments_have_a_record_for_each_line_of_the_output(run: Path, nbest: 
     assert len(Path("a.pharaoh").read_text().split("\n")) == len(lines) + 1
 
 
+def test_details_tell_everything_of_every_hypothesis(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    options = TranslateOptions(models=(run,), beam=4, nbest=3, input=Path("source.txt"))
+    translate(replace(options, details=Path("d.jsonl"), alignments=Path("a.jsonl")))
+    rows = [line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]]
+    records = [json.loads(line) for line in Path("d.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+    aligned = [json.loads(line) for line in Path("a.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+    sources = TEXT.replace("\r", "").split("\n")
+    for row, record, alignment in zip(rows, records, aligned, strict=True):
+        assert [str(record["sentence"]), record["text"]] == row[:2]
+        assert record["source"] == sources[int(row[0]) - 1]
+        assert [record["log_prob"], record["rank"]] == pytest.approx([float(row[2]), float(row[3])], abs=1e-4)
+        assert sum(record["token_log_probs"]) == pytest.approx(record["log_prob"], abs=1e-4)
+        assert record["hypothesis"] == alignment["hypothesis"]
+        assert record["alignment"] == {name: alignment[name] for name in ("source", "target", "weights")}
+        assert record["tokens"] == alignment["target"]  # word tokens
+        assert isinstance(record["finished"], bool)
+    plain = save_run(Path("runs/plain"), score="none")
+    translate(replace(options, models=(plain,), details=Path("d.jsonl.gz")))
+    with gzip.open("d.jsonl.gz", "rt", encoding="utf-8") as stream:
+        assert {json.loads(line)["alignment"] for line in stream} == {None}
+
+
 def test_notes_say_what_was_cut_and_what_could_not_be_read(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     Path("source.txt").write_bytes(b"Katze\n\xff\xfe\n")
     translate(TranslateOptions(models=(run,), beam=1, input=Path("source.txt")))
@@ -191,6 +214,12 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
     (TranslateOptions(reference=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
     (TranslateOptions(output=Path("source.txt/out")), DataError, r"source\.txt/out: expected a place"),
     (TranslateOptions(output=Path("runs")), DataError, r"runs: expected a place that can be written to, got a folder"),
+    (TranslateOptions(details=Path("d.txt")), DataError, r"d\.txt: expected a name that ends in \.jsonl or .*'d\.txt'"),
+    (
+        TranslateOptions(output=Path("a.jsonl"), details=Path("a.jsonl")),
+        ConfigError,
+        r"--details: expected another file than --output, got a\.jsonl",
+    ),
     (TranslateOptions(alignments=Path("a.txt")), DataError, r"a\.txt: expected a name that ends in \.jsonl"),
     (
         TranslateOptions(alignments=Path("runs/tiny/best/vocab/source.txt/a.npz")),
