@@ -96,7 +96,6 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "training.validate_epochs": ("training.validate_updates=null", "training.validate_epochs=2"),
     "training.metric": (TOO_FAST, "training.metric=bleu"),
     "training.patience": (TOO_FAST, "training.patience=1"),
-    "search.group_penalty": ("search.groups=5", "search.group_penalty=20"),
     "search.batch_sentences": ("search.batch_sentences=2",),
     "search.forbid_unknown": ("tokenizer.min_frequency=12", "search.forbid_unknown=true"),
     "search.beam": ("search.beam=1",),
@@ -105,7 +104,10 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 }
 """Of those whose example would change nothing in so small a run: the key comes last, what it needs before it."""
 
-ELSEWHERE = {"run.device": "tests/test_runtime.py::test_a_gpu_that_is_not_there_is_refused"}
+ELSEWHERE = {
+    "run.device": "tests/test_runtime.py::test_a_gpu_that_is_not_there_is_refused",
+    "search.group_penalty": "tests/search/test_groups.py::test_without_a_penalty_every_group_is_the_narrower_beam",
+}
 
 
 def settings_of(key: str) -> tuple[str, ...]:
