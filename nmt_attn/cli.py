@@ -58,6 +58,7 @@ def translate(
     dictionary: options.Dictionary = None,
     batch_size: options.BatchSize = None,
     device: options.Device = "auto",
+    precision: options.Precision = None,
     overrides: options.SearchKeys = None,
 ) -> None:
     """Translate text, one sentence a line, in order."""
@@ -87,6 +88,7 @@ def translate(
             dictionary=dictionary,
             batch_size=batch_size,
             device=device,
+            precision=precision,
         )
     )
 
@@ -123,6 +125,7 @@ def evaluate(
         ),
     ] = None,
     device: options.Device = "auto",
+    precision: options.Precision = None,
 ) -> None:
     """Evaluate models or translations: metrics, metrics by sentence length, alignments, attention."""
     from nmt_attn.commands.evaluate import EvaluateOptions
@@ -140,6 +143,7 @@ def evaluate(
             json=json,
             plot=plot,
             device=device,
+            precision=precision,
             gold=gold_file(gold, gold_format, gold_base, is_swapped=gold_swapped),
             reverse=reverse,
             shift=1 if shift else 0,

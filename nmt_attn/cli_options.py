@@ -25,6 +25,10 @@ Shift = Annotated[
 ]
 SourceText = Annotated[Path, typer.Option(help="Text, one sentence a line (.gz too).")]
 TargetText = Annotated[Path, typer.Option(help="Its translations.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16", "int8"] | None,
+    typer.Option(help="Of the products in search; auto is the fastest. Default: search.precision."),
+]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto takes a GPU if there is one.")]
 LinkFormat = Annotated[
     Literal["pharaoh", "naacl"] | None,

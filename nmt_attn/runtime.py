@@ -2,11 +2,14 @@
 
 import random
 from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
 import numpy as np
 import torch
 
 from nmt_attn.errors import ConfigError
+
+DecodingPrecision = Literal["fp32", "bf16", "int8"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -26,6 +29,37 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.bfloat16 if device.type == "cuda" or cpu_has_bfloat16() else torch.float32
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def choose_decoding_precision(name: str, device: torch.device) -> DecodingPrecision:
+    """The number format of products in decoding: `auto` is the fastest whose translations are as good.
+
+    Raises ConfigError if the device has no products of 8 bits.
+    """
+    is_cpu = device.type == "cpu"
+    if name == "auto":
+        fastest: DecodingPrecision = "bf16" if cpu_has_bfloat16() else "fp32"
+        return "fp32" if not is_cpu else "int8" if cpu_has_int8() else fastest
+    if name == "int8" and not (is_cpu and cpu_has_int8()):
+        found = "a CPU without VNNI" if is_cpu else f"device {device.type}, for which there are none"
+        raise ConfigError(f"search.precision: expected a CPU with products of 8 bits for 'int8', got {found}")
+    formats: dict[str, DecodingPrecision] = {"fp32": "fp32", "bf16": "bf16", "int8": "int8"}
+    return formats[name]
+
+
+def cpu_has_int8() -> bool:
+    """Whether this CPU has instructions for sums of products of 8 bits, and this torch uses them.
+
+    Without these instructions sums of two products would be cut at 16 bits.
+    """
+    capabilities = torch.cpu.get_capabilities()
+    has_instructions = capabilities.get("avx512_vnni") or capabilities.get("avx_vnni")
+    return bool(has_instructions) and torch.backends.mkldnn.is_available()
+
+
+def cpu_has_packed_products() -> bool:
+    """Whether torch has oneDNN's products, made for the layout of an x86 CPU with AVX2."""
+    return torch.backends.mkldnn.is_available() and bool(torch.cpu.get_capabilities().get("avx2"))
 
 
 def cpu_has_bfloat16() -> bool:

@@ -14,6 +14,7 @@ import typer
 from nmt_attn.commands.figures import Findings, Places, check_writable, write, write_figures
 from nmt_attn.commands.link_files import LinkFile
 from nmt_attn.commands.page import evaluation_report
+from nmt_attn.commands.runs import precision_override
 from nmt_attn.commands.subjects import (
     EvaluationSet,
     Subject,
@@ -69,6 +70,7 @@ class EvaluateOptions:
     json: Path | None = None  # the figures once more, in a file of any name
     plot: Path | None = None  # the metric by length once more, likewise
     device: str = "auto"
+    precision: str | None = None
     gold: LinkFile | None = None
     reverse: Path | None = None  # a model of the other direction, to symmetrise with
     shift: Shift = 0
@@ -164,7 +166,9 @@ def _run_models(options: EvaluateOptions, subjects: Sequence[Subject], test: Eva
     systems: list[SystemOutput] = []
     nbest = 0 if options.report is None else NBEST
     for subject in subjects:
-        translator = Translator.load(subject.model, choose_device(options.device))
+        translator = Translator.load(
+            subject.model, choose_device(options.device), precision_override(options.precision)
+        )
         shown = next((system.example.sentence for system in systems if system.example), None)
         systems.append(run_model(subject, translator, test, options.beam, nbest, shown))
     return systems

@@ -1,4 +1,4 @@
-"""Runs: which model a command means when it is given a folder, or none."""
+"""Runs: which model a command means when it is given a folder, or none; what is set of its search."""
 
 from pathlib import Path
 
@@ -10,6 +10,11 @@ from nmt_attn.search.translator import model_folder
 
 RUNS = Path("runs")
 """Where runs are looked for."""
+
+
+def precision_override(precision: str | None) -> tuple[str, ...]:
+    """What `--precision` sets: `search.precision` of every model that searches; nothing where it is not given."""
+    return () if precision is None else (f"search.precision={precision}",)
 
 
 def find_model(folder: Path | None) -> Path:

@@ -117,7 +117,7 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[
     texts = data.valid.texts()
     sources, references = [text.source for text in texts], [text.target for text in texts]
 
-    greedy = config.search.model_copy(update={"groups": 1})  # one hypothesis has no groups
+    greedy = config.search.model_copy(update={"groups": 1, "precision": "fp32"})  # one hypothesis has no groups
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)

@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 import typer
 from tqdm import tqdm
 
-from nmt_attn.commands.runs import find_model
+from nmt_attn.commands.runs import find_model, precision_override
 from nmt_attn.commands.streams import check_readable, count_lines, or_standard, read_windows, writing
 from nmt_attn.config.file import load_config
 from nmt_attn.config.sections import EvaluateConfig
@@ -66,6 +66,7 @@ class TranslateOptions:
     # on what
     batch_size: int | None = None
     device: str = "auto"
+    precision: str | None = None
 
     def unknown_words(self) -> UnknownWords | None:
         """How they are replaced; None if they stay. Raises DataError for a dictionary that cannot be read."""
@@ -181,7 +182,8 @@ def _next(found: Sequence[Companion] | None, done: int, lines: int, path: Path |
 def _load(folders: Sequence[Path], options: TranslateOptions) -> Translator:
     if options.ensemble is not None and len(folders) == 1:
         raise ConfigError("--ensemble: expected two models or more (--model A --model B), got 1")
-    members = [Translator.load(folder, choose_device(options.device), options.overrides) for folder in folders]
+    overrides = (*options.overrides, *precision_override(options.precision))
+    members = [Translator.load(folder, choose_device(options.device), overrides) for folder in folders]
     return EnsembleTranslator(members, options.ensemble or "linear") if len(members) > 1 else members[0]
 
 

@@ -258,6 +258,9 @@ class SearchConfig(Section):
         0.5, gt=0, description="log p that a token costs a group for each use by the groups before it at this step"
     )
     batch_sentences: Count = Field(64, description="sentences decoded together")
+    precision: Literal["fp32", "auto", "bf16", "int8"] = Field(
+        "fp32", description="of the products; auto is int8 on a CPU that has it, else bf16 if it has that, else fp32"
+    )
     max_length: Count | None = Field(None, description="tokens of a translation at most")
     max_length_factor: float = Field(2.0, gt=0, description="tokens at most: this times the source's tokens, plus 10")
     length_penalty: Literal["none", "average", "gnmt", "reward"] = Field(

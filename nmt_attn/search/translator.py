@@ -18,9 +18,10 @@ from nmt_attn.config.sections import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.model.packed import pack
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
-from nmt_attn.runtime import choose_device
+from nmt_attn.runtime import choose_decoding_precision, choose_device
 from nmt_attn.search.alignments import EMPTY
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.model_steps import ModelSteps
@@ -73,7 +74,12 @@ class Translator:
 
     def steps(self, src_ids: Tensor, src_lengths: Tensor) -> StepFunction[Any]:
         """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted."""
-        return ModelSteps(self.model, self.model.encode(src_ids, src_lengths))
+        return ModelSteps(self._packed, self._packed.encode(src_ids, src_lengths))
+
+    @cached_property
+    def _packed(self) -> Seq2Seq:
+        """The model as it decodes. Made once: who changes the weights makes a new translator."""
+        return pack(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
 
     def translate(
         self,
@@ -145,6 +151,7 @@ class Translator:
         for key in given:
             if getattr(search, key) < 1:
                 raise ConfigError(f"{key}: expected at least 1, got {getattr(search, key)}")
+        choose_decoding_precision(search.precision, self.model.output.weight.device)  # or refuses
         check_width(search, nbest, beam, sampling)
         if with_constraints and sampling is not None:
             raise ConfigError("constraints: expected none with sampling, as what is forced is no sample, got some")

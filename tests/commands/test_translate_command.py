@@ -71,6 +71,15 @@ def test_standard_input_becomes_standard_output_line_by_line(run: Path, capfd: p
     assert "model: runs/tiny/best" in captured.err
 
 
+def test_precision_is_that_of_the_search(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = {}
+    for precision in (None, "fp32", "bf16"):
+        translate(TranslateOptions(models=(run,), input=Path("source.txt"), nbest=1, precision=precision))
+        found[precision] = capfd.readouterr().out
+    assert found[None] == found["fp32"]
+    assert found["bf16"] != found["fp32"]
+
+
 def test_a_dash_stands_for_standard_input_and_output(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     translate(TranslateOptions(models=(run,), input=Path("-"), output=Path("-")))
     assert capfd.readouterr().out.count("\n") == LINES
@@ -257,6 +266,7 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
         ConfigError,
         r"--alignments: expected another file than --output, got a\.npz",
     ),
+    (TranslateOptions(precision="fp64"), ConfigError, r"search.precision: expected .* got 'fp64'"),
     (TranslateOptions(batch_size=-1), ConfigError, r"batch_sentences: expected at least 1, got -1"),
 ]
 

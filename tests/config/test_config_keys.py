@@ -158,6 +158,7 @@ EXAMPLES = {
     "search.groups": Example("5"),
     "search.group_penalty": Example("0.2", ("search.groups=5",)),
     "search.batch_sentences": Example("7"),
+    "search.precision": Example("int8"),
     "search.max_length": Example("7"),
     "search.max_length_factor": Example("7"),
     "search.length_penalty": Example("gnmt"),

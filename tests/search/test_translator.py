@@ -13,10 +13,13 @@ from nmt_attn.data.codec import Codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
+from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.request import Demand, Request, greatest_lengths
 from nmt_attn.search.translator import Translator
 from nmt_attn.search.unknown import UnknownWords
 from nmt_attn.types import EOS, UNK
+
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -39,6 +42,19 @@ def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, to
             assert expected.alignment is not None
             torch.testing.assert_close(found.alignment.weights, expected.alignment.weights, atol=1e-5, rtol=0)
     assert len(set(texts(one_by_one))) > 4
+
+
+@pytest.mark.parametrize("precision", ["bf16", pytest.param("int8", marks=needs_int8)])
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_in_other_number_formats_too(model: str, precision: str) -> None:
+    translator = make_translator(model, search=SEARCH.model_copy(update={"precision": precision}))
+    one_by_one = [next(translator.translate([line])) for line in LINES]
+    together = list(translator.translate(LINES, batch_sentences=64))
+    assert texts(together) == texts(one_by_one)
+    log_probs = [each.log_prob for each in one_by_one]
+    assert [each.log_prob for each in together] == pytest.approx(log_probs, abs=1e-4)
+    exact = [each.log_prob for each in make_translator(model).translate(LINES)]
+    assert log_probs != exact
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))

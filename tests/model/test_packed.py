@@ -1,0 +1,103 @@
+"""Packed models say what the model says, as closely as their number format can."""
+
+import pytest
+import torch
+from reference_runs import run_steps
+from tiny_models import Overrides, accepted, tiny_batch, tiny_model
+from torch import nn
+
+from nmt_attn.model.packed import BFloat16Linear, Float32Linear, Int8Linear, PackedLinear, pack
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.runtime import DecodingPrecision, cpu_has_int8, cpu_has_packed_products
+
+MODELS: dict[str, Overrides] = {
+    "bahdanau": {"decoder.style": "bahdanau", "decoder.readout": "maxout"},
+    "luong": {
+        "encoder.cell": "lstm",
+        "encoder.layers": 2,
+        "decoder.style": "luong",
+        "decoder.cell": "lstm",
+        "decoder.layers": 2,
+        "decoder.input_feeding": "attentional",
+        "attention.score": "concat",
+    },
+    "conditional": {
+        "decoder.style": "conditional",
+        "encoder.cell": "gru-cho",
+        "decoder.cell": "gru-cho",
+        "attention.score": "general",
+        "attention.window": "local-p",
+    },
+    "plain": {"attention.score": "none", "attention.fixed_context": True, "encoder.cell": "rnn", "decoder.cell": "rnn"},
+}
+TOLERANCES: dict[DecodingPrecision, float] = {"fp32": 1e-5, "bf16": 0.05, "int8": 0.1}
+needs_packed = pytest.mark.skipif(not cpu_has_packed_products(), reason="no oneDNN, or a CPU without AVX2")
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
+
+
+def model_of(name: str) -> Seq2Seq:
+    return tiny_model(accepted(MODELS[name])).float().eval()
+
+
+@needs_packed
+@torch.inference_mode()
+@pytest.mark.parametrize("precision", ["fp32", "bf16", pytest.param("int8", marks=needs_int8)])
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_packed_model_steps_as_the_model_does(name: str, precision: DecodingPrecision) -> None:
+    model, batch = model_of(name), tiny_batch([5, 2, 4], [3, 4, 2])
+    packed = pack(model, precision)
+    assert any(isinstance(module, PackedLinear) for module in packed.modules())
+    expected, found = run_steps(model, batch), run_steps(packed, batch)
+    tolerance = TOLERANCES[precision]
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=tolerance)
+    if precision != "fp32":
+        assert not torch.equal(found[-1].log_probs, expected[-1].log_probs)
+
+
+@needs_packed
+def test_parameters_are_shared() -> None:
+    model = model_of("luong")
+    packed = pack(model, "fp32")
+    assert {id(each) for each in packed.parameters()} == {id(each) for each in model.parameters()}
+    assert not any(isinstance(module, PackedLinear) for module in model.modules())
+
+
+@needs_packed
+def test_the_output_layer_is_never_rounded_to_bf16() -> None:
+    """Two words whose scores differ by less than bf16 can tell would tie."""
+    packed = pack(model_of("bahdanau"), "bf16")
+    assert isinstance(packed.output, Float32Linear)
+    assert isinstance(packed.decoder.embedding_to_gates, BFloat16Linear)
+
+
+def test_float64_stays_as_it_is_in_fp32() -> None:
+    model = tiny_model(accepted(MODELS["bahdanau"])).eval()
+    assert pack(model, "fp32") is model
+
+
+@needs_int8
+def test_8_bits_by_hand() -> None:
+    """x = (127, -64): 1 stands for 1. w = (1.27, 0.02): 1 stands for 0.01. 0.01 (127 127 - 64 2) + 0.5 = 160.51."""
+    linear = nn.Linear(2, 1)
+    with torch.no_grad():
+        linear.weight.copy_(torch.tensor([[1.27, 0.02]]))
+        linear.bias.fill_(0.5)
+    packed = Int8Linear(linear)
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(torch.tensor([[127.0, -64.0]])), torch.tensor([[160.51]]))
+        torch.testing.assert_close(packed(torch.zeros(3, 2)), torch.full((3, 1), 0.5))  # a row of zeros
+        # (127, 0.4) has 0.4 rounded away, whatever else there is
+        torch.testing.assert_close(packed(torch.tensor([[127.0, 0.4]])), torch.tensor([[161.79]]))
+
+
+@needs_int8
+@torch.inference_mode()
+def test_a_row_of_8_bits_does_not_hang_on_the_rows_beside_it() -> None:
+    generator = torch.Generator().manual_seed(3)
+    packed = Int8Linear(nn.Linear(37, 53))
+    rows = torch.randn(2, 33, 37, generator=generator) * torch.logspace(-3, 3, 33).unsqueeze(1)
+    together = packed(rows)
+    assert together.shape == (2, 33, 53)
+    for place, row in enumerate(rows.flatten(0, 1)):
+        assert torch.equal(packed(row.unsqueeze(0))[0], together.flatten(0, 1)[place])
