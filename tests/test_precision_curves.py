@@ -10,9 +10,9 @@ import pytest
 from nmt_attn.commands.train import train
 
 UPDATES, WINDOW = 250, 50
-TRAINING_TOLERANCE = 0.02
+TRAINING_TOLERANCE = 0.01
 """Nats per token, between means over WINDOW updates."""
-VALIDATION_TOLERANCE = 0.04
+VALIDATION_TOLERANCE = 0.02
 """Nats per token, at each validation."""
 CONFIG = f"""
 run: {{name: r}}
@@ -43,6 +43,6 @@ def test_the_curves_of_bf16_and_fp32_agree(tmp_path: Path) -> None:
     validations = [losses(log, "validation") for log in (exact, rounded)]
     apart = [abs(first - second).max() for first, second in (updates, validations)]
     assert (updates[0] != updates[1]).all()  # they are two computations
-    assert validations[0][-1] < validations[0][0] / 2  # and something was learnt
+    assert validations[0][-1] < losses(exact, "update")[0] / 2  # and something was learnt
     assert apart[0] < TRAINING_TOLERANCE
     assert apart[1] < VALIDATION_TOLERANCE
