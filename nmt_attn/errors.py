@@ -16,5 +16,9 @@ class DataError(UserError):
     """A file that is read or written is missing, unreadable, unwritable or malformed."""
 
 
+class ProcessError(UserError):
+    """One of several processes has ended before the others, or was started with something else than they."""
+
+
 class CheckpointError(UserError):
     """A run, model folder or checkpoint is missing, damaged or does not fit the configuration."""

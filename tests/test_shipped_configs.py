@@ -12,6 +12,7 @@ from nmt_attn.config.words import all_keys, locate, value_at
 from nmt_attn.data.prepare import prepare_training
 from nmt_attn.model.count import count_from_config
 from nmt_attn.model.store import model_from_config
+from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
@@ -119,6 +120,7 @@ def test_a_small_twin_makes_a_training_step(system: str, tmp_path: Path) -> None
         seed=1,
         dtype=torch.float32,
         progress=Progress(),
+        processes=Processes(),
         score=None,
     )
     assert trainer.run(watcher).update == 1

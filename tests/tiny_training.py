@@ -13,6 +13,7 @@ from tiny_models import SOURCE_WORDS, TARGET_WORDS, accepted
 from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
+from nmt_attn.processes import Processes
 from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
@@ -106,6 +107,7 @@ def start(
         seed=seed,
         dtype=dtype,
         progress=progress or Progress(),
+        processes=Processes(),
         score=None if bleu is None else lambda: TextScores(bleu(), chrf=50.0),
         averaged=averaged,
     )

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -13,22 +13,23 @@ from tqdm import tqdm
 
 from nmt_attn.commands.validation_picture import validation_picture
 from nmt_attn.commands.vectors import start_embeddings
-from nmt_attn.config.file import load_config
+from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.sections import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
-from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
+from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import Recorder, Saves, planned_updates
-from nmt_attn.training.reports import TextScores
+from nmt_attn.training.reports import Silent, TextScores
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 
@@ -40,35 +41,44 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
     """Trains the run that the configuration describes, to its end or until it is interrupted.
 
     Nothing is written, but for the cache, until configuration and data are known to be good. Raises UserError for a
-    mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved.
+    mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
+    torchrun has started several processes, the first one alone writes and speaks.
     """
-    config = load_config(path, overrides)
-    device = choose_device(config.run.device)
-    folder = RunFolder(config)
-    folder.check(is_fresh=is_fresh)
-    if not config.names_corpus:
-        _note(f"{path} names no corpus (data.train): this trains on the built-in one, English to Hindi")
-    data = prepare_training(config)
-    _say_data(data)
-    prepare_runtime(config.run.seed)
-    model = model_from_config(config, data.source.size, data.target.size).to(device)
-    start_embeddings(config, data.codecs, model, is_new=is_fresh or not folder.has_checkpoints(), note=_note)
-    with folder.taken(is_fresh=is_fresh):
-        _keep_vocabulary(folder, data)
-        trainer = _trainer(config, folder, data, model)
-        _say_start(folder, trainer)
-        if not (trainer.progress.is_finished and trainer.is_at_its_end()):
-            _run(config, folder, data, trainer)
-    _say_end(folder, config, trainer.progress)
+    with joined() as processes:
+        config = load_config(path, overrides)
+        device = processes.device(choose_device(config.run.device))
+        folder = RunFolder(config)
+        if processes.is_first:
+            folder.check(is_fresh=is_fresh)
+            _say_corpus(path, config)
+        with processes.first_alone():
+            data = prepare_training(config)
+        prepare_runtime(config.run.seed)
+        model = model_from_config(config, data.source.size, data.target.size).to(device)
+        is_new = is_fresh or not folder.has_checkpoints()
+        start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
+        with folder.taken(is_fresh=is_fresh) if processes.is_first else nullcontext():
+            if processes.is_first:
+                _say_data(data)
+                _keep_vocabulary(folder, data)
+            processes.wait()
+            trainer = _trainer(config, folder, data, model, processes)
+            if processes.is_first:
+                _say_start(folder, trainer)
+            if not (trainer.progress.is_finished and trainer.is_at_its_end()):
+                _run(config, folder, data, trainer)
+    if processes.is_first:
+        _say_end(folder, config, trainer.progress)
 
 
-def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2Seq) -> Trainer:
+def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2Seq, processes: Processes) -> Trainer:
     """The trainer, where the newest checkpoint left it."""
     optimizer = build_optimizer(model.parameters(), config.training)
     decay = config.training.ema
     averaged = None if decay is None else AveragedWeights(model, decay)
-    progress = load_newest(folder.checkpoints, model, optimizer, _note, averaged) or Progress()
-    _require_same_updates(folder, config, progress)
+    progress = load_newest(folder.checkpoints, model, optimizer, _voice(processes), averaged) or Progress()
+    _require_same_updates(folder, config, progress, processes)
+    _require_same_start(config, data, progress, processes)
     return Trainer(
         model,
         optimizer,
@@ -78,13 +88,18 @@ def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2S
         seed=config.run.seed,
         dtype=choose_precision(config.run.precision, model.output.weight.device),
         progress=progress,
-        score=_scores_of(config, data, model) if config.training.validate_translation else None,
+        processes=processes,
+        score=_scores_of(config, data, model, processes) if config.training.validate_translation else None,
         averaged=averaged,
     )
 
 
 def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer) -> None:
     """Trains with everything around it: log, bar, checkpoints, best model, signals."""
+    if not trainer.processes.is_first:
+        with _signals(trainer):
+            trainer.run(Silent())
+        return
 
     def save(place: Path) -> None:
         save_model(trainer.model, config, place)
@@ -112,7 +127,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         trainer.run(recorder)
 
 
-def _scores_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[], TextScores]:
+def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Processes) -> Callable[[], TextScores]:
     """Greedy BLEU and chrF of the validation corpus with the model as it is when called."""
     texts = data.valid.texts()
     sources, references = [text.source for text in texts], [text.target for text in texts]
@@ -121,7 +136,8 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq) -> Callable[[
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)
-        hypotheses = [translation.text for translation in translator.translate(sources, beam=1, with_alignments=False)]
+        mine = translator.translate(processes.share(sources), beam=1, with_alignments=False)
+        hypotheses = processes.gather([translation.text for translation in mine])
         values = (measure(name, hypotheses, references, config.evaluate) for name in TextScores._fields)
         return TextScores(*(value.result().value for value in values))
 
@@ -135,11 +151,13 @@ def _signals(trainer: Trainer) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         trainer.must_stop = True
+        restore()
+        if not trainer.processes.is_first:
+            return
         name = signal.Signals(number).name
         # Not through sys.stderr: a handler may interrupt a line that is being written there.
         line = f"{name}: finishing the update and saving; once more ends at once\n"
         os.write(STANDARD_ERROR, ("\n" * sys.stderr.isatty() + line).encode())
-        restore()
 
     def restore() -> None:
         for number, handler in before.items():
@@ -169,14 +187,38 @@ def _keep_vocabulary(folder: RunFolder, data: PreparedData) -> None:
     data.codecs.save(folder.vocab)
 
 
-def _require_same_updates(folder: RunFolder, config: Config, progress: Progress) -> None:
+def _require_same_updates(folder: RunFolder, config: Config, progress: Progress, processes: Processes) -> None:
     """Refuses to go on with larger or smaller updates than those before."""
     now = config.training.accumulate_batches
-    if progress.update and now != progress.update_batches:
+    if progress.update and processes.count * now != progress.update_batches:
+        times = f"{processes.count} processes with " if processes.count > 1 else ""
         raise CheckpointError(
-            f"{folder.path}: expected {progress.update_batches} batches to an update, as the run was begun with, got "
-            f"training.accumulate_batches {now} (--fresh starts over)"
+            f"{folder.path}: expected {progress.update_batches} batches to an update, over all processes, as the run "
+            f"was begun with, got {times}training.accumulate_batches {now} (--fresh starts over)"
         )
+
+
+def _require_same_start(config: Config, data: PreparedData, progress: Progress, processes: Processes) -> None:
+    """Refuses to train where processes have found other things, as on machines that do not share their files."""
+    corpora = (data.train, data.valid)
+    tokens = [int(side.sum()) for corpus in corpora for side in (corpus.source_lengths, corpus.target_lengths)]
+    found = {
+        "configuration": dump_config(config),
+        "data": str([data.source.size, data.target.size, *map(len, corpora), *tokens]),
+        "checkpoint": str(progress.update),
+    }
+    for what, mine in found.items():
+        others = processes.gather([mine])
+        if mine != others[0]:
+            raise ProcessError(
+                f"process {processes.rank} of {processes.count}: expected the {what} that the first process has found, "
+                "got another (all machines need the same command, and a folder in common for run.dir and data)"
+            )
+
+
+def _say_corpus(path: Path, config: Config) -> None:
+    if not config.names_corpus:
+        _note(f"{path} names no corpus (data.train): this trains on the built-in one, English to Hindi")
 
 
 def _say_data(data: PreparedData) -> None:
@@ -188,8 +230,9 @@ def _say_data(data: PreparedData) -> None:
 def _say_start(folder: RunFolder, trainer: Trainer) -> None:
     progress = trainer.progress
     count = sum(parameter.numel() for parameter in trainer.model.parameters())
+    shared = f" in {trainer.processes.count} processes" if trainer.processes.count > 1 else ""
     precision = str(trainer.dtype).removeprefix("torch.")
-    _note(f"{folder.path}: {count:,} parameters on {trainer.device}, products in {precision}")
+    _note(f"{folder.path}: {count:,} parameters on {trainer.device}{shared}, products in {precision}")
     _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
     if trainer.update_batches > 1:
         _note(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")
@@ -224,6 +267,11 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {folder.path} --output DIR)")
     _note(f"translate: nmt-attn translate --model {folder.path} --beam 5 < FILE")
     _note(f"evaluate:  nmt-attn eval --model {folder.path}")
+
+
+def _voice(processes: Processes) -> Callable[[str], None]:
+    """What says a line; of the first process alone."""
+    return _note if processes.is_first else lambda text: None
 
 
 def _note(text: str) -> None:

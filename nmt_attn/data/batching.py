@@ -88,7 +88,7 @@ def total_sizes(batches: Sequence[Batch]) -> Sizes:
     )
 
 
-def batches(corpus: EncodedCorpus, plan: Plan) -> Iterator[Batch]:
+def batches(corpus: EncodedCorpus, plan: Sequence[RowNumbers]) -> Iterator[Batch]:
     """The batches of the plan, in its order."""
     for indices in plan:
         rows = corpus.rows(indices)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,13 +19,14 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from nmt_attn.config.sections import TrainingConfig
-from nmt_attn.data.batching import Plan, Sizes, batches, padding_share, plan_epoch, plan_evaluation, total_sizes
+from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, plan_evaluation
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.runtime import seed_batch
+from nmt_attn.processes import Processes
 from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.gradient import Gradients
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.schedule import Moment, learning_rate
@@ -34,15 +34,6 @@ from nmt_attn.training.selection import badness, judge, rank
 
 MOST_SKIPPED = 20
 """Updates in a row that may be skipped before training gives up."""
-
-
-class _Gradient(NamedTuple):
-    """What the gradient of one update was made of."""
-
-    loss: float  # nats, summed, with all that is minimised
-    negative_log_likelihood: float  # nats, summed, of the target alone
-    alignment: float | None  # nats, summed, of guided attention before its weight
-    sizes: Sizes
 
 
 class Trainer:
@@ -59,6 +50,7 @@ class Trainer:
         seed: int,
         dtype: torch.dtype,
         progress: Progress,
+        processes: Processes,
         score: Callable[[], TextScores] | None,
         averaged: AveragedWeights | None = None,
     ) -> None:
@@ -75,7 +67,9 @@ class Trainer:
         self.averaged = averaged
         self.device = next(model.parameters()).device
         self.must_stop = False
-        self.update_batches = config.accumulate_batches
+        self.processes = processes
+        self._gradients = Gradients(self._objective, train, processes, seed=seed, loss_per=config.loss_per)
+        self.update_batches = processes.count * config.accumulate_batches
         progress.update_batches = self.update_batches
         self._clock = time.monotonic()
         first = self.plan(progress.epoch)
@@ -91,12 +85,12 @@ class Trainer:
         before = replace(self.progress)
         self._observer = observer
         self._clock = time.monotonic()
-        while not self.must_stop and not self.is_at_its_end():
+        while not self._must_end():
             self._run_epoch()
         self.progress.is_finished = self.is_at_its_end()
         if self.progress.is_finished and self.progress.validated_update < self.progress.update:
             self._validate()
-        if self.progress != before:
+        if self.progress != replace(before, seconds=self.progress.seconds):
             self._save()
         return self.progress
 
@@ -121,11 +115,12 @@ class Trainer:
         plan = plan_evaluation(*lengths, batch_tokens=self.config.batch_tokens)
         total, tokens = 0.0, 0
         with torch.no_grad():
-            for batch in batches(self.valid_corpus, plan):
+            for batch in batches(self.valid_corpus, self.processes.share(plan)):
                 loss = self._objective.plain(batch.to(self.device))
                 total += loss.negative_log_likelihood.item()
                 tokens += loss.tokens
-        return total / tokens
+        total, all_tokens = self.processes.sum([total, tokens])
+        return total / all_tokens
 
     def _run_epoch(self) -> None:
         """What is left of the epoch, unless training ends before."""
@@ -139,7 +134,7 @@ class Trainer:
                 progress.epoch, progress.batch = progress.epoch + 1, 0
             if self._validation_is_due():
                 self._validate()
-            if self.must_stop or self.is_at_its_end():
+            if self._must_end():
                 return
             if progress.update % self.config.checkpoint_updates == 0:
                 self._save()
@@ -151,16 +146,17 @@ class Trainer:
         rate = learning_rate(moment, self.config)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
-        gradient = self._gradient(group)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._gradients.make(group, progress)
         norm = clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
-        is_finite = math.isfinite(gradient.loss) and math.isfinite(norm)
+        is_finite = math.isfinite(loss.total) and math.isfinite(norm)
         if is_finite:
             self.optimizer.step()
             if self.averaged is not None:
                 self.averaged.update(progress.update + 1 - progress.skipped)
         progress.update += 1
         progress.batch += len(group)
-        value, sizes = gradient.negative_log_likelihood, gradient.sizes
+        value, sizes = loss.negative_log_likelihood, loss.sizes
         if is_finite:
             progress.sum_loss += value
             progress.sum_tokens += sizes.target_tokens
@@ -169,7 +165,7 @@ class Trainer:
                 update=progress.update,
                 epoch=progress.epoch,
                 loss=value / sizes.target_tokens,
-                alignment_loss=None if gradient.alignment is None else gradient.alignment / sizes.target_tokens,
+                alignment_loss=None if loss.alignment is None else loss.alignment / sizes.target_tokens,
                 gradient_norm=norm.item(),
                 learning_rate=rate,
                 sentences=sizes.sentences,
@@ -182,23 +178,6 @@ class Trainer:
             )
         )
         self._count_skipped(norm, is_finite=is_finite)
-
-    def _gradient(self, group: Plan) -> _Gradient:
-        """Gives every weight the gradient of the loss of all batches, over the tokens or sentences of all of them."""
-        progress = self.progress
-        loaded = list(batches(self.train_corpus.in_epoch(progress.epoch), group))
-        sizes = total_sizes(loaded)
-        count = sizes.target_tokens if self.config.loss_per == "token" else sizes.sentences
-        self.optimizer.zero_grad(set_to_none=True)
-        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
-        for place, batch in enumerate(loaded, progress.batch):
-            seed_batch(self.device, self.seed, progress.epoch, place)
-            loss = self._objective.training(batch.to(self.device), progress.update)
-            (loss.total / count).backward()
-            alignment = sums.new_zeros(()) if loss.alignment is None else loss.alignment
-            sums += torch.stack([loss.total.detach(), loss.negative_log_likelihood, alignment])
-        total, likelihood, misaligned = sums.tolist()
-        return _Gradient(total, likelihood, misaligned if loss.alignment is not None else None, sizes)
 
     def _count_skipped(self, norm: Tensor, *, is_finite: bool) -> None:
         """Too many skipped updates in a row end the training."""
@@ -260,13 +239,21 @@ class Trainer:
         """The largest of updates, epochs and minutes over their limits; may exceed 1."""
         progress, config = self.progress, self.config
         epochs = progress.epoch - 1 + progress.batch / self.epoch_batches
-        minutes = (progress.seconds + time.monotonic() - self._clock) / 60
+        minutes = progress.seconds / 60
         limits = [(progress.update, config.updates), (epochs, config.epochs), (minutes, config.minutes)]
         return max(done / limit for done, limit in limits if limit is not None)
+
+    def _must_end(self) -> bool:
+        """Whether a limit is reached or one of the processes was told to stop, by the first one's clock."""
+        self._tick()
+        seconds = self.progress.seconds if self.processes.is_first else 0.0
+        stops, self.progress.seconds = self.processes.sum([float(self.must_stop), seconds])
+        return stops > 0 or self.is_at_its_end()
 
     def _save(self) -> None:
         self._tick()
         self._observer.checkpoint(self.progress)
+        self.processes.wait()
 
     def _tick(self) -> None:
         """Moves the seconds since the last tick into the progress."""

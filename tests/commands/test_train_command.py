@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from nmt_attn.commands import train as module
 from nmt_attn.commands.train import train
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.processes import Processes
 from nmt_attn.search.translator import Translator
 
 ROOT = Path(__file__).parents[2]
@@ -325,6 +326,7 @@ class Standing:
     """As much of a trainer as a signal touches."""
 
     must_stop = False
+    processes = Processes()
 
 
 @pytest.mark.usefixtures("handlers")

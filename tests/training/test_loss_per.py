@@ -8,6 +8,7 @@ from tiny_models import accepted, tiny_model
 from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, write_encoded
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.reports import UpdateReport, ValidationReport
@@ -45,7 +46,16 @@ def after_one_update(config: TrainingConfig, corpus: EncodedCorpus) -> tuple[Seq
     optimizer = build_optimizer(model.parameters(), config)
     progress = Progress()
     trainer = Trainer(
-        model, optimizer, config, corpus, corpus, seed=1, dtype=torch.float32, progress=progress, score=None
+        model,
+        optimizer,
+        config,
+        corpus,
+        corpus,
+        seed=1,
+        dtype=torch.float32,
+        progress=progress,
+        processes=Processes(),
+        score=None,
     )
     trainer.run(watcher)
     return model, watcher.norms[0]

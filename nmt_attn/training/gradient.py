@@ -1,0 +1,95 @@
+"""Gradient: of one update, over its batches and over the processes that share them out.
+
+    gradient = sum over the batches of d loss / d weights, divided by the tokens (or sentences) of all of them
+
+It is that of the joined batch, not a mean of means, and the same however many processes there are: each takes its
+share of the batches, and DistributedDataParallel adds the gradients up while the last backward pass of each process
+goes on.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nmt_attn.data.batching import Plan, Sizes, batches, total_sizes
+from nmt_attn.data.encoded import EncodedCorpus
+from nmt_attn.processes import Processes
+from nmt_attn.runtime import seed_batch
+from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.objective import Objective
+from nmt_attn.types import Batch
+
+
+class UpdateLoss(NamedTuple):
+    """Of all batches of one update, in all processes."""
+
+    total: float  # nats, summed, with all that is minimised
+    negative_log_likelihood: float  # nats, summed, of the target alone
+    alignment: float | None  # nats, summed, of guided attention before its weight; None without it
+    sizes: Sizes
+
+
+class Gradients:
+    """Makes the gradients of updates on `corpus`; of the seed, and `loss_per` token or sentence."""
+
+    def __init__(
+        self, objective: Objective, corpus: EncodedCorpus, processes: Processes, *, seed: int, loss_per: str
+    ) -> None:
+        self._module = processes.parallel(_Module(objective))
+        self._device = objective.model.output.weight.device
+        self._corpus = corpus
+        self._processes = processes
+        self._seed = seed
+        self._is_per_token = loss_per == "token"
+
+    def make(self, group: Plan, progress: Progress) -> UpdateLoss:
+        """Adds the gradient of the batches of `group`, the next ones of the epoch, to what each weight has."""
+        places = self._processes.share(range(len(group)))
+        loaded = list(batches(self._corpus.in_epoch(progress.epoch), [group[place] for place in places]))
+        sizes = Sizes(*map(int, self._processes.sum(total_sizes(loaded))))
+        count = sizes.target_tokens if self._is_per_token else sizes.sentences
+        sums = torch.zeros(3, dtype=torch.float64, device=self._device)
+        for place, batch in zip(places, loaded, strict=True):
+            with self._reducing(is_last=place == places[-1]):
+                seed_batch(self._device, self._seed, progress.epoch, progress.batch + place)
+                sums += self._backward(batch.to(self._device), progress.update, count)
+        if not loaded:  # the epoch's last group has fewer batches than there are processes
+            with self._reducing(is_last=True):
+                self._module(None, progress.update).backward()
+        total, likelihood, alignment = self._processes.sum(sums.tolist())
+        is_guided = any(batch.guide is not None for batch in loaded)
+        return UpdateLoss(total, likelihood, alignment if is_guided else None, sizes)
+
+    def _backward(self, batch: Batch, update: int, count: int) -> Tensor:
+        """Sums [3] of the batch: what is minimised, the target's negative log-likelihood, and guided attention's."""
+        loss = self._module(batch, update)
+        # The gradients of the processes become their mean, but their sum is wanted.
+        (loss.total * self._processes.count / count).backward()
+        alignment = torch.zeros_like(loss.negative_log_likelihood) if loss.alignment is None else loss.alignment
+        return torch.stack([loss.total.detach(), loss.negative_log_likelihood, alignment])
+
+    def _reducing(self, *, is_last: bool) -> AbstractContextManager[object]:
+        """A block that, for the last batch of this process, brings the gradients of all processes together."""
+        if is_last:
+            return self._processes.together()
+        return self._module.no_sync() if isinstance(self._module, DistributedDataParallel) else nullcontext()
+
+
+class _Module(nn.Module):
+    """The objective as a module, as DistributedDataParallel takes nothing else: all weights are used inside of it."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.model = objective.model
+        self._objective = objective
+        # Takes part in nothing: where every weight does, torch warns that looking for those that do not was in vain.
+        self.idle = nn.Parameter(torch.zeros(1, device=objective.model.output.weight.device))
+
+    def forward(self, batch: Batch | None, update: int) -> Any:
+        """The loss; without a batch a 0 that the other processes need not wait for."""
+        if batch is None:
+            return self.model.output.bias.sum() * 0
+        return self._objective.training(batch, update)

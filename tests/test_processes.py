@@ -1,0 +1,71 @@
+"""Processes: what is shared out comes together again; alone, nothing happens. Real ones: tests/commands."""
+
+import pytest
+import torch
+from torch import nn
+
+from nmt_attn import processes as module
+from nmt_attn.errors import ConfigError, ProcessError
+from nmt_attn.processes import Processes, joined
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("items", [0, 1, 2, 7])
+def test_shares_come_together_in_order(count: int, items: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = list(range(items))
+    shares = [list(Processes(rank, count).share(everything)) for rank in range(count)]
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+    def all_gather(found: list[list[int]], mine: list[int]) -> None:
+        found[:] = shares
+
+    monkeypatch.setattr(module.distributed, "all_gather_object", all_gather)
+    for rank in range(count):
+        assert Processes(rank, count).gather(shares[rank]) == everything
+
+
+def test_one_alone_needs_no_group() -> None:
+    with joined() as alone, alone.first_alone():
+        assert (alone.rank, alone.count, alone.is_first) == (0, 1, True)
+        assert alone.sum([1.5, 2]) == [1.5, 2]
+        assert alone.gather([3, 4]) == [3, 4] == alone.share([3, 4])
+        layer = nn.Linear(1, 1)
+        assert alone.parallel(layer) is layer
+        alone.wait()
+
+
+def test_a_group_of_one_is_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, str(int(name == "WORLD_SIZE")))
+    with joined() as alone:
+        assert alone.count == 1
+
+
+def test_a_lost_connection_is_said_in_one_line() -> None:
+    with (
+        pytest.raises(ProcessError, match=r"^process 1 of 2: .*got one that has ended .*Connection closed by peer\)$"),
+        Processes(1, 2).together(),
+    ):
+        raise RuntimeError("Connection closed by peer\nException raised from ...")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_other_faults_stay_what_they_are(count: int) -> None:
+    with pytest.raises(torch.OutOfMemoryError), Processes(0, count).together():
+        raise torch.OutOfMemoryError
+    with pytest.raises(RuntimeError, match="mine"), Processes().together():
+        raise RuntimeError("mine")
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    found = [Processes(rank, 4, local_rank=rank % 2).device(cuda) for rank in range(4)]
+    assert [str(device) for device in found] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+    assert taken == found
+    assert Processes(1, 4, local_rank=1).device(cpu) == cpu
+    assert Processes().device(cuda) == cuda
+    with pytest.raises(ConfigError, match=r"run.device: .*got 2 and a process number 3 .*--nproc-per-node 2"):
+        Processes(2, 3, local_rank=2).device(cuda)
