@@ -1,6 +1,6 @@
 """Sections inside `data` and `training`: what keeps a model from learning its corpus by heart, or gives it a hint."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,20 @@ class WordDropoutConfig(Section):
 
     source: Fraction = Field(0.0, description="share of the source words that are read as <unk>")
     target: Fraction = Field(0.0, description="share of the previous target words that are read as <unk>")
+
+
+class SubwordSamplingConfig(Section):
+    """Kudo 2018, Provilkov et al. 2020: SentencePiece cuts the training text in another way in every epoch."""
+
+    alpha: float | None = Field(
+        None,
+        ge=0,
+        description="unigram: exponent of the probabilities of the ways to cut, 0 for equal ones; bpe: share of merges "
+        "left out; null always cuts in the best way",
+    )
+    nbest: Annotated[int, Field(ge=2, le=512)] | None = Field(
+        None, description="unigram: draw from the best so many ways; by default from all"
+    )
 
 
 class ScheduledSamplingConfig(Section):

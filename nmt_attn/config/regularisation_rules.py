@@ -31,6 +31,22 @@ def _guided_attention(config: Config) -> Iterator[str]:
         yield complain(config, "data.alignments", f"{'builtin' if is_builtin else 'a file'} with {reason}")
 
 
+def _subword_sampling(config: Config) -> Iterator[str]:
+    sampling, where = config.training.subword_sampling, "training.subword_sampling"
+    is_bpe = config.tokenizer.algorithm == "bpe"
+    if sampling.alpha is None:
+        if sampling.nbest is not None:
+            yield complain_idle(config, f"{where}.nbest", with_value(config, f"{where}.alpha"))
+    elif config.tokenizer.kind != "sentencepiece":
+        reason = with_value(config, "tokenizer.kind")
+        yield complain(config, f"{where}.alpha", f"null with {reason}, which cuts a text in one way alone")
+    elif is_bpe and not 0 < sampling.alpha < 1:
+        expected = f"between 0 and 1, both left out, with {with_value(config, 'tokenizer.algorithm')}"
+        yield complain(config, f"{where}.alpha", expected, "the share of merges that are left out")
+    elif is_bpe and sampling.nbest is not None:
+        yield complain_idle(config, f"{where}.nbest", with_value(config, "tokenizer.algorithm"))
+
+
 def _vectors(config: Config) -> Iterator[str]:
     vectors, where, tie = config.data.vectors, "data.vectors", config.model.tie
     reason = with_value(config, "model.tie")
@@ -50,4 +66,9 @@ def _vectors(config: Config) -> Iterator[str]:
         yield complain(config, f"{where}.freeze", f"false with {reason}, as the output layer would not learn either")
 
 
-REGULARISATION_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (_scheduled_sampling, _guided_attention, _vectors)
+REGULARISATION_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
+    _scheduled_sampling,
+    _guided_attention,
+    _subword_sampling,
+    _vectors,
+)

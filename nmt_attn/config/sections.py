@@ -11,6 +11,7 @@ from pydantic import Field
 from nmt_attn.config.regularisation import (
     GuidedAttentionConfig,
     ScheduledSamplingConfig,
+    SubwordSamplingConfig,
     VectorsConfig,
     WordDropoutConfig,
 )
@@ -226,6 +227,9 @@ class TrainingConfig(Section):
     )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words that are read as <unk>")
+    subword_sampling: SubwordSamplingConfig = Field(
+        SubwordSamplingConfig(), description="sentencepiece: the text is cut in another way in every epoch"
+    )
     guided_attention: GuidedAttentionConfig = Field(
         GuidedAttentionConfig(), description="with data.alignments: attention learns to look where they say"
     )

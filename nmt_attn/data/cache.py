@@ -43,6 +43,8 @@ def fingerprint(config: Config) -> str:
     }
     if data.alignments is not None:
         parts["alignments"] = _alignments(data.alignments, data.root)
+    if config.training.subword_sampling.alpha is not None:
+        parts["text"] = "kept"
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 

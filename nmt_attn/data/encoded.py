@@ -62,6 +62,11 @@ class EncodedCorpus:
         """The corpus as that epoch sees it: always the same, unless a kind of corpus says otherwise."""
         return self
 
+    def text_rows(self, indices: NDArray[np.integer[Any]]) -> list[SentencePair]:
+        """The text of the pairs at `indices`, in that order; only of a corpus that was written with its text."""
+        sources, targets = (self._table.column(f"{side}_text") for side in ("source", "target"))
+        return [SentencePair(sources[int(i)].as_py(), targets[int(i)].as_py()) for i in indices]
+
     def texts(self) -> list[SentencePair]:
         """The text of every pair as written in the corpus; only of a corpus that was written with its text."""
         sources = self._table.column("source_text").to_pylist()
@@ -98,9 +103,14 @@ def open_encoded(path: Path) -> EncodedCorpus:
 
     `datasets.Dataset.from_file` would open it too, but importing `datasets` takes most of a second.
     """
+    return EncodedCorpus(open_table(path))
+
+
+def open_table(path: Path) -> Any:
+    """The Arrow table in a file, mapped into memory. Raises OSError or ValueError if the file is damaged."""
     import pyarrow as pa
 
-    return EncodedCorpus(pa.ipc.open_stream(pa.memory_map(str(path))).read_all())
+    return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
 
 
 class _Column:

@@ -17,9 +17,11 @@ from nmt_attn.data.alignments import Links, link_pieces, with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
 from nmt_attn.data.corpus import Part, cache_folder, read_part
-from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, write_encoded
+from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open_table, write_encoded
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.report import CorpusReport
+from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
+from nmt_attn.data.subwords import SubwordSampling
 from nmt_attn.data.tokenizer import TOKENIZERS, Word
 from nmt_attn.errors import DataError
 from nmt_attn.files import read_text, write_text
@@ -61,9 +63,10 @@ def prepare_training(config: Config) -> PreparedData:
         with filling(folder) as temporary:
             _prepare(config, temporary)
     train_report, valid_report = map(CorpusReport.from_json, json.loads(read_text(folder / "reports.json")))
+    codecs = load_codecs(folder / "vocab")
     return PreparedData(
-        codecs=load_codecs(folder / "vocab"),
-        train=open_encoded(folder / "train.arrow"),
+        codecs=codecs,
+        train=_open_train(folder / "train.arrow", config, codecs),
         valid=open_encoded(folder / "valid.arrow"),
         train_report=train_report,
         valid_report=valid_report,
@@ -111,7 +114,8 @@ def _encode(config: Config, part: Part, codecs: Codecs, path: Path) -> CorpusRep
     """Writes a corpus as ids; its report."""
     report = CorpusReport(f"data.{part}")
     has_links = part == "train" and config.data.alignments is not None
-    write_encoded(path, _encoded(config, part, codecs, report), keep_text=part == "valid", keep_links=has_links)
+    keep_text = part == "valid" or _is_sampled(config)
+    write_encoded(path, _encoded(config, part, codecs, report), keep_text=keep_text, keep_links=has_links)
     if report.kept == 0:
         raise _no_pairs(report)
     return report
@@ -127,7 +131,9 @@ def _encoded(config: Config, part: Part, codecs: Codecs, report: CorpusReport) -
         report.source_tokens.add(len(source), source.count(UNK))
         report.target_tokens.add(len(target), target.count(UNK))
         text = SentencePair(pair.source, pair.target)
-        yield EncodedPair(source, target, text, None if links is None else _piece_links(links, text, codecs))
+        if links is not None and not _is_sampled(config):  # else words are cut when the pair is read
+            links = _piece_links(links, text, codecs)
+        yield EncodedPair(source, target, text, links)
 
 
 def _with_links(
@@ -137,6 +143,21 @@ def _with_links(
     if part == "train" and config.data.alignments is not None:
         return ((pair, links) for pair, links in with_links(config, pairs, report))
     return ((pair, None) for pair in pairs)
+
+
+def _is_sampled(config: Config) -> bool:
+    """Whether training text is cut anew in every epoch, and so has to be kept."""
+    return config.training.subword_sampling.alpha is not None
+
+
+def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:
+    sampling = config.training.subword_sampling
+    if sampling.alpha is None:
+        return open_encoded(path)
+    plan = SamplingPlan(
+        codecs, SubwordSampling(sampling.alpha, sampling.nbest), config.run.seed, config.data.max_length
+    )
+    return SampledCorpus(open_table(path), plan)
 
 
 def _piece_links(links: Links, text: SentencePair, codecs: Codecs) -> Links:

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from nmt_attn.config.sections import TokenizerConfig
 from nmt_attn.errors import ConfigError, DataError
@@ -14,6 +14,13 @@ SAMPLE_LINES = 500_000
 
 LONGEST_LINE_BYTES = 1 << 20
 """SentencePiece leaves out longer lines when it learns; its own default, 4192, would leave out real ones."""
+
+
+class SubwordSampling(NamedTuple):
+    """Which of the ways to cut a text is drawn."""
+
+    alpha: float  # unigram: exponent of the probabilities, 0 for equal ones; BPE: share of the merges left out
+    nbest: int | None  # unigram: drawn from the best so many, None: from all
 
 
 def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
@@ -64,6 +71,18 @@ def open_sentencepiece(model: bytes) -> Any:
     if specials != SPECIAL_TOKENS:
         raise ValueError(f"one that begins with the pieces {' '.join(specials)}")
     return processor
+
+
+def sample_pieces(processor: Any, text: str, sampling: SubwordSampling, seed: int) -> list[str]:
+    """The pieces of one way to cut the text; the same for the same seed (of 32 bits)."""
+    import sentencepiece
+
+    # The one state of all processors; since version 0.2.3 setting it counts at any time, not at the first alone.
+    sentencepiece.set_random_generator_seed(seed & 0x7FFFFFFF)
+    pieces: list[str] = processor.encode(
+        text, out_type=str, enable_sampling=True, alpha=sampling.alpha, nbest_size=sampling.nbest or -1
+    )
+    return pieces
 
 
 def _remembering(lines: Iterable[str], faults: list[BaseException]) -> Iterator[str]:

@@ -12,7 +12,7 @@ the words it was given (in small letters if `tokenizer.lowercase`; a written `â–
 from collections.abc import Iterable, Sequence
 
 from nmt_attn.config.sections import TokenizerConfig
-from nmt_attn.data.subwords import learn_sentencepiece, open_sentencepiece
+from nmt_attn.data.subwords import SubwordSampling, learn_sentencepiece, open_sentencepiece, sample_pieces
 
 BLANK = "â–"
 """The visible blank, U+2581, as SentencePiece writes it."""
@@ -46,6 +46,13 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[str]:
         """The pieces of the text."""
+        raise NotImplementedError
+
+    def sample(self, text: str, sampling: SubwordSampling, seed: int) -> list[str]:
+        """The pieces of one of several ways to cut the text; the same for the same seed. Only where there are several.
+
+        They decode to what `encode`'s do.
+        """
         raise NotImplementedError
 
     def decode(self, pieces: Sequence[str]) -> str:
@@ -117,6 +124,9 @@ class SentencePiece(Tokenizer):
     def encode(self, text: str) -> list[str]:
         pieces: list[str] = self.processor.encode(self.normalise(text), out_type=str)
         return pieces
+
+    def sample(self, text: str, sampling: SubwordSampling, seed: int) -> list[str]:
+        return sample_pieces(self.processor, self.normalise(text), sampling, seed)
 
     def decode(self, pieces: Sequence[str]) -> str:
         return _join(pieces)

@@ -136,6 +136,10 @@ EXAMPLES = {
     "training.label_smoothing": Example("0.1"),
     "training.word_dropout.source": Example("0.1"),
     "training.word_dropout.target": Example("0.1"),
+    "training.subword_sampling.alpha": Example("0.1", ("tokenizer.kind=sentencepiece",)),
+    "training.subword_sampling.nbest": Example(
+        "64", ("tokenizer.kind=sentencepiece", "training.subword_sampling.alpha=0.1")
+    ),
     "training.guided_attention.weight": Example("0.5", ("data.alignments=builtin",)),
     "training.guided_attention.decay": Example("linear", ("data.alignments=builtin",)),
     "training.guided_attention.updates": Example(

@@ -12,6 +12,7 @@ from nmt_attn.errors import ConfigError
 LEAVES = [".".join(keys) for keys in all_keys() if locate(keys).section is None]
 NO_DEMO = tuple(f"data.{name}={{source: {name}.a, target: {name}.b}}" for name in ("train", "valid", "test"))
 BOTTOM = ("model.encoder.layers=2", "model.encoder.bidirectional=bottom")
+BPE = ("tokenizer.kind=sentencepiece", "tokenizer.algorithm=bpe")
 DOT = ("model.attention.score=dot", "model.decoder.hidden=512")
 
 
@@ -142,6 +143,21 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
         (
             [*NO_DEMO, "data.alignments=builtin"],
             "data.alignments: expected a file with data.train.builtin null, got 'builtin'",
+        ),
+        (
+            ["training.subword_sampling.alpha=0.1"],
+            "training.subword_sampling.alpha: expected null with tokenizer.kind 'word', which cuts a text in one way "
+            "alone, got 0.1",
+        ),
+        (
+            [*BPE, "training.subword_sampling.alpha=1"],
+            "training.subword_sampling.alpha: expected between 0 and 1, both left out, with tokenizer.algorithm 'bpe', "
+            "got 1.0 (the share of merges that are left out)",
+        ),
+        (
+            [*BPE, "training.subword_sampling.alpha=0.1", "training.subword_sampling.nbest=5"],
+            "training.subword_sampling.nbest: expected null, as any other value has no effect with "
+            "tokenizer.algorithm 'bpe', got 5",
         ),
         (
             ["model.encoder.layer_dropout=0.1"],
