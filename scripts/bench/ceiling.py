@@ -1,0 +1,57 @@
+"""What the machine can do: the speed of large products in fp32 and bf16, and of memory. One thread."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+SIZE = 2048
+COPIED_NUMBERS = 1 << 26
+REPEATS = 5
+
+
+class Ceiling(NamedTuple):
+    """Best of several tries."""
+
+    fp32: float  # operations a second, the faster of torch's own product and oneDNN's
+    fp32_torch: float  # torch's own product
+    bf16: float
+    bandwidth: float  # bytes a second, read and written, of a copy that fits no cache
+
+    def of(self, precision: str) -> float:
+        """Operations a second in this precision."""
+        return self.bf16 if precision == "bf16" else self.fp32
+
+
+def measure_ceiling() -> Ceiling:
+    """Products of SIZE^3 and a copy of a quarter of a gigabyte."""
+    operations = 2 * SIZE**3
+    a, b = torch.randn(SIZE, SIZE), torch.randn(SIZE, SIZE)
+    own = operations / _best(lambda: a @ b)
+    fp32 = max(own, operations / _best(lambda: _onednn(a, b))) if torch.backends.mkldnn.is_available() else own
+    low, other = a.bfloat16(), b.bfloat16()
+    source = torch.zeros(COPIED_NUMBERS)
+    target = torch.zeros(COPIED_NUMBERS)
+    return Ceiling(
+        fp32=fp32,
+        fp32_torch=own,
+        bf16=operations / _best(lambda: low @ other),
+        bandwidth=2 * 4 * COPIED_NUMBERS / _best(lambda: target.copy_(source)),
+    )
+
+
+def _onednn(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
+    return product
+
+
+def _best(job: Callable[[], object]) -> float:
+    """Seconds of the fastest of REPEATS runs, after one to warm up."""
+    job()
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        job()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)

@@ -1,0 +1,49 @@
+"""How many floating-point operations one update takes, by part: twice the multiplications of its matrix products.
+
+An update is one product forward and two backward (of the inputs and of the weights). What is not a product with a
+matrix of weights or a batched product over source positions (softmax, tanh, the optimizer, sums) is not counted.
+"""
+
+from typing import NamedTuple
+
+from nmt_attn.config.sections import ModelConfig
+
+FORWARD_AND_BACKWARD = 3
+
+
+class Shape(NamedTuple):
+    """Of one batch, padding included but for the target tokens that are real."""
+
+    sentences: int  # B
+    source_length: int  # S
+    target_length: int  # T
+    target_tokens: int  # real ones
+    words: int  # V
+
+
+def update_flops(model: ModelConfig, shape: Shape) -> dict[str, float]:
+    """Operations of one update by part: encoder, decoder, attention, output layer."""
+    forward = forward_flops(model, shape)
+    return {part: FORWARD_AND_BACKWARD * count for part, count in forward.items()}
+
+
+def forward_flops(model: ModelConfig, shape: Shape) -> dict[str, float]:
+    """Operations of one look forward at a batch, by part. One layer a side, global attention, LSTM cells."""
+    encoder, decoder = model.encoder, model.decoder
+    rows, source, target = shape.sentences, shape.source_length, shape.target_length
+    half, hidden, gates = encoder.hidden, decoder.hidden, 4
+    context = 2 * half  # M
+    is_additive = model.attention.score == "additive"
+    is_luong = decoder.style == "luong"
+    feed = hidden if decoder.input_feeding == "attentional" else 0
+    into_gates = decoder.embedding + hidden + (feed if is_luong else context)
+    readout = context + hidden + (0 if is_luong else decoder.embedding)
+    looks = 2 * rows * target * source * (hidden + context)  # scores and contexts
+    keys = 2 * rows * source * context * hidden
+    query = 2 * rows * target * hidden * hidden if is_additive else 0
+    return {
+        "encoder": 2 * 2 * rows * source * (encoder.embedding + half) * gates * half,
+        "decoder": 2 * rows * target * (into_gates * gates * hidden + readout * hidden),
+        "attention": looks + keys + query,
+        "output layer": 2 * shape.target_tokens * hidden * shape.words,
+    }

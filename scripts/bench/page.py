@@ -1,0 +1,58 @@
+"""docs/benchmarks.md: the measured parts stand between markers and are replaced; what is written around them stays."""
+
+import datetime
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from nmt_attn.files import read_text, write_text
+
+_HEAD = """# Benchmarks
+
+What `python scripts/benchmark.py` measures, and what was tried to make it faster.
+"""
+
+
+def refresh(path: Path, sections: Mapping[str, str]) -> None:
+    """Replaces the sections in the page, by name; new ones go to its end."""
+    text = read_text(path) if path.exists() else _HEAD
+    for name, body in sections.items():
+        block = f"<!-- measured: {name} -->\n{body.strip()}\n<!-- end: {name} -->"
+        pattern = re.compile(rf"<!-- measured: {re.escape(name)} -->.*?<!-- end: {re.escape(name)} -->", re.DOTALL)
+        if pattern.search(text):
+            text = pattern.sub(lambda _, block=block: block, text)  # type: ignore[misc]
+        else:
+            text = text.rstrip("\n") + "\n\n" + block + "\n"
+    write_text(path, text)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of Markdown; numbers are rounded to three figures."""
+    lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)
+
+
+def date_and_machine() -> str:
+    """Today, processor, versions."""
+    import torch
+
+    return (
+        f"{datetime.date.today().isoformat()}: {_processor()}, one thread, Python {platform.python_version()}, "
+        f"torch {torch.__version__}"
+    )
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").split("\n"):
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

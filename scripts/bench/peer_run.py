@@ -1,0 +1,87 @@
+"""Runs another toolkit's own command inside its own environment, timed. Knows nothing of nmt_attn.
+
+    PEER_OUT=F.json PEER_UPDATES=N PEER_FLUSH=1 python peer_run.py joeynmt|onmt_train|onmt_translate ARGUMENTS...
+
+Writes seconds and processor seconds after every optimizer step, and those spent inside the call that translates.
+"""
+
+import importlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TOOLKITS = {
+    "joeynmt": ("joeynmt.__main__", ("joeynmt.prediction",), "predict"),
+    "onmt_train": ("onmt.bin.train", ("onmt.bin.train",), ""),
+    "onmt_translate": ("onmt.bin.translate", ("onmt.translate.translator", "Inference"), "_translate"),
+}
+"""By command: the module of its `main`; where the call that translates is found."""
+
+STEPS: list[tuple[float, float]] = []
+TRANSLATING = [0.0]
+
+
+def main() -> None:
+    """Hooks torch's optimizers, then hands over to the toolkit."""
+    import torch
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(bool(os.environ.get("PEER_FLUSH")))
+    _load_whole_checkpoints(torch)
+    register_optimizer_step_post_hook(_stepped)
+    name = sys.argv[1]
+    sys.argv = sys.argv[1:]
+    _toolkit(name)()
+    _write()
+
+
+def _toolkit(name: str) -> Callable[[], None]:
+    """The command's own function, with a clock around the call that translates."""
+    module, owner, method = TOOLKITS[name]
+    place: Any = importlib.import_module(owner[0])
+    for part in owner[1:]:
+        place = getattr(place, part)
+    if method:
+        setattr(place, method, _timed(getattr(place, method)))
+    run: Callable[[], None] = importlib.import_module(module).main
+    return run
+
+
+def _stepped(optimizer: Any, args: Any, keys: Any) -> None:
+    STEPS.append((time.perf_counter(), time.process_time()))
+    if len(STEPS) == int(os.environ.get("PEER_UPDATES", "0")):
+        _write()
+        os._exit(0)
+
+
+def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any, **keys: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*args, **keys)
+        finally:
+            TRANSLATING[0] += time.perf_counter() - start
+
+    return run
+
+
+def _load_whole_checkpoints(torch: Any) -> None:
+    """Both toolkits keep plain Python objects in their checkpoints, which torch.load refuses by default."""
+    load = torch.load
+    torch.load = lambda *args, **keys: load(*args, **{"weights_only": False, **keys})
+
+
+def _write() -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result = {"steps": STEPS, "translating": TRANSLATING[0], "peak_mebibytes": peak}
+    Path(os.environ["PEER_OUT"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

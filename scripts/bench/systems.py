@@ -1,0 +1,104 @@
+"""What is measured: three systems at one size, a corpus, and its batches in a fixed order.
+
+Sizes: one-layer bidirectional LSTM encoder of 256 a direction, one-layer LSTM decoder of 512, word vectors of 256,
+nothing tied, dropout 0.2, Adam 1e-3, gradient clipped at 1. Batches are 64 lines, in the order of the file.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nmt_attn.config.file import parse_config
+from nmt_attn.config.sections import Config
+from nmt_attn.data.batching import Plan
+from nmt_attn.data.prepare import PreparedData, prepare_training
+from nmt_attn.files import write_text
+
+SENTENCES = 64
+"""In one batch."""
+WORDS = 7999
+"""Different tokens of the made-up corpus; with the four special ones as many as the joint BPE of Multi30k has."""
+MADE_UP_LINES = 6400
+
+SYSTEMS: dict[str, tuple[str, ...]] = {
+    "bahdanau": ("model.attention.score=additive", "model.decoder.style=bahdanau"),
+    "luong-feeding": (
+        "model.attention.score=general",
+        "model.decoder.style=luong",
+        "model.decoder.input_feeding=attentional",
+    ),
+    "luong": ("model.attention.score=general", "model.decoder.style=luong"),
+}
+
+_COMMON = (
+    "tokenizer.shared=true",
+    "model.encoder.cell=lstm",
+    "model.encoder.hidden=256",
+    "model.encoder.embedding=256",
+    "model.decoder.cell=lstm",
+    "model.decoder.hidden=512",
+    "model.decoder.embedding=256",
+    "model.decoder.init=last",
+    "model.decoder.init_cell=last",
+    "model.initialisation=uniform",
+    "training.epochs=null",
+    "training.validate_translation=false",
+    "training.validate_updates=1000000",
+    "training.checkpoint_updates=1000000",
+)
+
+
+class Corpus(NamedTuple):
+    """Two files of tokens between spaces, and a folder for what is made of them."""
+
+    source: Path
+    target: Path
+    folder: Path
+
+
+def configuration(system: str, corpus: Corpus, updates: int, settings: tuple[str, ...] = ()) -> Config:
+    """The configuration of `system`, with `settings` (`section.key=value`) on top."""
+    parts = ("train", "valid", "test")
+    files = [f"data.{part}.{side}={getattr(corpus, side)}" for part in parts for side in ("source", "target")]
+    files += [f"data.{part}.limit={SENTENCES}" for part in ("valid", "test")]
+    files += [f"data.cache={corpus.folder / 'cache'}", f"run.dir={corpus.folder / 'runs'}"]
+    return parse_config("", [*files, *_COMMON, *SYSTEMS[system], f"training.updates={updates}", *settings], system)
+
+
+def prepared(corpus: Corpus) -> PreparedData:
+    """The corpus as ids; its vocabulary is all its tokens. The same for every system."""
+    return prepare_training(configuration("luong", corpus, 1))
+
+
+def in_file_order(lines: int, sentences: int = SENTENCES) -> Plan:
+    """Consecutive lines, `sentences` a batch; what is left over is left out."""
+    return list(np.arange(lines - lines % sentences).reshape(-1, sentences))
+
+
+def made_up(folder: Path, lines: int = MADE_UP_LINES) -> Corpus:
+    """A corpus of the lengths of Multi30k in BPE of 8,000, words at random, each batch of nearly one length.
+
+    Both sides' lengths follow a gamma distribution with Multi30k's means (14.3 target and 15.3 source tokens before
+    `</s>`) and spreads; words follow Zipf's law.
+    """
+    rng = np.random.default_rng(1)
+    target = np.clip(rng.gamma(9.0, 14.3 / 9.0, lines).round(), 3, 60).astype(int)
+    source = np.clip((target * rng.normal(15.3 / 14.3, 0.2, lines)).round(), 3, 60).astype(int)
+    order = np.lexsort((source, target))
+    shuffled = rng.permutation(lines // SENTENCES)
+    order = np.concatenate([order[i * SENTENCES : (i + 1) * SENTENCES] for i in shuffled])
+    chances = 1 / np.arange(1, WORDS + 1)
+    corpus = Corpus(folder / "made-up.source", folder / "made-up.target", folder)
+    every_word = " ".join(f"w{word}" for word in range(WORDS))
+    for path, lengths in ((corpus.source, source), (corpus.target, target)):
+        words = rng.choice(WORDS, (int(lengths.sum())), p=chances / chances.sum())
+        pieces = np.split(words, np.cumsum(lengths[order])[:-1])
+        text = [" ".join(f"w{word}" for word in piece) for piece in pieces]
+        write_text(path, "\n".join(text) + "\n" + _in_lines(every_word.split()))
+    return corpus
+
+
+def _in_lines(words: list[str], size: int = 20) -> str:
+    """Every word once, in lines behind the last whole batch, so that the vocabulary is complete."""
+    return "".join(" ".join(words[start : start + size]) + "\n" for start in range(0, len(words), size))
