@@ -17,6 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from nmt_attn.model.precision import at_least_float32
+from nmt_attn.model.products import Factor, product_dtype
 from nmt_attn.model.recurrence import CellLoop, LoopStart, own_copy
 
 
@@ -44,8 +45,9 @@ class LoopOutput(NamedTuple):
 class AttentionLoop:
     """Attention over T steps; what each step needs on the way back is kept, one block a step."""
 
-    def __init__(self, score: LoopScore, states: Tensor, mask: Tensor, steps: int) -> None:
+    def __init__(self, score: LoopScore, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> None:
         rows, size, inner = score.keys.shape
+        self.of_query = None if score.query_weight is None else Factor(score.query_weight, dtype)
         self.score, self.states, self.hidden_positions = score, states, ~mask
         self.has_empty_rows = not bool(mask.any(1).all())
         self.projected = states.new_empty(steps, rows, inner)  # W q + b
@@ -99,13 +101,13 @@ class AttentionLoop:
             torch.bmm(slope.unsqueeze(1), tanh, out=grad_projected.unsqueeze(1))
             grad_projected.mul_(score.vector)
             self.grad_keys.addcmul_(tanh, slope.unsqueeze(2))
-        return grad_projected if score.query_weight is None else grad_projected @ score.query_weight
+        return grad_projected if self.of_query is None else self.of_query.back(grad_projected)
 
     def gradients(self, queries: Tensor) -> list[Tensor | None]:
         """queries [T, B, H] -> gradients of W, b, keys, v and encoder states."""
-        score, flat = self.score, self.grad_projected.flatten(0, 1)
-        weight = None if score.query_weight is None else flat.T @ queries.flatten(0, 1)
-        bias = None if score.query_bias is None else flat.sum(0)
+        score = self.score
+        weight = None if self.of_query is None else self.of_query.gradient(self.grad_projected, queries)
+        bias = None if score.query_bias is None else self.grad_projected.sum((0, 1))
         states = self.weights.permute(1, 2, 0) @ self.grad_contexts.transpose(0, 1)  # [B, S, M]
         if score.vector is None:
             return [weight, bias, self.grad_scores.permute(1, 2, 0) @ self.projected.transpose(0, 1), None, states]
@@ -113,9 +115,7 @@ class AttentionLoop:
 
     def _project(self, t: int, query: Tensor) -> Tensor:
         projected, score = self.projected[t], self.score
-        if score.query_weight is None:
-            return projected.copy_(query)
-        torch.mm(query, score.query_weight.T, out=projected)
+        projected.copy_(query if self.of_query is None else self.of_query.times(query))
         return projected if score.query_bias is None else projected.add_(score.query_bias)
 
     def _tanh(self, projected: Tensor) -> Tensor:
@@ -134,9 +134,10 @@ class Looped(NamedTuple):
 def bahdanau_loop(cell: LoopStart, context_weight: Tensor, score: LoopScore, states: Tensor, mask: Tensor) -> Looped:
     """C [G x H, M], the score, encoder states [B, S, M] and mask [B, S] bool -> every step."""
     kind, *parts = cell
+    fixed = kind, product_dtype(context_weight), mask
     with torch.autocast(states.device.type, enabled=False):
         exact = [_exact(part) for part in (*parts, context_weight, *score, states)]
-        return _batch_first(_BahdanauLoop.apply(kind, mask, *exact))  # type: ignore[no-untyped-call]
+        return _batch_first(_BahdanauLoop.apply(*fixed, *exact))  # type: ignore[no-untyped-call]
 
 
 def luong_loop(cell: LoopStart, output: LoopOutput, score: LoopScore, states: Tensor, mask: Tensor) -> Looped:
@@ -144,61 +145,70 @@ def luong_loop(cell: LoopStart, output: LoopOutput, score: LoopScore, states: Te
     kind, *parts = cell
     feeds_attentional, has_tanh, noise, *matrices = output
     fed_noise = None if noise is None or not feeds_attentional else noise.transpose(0, 1)  # [T, B, H]
+    fixed = kind, product_dtype(output.weight), mask, (feeds_attentional, has_tanh, fed_noise)
     with torch.autocast(states.device.type, enabled=False):
         exact = [_exact(part) for part in (*parts, *matrices, *score, states)]
-        return _batch_first(_LuongLoop.apply(kind, mask, (feeds_attentional, has_tanh, fed_noise), *exact))  # type: ignore[no-untyped-call]
+        return _batch_first(_LuongLoop.apply(*fixed, *exact))  # type: ignore[no-untyped-call]
 
 
 class _BahdanauLoop(Function):
     @staticmethod
-    def forward(ctx: Any, kind: Any, mask: Tensor, gates: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, kind: Any, dtype: torch.dtype, mask: Tensor, gates: Tensor, *rest: Any) -> tuple[Tensor, ...]:
         start, start_cell, weight, bias, context_weight, *score, states = rest
-        cell: CellLoop = kind(own_copy(gates), start, start_cell, weight, bias)
-        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates))
+        cell: CellLoop = kind(own_copy(gates), start, start_cell, Factor(weight, dtype), bias)
+        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates), dtype)
+        to_gates = Factor(context_weight, dtype)
         for t in range(len(gates)):
             context = attention.step(t, cell.hidden[t])
-            cell.gates[t].addmm_(context, context_weight.T)
+            to_gates.add_to(cell.gates[t], context)
             cell.step(t)
-        ctx.cell, ctx.attention, ctx.context_weight = cell, attention, context_weight
+        ctx.cell, ctx.attention, ctx.to_gates = cell, attention, to_gates
         ctx.set_materialize_grads(False)
         return cell.hidden[1:], attention.contexts[:], attention.weights[:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        cell, attention, context_weight = ctx.cell, ctx.attention, ctx.context_weight
+        cell, attention, to_gates = ctx.cell, ctx.attention, ctx.to_gates
         cell.prepare_back()
         attention.prepare_back()
         grad = torch.zeros_like(cell.hidden[0])
         for t in reversed(range(len(cell.gates))):
             grad_hidden, grad_context, grad_weights = (None if part is None else part[t] for part in grads)
             before = cell.step_back(t, grad if grad_hidden is None else grad + grad_hidden)
-            through_gates = cell.grad_gates[t] @ context_weight
+            through_gates = to_gates.back(cell.grad_gates[t])
             grad_context = through_gates if grad_context is None else through_gates.add_(grad_context)
             grad = before.add_(attention.step_back(t, grad_context, grad_weights))
         start_cell, weight, bias = cell.start_gradients()
-        grad_context_weight = _weight_gradient(cell.grad_gates, attention.contexts)
-        from_attention = attention.gradients(cell.hidden[:-1])
-        return None, None, cell.grad_gates, grad, start_cell, weight, bias, grad_context_weight, *from_attention
+        from_cell = cell.grad_gates, grad, start_cell, weight, bias
+        of_contexts = to_gates.gradient(cell.grad_gates, attention.contexts)
+        return None, None, None, *from_cell, of_contexts, *attention.gradients(cell.hidden[:-1])
 
 
 class _LuongLoop(Function):
     @staticmethod
     def forward(
-        ctx: Any, kind: Any, mask: Tensor, options: tuple[bool, bool, Tensor | None], gates: Tensor, *rest: Any
+        ctx: Any,
+        kind: Any,
+        dtype: torch.dtype,
+        mask: Tensor,
+        options: tuple[bool, bool, Tensor | None],
+        gates: Tensor,
+        *rest: Any,
     ) -> tuple[Tensor, ...]:
         feeds_attentional, has_tanh, noise = options
         start, start_cell, weight, bias, feed_weight, feed, output_weight, output_bias, *score, states = rest
-        cell: CellLoop = kind(own_copy(gates), start, start_cell, weight, bias)
-        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates))
-        of_context, of_state = output_weight.split([states.shape[2], start.shape[1]], 1)  # of W_c
+        cell: CellLoop = kind(own_copy(gates), start, start_cell, Factor(weight, dtype), bias)
+        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates), dtype)
+        halves = output_weight.split([states.shape[2], start.shape[1]], 1)  # of W_c
+        of_feed, of_context, of_state = (Factor(part, dtype) for part in (feed_weight, *halves))
         outputs = start.new_empty(len(gates), *start.shape)
         first_feed = feed
         for t in range(len(gates)):
-            cell.gates[t].addmm_(feed, feed_weight.T)
+            of_feed.add_to(cell.gates[t], feed)
             cell.step(t)
             context = attention.step(t, cell.hidden[t + 1])
-            torch.mm(context, of_context.T, out=outputs[t]).addmm_(cell.hidden[t + 1], of_state.T)
+            of_state.add_to(outputs[t].copy_(of_context.times(context)), cell.hidden[t + 1])
             if output_bias is not None:
                 outputs[t].add_(output_bias)
             if has_tanh:
@@ -206,7 +216,7 @@ class _LuongLoop(Function):
             attentional = outputs[t] if noise is None else outputs[t] * noise[t]
             feed = attentional if feeds_attentional else context
         ctx.cell, ctx.attention, ctx.outputs, ctx.first_feed = cell, attention, outputs, first_feed
-        ctx.matrices, ctx.has_bias = (feed_weight, of_context, of_state), output_bias is not None
+        ctx.factors, ctx.has_bias = (of_feed, of_context, of_state), output_bias is not None
         ctx.feeds_attentional, ctx.has_tanh, ctx.noise = options
         ctx.set_materialize_grads(False)
         return outputs[:], attention.contexts[:], attention.weights[:]
@@ -215,7 +225,7 @@ class _LuongLoop(Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         cell, attention, outputs = ctx.cell, ctx.attention, ctx.outputs
-        feed_weight, of_context, of_state = ctx.matrices
+        of_feed, of_context, of_state = ctx.factors
         cell.prepare_back()
         attention.prepare_back()
         grad_outputs = torch.zeros_like(outputs) if grads[0] is None else own_copy(grads[0])
@@ -227,28 +237,26 @@ class _LuongLoop(Function):
                 grad_output += grad_feed if ctx.noise is None else grad_feed * ctx.noise[t]
             if ctx.has_tanh:
                 grad_output.mul_(1 - outputs[t] * outputs[t])
-            grad_context = grad_output @ of_context
+            grad_context = of_context.back(grad_output)
             if grads[1] is not None:
                 grad_context += grads[1][t]
             if grad_feed is not None and not ctx.feeds_attentional:
                 grad_context += grad_feed
-            grad = torch.addmm(grad, grad_output, of_state)
+            grad = of_state.back(grad_output).add_(grad)
             grad += attention.step_back(t, grad_context, None if grads[2] is None else grads[2][t])
             grad = cell.step_back(t, grad)
-            grad_feed = cell.grad_gates[t] @ feed_weight
+            grad_feed = of_feed.back(cell.grad_gates[t])
         attentional = outputs if ctx.noise is None else outputs * ctx.noise
         fed = attentional if ctx.feeds_attentional else attention.contexts
         feeds = torch.cat([ctx.first_feed.unsqueeze(0), fed[:-1]])
         start_cell, weight, bias = cell.start_gradients()
-        of_both = [_weight_gradient(grad_outputs, part) for part in (attention.contexts, cell.hidden[1:])]
-        from_cell = cell.grad_gates, grad, start_cell, weight, bias, _weight_gradient(cell.grad_gates, feeds), grad_feed
+        of_both = [
+            of_context.gradient(grad_outputs, attention.contexts),
+            of_state.gradient(grad_outputs, cell.hidden[1:]),
+        ]
+        from_cell = cell.grad_gates, grad, start_cell, weight, bias, of_feed.gradient(cell.grad_gates, feeds), grad_feed
         from_output = torch.cat(of_both, 1), grad_outputs.sum((0, 1)) if ctx.has_bias else None
-        return None, None, None, *from_cell, *from_output, *attention.gradients(cell.hidden[1:])
-
-
-def _weight_gradient(grad_outputs: Tensor, inputs: Tensor) -> Tensor:
-    """[T, B, out], [T, B, in] -> [out, in]: one product for all steps."""
-    return grad_outputs.flatten(0, 1).T @ inputs.flatten(0, 1)
+        return None, None, None, None, *from_cell, *from_output, *attention.gradients(cell.hidden[1:])
 
 
 def _exact(part: Tensor | None) -> Tensor | None:

@@ -2,7 +2,8 @@
 
 One product a step. Buffers are made once for all steps; steps are axis 0, so that each step is one block of memory.
 The gradient of U is gathered into one product after the loop, and the backward's factors that do not wait for a
-gradient are computed for all steps at once. Values and gradients equal the looped cell (tests/model/test_cells.py).
+gradient are computed for all steps at once. Products are taken in autocast's number format, all else in float32 at
+least. Values and gradients equal the looped cell (tests/model/test_cells.py).
 """
 
 from typing import Any, NamedTuple, Protocol
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+
+from nmt_attn.model.products import Factor, product_dtype
 
 
 class CellLoop(Protocol):
@@ -47,20 +50,19 @@ class LoopStart(NamedTuple):
 class GRULoop:
     """r, z, n = gates; n sees r * (U h + b)."""
 
-    def __init__(self, gates: Tensor, start: Tensor, start_cell: None, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, gates: Tensor, start: Tensor, start_cell: None, weight: Factor, bias: Tensor) -> None:
         steps, (rows, hidden) = gates.shape[0], start.shape
         self.gates, self.weight, self.bias = gates, weight, bias
         self.hidden = start.new_empty(steps + 1, rows, hidden)
         self.hidden[0] = start
         self.recurrent_n = start.new_empty(steps, rows, hidden)  # U h + b of the candidate
-        self.product = start.new_empty(rows, 3 * hidden)
 
     def step(self, t: int) -> None:
         before, size = self.hidden[t], self.hidden.shape[2]
-        torch.addmm(self.bias, before, self.weight.T, out=self.product)
+        product = self.weight.times(before)
         reset_update, candidate = self.gates[t].split([2 * size, size], -1)
-        reset_update.add_(self.product[:, : 2 * size]).sigmoid_()
-        self.recurrent_n[t] = self.product[:, 2 * size :]
+        reset_update.add_(product[:, : 2 * size]).add_(self.bias[: 2 * size]).sigmoid_()
+        torch.add(product[:, 2 * size :], self.bias[2 * size :], out=self.recurrent_n[t])
         candidate.addcmul_(reset_update[:, :size], self.recurrent_n[t]).tanh_()
         torch.lerp(candidate, before, reset_update[:, size:], out=self.hidden[t + 1])
 
@@ -81,17 +83,16 @@ class GRULoop:
         grad_recurrent = self.grad_recurrent[t]
         grad_recurrent[:, : 2 * size] = self.grad_gates[t, :, : 2 * size]
         torch.mul(grad_n, self.reset[t], out=grad_recurrent[:, 2 * size :])
-        return torch.addmm(grad_hidden * self.update[t], grad_recurrent, self.weight)
+        return self.weight.back(grad_recurrent).addcmul_(grad_hidden, self.update[t])
 
     def start_gradients(self) -> list[Tensor | None]:
-        flat = self.grad_recurrent.flatten(0, 1)  # [T x B, 3H]
-        return [None, flat.T @ self.hidden[:-1].flatten(0, 1), flat.sum(0)]
+        return [None, self.weight.gradient(self.grad_recurrent, self.hidden[:-1]), self.grad_recurrent.sum((0, 1))]
 
 
 class LSTMLoop:
     """i, f, g, o = gates. `grad_cells` [T, B, H] or None: gradients that reach the cell states from outside."""
 
-    def __init__(self, gates: Tensor, start: Tensor, start_cell: Tensor, weight: Tensor, bias: None) -> None:
+    def __init__(self, gates: Tensor, start: Tensor, start_cell: Tensor, weight: Factor, bias: None) -> None:
         steps, (rows, hidden) = gates.shape[0], start.shape
         self.gates, self.weight = gates, weight
         self.hidden = start.new_empty(steps + 1, rows, hidden)
@@ -101,7 +102,7 @@ class LSTMLoop:
 
     def step(self, t: int) -> None:
         size, cell, after = self.hidden.shape[2], self.cells[t + 1], self.hidden[t + 1]
-        gates = self.gates[t].addmm_(self.hidden[t], self.weight.T)
+        gates = self.weight.add_to(self.gates[t], self.hidden[t])
         keep_forget, candidate, output = gates.split([2 * size, size, size], -1)
         keep_forget.sigmoid_()
         candidate.tanh_()
@@ -132,23 +133,25 @@ class LSTMLoop:
         torch.mul(grad_cell, self.to_forget[t], out=grad_f)
         torch.mul(grad_cell, self.to_candidate[t], out=grad_g)
         grad_cell.mul_(self.forget[t])
-        return self.grad_gates[t] @ self.weight
+        return self.weight.back(self.grad_gates[t])
 
     def start_gradients(self) -> list[Tensor | None]:
-        return [self.grad_cell, self.grad_gates.flatten(0, 1).T @ self.hidden[:-1].flatten(0, 1), None]
+        return [self.grad_cell, self.weight.gradient(self.grad_gates, self.hidden[:-1]), None]
 
 
 def gru_sequence(gate_inputs: Tensor, start: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """gate inputs [B, T, 3H] (r, z, n), start [B, H], U [3H, H], b [3H] -> hidden [B, T, H]."""
     inputs, start, _ = loop_inputs(gate_inputs, start, None)
-    hidden, _ = _Sequence.apply(GRULoop, inputs, start, None, weight, bias)  # type: ignore[no-untyped-call]
+    dtype = product_dtype(start)
+    hidden, _ = _Sequence.apply(GRULoop, dtype, inputs, start, None, weight, bias)  # type: ignore[no-untyped-call]
     return hidden.transpose(0, 1)  # [B, T, H]
 
 
 def lstm_sequence(gate_inputs: Tensor, start: Tensor, start_cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """gate inputs [B, T, 4H] (i, f, g, o), start and cell [B, H], U [4H, H] -> hidden and cell [B, T, H]."""
     inputs, start, cell = loop_inputs(gate_inputs, start, start_cell)
-    hidden, cells = _Sequence.apply(LSTMLoop, inputs, start, cell, weight, None)  # type: ignore[no-untyped-call]
+    dtype = product_dtype(start)
+    hidden, cells = _Sequence.apply(LSTMLoop, dtype, inputs, start, cell, weight, None)  # type: ignore[no-untyped-call]
     return hidden.transpose(0, 1), cells.transpose(0, 1)  # [B, T, H] each
 
 
@@ -166,9 +169,10 @@ def own_copy(tensor: Tensor) -> Tensor:
 class _Sequence(Function):
     @staticmethod
     def forward(
-        ctx: Any, kind: Any, gates: Tensor, start: Tensor, cell: Tensor | None, weight: Tensor, bias: Tensor | None
+        ctx: Any, kind: Any, dtype: torch.dtype, gates: Tensor, start: Tensor, cell: Tensor | None, *u: Any
     ) -> tuple[Tensor, Tensor | None]:
-        loop = kind(own_copy(gates), start, cell, weight, bias)
+        weight, bias = u
+        loop = kind(own_copy(gates), start, cell, Factor(weight, dtype), bias)
         for t in range(len(gates)):
             loop.step(t)
         ctx.loop = loop
@@ -188,4 +192,4 @@ class _Sequence(Function):
                 grad = grad + grad_hidden[t]
             grad = loop.step_back(t, grad)
         cell, weight, bias = loop.start_gradients()
-        return None, loop.grad_gates, grad, cell, weight, bias
+        return None, None, loop.grad_gates, grad, cell, weight, bias

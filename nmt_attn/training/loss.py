@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from nmt_attn.model.products import matmul
 from nmt_attn.types import PAD
 
 BLOCK_NUMBERS = 1 << 21
@@ -77,15 +78,16 @@ class _BlockedLoss(Function):
         for start in range(0, len(targets), rows):
             block = slice(start, start + rows)
             inputs, wanted = readouts[block].to(dtype), targets[block]
-            scores = (inputs @ products.T).to(exact) + bias  # [rows, V]
-            sums += _block_sums(scores, wanted, options.smoothing)
+            scores = matmul(inputs, products.T).to(exact).add_(bias)  # [rows, V]
+            chances = torch.softmax(scores, 1)
+            sums += _block_sums(scores, chances, wanted, options.smoothing)
             if options.needs_gradient:
                 grad_readouts, grad_weight, grad_bias = gradients
-                slope = _slope(scores, wanted, options.smoothing)
+                slope = _slope(chances, wanted, options.smoothing)
                 grad_bias += slope.sum(0)
                 slope = slope.to(dtype)
-                grad_readouts[block] = slope @ products
-                grad_weight += slope.T @ inputs
+                grad_readouts[block] = matmul(slope, products)
+                grad_weight += matmul(slope.T, inputs)
         ctx.save_for_backward(*gradients)
         total, likelihood = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(likelihood)
@@ -98,16 +100,21 @@ class _BlockedLoss(Function):
         return readouts * grad_total, weight * grad_total, bias * grad_total, None, None
 
 
-def _block_sums(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """scores [n, V] -> [loss, negative log-likelihood], summed."""
-    norm = scores.logsumexp(1).sum()
+def _block_sums(scores: Tensor, chances: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """scores and their softmax [n, V] -> [loss, negative log-likelihood], summed.
+
+    The norm log sum exp(x) of a row is its largest score less the logarithm of the largest chance, which is at least
+    1 / V: nothing is lost, and no second exponential of [n, V] is taken.
+    """
+    norm = (scores.amax(1) - chances.amax(1).log()).sum()
     likelihood = norm - scores.gather(1, targets.unsqueeze(1)).sum()
+    if not smoothing:
+        return torch.stack([likelihood, likelihood])
     spread = norm - scores.mean(1).sum()
     return torch.stack([(1 - smoothing) * likelihood + smoothing * spread, likelihood])
 
 
-def _slope(scores: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """d loss / d scores [n, V] = softmax - (1 - e) onehot - e / V."""
-    slope = torch.softmax(scores, 1)
-    slope.scatter_add_(1, targets.unsqueeze(1), slope.new_full((len(targets), 1), smoothing - 1))
-    return slope.sub_(smoothing / scores.shape[1]) if smoothing else slope
+def _slope(chances: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """d loss / d scores [n, V] = softmax - (1 - e) onehot - e / V, written over the softmax."""
+    chances.scatter_add_(1, targets.unsqueeze(1), chances.new_full((len(targets), 1), smoothing - 1))
+    return chances.sub_(smoothing / chances.shape[1]) if smoothing else chances
