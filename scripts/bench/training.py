@@ -21,6 +21,7 @@ from nmt_attn.model.encoder import Encoder
 from nmt_attn.model.recurrence import LSTMLoop
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config
+from nmt_attn.processes import Processes
 from nmt_attn.runtime import autocast, choose_precision, prepare_runtime
 from nmt_attn.training import loss as loss_module
 from nmt_attn.training.checkpoint import Progress
@@ -138,6 +139,7 @@ def train(job: TrainingJob, corpus: Corpus) -> tuple[Ready, TrainingResult]:
         dtype=ready.dtype,
         progress=Progress(),
         score=None,
+        processes=Processes(),
     )
     clock = Clock(job.updates)
     trainer.run(clock)
