@@ -113,9 +113,7 @@ def evaluate(
     gold_format: options.GoldFormat = None,
     gold_base: options.GoldBase = None,
     gold_swapped: options.GoldSwapped = False,
-    reverse: Annotated[
-        Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")
-    ] = None,
+    reverse: options.Reverse = None,
     shift: options.Shift = 0,
     threshold: Annotated[float, typer.Option(help="Weight from which on a threshold link is made.")] = 0.3,
     overrides: Annotated[
@@ -184,13 +182,17 @@ def align(
         Path | None, typer.Option(help="File that ends in .jsonl, .npz or .pharaoh. Default: standard output.")
     ] = None,
     shift: options.Shift = 0,
+    threshold: options.LinkThreshold = None,
+    reverse: options.Reverse = None,
+    symmetrise: options.Symmetrise = None,
+    eos: options.EndOfSentence = None,
     device: options.Device = "auto",
 ) -> None:
     """Align given translations with their sources, by the model's attention as it reads them."""
     from nmt_attn.commands.align import AlignOptions
     from nmt_attn.commands.align import align as run
 
-    run(AlignOptions(model, source, target, output, 1 if shift else 0, device))
+    run(AlignOptions(model, source, target, output, 1 if shift else 0, device, threshold, reverse, symmetrise, eos))
 
 
 @app.command(epilog="Example: nmt-attn score --source test.es --target test.en > scores.tsv")

@@ -90,3 +90,15 @@ SearchKeys = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A key of search, such as search.min_length=3. Repeatable."),
 ]
+LinkThreshold = Annotated[
+    float | None, typer.Option(help="Links wherever the weight is so much. Default: each target word's greatest.")
+]
+Reverse = Annotated[Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")]
+Symmetrise = Annotated[
+    Literal["intersection", "union", "grow-diag-final"] | None,
+    typer.Option(help="How the links of both directions become one. Default: grow-diag-final."),
+]
+EndOfSentence = Annotated[
+    Literal["kept", "dropped"] | None,
+    typer.Option("--eos", help="Row and column of </s> in .jsonl and .npz. Default: kept."),
+]

@@ -1,14 +1,15 @@
 """`nmt-attn align`: where a model looks while it reads translations that it is given; and `nmt-attn score`: how
 likely it holds them.
 
-`align` writes a line of links `i-j` for each pair to standard output, or a file in the format of its ending.
+`align` writes a line of links `i-j` for each pair to standard output, or a file in the format of its ending. Links
+are the greatest weight of each target word, or all from a threshold on; with a model of the other direction beside it,
+those of both are made one (evaluation/symmetrise.py).
 `score` writes a line for each pair: log-probability (natural, `</s>` included), tokens, perplexity per token.
 """
 
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +19,23 @@ from tqdm import tqdm
 from nmt_attn.commands.runs import find_model
 from nmt_attn.commands.streams import or_standard, writing
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.links import Link, Links
+from nmt_attn.evaluation.symmetrise import METHODS
 from nmt_attn.files import read_lines
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer, pharaoh_line
+from nmt_attn.search.alignments import (
+    AlignmentRecord,
+    EosPolicy,
+    WordAlignment,
+    alignment_writer,
+    links,
+    threshold_links,
+)
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
-from nmt_attn.search.translator import WINDOW_LINES, Translator
+from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
 
-EOS_POLICY: EosPolicy = "kept"
-LINK_THRESHOLD = 0.0
+METHOD = "grow-diag-final"
+"""How two directions are made one, by default."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +48,38 @@ class AlignOptions:
     output: Path | None = None
     shift: Shift = 0  # of `align` alone
     device: str = "auto"
+    # of `align` alone, likewise
+    threshold: float | None = None  # None: the greatest weight of each target word
+    reverse: Path | None = None  # a model of the other direction
+    symmetrise: str | None = None  # a name of METHODS; None: METHOD
+    eos: EosPolicy | None = None  # None: kept
+
+    @property
+    def weights_path(self) -> Path | None:
+        """The output, if it holds weights; None if it holds links."""
+        path = or_standard(self.output)
+        return None if path is None or path.suffix == ".pharaoh" else path
 
 
 def align(options: AlignOptions) -> None:
     """Writes the alignment of each pair of lines. Raises UserError."""
+    _check(options)
     sources, targets = _read_sides(options)
-    translator = Translator.load(find_model(options.model), choose_device(options.device))
-    if not translator.model.has_attention:
-        raise ConfigError(f"align: expected a model with attention, got {translator.name} (attention.score: none)")
-    with _alignment_writer(or_standard(options.output)) as write:
-        for number, pair in enumerate(_decoded(translator, sources, targets, with_alignments=True), 1):
-            write(AlignmentRecord(number, 1, pair.alignment(options.shift)))
+    translator = _load_attending(find_model(options.model), options)
+    backward = None if options.reverse is None else _load_attending(model_folder(options.reverse), options)
+    pairs = _decoded(translator, sources, targets, with_alignments=True)
+    alignments = (pair.alignment(options.shift) for pair in pairs)
+    if options.weights_path is not None:
+        with alignment_writer(options.weights_path, options.eos or "kept", 0.0) as write:
+            for number, alignment in enumerate(alignments, 1):
+                write(AlignmentRecord(number, 1, alignment))
+        return
+    with writing(or_standard(options.output)) as write_text:
+        found: Iterator[Links] = (_links(alignment, options) for alignment in alignments)
+        if backward is not None:
+            found = _symmetrised(found, backward, sources, targets, options)
+        for each in found:
+            write_text(" ".join(f"{i}-{j}" for i, j in sorted(each, key=_by_target)) + "\n")
 
 
 def score(options: AlignOptions) -> None:
@@ -67,6 +98,52 @@ def score(options: AlignOptions) -> None:
     typer.echo(f"log-probability {total:.4f}, {tokens:,} target tokens, {mean}", err=True)
 
 
+def _check(options: AlignOptions) -> None:
+    """Raises ConfigError for an option that would change nothing."""
+    if options.symmetrise is not None and options.reverse is None:
+        raise ConfigError(f"--symmetrise: expected --reverse MODEL beside it, got {options.symmetrise} alone")
+    if options.symmetrise is not None and options.symmetrise not in METHODS:
+        raise ConfigError(f"--symmetrise: expected one of {', '.join(METHODS)}, got {options.symmetrise!r}")
+    if options.threshold is not None and not 0 < options.threshold <= 1:
+        raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {options.threshold:g}")
+    if options.weights_path is None and options.eos is not None:
+        raise ConfigError(
+            f"--eos: expected --output with weights (.jsonl, .npz) beside it, got {options.eos} for links"
+        )
+    for name in ("threshold", "reverse"):
+        value = getattr(options, name)
+        if options.weights_path is not None and value is not None:
+            raise ConfigError(f"--{name}: expected links as output (.pharaoh), got {options.weights_path} for weights")
+
+
+def _load_attending(folder: Path, options: AlignOptions) -> Translator:
+    translator = Translator.load(folder, choose_device(options.device))
+    if not translator.model.has_attention:
+        raise ConfigError(f"align: expected a model with attention, got {translator.name} (attention.score: none)")
+    return translator
+
+
+def _links(alignment: WordAlignment, options: AlignOptions) -> Links:
+    if options.threshold is None:
+        return frozenset(Link(*pair) for pair in links(alignment, 0.0))
+    return frozenset(Link(*pair) for pair in threshold_links(alignment, options.threshold))
+
+
+def _symmetrised(
+    found: Iterator[Links], backward: Translator, sources: list[str], targets: list[str], options: AlignOptions
+) -> Iterator[Links]:
+    """The links of each pair, made one with those of a model that reads the targets."""
+    method = METHODS[options.symmetrise or METHOD]
+    pairs = _windows(backward, targets, sources, with_alignments=True)
+    for forward, pair in zip(found, pairs, strict=True):
+        read_back = _links(pair.alignment(options.shift), options)
+        yield method(forward, frozenset(Link(j, i) for i, j in read_back))
+
+
+def _by_target(link: Link) -> tuple[int, int]:
+    return link.target, link.source
+
+
 def _read_sides(options: AlignOptions) -> tuple[list[str], list[str]]:
     sources, targets = read_lines(options.source), read_lines(options.target)
     if len(sources) != len(targets):
@@ -79,21 +156,23 @@ def _read_sides(options: AlignOptions) -> tuple[list[str], list[str]]:
 def _decoded(
     translator: Translator, sources: list[str], targets: list[str], *, with_alignments: bool
 ) -> Iterator[ForcedPair]:
-    """A window at a time, so that weights of a large corpus are not held together."""
+    """The same with a bar on a terminal."""
     is_shown = None if sys.stderr.isatty() else True
     with tqdm(total=len(sources), unit=" lines", file=sys.stderr, disable=is_shown, leave=False) as bar:
-        for start in range(0, len(sources), WINDOW_LINES):
-            window = slice(start, start + WINDOW_LINES)
-            yield from force_decode(
-                translator, sources[window], targets[window], with_alignments=with_alignments, progress=bar.update
-            )
+        yield from _windows(translator, sources, targets, with_alignments=with_alignments, progress=bar.update)
 
 
-@contextmanager
-def _alignment_writer(path: Path | None) -> Iterator[Write]:
-    if path is not None:
-        with alignment_writer(path, EOS_POLICY, LINK_THRESHOLD) as write:
-            yield write
-        return
-    with writing(None) as write_text:
-        yield lambda record: write_text(pharaoh_line(record.alignment, LINK_THRESHOLD))
+def _windows(
+    translator: Translator,
+    sources: list[str],
+    targets: list[str],
+    *,
+    with_alignments: bool,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> Iterator[ForcedPair]:
+    """A window at a time, so that weights of a large corpus are not held together."""
+    for start in range(0, len(sources), WINDOW_LINES):
+        window = slice(start, start + WINDOW_LINES)
+        yield from force_decode(
+            translator, sources[window], targets[window], with_alignments=with_alignments, progress=progress
+        )

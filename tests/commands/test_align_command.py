@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,65 @@ def test_a_model_without_attention_is_refused_and_nothing_written(tmp_path: Path
     with pytest.raises(ConfigError, match=r"align: expected a model with attention, got .*best"):
         align(options(plain, output=tmp_path / "out.pharaoh"))
     assert not (tmp_path / "out.pharaoh").exists()
+
+
+def written(made: Path, capsys: pytest.CaptureFixture[str], **more: object) -> list[set[tuple[int, int]]]:
+    """The links of each pair."""
+    align(options(made, **more))
+    lines = capsys.readouterr().out.split("\n")[:-1]
+    return [{(int(i), int(j)) for i, j in (link.split("-") for link in line.split())} for line in lines]
+
+
+def test_links_of_two_models_are_symmetrised(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second model reads the targets; to it, all of them are unknown words."""
+    other = make_run(tmp_path, seed=5)
+    forward = written(run, capsys)
+    turned = replace(options(other), source=options(run).target, target=options(run).source)
+    align(turned)
+    backward = [
+        {(int(j), int(i)) for i, j in (link.split("-") for link in line.split())}
+        for line in capsys.readouterr().out.split("\n")[:-1]
+    ]
+    assert forward != backward
+    both = [first & second for first, second in zip(forward, backward, strict=True)]
+    either = [first | second for first, second in zip(forward, backward, strict=True)]
+    assert written(run, capsys, reverse=other, symmetrise="intersection") == both
+    assert written(run, capsys, reverse=other, symmetrise="union") == either
+    grown = written(run, capsys, reverse=other)
+    assert grown == written(run, capsys, reverse=other, symmetrise="grow-diag-final")
+    assert all(few <= some <= many for few, some, many in zip(both, grown, either, strict=True))
+
+
+def test_a_reverse_model_needs_attention(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"align: expected a model with attention, got .*plain"):
+        align(options(run, reverse=make_run(tmp_path, "none", name="plain")))
+
+
+def test_a_threshold_links_every_weight_from_it_on(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    best, wide = written(run, capsys), written(run, capsys, threshold=1e-6)
+    assert wide[0] == {(i, j) for i in range(2) for j in range(2)}  # every word of `un gato` and `a cat`
+    assert all(few <= many for few, many in zip(best, wide, strict=True))
+    assert not any(written(run, capsys, threshold=1.0))
+
+
+def test_weights_without_the_end_of_sentence(run: Path, tmp_path: Path) -> None:
+    align(options(run, output=tmp_path / "a.jsonl", eos="dropped"))
+    first = json.loads((tmp_path / "a.jsonl").read_text().split("\n")[0])
+    assert (first["target"], first["source"], first["eos"]) == (["a", "cat"], ["un", "gato"], "dropped")
+    assert [len(row) for row in first["weights"]] == [2, 2]
+
+
+MISTAKES: list[tuple[dict[str, object], str]] = [
+    ({"symmetrise": "union"}, r"--symmetrise: expected --reverse MODEL beside it, got union alone"),
+    ({"symmetrise": "both", "reverse": Path("x")}, r"--symmetrise: expected one of intersection, .* got 'both'"),
+    ({"threshold": 0.0}, r"--threshold: expected a weight above 0 and up to 1, got 0"),
+    ({"eos": "dropped"}, r"--eos: expected --output with weights .* got dropped for links"),
+    ({"threshold": 0.3, "output": Path("a.npz")}, r"--threshold: expected links as output .* got a.npz for weights"),
+    ({"reverse": Path("x"), "output": Path("a.jsonl")}, r"--reverse: expected links as output .* got a.jsonl"),
+]
+
+
+@pytest.mark.parametrize(("more", "message"), MISTAKES)
+def test_an_option_that_would_change_nothing_is_refused(run: Path, more: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        align(options(run, **more))
