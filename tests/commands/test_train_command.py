@@ -390,11 +390,12 @@ def test_thirty_kills_at_random_moments_change_nothing(place: Place, undisturbed
     started = time.monotonic()
     assert killer.run("run.name=performance", often)
     longest = time.monotonic() - started
-    rng, kills = random.Random(1), 0
+    rng, kills, wholes = random.Random(1), 0, 0
     while kills < KILLS:
         if killer.run(often, seconds=rng.uniform(0, longest / 2)):
             assert_same(place, undisturbed)
-            place.run.rename(place.folder / "runs" / f"whole after {kills}")
+            wholes += 1
+            place.run.rename(place.folder / "runs" / f"whole {wholes}")
         else:
             kills += 1
     assert killer.run(often)
