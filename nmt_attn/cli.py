@@ -225,7 +225,7 @@ def explain(
     run(ExplainOptions(sentence, model, beam, html, device))
 
 
-@app.command(epilog="Example: nmt-attn average runs/demo --last 5 --output averaged/")
+@app.command(epilog="Example: nmt-attn average runs/demo --last 2 --output averaged/")
 def average(
     models: Annotated[
         list[Path], typer.Argument(help="One run; or several models: runs (their best), model folders, checkpoints.")

@@ -261,8 +261,8 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         )
     metric = config.training.metric
     value = abs(progress.best)  # BLEU and chrF are kept with their signs turned, so that smaller is better
-    of = "the weights' average " if config.training.ema is not None else ""
-    _note(f"best validation {metric} {value:.4g}, {of}at update {progress.best_update:,}\nmodel: {folder.best}")
+    of = "" if config.training.ema is None else " of the weights' average"
+    _note(f"best validation {metric} {value:.4g}{of}, at update {progress.best_update:,}\nmodel: {folder.best}")
     if len(progress.kept) > 1:
         _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {folder.path} --output DIR)")
     _note(f"translate: nmt-attn translate --model {folder.path} --beam 5 < FILE")

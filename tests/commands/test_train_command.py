@@ -173,7 +173,7 @@ def test_a_run_tells_its_story_on_standard_error(place: Place, capsys: pytest.Ca
         r"update 10, epoch \d+, 00:\d\d: training loss .* validation loss .* BLEU .* chrF",
         r"update 24, epoch \d+",
         r"24 updates in 00:\d\d",
-        r"best validation loss \d\.\d+, the weights' average at update \d+",
+        r"best validation loss \d\.\d+ of the weights' average, at update \d+",
         r"model: .*runs/r/best",
         r"the 2 best: .*runs/r/models \(nmt-attn average .*runs/r --output DIR\)",
         r"nmt-attn translate --model .*runs/r --beam 5",
