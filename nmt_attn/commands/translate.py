@@ -182,7 +182,8 @@ def _next(found: Sequence[Companion] | None, done: int, lines: int, path: Path |
 def _load(folders: Sequence[Path], options: TranslateOptions) -> Translator:
     if options.ensemble is not None and len(folders) == 1:
         raise ConfigError("--ensemble: expected two models or more (--model A --model B), got 1")
-    overrides = (*options.overrides, *precision_override(options.precision))
+    width = () if options.beam is None or options.beam <= 1 else (f"search.beam={options.beam}",)  # for the other keys
+    overrides = (*options.overrides, *width, *precision_override(options.precision))
     members = [Translator.load(folder, choose_device(options.device), overrides) for folder in folders]
     return EnsembleTranslator(members, options.ensemble or "linear") if len(members) > 1 else members[0]
 

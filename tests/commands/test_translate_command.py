@@ -116,6 +116,14 @@ def test_the_n_best_come_as_a_list_with_numbers(run: Path, capfd: pytest.Capture
     assert rows[3] == ["2", "", "0.0000", "0.0000"]
 
 
+def test_groups_divide_the_width_that_is_asked_for(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    options = TranslateOptions(models=(run,), input=Path("source.txt"), overrides=("search.groups=3",))
+    translate(replace(options, beam=6, nbest=6))
+    assert capfd.readouterr().out.count("\n") > LINES
+    with pytest.raises(ConfigError, match=r"search\.groups: expected a divisor of search\.beam 5, got 3"):
+        translate(options)
+
+
 def test_samples_hang_on_the_seed_and_on_the_line_alone(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     written = []
     drawn = TranslateOptions(models=(run,), input=Path("source.txt"), is_sampled=True, nbest=4, top_p=0.9)
