@@ -1,0 +1,83 @@
+"""Translates a run's test set with several beam widths and prints a table: what a wider beam gives, and what it costs.
+
+    python scripts/beam_width.py RUN [--width N ...] [--set search.key=value ...]
+
+The columns: BLEU (signature below the table), tokens written per token of the references, log p of a sentence and its
+rank on average over the sentences, sentences whose rank is lower than with the first width, sentences/s.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt_attn.commands.subjects import EvaluationSet, evaluation_config, find_subject, read_test_set
+from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.evaluation.metrics import bleu_parts, measure
+from nmt_attn.runtime import choose_device
+from nmt_attn.search.translation import Translation
+from nmt_attn.search.translator import Translator
+
+WIDTHS = (1, 2, 3, 5, 10, 20)
+HEAD = """
+| beam | BLEU | length ratio | log p | rank | lower rank than beam {first} | sentences/s |
+|---|---|---|---|---|---|---|
+"""
+
+
+class Search(NamedTuple):
+    """What one width gave."""
+
+    beam: int
+    translations: list[Translation]
+    seconds: float
+
+
+def search(translator: Translator, test: EvaluationSet, beam: int) -> Search:
+    """Translates the test set."""
+    start = time.perf_counter()
+    translations = list(translator.translate(test.sources, beam=beam, with_alignments=False))
+    return Search(beam, translations, time.perf_counter() - start)
+
+
+def table(searches: Sequence[Search], references: Sequence[str], config: EvaluateConfig) -> str:
+    """Markdown, one row a width, and the signature of BLEU."""
+    first = searches[0]
+    lines, signature = [], ""
+    for found in searches:
+        rows = measure("bleu", [each.text for each in found.translations], references, config)
+        result, parts = rows.result(), bleu_parts(rows.rows.sum(axis=0))
+        signature = result.signature
+        sentences = len(found.translations)
+        pairs = zip(found.translations, first.translations, strict=True)
+        cells = (
+            str(found.beam),
+            f"{result.value:.2f}",
+            f"{parts.length_ratio:.3f}",
+            f"{sum(each.log_prob for each in found.translations) / sentences:.3f}",
+            f"{sum(each.rank for each in found.translations) / sentences:.4f}",
+            str(sum(one.rank < other.rank - 1e-5 for one, other in pairs)),
+            f"{sentences / found.seconds:,.0f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |\n")
+    return f"{HEAD.format(first=first.beam).lstrip()}{''.join(lines)}\n{len(references):,} sentences, {signature}\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--width", type=int, nargs="+", default=WIDTHS)
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
+    given = parser.parse_args(arguments)
+    subject = find_subject(given.run)
+    test = read_test_set(None, None, subject)
+    translator = Translator.load(subject.model, choose_device("cpu"), given.overrides)
+    search(translator, test._replace(sources=test.sources[:64]), 1)  # so that no width pays for the start
+    searches = [search(translator, test, width) for width in given.width]
+    print(table(searches, test.references, evaluation_config(subject, ())))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
