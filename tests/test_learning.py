@@ -24,14 +24,18 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.config.sections import ModelConfig, TokenizerConfig
-from nmt_attn.data.batching import collate
-from nmt_attn.data.codec import learn_codec
+from nmt_attn.data.batching import collate, collate_source
+from nmt_attn.data.codec import TextCodec, learn_codec
 from nmt_attn.data.demo_corpus import DemoPair, demo_corpus
 from nmt_attn.evaluation.links import GoldLinks, Link, Links, score_links
 from nmt_attn.model.build import DECODERS, build_model
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.windows import WINDOWS
+from nmt_attn.search.beam import beam_search
+from nmt_attn.search.front import BeamOptions, Limits
+from nmt_attn.search.model_steps import ModelSteps
+from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.training.loss import token_loss
 from nmt_attn.types import Batch
 
@@ -45,7 +49,7 @@ class Lesson(NamedTuple):
 
     pairs: list[DemoPair]
     batches: list[Batch]
-    source_size: int
+    source: TextCodec
     target_size: int
 
 
@@ -110,6 +114,27 @@ def test_links_along_the_diagonal_or_at_random_are_much_worse() -> None:
         assert score_links(found, [GoldLinks(links, links) for links in gold]).error_rate > 0.78
 
 
+@pytest.mark.slow
+def test_a_wide_beam_finds_no_translation_that_ranks_lower_than_that_of_greedy_search() -> None:
+    """On sentences that it has not been taught. A beam of 20 is wide enough here; one of 5 may miss a few."""
+    model, material = trained("additive", "global", "bahdanau"), lesson()
+    lines = [material.source.encode(pair.source) for pair in demo_corpus("test") if _is_short(pair)]
+    ranking = RANKINGS["average"](1.0)
+    src_ids, src_lengths = collate_source(lines)
+    lengths = torch.full_like(src_lengths, 2 * MOST_TARGET_WORDS)
+    ranks: dict[int, list[float]] = {}
+    with torch.no_grad():
+        for beam in (1, 5, 20):
+            steps = ModelSteps(model, model.encode(src_ids, src_lengths))
+            limits = Limits(torch.zeros_like(lengths), lengths)
+            found = beam_search(steps, limits, BeamOptions(beam, 1, ranking, with_weights=False))
+            ranks[beam] = [best.rank for [best] in found]
+    worse = {beam: sum(wide < one - 1e-5 for wide, one in zip(ranks[beam], ranks[1], strict=True)) for beam in (5, 20)}
+    assert worse[20] == 0
+    assert worse[5] <= len(lines) / 20
+    assert sum(ranks[1]) < sum(ranks[5]) <= sum(ranks[20]) + 1e-5
+
+
 @cache
 def lesson() -> Lesson:
     """The first short pairs of the demo corpus."""
@@ -124,7 +149,7 @@ def lesson() -> Lesson:
         collate([source.encode(pair.source) for pair in some], [target.encode(pair.target) for pair in some])
         for some in (pairs[i : i + BATCH_SENTENCES] for i in range(0, PAIRS, BATCH_SENTENCES))
     ]
-    return Lesson(pairs, batches, source.size, target.size)
+    return Lesson(pairs, batches, source, target.size)
 
 
 def _is_short(pair: DemoPair) -> bool:
@@ -137,11 +162,16 @@ def _words(text: str) -> list[str]:
 
 
 def taught(score: str, window: str, order: str) -> Grade:
+    """How good a small model is after the lesson."""
+    return _grade(trained(score, window, order), lesson())
+
+
+def trained(score: str, window: str, order: str) -> Seq2Seq:
     """A small model after the lesson. It starts from 0, so that only attention tells it of the source."""
     model_config = _config(score, window, order)
     material = lesson()
     torch.manual_seed(1)
-    model = build_model(model_config, material.source_size, material.target_size, positions=MOST_SOURCE_WORDS + 1)
+    model = build_model(model_config, material.source.size, material.target_size, positions=MOST_SOURCE_WORDS + 1)
     optimizer = torch.optim.Adam(model.parameters(), RATE)
     chosen: list[int] = []
     for update in range(UPDATES):
@@ -153,7 +183,7 @@ def taught(score: str, window: str, order: str) -> Grade:
         (loss.total / loss.tokens).backward()
         clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    return _grade(model.eval(), material)
+    return model.eval()
 
 
 def _config(score: str, window: str, order: str) -> ModelConfig:
