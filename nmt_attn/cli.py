@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from nmt_attn import cli_options as options
-from nmt_attn.errors import UserError
+from nmt_attn.errors import ConfigError, UserError
 
 app = typer.Typer(
     name="nmt-attn",
@@ -22,6 +22,17 @@ app = typer.Typer(
     help="Trains, runs and explains neural machine translation with recurrent networks and attention.",
     epilog="First steps: nmt-attn train configs/demo.yaml; echo 'Turn off the lights' | nmt-attn translate --beam 5",
 )
+
+
+@app.callback()
+def refuse_processes(context: typer.Context) -> None:
+    # Without a docstring, as that would stand for the help of all commands.
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count != "1" and context.invoked_subcommand != "train":
+        raise ConfigError(
+            f"{context.invoked_subcommand}: expected one process, got {count} (torchrun is for train; a long text can "
+            "be split into files, each translated by a process of its own)"
+        )
 
 
 @app.command(epilog="Example: nmt-attn train configs/demo.yaml --set model.attention.score=general")

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from nmt_attn import processes as module
+from nmt_attn.cli import app
 from nmt_attn.errors import ConfigError, ProcessError
 from nmt_attn.processes import Processes, joined
 
@@ -69,3 +70,10 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert Processes().device(cuda) == cuda
     with pytest.raises(ConfigError, match=r"run.device: .*got 2 and a process number 3 .*--nproc-per-node 2"):
         Processes(2, 3, local_rank=2).device(cuda)
+
+
+@pytest.mark.parametrize("command", [["translate"], ["eval", "--model", "m"], ["config"]], ids=" ".join)
+def test_torchrun_is_for_training_alone(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(ConfigError, match=rf"^{command[0]}: expected one process, got 3 \(torchrun is for train"):
+        app(command)
