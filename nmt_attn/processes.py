@@ -38,6 +38,10 @@ class Processes:
         """Whether it is the one that writes files and speaks."""
         return self.rank == 0
 
+    def is_restart(self) -> bool:
+        """Whether torchrun has started these processes again, as one was lost."""
+        return self.sum([float(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))]) > [0.0]
+
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """The items that are this one's to work on: each `count`-th, from `rank` on."""
         return items if self.count == 1 else items[self.rank :: self.count]

@@ -42,6 +42,14 @@ def test_a_group_of_one_is_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         assert alone.count == 1
 
 
+@pytest.mark.parametrize(("starts", "expected"), [(None, False), ("0", False), ("2", True)])
+def test_a_restart_is_known(starts: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
+    if starts is not None:
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", starts)
+    assert Processes().is_restart() == expected
+
+
 def test_a_lost_connection_is_said_in_one_line() -> None:
     with (
         pytest.raises(ProcessError, match=r"^process 1 of 2: .*got one that has ended .*Connection closed by peer\)$"),

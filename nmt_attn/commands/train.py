@@ -45,6 +45,7 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
     torchrun has started several processes, the first one alone writes and speaks.
     """
     with joined() as processes:
+        is_fresh = is_fresh and not processes.is_restart()  # else each lost process would cost the whole run
         config = load_config(path, overrides)
         device = processes.device(choose_device(config.run.device))
         folder = RunFolder(config)

@@ -242,6 +242,14 @@ def test_as_many_states_are_kept_as_configured(place: Place) -> None:
     assert [path.name for path in place.checkpoints()] == [f"update-{n:09d}.safetensors" for n in (12, 16, 20, 24)]
 
 
+def test_a_restart_by_torchrun_does_not_start_over(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.train("training.updates=8", "training.schedule=constant", is_fresh=True)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    place.train("training.updates=9", "training.schedule=constant", is_fresh=True)
+    assert [line["update"] for line in place.log() if line["kind"] == "update"] == list(range(1, 10))
+    assert place.checkpoints()[0].name == "update-000000008.safetensors"  # of the first start
+
+
 def test_changed_keys_are_refused(place: Place) -> None:
     place.train("training.updates=2")
     with pytest.raises(CheckpointError, match=r"training.learning_rate was 0\.001, is 0\.5 "):
