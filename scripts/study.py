@@ -36,7 +36,12 @@ SYSTEMS = {
     "concat": [*LUONG, "model.attention.score=concat"],
     "location": [*LUONG, "model.attention.score=location"],
     "local-m": [*LUONG, "model.attention.score=general", "model.attention.window=local-m"],
-    "local-p": [*LUONG, "model.attention.score=general", "model.attention.window=local-p"],
+    "local-p": [
+        *LUONG,
+        "model.attention.score=general",
+        "model.attention.window=local-p",
+        "training.learning_rate=1.5e-3",  # at 3e-3 one of two seeds lost what it had learnt, in the third epoch
+    ],
 }
 """Overrides of configs/demo.yaml, where `bahdanau` is."""
 PICTURES_IN_A_ROW = 4
@@ -171,6 +176,10 @@ def document(found: dict[str, Result], seeds: Sequence[int], pictures: Path) -> 
         "The test set has as many sentences of each length: 490, of 2 to 70 words; most of the training set has up to",
         "10. BLEU is sacreBLEU's on words (`tok:none`), beam 5. The alignment error rate (AER) is that of argmax links",
         "against the corpus's own gold links, from forced decoding. Other figures are means over the seeds.",
+        "",
+        "`local-p` has half the others' learning rate: at 3e-3 one of two seeds lost in its third epoch what it had",
+        "learnt, and ended at 45.4 BLEU; the other ended at 94.0. D is 10; 4 % of the gold links lie farther from the",
+        "diagonal, out of reach for `local-m`.",
         "",
         "One small grammar, small models, minutes of training: what is not confirmed here is not confirmed *here*.",
         "",
