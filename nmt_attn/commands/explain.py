@@ -19,7 +19,7 @@ from nmt_attn.evaluation.terminal import Looks, format_looks, printable
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import WordAlignment
 from nmt_attn.search.translator import Translator
-from nmt_attn.types import EOS, SPECIAL_TOKENS
+from nmt_attn.types import EOS, SPECIAL_TOKENS, UNK
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ def explain(options: ExplainOptions) -> None:
     request = translator.request(beam=options.beam, nbest=1, with_alignments=attends, batch_sentences=None)
     request = request._replace(nbest=min(len(PLACES), request.search.beam))
     [translation] = translator.translate_window([options.sentence], request)
+    unknown = _unknown_pieces(translator, options.sentence)
+    if unknown:
+        typer.echo(f"not in the vocabulary, all the same to the model: {', '.join(unknown)}", err=True)
     best = translation.hypotheses[0]
     typer.echo(f"{printable(best.text)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")
     if best.alignment is not None:
@@ -53,6 +56,12 @@ def explain(options: ExplainOptions) -> None:
         typer.echo(f"{translator.name}: no attention to show (attention.score: none)", err=True)
     if options.html is not None:
         write(options.html, render_report(sentence_report(subject.name, translation)))
+
+
+def _unknown_pieces(translator: Translator, sentence: str) -> list[str]:
+    source = translator.codecs.source
+    pairs = zip(source.pieces(sentence), source.encode(sentence), strict=True)
+    return list(dict.fromkeys(printable(piece) for piece, number in pairs if number == UNK))
 
 
 def _looks(alignment: WordAlignment) -> Looks:

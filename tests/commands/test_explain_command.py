@@ -49,6 +49,13 @@ def test_a_model_without_attention_translates_and_says_so(tmp_path: Path, capsys
     assert (tmp_path / "page.html").is_file()
 
 
+def test_words_that_the_model_does_not_know_are_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    explain(ExplainOptions("el zyx gato zyx wvu", run))
+    assert "not in the vocabulary, all the same to the model: zyx, wvu\n" in capsys.readouterr().err
+    explain(ExplainOptions("el gato", run))
+    assert "not in the vocabulary" not in capsys.readouterr().err
+
+
 def test_no_words_are_refused(run: Path) -> None:
     with pytest.raises(ConfigError, match=r"sentence: expected words, got ' '"):
         explain(ExplainOptions(" ", run))
