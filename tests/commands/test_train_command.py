@@ -325,6 +325,7 @@ def test_a_signal_ends_training_after_the_update_and_is_no_loss(
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from a job in the background
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     assert {number: signal.getsignal(number) for number in before} == before
