@@ -4,10 +4,10 @@
     python scripts/benchmark.py --corpus F.de F.en --test T.de --reference T.en
     python scripts/benchmark.py --corpus F.de F.en --peer opennmt --peer-python .peers/venv-onmt/bin/python
 
-One thread. Each measurement runs in a process of its own; medians of interleaved runs. With --corpus, two files of
-tokens between spaces, batches are 64 lines in the order of the file; --test (tokens) and --reference (plain text,
-where the tokens are SentencePiece's) give translations after `--updates` updates, and BLEU. A peer is another
-toolkit, installed in an environment of its own: joeynmt 2.3.0 or OpenNMT-py 3.5.1.
+One thread; processor seconds. Each measurement runs in a process of its own; medians of interleaved runs. With
+--corpus, two files of tokens between spaces, batches are 64 lines in the order of the file; --test (tokens) and
+--reference (plain text, where the tokens are SentencePiece's) give translations after `--updates` updates, and BLEU.
+A peer is another toolkit, installed in an environment of its own: joeynmt 2.3.0 or OpenNMT-py 3.5.1.
 """
 
 import argparse

@@ -45,11 +45,11 @@ def train_peer(peer: Peer, system: str, corpus: Corpus, updates: int, warm_up: i
     arguments = (_joeynmt if peer.name == "joeynmt" else _opennmt)(system, corpus, folder, updates)
     measured = run_peer(peer, arguments, folder, updates)
     steps, tokens = measured["steps"], _tokens(corpus, updates)
-    seconds = steps[-1][0] - steps[warm_up - 1][0]
+    seconds = steps[-1][1] - steps[warm_up - 1][1]  # of the processor
     return PeerResult(
         tokens_a_second=sum(tokens[warm_up:updates]) / seconds,
         peak_mebibytes=measured["peak_mebibytes"],
-        cpu_share=(steps[-1][1] - steps[warm_up - 1][1]) / seconds,
+        cpu_share=seconds / (steps[-1][0] - steps[warm_up - 1][0]),
     )
 
 

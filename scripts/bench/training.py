@@ -1,5 +1,6 @@
 """Training measured: target tokens a second, peak memory, page faults, and where each millisecond goes."""
 
+import itertools
 import resource
 import statistics
 import time
@@ -46,7 +47,7 @@ class TrainingJob(NamedTuple):
 
 
 class TrainingResult(NamedTuple):
-    """What was measured after the warm-up."""
+    """What was measured after the warm-up, in processor seconds: what else runs on the machine is not counted."""
 
     tokens_a_second: float  # real target tokens, `</s>` counted
     update_seconds: float  # median
@@ -89,16 +90,17 @@ class Clock:
     def result(self, flops_by_part: dict[str, float]) -> TrainingResult:
         """Rates between the warm-up and the last update."""
         first = self.warm_up - 1
-        seconds = self.times[-1] - self.times[first]
+        seconds = self.processor[-1] - self.processor[first]
         timed = self.reports[self.warm_up :]
         last = self.reports[-max(1, len(self.reports) // 10) :]
-        steps = [after - before for before, after in zip(self.times[first:], self.times[self.warm_up :], strict=False)]
+        clock = self.processor[first:]
+        steps = [after - before for before, after in itertools.pairwise(clock)]
         return TrainingResult(
             tokens_a_second=sum(report.target_tokens for report in timed) / seconds,
             update_seconds=statistics.median(steps),
             flops_a_second=sum(flops_by_part.values()) * len(timed) / seconds,
             flops_by_part=flops_by_part,
-            cpu_share=(self.processor[-1] - self.processor[first]) / seconds,
+            cpu_share=seconds / (self.times[-1] - self.times[first]),
             faults_an_update=(self.faults[-1] - self.faults[first]) / len(timed),
             peak_mebibytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             loss=sum(report.loss for report in last) / len(last),
