@@ -25,8 +25,7 @@ HAS_ONEDNN = (
 def matmul(left: Tensor, right: Tensor) -> Tensor:
     """[m, k] @ [k, n] -> [m, n], without a gradient."""
     if _takes_onednn(left) and right.numel() and left.numel():
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(left, right.T, None, "none", [], "")
-        return product
+        return _onednn(left, right.T, None)
     return left @ right
 
 
@@ -44,7 +43,7 @@ class Factor:
     """A matrix W [out, in] that every step of a loop is multiplied with, in a number format of its own."""
 
     def __init__(self, weight: Tensor, dtype: torch.dtype) -> None:
-        self.weight = weight.to(dtype)
+        self.weight = weight.to(dtype).contiguous()
         self.is_plain = self.weight.dtype == weight.dtype and not _takes_onednn(weight)
 
     def times(self, inputs: Tensor) -> Tensor:
@@ -79,12 +78,22 @@ def _takes_onednn(tensor: Tensor) -> bool:
     return HAS_ONEDNN and tensor.dtype == torch.float32 and tensor.device.type == "cpu"
 
 
+def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x [m, k], W [n, k] -> x W^T + b [m, n]. oneDNN is a hundred times slower on views whose rows have gaps."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(_dense(inputs), _dense(weight), bias, "none", [], "")
+    return product
+
+
+def _dense(matrix: Tensor) -> Tensor:
+    """The matrix, or a copy if neither it nor its transpose lies in memory without gaps."""
+    return matrix if matrix.is_contiguous() or matrix.T.is_contiguous() else matrix.contiguous()
+
+
 class _Linear(Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(inputs, weight)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
-        return product
+        return _onednn(inputs, weight, bias)
 
     @staticmethod
     @once_differentiable

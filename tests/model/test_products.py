@@ -55,3 +55,12 @@ def test_autocast_chooses_the_number_format_of_loops_but_never_for_float64() -> 
         assert product_dtype(torch.ones(1)) == torch.bfloat16
         assert product_dtype(torch.ones(1).double()) == torch.float64
         assert linear(torch.ones(2, 3), torch.ones(5, 3), None).dtype == torch.bfloat16
+
+
+def test_what_onednn_gets_lies_without_gaps() -> None:
+    whole = torch.randn(7, 11)
+    for matrix in (whole, whole.T):
+        assert products._dense(matrix) is matrix
+    for part in (whole[:, 2:5], whole[:, 2:5].T):
+        assert products._dense(part).is_contiguous()
+    assert Factor(whole[:, 2:5], torch.float32).weight.is_contiguous()
