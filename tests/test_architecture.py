@@ -75,3 +75,9 @@ def test_every_package_that_is_imported_is_declared() -> None:
     for name in used - set(sys.stdlib_module_names) - {"nmt_attn"}:
         found = {provider.lower().replace("_", "-") for provider in providers.get(name, [name])}
         assert found & declared, f"{name}: pyproject.toml names none of {sorted(found)}"
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports each by its bare name and collects nothing at all where two are the same."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py")]
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
