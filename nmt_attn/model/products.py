@@ -79,7 +79,7 @@ def _takes_onednn(tensor: Tensor) -> bool:
 
 
 def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x [m, k], W [n, k] -> x W^T + b [m, n]. oneDNN is a hundred times slower on views whose rows have gaps."""
+    """x [m, k], W [n, k] -> x W^T + b [m, n]. oneDNN is many times slower on views whose rows have gaps."""
     product: Tensor = torch.ops.mkldnn._linear_pointwise(_dense(inputs), _dense(weight), bias, "none", [], "")
     return product
 
