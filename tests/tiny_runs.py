@@ -14,12 +14,18 @@ SOURCES = ["un gato", "", "el perro ve el gato negro", "dos\u2028perros", "el ga
 REFERENCES = ["a cat", "nothing", "the dog sees the black cat", "two dogs", "the cat " * 7]
 
 
-def make_run(folder: Path, score: str = "additive", *, name: str = "mine", seed: int = 2) -> Path:
-    """A run with a test set of five sentences and a model that has learnt nothing."""
+def make_run(
+    folder: Path, score: str = "additive", *, name: str = "mine", seed: int = 2, is_turned: bool = False
+) -> Path:
+    """A run with a test set of five sentences and a model that has learnt nothing; turned: of the other direction."""
     for file, lines in [("test.es", SOURCES), ("test.en", REFERENCES)]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
     texts = {"source": "test.es", "target": "test.en"}
+    sides = [(SOURCES, "source"), (REFERENCES, "target")]
+    if is_turned:
+        texts = {"source": "test.en", "target": "test.es"}
+        sides = [(REFERENCES, "source"), (SOURCES, "target")]
     config = Config.model_validate(
         {
             "data": {"root": str(folder), "train": texts, "valid": texts, "test": texts},
@@ -32,9 +38,7 @@ def make_run(folder: Path, score: str = "additive", *, name: str = "mine", seed:
             "evaluate": {"length_buckets": [3, 9], "tokenize": "none"},
         }
     )
-    codecs = Codecs(
-        learn_codec(SOURCES, config.tokenizer, "source"), learn_codec(REFERENCES, config.tokenizer, "target")
-    )
+    codecs = Codecs(*(learn_codec(lines, config.tokenizer, name) for lines, name in sides))
     model = model_from_config(config, codecs.source.size, codecs.target.size)
     generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():

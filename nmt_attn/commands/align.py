@@ -66,7 +66,7 @@ def align(options: AlignOptions) -> None:
     _check(options)
     sources, targets = _read_sides(options)
     translator = _load_attending(find_model(options.model), options)
-    backward = None if options.reverse is None else _load_attending(model_folder(options.reverse), options)
+    backward = None if options.reverse is None else _load_backward(model_folder(options.reverse), translator, options)
     pairs = _decoded(translator, sources, targets, with_alignments=True)
     alignments = (pair.alignment(options.shift) for pair in pairs)
     if options.weights_path is not None:
@@ -123,6 +123,17 @@ def _load_attending(folder: Path, options: AlignOptions) -> Translator:
     return translator
 
 
+def _load_backward(folder: Path, forward: Translator, options: AlignOptions) -> Translator:
+    backward = _load_attending(folder, options)
+    read, written = (codec.vocabulary.tokens for codec in forward.codecs)
+    if read != written and backward.codecs.source.vocabulary.tokens == read:  # a shared vocabulary tells nothing
+        raise ConfigError(
+            f"--reverse: expected a model of the other direction, got {backward.name} (it reads the words that "
+            f"{forward.name} reads)"
+        )
+    return backward
+
+
 def _links(alignment: WordAlignment, options: AlignOptions) -> Links:
     if options.threshold is None:
         return frozenset(Link(*pair) for pair in links(alignment, 0.0))
@@ -145,12 +156,23 @@ def _by_target(link: Link) -> tuple[int, int]:
 
 
 def _read_sides(options: AlignOptions) -> tuple[list[str], list[str]]:
+    _check_apart(options)
     sources, targets = read_lines(options.source), read_lines(options.target)
     if len(sources) != len(targets):
         raise DataError(
             f"{options.target}: expected {len(sources)} lines, as many as in {options.source}, got {len(targets)}"
         )
     return sources, targets
+
+
+def _check_apart(options: AlignOptions) -> None:
+    """Raises ConfigError if the output would be written over a text that this command reads."""
+    path = or_standard(options.output)
+    if path is None or not path.is_file():  # a device or a pipe is not written over
+        return
+    for name, side in {"source": options.source, "target": options.target}.items():
+        if path.resolve() == side.resolve():
+            raise ConfigError(f"--output: expected another file than --{name}, got {path}")
 
 
 def _decoded(

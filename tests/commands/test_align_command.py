@@ -75,8 +75,7 @@ def written(made: Path, capsys: pytest.CaptureFixture[str], **more: object) -> l
 
 
 def test_links_of_two_models_are_symmetrised(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The second model reads the targets; to it, all of them are unknown words."""
-    other = make_run(tmp_path, seed=5)
+    other = make_run(tmp_path, seed=5, is_turned=True)
     forward = written(run, capsys)
     turned = replace(options(other), source=options(run).target, target=options(run).source)
     align(turned)
@@ -99,6 +98,11 @@ def test_a_reverse_model_needs_attention(run: Path, tmp_path: Path) -> None:
         align(options(run, reverse=make_run(tmp_path, "none", name="plain")))
 
 
+def test_a_reverse_model_of_the_same_direction_is_refused(run: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--reverse: expected a model of the other direction, got .*mine.best \(it"):
+        align(options(run, reverse=run))
+
+
 def test_a_threshold_links_every_weight_from_it_on(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     best, wide = written(run, capsys), written(run, capsys, threshold=1e-6)
     assert wide[0] == {(i, j) for i in range(2) for j in range(2)}  # every word of `un gato` and `a cat`
@@ -111,6 +115,16 @@ def test_weights_without_the_end_of_sentence(run: Path, tmp_path: Path) -> None:
     first = json.loads((tmp_path / "a.jsonl").read_text().split("\n")[0])
     assert (first["target"], first["source"], first["eos"]) == (["a", "cat"], ["un", "gato"], "dropped")
     assert [len(row) for row in first["weights"]] == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["source", "target"])
+def test_a_text_that_is_read_is_not_written_over(run: Path, tmp_path: Path, name: str) -> None:
+    text = tmp_path / "text.pharaoh"  # an ending that `align` takes
+    text.write_text("un gato\n")
+    for command in (align, score):
+        with pytest.raises(ConfigError, match=rf"--output: expected another file than --{name}, got .*text\.pharaoh"):
+            command(replace(options(run), **{name: text}, output=text))  # type: ignore[arg-type]
+    assert text.read_text() == "un gato\n"
 
 
 MISTAKES: list[tuple[dict[str, object], str]] = [
