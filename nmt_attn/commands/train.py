@@ -255,6 +255,8 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
     _note(f"{progress.update:,} updates in {tqdm.format_interval(progress.seconds)}")
     if progress.skipped:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")
+    if not progress.update:
+        raise ConfigError(f"training.minutes: expected time for one update, got {config.training.minutes}")
     if progress.best is None:
         raise ConfigError(
             "training.learning_rate: expected a rate at which validation is finite, got "

@@ -237,6 +237,11 @@ def test_tensorboard_gets_the_alignment_of_one_sentence(place: Place) -> None:
     assert_same(place, other)
 
 
+def test_too_little_time_for_an_update_is_no_fault_of_the_rate(place: Place) -> None:
+    with pytest.raises(ConfigError, match=r"training\.minutes: expected time for one update, got 1e-09"):
+        place.train("training.minutes=1e-9")
+
+
 def test_as_many_states_are_kept_as_configured(place: Place) -> None:
     place.train("training.keep_last=4")
     assert [path.name for path in place.checkpoints()] == [f"update-{n:09d}.safetensors" for n in (12, 16, 20, 24)]

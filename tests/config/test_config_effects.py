@@ -47,6 +47,7 @@ evaluate: {length_buckets: [2, 4]}
 WORDS = "abcdefg"
 SUBWORDS = ("tokenizer.kind=sentencepiece", "tokenizer.vocab_size=20")
 TOO_FAST = "training.learning_rate=1"
+GUIDED = ("data.alignments=train.pharaoh",)
 FALLING = (TOO_FAST, "training.schedule=plateau")
 BUILT_IN = tuple(f"data.{name}={{builtin: demo, split: {name}, limit: 20}}" for name in ("train", "valid", "test"))
 
@@ -71,6 +72,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     **corpus_settings("train"),
     **corpus_settings("valid"),
     **corpus_settings("test"),
+    "data.alignments": GUIDED,
     "data.vectors.source": ("data.vectors.source=source.vec",),
     "data.vectors.target": ("data.vectors.target=target.vec",),
     "data.vectors.freeze": ("data.vectors.target=target.vec", "data.vectors.freeze=true"),
@@ -94,7 +96,21 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "training.decay_patience": (*FALLING, "training.decay_patience=2"),
     "training.minimum_rate": ("training.schedule=cosine", "training.minimum_rate=5e-3"),
     "training.validate_epochs": ("training.validate_updates=null", "training.validate_epochs=2"),
-    "training.metric": (TOO_FAST, "training.metric=bleu"),
+    "training.subword_sampling.alpha": (*SUBWORDS, "training.subword_sampling.alpha=0.1"),
+    "training.subword_sampling.nbest": (
+        *SUBWORDS,
+        "training.subword_sampling.alpha=0.1",
+        "training.subword_sampling.nbest=64",
+    ),
+    "training.guided_attention.weight": (*GUIDED, "training.guided_attention.weight=0.5"),
+    "training.guided_attention.decay": (*GUIDED, "training.guided_attention.decay=linear"),
+    "training.guided_attention.updates": (
+        *GUIDED,
+        "training.guided_attention.decay=linear",
+        "training.guided_attention.updates=7",
+    ),
+    # from the first update on the loss only rises, while BLEU has its best at a later one
+    "training.metric": (TOO_FAST, "training.validate_updates=1", "training.metric=bleu"),
     "training.patience": (TOO_FAST, "training.patience=1"),
     "search.batch_sentences": ("search.batch_sentences=2",),
     "search.forbid_unknown": ("tokenizer.min_frequency=12", "search.forbid_unknown=true"),
@@ -103,6 +119,12 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "search.max_length_factor": ("search.max_length_factor=0.1",),
 }
 """Of those whose example would change nothing in so small a run: the key comes last, what it needs before it."""
+
+REFUSALS = {"data.blank", "data.over_long", "training.minutes"}
+"""What these change is that the run is refused, by a message that names them; another refusal would prove nothing."""
+
+CURES = {"model.attention.project"}
+"""What these change is that the run is no longer refused."""
 
 ELSEWHERE = {
     "run.device": "tests/test_runtime.py::test_a_gpu_that_is_not_there_is_refused",
@@ -149,7 +171,10 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def write_corpora(folder: Path, words: str = WORDS) -> None:
-    """Texts with a fault of each kind: a blank side, bytes that are not UTF-8, capitals, punctuation."""
+    """Texts with a fault of each kind: a blank side, bytes that are not UTF-8, capitals, punctuation.
+
+    A target is its source turned round; train.pharaoh has the links of that.
+    """
     folder.mkdir(exist_ok=True)
     sizes = {"train": 30, "valid": 6, "test": 6}
     for name, lines in {**sizes, **{f"other-{name}": lines for name, lines in sizes.items()}, "other": 30}.items():
@@ -157,6 +182,8 @@ def write_corpora(folder: Path, words: str = WORDS) -> None:
         sources = [" ".join(line).encode() for line in text]
         targets = [" ".join(reversed(line)).upper().encode() + b"." for line in text]
         if name.endswith("train"):
+            links = [" ".join(f"{i}-{len(line) - 1 - i}" for i in range(len(line))) for line in text]
+            (folder / "train.pharaoh").write_text("".join(f"{line}\n" for line in [*links, "", "", "0-0", "0-0"]))
             sources += [b"", b"a b \xff", b"a rare one", b"the end"]
             targets += [b"A", b"A B", b"A RARE ONE", b"\xff END"]
         for side, rows in (("a", sources), ("b", targets)):
@@ -218,7 +245,11 @@ def observe_output(config: Config, run: Path) -> Observation:
 def test_every_key_changes_what_a_run_leaves_behind(key: str, laboratory: Laboratory) -> None:
     settings = settings_of(key)
     before = () if settings == BUILT_IN else settings[:-1]
-    assert laboratory.observe(settings) != laboratory.observe(before)
+    without, found = laboratory.observe(before), laboratory.observe(settings)
+    assert found != without
+    assert ("error" in without) == (key in CURES), without.get("error")
+    assert ("error" in found) == (key in REFUSALS), found.get("error")
+    assert key not in REFUSALS or key in str(found["error"])
 
 
 @pytest.mark.parametrize("settings", [(), ("search.beam=2",)])
