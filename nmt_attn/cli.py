@@ -67,6 +67,7 @@ def translate(
     constraints: options.Constraints = None,
     replace_unknown: options.ReplaceUnknown = False,
     dictionary: options.Dictionary = None,
+    shortlist: options.UseShortlist = False,
     batch_size: options.BatchSize = None,
     device: options.Device = "auto",
     precision: options.Precision = None,
@@ -97,6 +98,7 @@ def translate(
             seed=seed,
             replace_unknown=replace_unknown,
             dictionary=dictionary,
+            is_short=shortlist,
             batch_size=batch_size,
             device=device,
             precision=precision,
@@ -219,6 +221,25 @@ def score(
     from nmt_attn.commands.align import score as run
 
     run(AlignOptions(model, source, target, output, device=device))
+
+
+@app.command(epilog="Example: nmt-attn shortlist --model runs/mine; nmt-attn translate --shortlist < input.txt")
+def shortlist(
+    model: options.Model = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Text, one sentence a line. Default: the run's data.train.")
+    ] = None,
+    target: Annotated[Path | None, typer.Option(help="Its translations.")] = None,
+    frequent: Annotated[int, typer.Option(min=0, help="Words that every sentence may have: the most frequent.")] = 1000,
+    candidates: Annotated[int, typer.Option(min=1, help="Words beside each source word: the likeliest.")] = 50,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read so many pairs at most.")] = None,
+    device: options.Device = "auto",
+) -> None:
+    """Learn which words `translate --shortlist` scores, from the model's attention on training pairs."""
+    from nmt_attn.commands.shortlist import ShortlistOptions
+    from nmt_attn.commands.shortlist import make_shortlist as run
+
+    run(ShortlistOptions(model, source, target, frequent, candidates, limit, device))
 
 
 @app.command(epilog="Example: nmt-attn explain 'Turn off the lights' --html lights.html")

@@ -85,6 +85,9 @@ Dictionary = Annotated[
     Path | None,
     typer.Option(help="Lines `source word TAB translation`: write the translation of that source word instead."),
 ]
+UseShortlist = Annotated[
+    bool, typer.Option("--shortlist", help="Score only likely words, faster; `nmt-attn shortlist` learns which.")
+]
 BatchSize = Annotated[int | None, typer.Option(help="Sentences decoded together.")]
 SearchKeys = Annotated[
     list[str] | None,

@@ -27,6 +27,7 @@ from nmt_attn.search.details import detail_writer
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
 from nmt_attn.search.phrases import encode_phrases
 from nmt_attn.search.sampling import Sampling
+from nmt_attn.search.shortlist import merge, read_shortlist
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import WINDOW_LINES, Translator
 from nmt_attn.search.unknown import UnknownWords, read_dictionary
@@ -64,6 +65,7 @@ class TranslateOptions:
     replace_unknown: bool = False
     dictionary: Path | None = None  # means `replace_unknown` too
     # on what
+    is_short: bool = False  # only likely words are scored
     batch_size: int | None = None
     device: str = "auto"
     precision: str | None = None
@@ -139,6 +141,7 @@ def translate(options: TranslateOptions) -> None:
         unknown=unknown,
         sampling=options.sampling(),
         with_constraints=constraints is not None,
+        shortlist=merge([read_shortlist(folder) for folder in folders]) if options.is_short else None,
     )
     for number, phrases in enumerate(constraints or (), 1):
         encode_phrases(phrases, translator.codecs.target, f"{options.constraints}:{number}")

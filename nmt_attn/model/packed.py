@@ -84,6 +84,19 @@ class Int8Linear(PackedLinear):
         return product.mul_(scales) if self.bias is None else torch.addcmul(self.bias, product, scales)
 
 
+class JoinedLinear(nn.Module):
+    """The outputs of two maps of the same inputs, side by side."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[..., I] -> [..., O_1 + O_2]."""
+        return torch.cat([self.first(inputs), self.second(inputs)], -1)
+
+
 class PackedCell(nn.Module):
     """A cell whose whole sequences go through its packed matrix too, where `Cell.sequence` takes the matrix itself."""
 
@@ -127,6 +140,16 @@ def pack(model: Seq2Seq, precision: DecodingPrecision) -> Seq2Seq:
             elif isinstance(child, Cell):
                 setattr(module, name, PackedCell(child))
     return packed
+
+
+def output_rows(output: nn.Module, rows: Tensor) -> nn.Module:
+    """The map to the outputs `rows` [C] int64 of a linear map alone, in its number format."""
+    assert isinstance(output, nn.Linear | PackedLinear), "packed or not"
+    part = nn.Linear(output.in_features, len(rows), bias=output.bias is not None, device="meta")
+    part.weight = nn.Parameter(output.weight.detach().index_select(0, rows), requires_grad=False)
+    if output.bias is not None:
+        part.bias = nn.Parameter(output.bias.detach()[rows], requires_grad=False)
+    return type(output)(part) if isinstance(output, PackedLinear) else part
 
 
 class _Kinds(NamedTuple):

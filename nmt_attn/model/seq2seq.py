@@ -21,6 +21,14 @@ class StepOutput(NamedTuple):
     state: DecoderState
 
 
+class Read(NamedTuple):
+    """The same step before the output layer."""
+
+    readout: Tensor  # [N, R]
+    weights: Tensor  # [N, S]
+    state: DecoderState
+
+
 class OwnWords(NamedTuple):
     """Scheduled sampling: how often the previous word is the model's own, and which one it is."""
 
@@ -113,10 +121,14 @@ class Seq2Seq(nn.Module):
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
-        embedded = self.target_embedding(last_ids)
-        readout, weights, state = self.decoder.step(embedded, state, memory)
+        readout, weights, state = self.read(last_ids, state, memory)
         log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
-        return StepOutput(log_probs, weights.dense().flatten(0, 1), state)
+        return StepOutput(log_probs, weights, state)
+
+    def read(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> Read:
+        """last_ids [N] int64 -> what the output layer turns into scores, attention weights, next state."""
+        readout, weights, state = self.decoder.step(self.target_embedding(last_ids), state, memory)
+        return Read(readout, weights.dense().flatten(0, 1), state)
 
 
 def _without_kept_casts(device: torch.device) -> torch.autocast:

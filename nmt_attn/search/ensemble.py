@@ -18,6 +18,7 @@ from torch import Tensor
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
 from nmt_attn.search.beam import StepFunction, StepResult
+from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.search.translator import Translator
 
 Combination = Literal["linear", "log-linear"]
@@ -84,10 +85,10 @@ class EnsembleTranslator(Translator):
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
 
-    def steps(self, src_ids: Tensor, src_lengths: Tensor) -> EnsembleSteps:
+    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> EnsembleSteps:
         attending = tuple(place for place, member in enumerate(self.members) if member.has_attention)
         return EnsembleSteps(
-            tuple(member.steps(src_ids, src_lengths) for member in self.members),
+            tuple(member.steps(src_ids, src_lengths, words) for member in self.members),
             attending or tuple(range(len(self.members))),
             self.combination,
         )

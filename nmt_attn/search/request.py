@@ -14,6 +14,7 @@ from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.phrases import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.sampling import Sampling, draws_of
+from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.unknown import UnknownWords
 from nmt_attn.types import PAD
 
@@ -28,6 +29,16 @@ class Demand(NamedTuple):
     prefix_ids: Sequence[int]
     phrases: Sequence[Phrase] = ()  # that must appear
 
+    @property
+    def ids(self) -> list[int]:
+        """All target ids that are named in it."""
+        return [*self.prefix_ids, *(token for phrase in self.phrases for token in phrase.ids)]
+
+    def renumbered(self, words: OutputWords) -> "Demand":
+        """The same in the numbers of the words."""
+        phrases = [phrase._replace(ids=words.numbers(phrase.ids)) for phrase in self.phrases]
+        return Demand(self.line, words.numbers(self.prefix_ids), phrases)
+
 
 class Request(NamedTuple):
     """What is asked for, as `Translator.request` has checked it."""
@@ -37,6 +48,7 @@ class Request(NamedTuple):
     with_alignments: bool
     unknown: UnknownWords | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
+    shortlist: Shortlist | None = None  # None: all words are scored
 
     def limits(self, source_tokens: Tensor, demands: Sequence[Demand], begins_word: Tensor | None = None) -> Limits:
         """Those of sentences of so many source tokens [B] int64; begins_word [V] is needed where there are phrases.

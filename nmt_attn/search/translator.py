@@ -8,26 +8,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nmt_attn.config.file import load_config
 from nmt_attn.config.sections import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
-from nmt_attn.model.packed import pack
+from nmt_attn.model.packed import JoinedLinear, output_rows, pack
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_decoding_precision, choose_device
 from nmt_attn.search.alignments import EMPTY
 from nmt_attn.search.beam import StepFunction, beam_search
-from nmt_attn.search.model_steps import ModelSteps
+from nmt_attn.search.model_steps import ModelSteps, ShortlistSteps
 from nmt_attn.search.phrases import encode_phrases, word_beginnings
 from nmt_attn.search.request import Demand, Request, check_width
 from nmt_attn.search.sampling import Sampling
+from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.trace import Hypothesis
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, read_hypotheses
 from nmt_attn.search.unknown import UnknownWords
@@ -38,6 +39,13 @@ LONG_TOKENS = 100
 """Where source sentences are longer, batches hold fewer of them."""
 
 
+class _CommonOutput(NamedTuple):
+    """The rows of the output layer that many batches need."""
+
+    ids: Tensor  # [F] int64
+    rows: nn.Module
+
+
 class Translator:
     """A model, in evaluation mode and on its device, with the codecs of its languages. `name` is for errors."""
 
@@ -46,6 +54,7 @@ class Translator:
         self.codecs = codecs
         self.search = search
         self.name = name
+        self._common: _CommonOutput | None = None  # of the last shortlist
 
     @classmethod
     def load(
@@ -72,9 +81,21 @@ class Translator:
     def _begins_word(self) -> Tensor:
         return word_beginnings(self.codecs.target)
 
-    def steps(self, src_ids: Tensor, src_lengths: Tensor) -> StepFunction[Any]:
-        """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted."""
-        return ModelSteps(self._packed, self._packed.encode(src_ids, src_lengths))
+    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> StepFunction[Any]:
+        """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted; of `words` alone."""
+        memory = self._packed.encode(src_ids, src_lengths)
+        if words is None:
+            return ModelSteps(self._packed, memory)
+        return ShortlistSteps(self._packed, memory, self._output(words), words)
+
+    def _output(self, words: OutputWords) -> nn.Module:
+        """The output layer to these words. Its part for the words that all batches have in common is packed once."""
+        common, other = words.ids[: words.common], words.ids[words.common :]
+        if self._common is None or not torch.equal(self._common.ids, common):
+            self._common = _CommonOutput(common, output_rows(self._packed.output, common))
+        if len(other) == 0:
+            return self._common.rows
+        return JoinedLinear(self._common.rows, output_rows(self._packed.output, other))
 
     @cached_property
     def _packed(self) -> Seq2Seq:
@@ -93,6 +114,7 @@ class Translator:
         sampling: Sampling | None = None,
         prefixes: Iterable[str] | None = None,
         constraints: Iterable[Sequence[str]] | None = None,
+        shortlist: Shortlist | None = None,
         window_lines: int = WINDOW_LINES,
     ) -> Iterator[Translation]:
         """One translation for each line (without its `\n`), in order, a window at a time.
@@ -113,6 +135,7 @@ class Translator:
             unknown=unknown,
             sampling=sampling,
             with_constraints=constraints is not None,
+            shortlist=shortlist,
         )
         remaining = iter(lines)
         windows = iter(lambda: list(islice(remaining, window_lines)), [])
@@ -140,10 +163,12 @@ class Translator:
         unknown: UnknownWords | None = None,
         sampling: Sampling | None = None,
         with_constraints: bool = False,
+        shortlist: Shortlist | None = None,
     ) -> Request:
         """What `translate_window` shall do; `beam` and `batch_sentences` are those of the configuration if None.
 
         With `unknown` no `<unk>` is left in the text. With `sampling` the `nbest` translations of a line are drawn.
+        With `shortlist` only its words are scored: log p is that of the words a line may have.
         Raises ConfigError if this model or this search cannot give it.
         """
         given = {"beam": beam, "batch_sentences": batch_sentences}
@@ -160,7 +185,9 @@ class Translator:
         for key, is_asked in {"alignments": with_alignments, "unknown words": unknown is not None}.items():
             if is_asked and not self.has_attention:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
-        return Request(search, nbest, with_alignments, unknown, sampling)
+        if shortlist is not None:
+            shortlist.check(self.codecs.source.size, self.codecs.target.size)
+        return Request(search, nbest, with_alignments, unknown, sampling, shortlist)
 
     def translate_window(
         self,
@@ -208,8 +235,16 @@ class Translator:
         device = self.model.output.weight.device
         batch = collate_source([sentence.ids for sentence in sentences])
         src_ids, src_lengths = (tensor.to(device) for tensor in batch)
-        limits = request.limits(src_lengths - 1, [sentence.demand for sentence in sentences], self._begins_word)
-        return beam_search(self.steps(src_ids, src_lengths), limits, request.options())
+        demands = [sentence.demand for sentence in sentences]
+        if request.shortlist is None:
+            limits = request.limits(src_lengths - 1, demands, self._begins_word)
+            return beam_search(self.steps(src_ids, src_lengths), limits, request.options())
+        words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
+        demands = [demand.renumbered(words) for demand in demands]
+        limits = request.limits(src_lengths - 1, demands, self._begins_word[words.ids])
+        found = beam_search(self.steps(src_ids, src_lengths, words.to(device)), limits, request.options())
+        ids = words.ids.tolist()
+        return [[each._replace(ids=tuple(ids[number] for number in each.ids)) for each in one] for one in found]
 
 
 def model_folder(folder: Path) -> Path:

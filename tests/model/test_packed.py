@@ -6,7 +6,15 @@ from reference_runs import run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import nn
 
-from nmt_attn.model.packed import BFloat16Linear, Float32Linear, Int8Linear, PackedLinear, pack
+from nmt_attn.model.packed import (
+    BFloat16Linear,
+    Float32Linear,
+    Int8Linear,
+    JoinedLinear,
+    PackedLinear,
+    output_rows,
+    pack,
+)
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import DecodingPrecision, cpu_has_int8, cpu_has_packed_products
 
@@ -101,3 +109,16 @@ def test_a_row_of_8_bits_does_not_hang_on_the_rows_beside_it() -> None:
     assert together.shape == (2, 33, 53)
     for place, row in enumerate(rows.flatten(0, 1)):
         assert torch.equal(packed(row.unsqueeze(0))[0], together.flatten(0, 1)[place])
+
+
+@needs_packed
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", [nn.Linear, Float32Linear, BFloat16Linear, pytest.param(Int8Linear, marks=needs_int8)])
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_some_outputs_of_a_map_are_its_rows(kind: type[nn.Module], has_bias: bool) -> None:
+    linear = nn.Linear(32, 11, bias=has_bias)
+    whole = linear if kind is nn.Linear else kind(linear)
+    inputs, first, second = torch.randn(5, 32), torch.tensor([9, 2, 4]), torch.tensor([0])
+    joined = JoinedLinear(output_rows(whole, first), output_rows(whole, second))
+    assert isinstance(joined.first, kind)
+    torch.testing.assert_close(joined(inputs), whole(inputs)[:, [9, 2, 4, 0]])
