@@ -21,7 +21,7 @@ from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.report import CorpusReport
 from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
-from nmt_attn.data.subwords import SubwordSampling
+from nmt_attn.data.segmentation import SubwordSampling
 from nmt_attn.data.tokenizer import TOKENIZERS, Word
 from nmt_attn.errors import DataError
 from nmt_attn.files import read_text, write_text
@@ -155,7 +155,10 @@ def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:
     if sampling.alpha is None:
         return open_encoded(path)
     plan = SamplingPlan(
-        codecs, SubwordSampling(sampling.alpha, sampling.nbest), config.run.seed, config.data.max_length
+        codecs,
+        SubwordSampling(config.tokenizer.algorithm, sampling.alpha, sampling.nbest),
+        config.run.seed,
+        config.data.max_length,
     )
     return SampledCorpus(open_table(path), plan)
 

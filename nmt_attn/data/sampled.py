@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nmt_attn.data.alignments import link_pieces
 from nmt_attn.data.codec import Codecs, TextCodec
 from nmt_attn.data.encoded import EncodedCorpus, Ids, Rows
-from nmt_attn.data.subwords import SubwordSampling
+from nmt_attn.data.segmentation import SubwordSampling
 
 
 class SamplingPlan(NamedTuple):
@@ -60,7 +60,7 @@ class SampledCorpus(EncodedCorpus):
     def _pieces(self, text: str, row: int, side: int) -> list[str]:
         codec: TextCodec = self._plan.codecs[side]
         name = f"{self._plan.seed} {self._epoch} {row} {side}".encode()
-        seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "little")
+        seed = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
         pieces = codec.tokenizer.sample(text, self._plan.sampling, seed)
         return pieces if len(pieces) <= self._plan.max_length else codec.tokenizer.encode(text)
 

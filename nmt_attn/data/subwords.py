@@ -3,24 +3,20 @@
 import io
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from nmt_attn.config.sections import TokenizerConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
+
+BLANK = "▁"
+"""The visible blank, U+2581, with which a piece begins a word."""
 
 SAMPLE_LINES = 500_000
 """Of a larger corpus a seeded sample of so many lines is learned from: a unigram model needs 21 bytes a character."""
 
 LONGEST_LINE_BYTES = 1 << 20
 """SentencePiece leaves out longer lines when it learns; its own default, 4192, would leave out real ones."""
-
-
-class SubwordSampling(NamedTuple):
-    """Which of the ways to cut a text is drawn."""
-
-    alpha: float  # unigram: exponent of the probabilities, 0 for equal ones; BPE: share of the merges left out
-    nbest: int | None  # unigram: drawn from the best so many, None: from all
 
 
 def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
@@ -71,18 +67,6 @@ def open_sentencepiece(model: bytes) -> Any:
     if specials != SPECIAL_TOKENS:
         raise ValueError(f"one that begins with the pieces {' '.join(specials)}")
     return processor
-
-
-def sample_pieces(processor: Any, text: str, sampling: SubwordSampling, seed: int) -> list[str]:
-    """The pieces of one way to cut the text; the same for the same seed (of 32 bits)."""
-    import sentencepiece
-
-    # The one state of all processors; since version 0.2.3 setting it counts at any time, not at the first alone.
-    sentencepiece.set_random_generator_seed(seed & 0x7FFFFFFF)
-    pieces: list[str] = processor.encode(
-        text, out_type=str, enable_sampling=True, alpha=sampling.alpha, nbest_size=sampling.nbest or -1
-    )
-    return pieces
 
 
 def _remembering(lines: Iterable[str], faults: list[BaseException]) -> Iterator[str]:

@@ -12,10 +12,8 @@ the words it was given (in small letters if `tokenizer.lowercase`; a written `â–
 from collections.abc import Iterable, Sequence
 
 from nmt_attn.config.sections import TokenizerConfig
-from nmt_attn.data.subwords import SubwordSampling, learn_sentencepiece, open_sentencepiece, sample_pieces
-
-BLANK = "â–"
-"""The visible blank, U+2581, as SentencePiece writes it."""
+from nmt_attn.data.segmentation import Segmenter, SubwordSampling
+from nmt_attn.data.subwords import BLANK, learn_sentencepiece, open_sentencepiece
 
 
 class Tokenizer:
@@ -112,6 +110,7 @@ class SentencePiece(Tokenizer):
         super().__init__(lowercase=lowercase, model=model)
         self.processor = open_sentencepiece(model)
         self.tokens = tuple(self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size()))
+        self._segmenters: dict[SubwordSampling, Segmenter] = {}
 
     @classmethod
     def learn_model(cls, lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
@@ -126,7 +125,9 @@ class SentencePiece(Tokenizer):
         return pieces
 
     def sample(self, text: str, sampling: SubwordSampling, seed: int) -> list[str]:
-        return sample_pieces(self.processor, self.normalise(text), sampling, seed)
+        if sampling not in self._segmenters:
+            self._segmenters[sampling] = Segmenter(self.processor, sampling)
+        return self._segmenters[sampling].draw(self.normalise(text), seed)
 
     def decode(self, pieces: Sequence[str]) -> str:
         return _join(pieces)

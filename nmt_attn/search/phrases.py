@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
-from nmt_attn.data.tokenizer import BLANK
+from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import DataError
 from nmt_attn.types import EOS, PAD, UNK
 

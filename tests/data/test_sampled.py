@@ -1,27 +1,23 @@
 """Subword sampling: another segmentation in every epoch, the same wherever and whenever it is drawn."""
 
-import itertools
-import math
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nmt_attn.config.sections import Config, TokenizerConfig
+from nmt_attn.config.sections import Config
 from nmt_attn.data.batching import batches
 from nmt_attn.data.cache import fingerprint
 from nmt_attn.data.encoded import Rows
 from nmt_attn.data.prepare import PreparedData, prepare_training
-from nmt_attn.data.subwords import SubwordSampling, learn_sentencepiece
-from nmt_attn.data.tokenizer import SentencePiece
+from nmt_attn.data.segmentation import SubwordSampling
 
 SOURCE = ["der hund bellt laut", "die katze schläft", "hunde bellen", "die hunde schlafen gern"]
 TARGET = ["the dog barks loudly", "the cat sleeps", "dogs bark", "the dogs like to sleep"]
 LINKS = ["0-0 1-1 2-2 3-3", "0-0 1-1 2-2", "0-0 1-1", "0-0 1-1 2-4 3-2 3-3"]
 EVERY = np.arange(4)
-ALGORITHMS = {"unigram": SubwordSampling(0.2, None), "bpe": SubwordSampling(0.5, None)}
+ALGORITHMS = {"unigram": SubwordSampling("unigram", 0.2, None), "bpe": SubwordSampling("bpe", 0.5, None)}
 
 
 def prepared(folder: Path, *, alpha: float | None = 0.2, seed: int = 1, **keys: dict[str, Any]) -> PreparedData:
@@ -112,45 +108,3 @@ def test_the_text_is_kept_where_it_is_sampled_alone(tmp_path: Path) -> None:
     sampled = Config.model_validate({"training": {"subword_sampling": {"alpha": 0.1}}})
     stronger = Config.model_validate({"training": {"subword_sampling": {"alpha": 0.5}}})
     assert fingerprint(plain) != fingerprint(sampled) == fingerprint(stronger)
-
-
-def tokenizer(algorithm: str) -> SentencePiece:
-    settings = TokenizerConfig.model_validate({"kind": "sentencepiece", "algorithm": algorithm, "vocab_size": 37})
-    return SentencePiece(lowercase=False, model=learn_sentencepiece([*SOURCE, *TARGET] * 3, settings, "text"))
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.3])
-def test_unigram_draws_by_the_smoothed_probability_of_each_way(alpha: float) -> None:
-    """P(x | X) proportional to P(x)^alpha over all ways to cut X; Kudo 2018, eq. 8."""
-    cut = tokenizer("unigram")
-    scores = {piece: cut.processor.get_score(i) for i, piece in enumerate(cut.tokens) if i > 3}
-    text, ways = "▁dog", {}
-    for marks in itertools.product([False, True], repeat=len(text) - 1):
-        bounds = [0, *(i for i, is_cut in enumerate(marks, 1) if is_cut), len(text)]
-        pieces = tuple(text[a:b] for a, b in itertools.pairwise(bounds))
-        if all(piece in scores for piece in pieces):
-            ways[pieces] = math.exp(alpha * sum(scores[piece] for piece in pieces))
-    assert len(ways) > 1
-    draws = 4000
-    found = Counter(tuple(cut.sample("dog", SubwordSampling(alpha, None), seed * 7919)) for seed in range(draws))
-    for pieces, weight in ways.items():
-        # the standard deviation of a share of 4,000 is at most 0.008
-        assert found[pieces] / draws == pytest.approx(weight / sum(ways.values()), abs=0.03)
-
-
-def test_unigram_can_be_kept_to_the_best_ways() -> None:
-    cut = tokenizer("unigram")
-    best = {tuple(way) for way in cut.processor.nbest_encode(SOURCE[0], nbest_size=3, out_type=str)}
-    drawn = {tuple(cut.sample(SOURCE[0], SubwordSampling(0.0, 3), seed)) for seed in range(100)}
-    assert drawn == best
-
-
-def test_bpe_leaves_merges_out() -> None:
-    cut = tokenizer("bpe")
-    whole, letters = cut.encode(SOURCE[0]), list("▁" + SOURCE[0].replace(" ", "▁"))
-    assert {tuple(cut.sample(SOURCE[0], SubwordSampling(1e-9, None), seed)) for seed in range(9)} == {tuple(whole)}
-    sizes = [
-        np.mean([len(cut.sample(SOURCE[0], SubwordSampling(alpha, None), seed)) for seed in range(200)])
-        for alpha in (0.1, 0.5, 0.9)
-    ]
-    assert len(whole) < sizes[0] < sizes[1] < sizes[2] <= len(letters)
