@@ -161,7 +161,7 @@ def picture_table(names: Sequence[str], pictures: Path) -> list[str]:
     return lines
 
 
-def document(found: dict[str, Result], seeds: Sequence[int], pictures: Path) -> str:
+def document(found: dict[str, Result], seeds: Sequence[int], pictures: Path, remark: str) -> str:
     """docs/study.md. `pictures` is the folder beside it."""
     minutes = sum(result.training_minutes for result in found.values())
     drawn = [name for name in found if (pictures / f"alignment.{name}.png").is_file()]
@@ -172,8 +172,9 @@ def document(found: dict[str, Result], seeds: Sequence[int], pictures: Path) -> 
         "`configs/demo.yaml` with another attention and the same updates for each. All but `plain` and `bahdanau` have",
         "Luong's order (the cell first, then the look), without input feeding. `plain` has no attention: the encoder's",
         "last state enters every step.",
-        f"Training took {minutes:.0f} minutes a seed, {len(seeds) * minutes:.0f} in all, on one core.",
+        f"Training took {minutes:.0f} minutes for seed {seeds[0]}, on one core.",
         "",
+        *([remark, ""] if remark else []),
         "The test set has as many sentences of each length: 490, of 2 to 70 words; most of the training set has up to",
         "10. BLEU is sacreBLEU's on words (`tok:none`), beam 5. The alignment error rate (AER) is that of argmax links",
         "against the corpus's own gold links, from forced decoding. Other figures are means over the seeds.",
@@ -233,6 +234,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/study"))
     parser.add_argument("--output", type=Path, default=Path("docs/study.md"))
     parser.add_argument("--only-runs", action="store_true", help="train and evaluate, write no document")
+    parser.add_argument("--remark", default="", help="a paragraph of the document, such as when and with which code")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     options = parser.parse_args()
     trained = {
@@ -244,7 +246,7 @@ def main() -> None:
     pictures = options.output.with_suffix("")
     draw(trained, options.runs / "report", pictures)
     found = {name: read_result(runs) for name, runs in trained.items()}
-    options.output.write_text(document(found, options.seeds, pictures), encoding="utf-8")
+    options.output.write_text(document(found, options.seeds, pictures, options.remark), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ TINY = [
 
 def study(folder: Path) -> subprocess.CompletedProcess[str]:
     keys = [part for key in TINY for part in ("--set", key)]
-    places = ["--runs", str(folder / "runs"), "--output", str(folder / "study.md")]
+    places = ["--runs", str(folder / "runs"), "--output", str(folder / "study.md"), "--remark", "Made today."]
     return subprocess.run(
         [
             sys.executable,
@@ -56,6 +56,7 @@ def test_the_study_writes_its_tables_and_goes_on_where_it_was(tmp_path: Path) ->
     assert f"| general | {figures['metrics'][0]['value']:.2f} |" in text
     assert f"| {figures['alignments'][0]['error_rate']:.3f} |" in text
     assert "| plain | " in text
+    assert "\n\nMade today.\n\n" in text
     assert "![BLEU by length](study/bleu-by-length.png)" in text
     assert (tmp_path / "study" / "bleu-by-length.png").is_file()
     assert "![general](study/alignment.general.png)" in text
