@@ -109,6 +109,11 @@ def _check_options(options: EvaluateOptions) -> None:
         raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {options.threshold}")
     if options.reverse is not None and len(options.models) > 1:
         raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {len(options.models)}")
+    if options.gold is not None and options.hypotheses and not options.models:
+        raise ConfigError(
+            f"--gold: expected --model RUN beside it, whose links are compared, got {options.gold.path} and "
+            "--hypothesis alone (links in a file: nmt-attn aer)"
+        )
     for path in (options.json, options.plot):
         if path is not None:
             check_writable(path)

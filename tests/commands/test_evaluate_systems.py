@@ -157,6 +157,7 @@ def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: 
         ({}, "--hypothesis: expected --source FILE --reference FILE or --model RUN beside it, got neither"),
         ({"threshold": 1.5}, "--threshold: expected a weight above 0 and up to 1, got 1.5"),
         ({"overrides": ("search.beam=2",)}, "--set: expected a key of evaluate, .* got 'search.beam=2'"),
+        ({"gold": LinkFile(Path("links"))}, "--gold: expected --model RUN beside it, .* got links and --hypothesis"),
         ({"models": (Path("a"), Path("b")), "reverse": Path("c")}, "--reverse: expected one --model .* got 2"),
     ],
 )
