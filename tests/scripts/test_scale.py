@@ -52,7 +52,7 @@ def test_memory_is_that_of_the_process(script: ModuleType) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from /proc")
 @pytest.mark.parametrize("tokenizer", ["word", "sentencepiece"])
 def test_the_table_has_both_starts(tmp_path: Path, tokenizer: str) -> None:
-    command = [sys.executable, str(SCRIPT), "--folder", str(tmp_path), "--pairs", "5000", "--tokenizer", tokenizer]
+    command = [sys.executable, str(SCRIPT), "--folder", str(tmp_path), "--pairs", "20000", "--tokenizer", tokenizer]
     ended = subprocess.run(command, check=True, capture_output=True, text=True, cwd=SCRIPT.parents[1])
     rows = re.findall(r"^\| (first|second).*\| (\d+) s \| ([\d,]+) MiB \| ([\d,]+) MiB \|$", ended.stdout, re.MULTILINE)
     assert [row[0] for row in rows] == ["first", "second"]
