@@ -23,10 +23,10 @@ demo: setup
 	@sh scripts/demo.sh $(RUN)/nmt-attn
 
 test: check
-	$(RUN)/python -m pytest --quiet --numprocesses 2
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest --quiet --numprocesses 2
 
 test-all: check
-	$(RUN)/python -m pytest --quiet --numprocesses 2 -m 'not gpu'
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest --quiet --numprocesses 2 -m 'not gpu'
 
 test-gpu: setup
 	$(RUN)/python -m pytest --quiet -m gpu
