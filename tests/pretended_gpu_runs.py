@@ -1,0 +1,110 @@
+"""What tests/test_pretended_gpu.py runs in a process of its own: models on the pretended device and on the CPU.
+
+Reads one configuration a line, as a JSON object of keys below `model`; writes one JSON object of results for each.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+
+import torch
+from pretended_gpu import DEVICE, Elsewhere, Pretending
+from tiny_models import Overrides, accepted, tiny_batch, tiny_model
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from nmt_attn.config.sections import Config, TrainingConfig
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.search.beam import beam_search
+from nmt_attn.search.front import BeamOptions, Limits
+from nmt_attn.search.model_steps import ModelSteps
+from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.trace import Hypothesis
+from nmt_attn.training.loss import token_loss
+from nmt_attn.training.optimizer import build_optimizer
+
+SOURCE_LENGTHS, TARGET_LENGTHS = [3, 2], [2, 3]
+
+
+@dataclass
+class Result:
+    """Of one configuration. Differences are the largest ones from the CPU, absolute."""
+
+    loss: float
+    gradients: float
+    norm: float
+    weights: float  # after a step of the optimizer
+    log_probs: float  # of the hypotheses of a search
+    same_hypotheses: bool
+    waits: dict[str, int]  # in training, what a host would wait for
+
+
+def compare(overrides: Overrides) -> Result:
+    """One update and one search, here and there."""
+    config = accepted(overrides)
+    here, norm = trained(config, torch.device("cpu"))
+    with Pretending() as pretending:
+        there, other_norm = trained(config, DEVICE)
+        waits = dict(pretending.waits)
+        found = searched(there.model, DEVICE)
+    expected = searched(here.model, torch.device("cpu"))
+    pairs = [(ours, theirs) for row in zip(expected, found, strict=True) for ours, theirs in zip(*row, strict=True)]
+    return Result(
+        loss=difference([here.loss], [there.loss]),
+        gradients=difference(here.gradients, there.gradients),
+        norm=difference([norm], [other_norm]),
+        weights=difference(list(here.model.parameters()), list(there.model.parameters())),
+        log_probs=max(abs(ours.log_prob - theirs.log_prob) for ours, theirs in pairs),
+        same_hypotheses=all(ours.ids == theirs.ids for ours, theirs in pairs),
+        waits=waits,
+    )
+
+
+@dataclass
+class Trained:
+    """After one update."""
+
+    model: Seq2Seq
+    loss: Tensor
+    gradients: list[Tensor | None]
+
+
+def trained(config: Config, device: torch.device) -> tuple[Trained, Tensor]:
+    """One update, and the norm of its gradient."""
+    model = tiny_model(config).to(device)
+    batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS).to(device)
+    optimizer = build_optimizer(model.parameters(), TrainingConfig())
+    readouts, _ = model(batch)
+    loss = token_loss(readouts, model.output, batch.tgt_out, 0.1, torch.float64)
+    loss.total.backward()
+    norm = clip_grad_norm_(model.parameters(), 1.0)
+    gradients = [None if weight.grad is None else weight.grad.clone() for weight in model.parameters()]
+    optimizer.step()
+    return Trained(model, loss.total.detach(), gradients), norm
+
+
+@torch.no_grad()  # a tensor of the device knows no inference mode
+def searched(model: Seq2Seq, device: torch.device) -> list[list[Hypothesis]]:
+    """Beam search of width 2, at most three tokens."""
+    model.eval()
+    batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS).to(device)
+    limits = Limits(torch.zeros_like(batch.src_lengths), torch.full_like(batch.src_lengths, 3))
+    options = BeamOptions(beam=2, wanted=2, ranking=RANKINGS["average"](1.0), with_weights=True)
+    return beam_search(ModelSteps(model, model.encode(batch.src_ids, batch.src_lengths)), limits, options)
+
+
+def difference(ours: list[Tensor | None], theirs: list[Tensor | None]) -> float:
+    """The largest; a tensor that one has and the other has not differs without end."""
+    largest = 0.0
+    for mine, other in zip(ours, theirs, strict=True):
+        if (mine is None) != (other is None):
+            return float("inf")
+        if mine is not None:
+            assert isinstance(other, Elsewhere), "on the device"
+            largest = max([largest, *(mine.detach() - other.numbers).abs().flatten().tolist()])
+    return largest
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(asdict(compare(json.loads(line)))) + "\n")

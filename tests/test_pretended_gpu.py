@@ -1,0 +1,114 @@
+"""Every model on a device that is not the CPU, where there is no GPU: nothing is left behind on the CPU.
+
+In a process of its own, as the device is known to torch from then on. With a GPU: tests/test_gpu.py.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from tiny_models import Overrides
+
+from nmt_attn.config.sections import CellName, DecoderName, ScoreName, WindowName
+
+TESTS = Path(__file__).parent
+SCORED = [score for score in get_args(ScoreName) if score != "none"]
+COVER: list[Overrides] = [  # each window, order and cell, and each kind of score, once at least
+    {"decoder.style": "bahdanau", "attention.score": "additive"},
+    {"decoder.style": "luong", "attention.score": "general", "decoder.input_feeding": "attentional"},
+    {"decoder.style": "conditional", "attention.score": "location", "attention.window": "local-p"},
+    {"decoder.style": "luong", "attention.score": "concat", "attention.window": "local-m", "decoder.cell": "lstm"},
+    {"decoder.style": "bahdanau", "attention.score": "none", "decoder.cell": "rnn", "decoder.layers": 2},
+    {"decoder.style": "conditional", "attention.score": "dot", "decoder.hidden": 6, "decoder.cell": "gru-cho"},
+]
+
+
+def every_combination() -> Iterator[Overrides]:
+    scored = product(SCORED, get_args(WindowName), get_args(DecoderName), get_args(CellName))
+    plain = product(["none"], ["global"], get_args(DecoderName), get_args(CellName))
+    for score, window, style, cell in (*scored, *plain):
+        keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style}
+        if score in ("dot", "scaled-dot"):
+            keys["decoder.hidden"] = 6
+        if style == "luong" and score != "none":
+            keys["decoder.input_feeding"] = "attentional"
+        yield {**keys, "decoder.cell": cell, "encoder.cell": cell}
+
+
+def python(*arguments: str, given: str = "") -> str:
+    """What a Python of its own prints, with the tests' modules at hand; its errors fail the test."""
+    paths = [str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", *arguments], input=given, capture_output=True, text=True, env=environment
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def compared(configurations: list[Overrides]) -> list[dict[str, Any]]:
+    given = "".join(json.dumps(keys) + "\n" for keys in configurations)
+    return [json.loads(line) for line in python(str(TESTS / "pretended_gpu_runs.py"), given=given).splitlines()]
+
+
+def check(configurations: list[Overrides]) -> None:
+    results = compared(configurations)
+    assert len(results) == len(configurations)
+    for keys, result in zip(configurations, results, strict=True):
+        for part in ("loss", "gradients", "norm", "weights", "log_probs"):
+            assert result[part] == 0, (part, keys, result)
+        assert result["same_hypotheses"], keys
+
+
+def test_update_and_search_are_those_of_the_cpu() -> None:
+    check(COVER)
+
+
+@pytest.mark.slow
+def test_every_combination_is_that_of_the_cpu() -> None:
+    check(list(every_combination()))
+
+
+FAULTS = """
+import torch
+from pretended_gpu import DEVICE, Pretending
+
+def refuses(meet):
+    try:
+        meet()
+    except RuntimeError as error:
+        return "one on the CPU" in str(error)
+    return False
+
+with Pretending() as pretending:
+    there, here = torch.ones(3, device=DEVICE), torch.ones(3)
+    assert refuses(lambda: there + here) and refuses(lambda: here @ there)
+    assert refuses(lambda: there.masked_fill(here > 0, 0.0))
+    assert refuses(lambda: torch.nn.functional.linear(there, torch.ones(2, 3)))
+    doubled = there.clone().requires_grad_() * 2 + torch.tensor(1.0)  # a number without axes may
+    assert doubled.device == DEVICE and not pretending.waits
+    waiting = {
+        "_local_scalar_dense": lambda: float(there.sum()),
+        "nonzero": lambda: there.nonzero(),
+        "index": lambda: there[there > 0],
+        "index_put_": lambda: there.__setitem__(torch.tensor([0, 2]), there[:2].clone()),
+        "_to_copy": lambda: there.cpu(),
+        "copy_": lambda: here.copy_(there),
+        "equal": lambda: torch.equal(there, there),
+    }
+    for name, wait in waiting.items():
+        pretending.waits.clear()
+        wait()
+        assert set(pretending.waits) == {name}, (name, pretending.waits)
+"""
+
+
+@pytest.mark.slow
+def test_the_device_refuses_what_a_gpu_refuses_and_notes_what_it_waits_for() -> None:
+    python("-c", FAULTS)
