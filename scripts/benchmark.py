@@ -7,7 +7,9 @@
 One thread; processor seconds. Each measurement runs in a process of its own; medians of interleaved runs. With
 --corpus, two files of tokens between spaces, batches are 64 lines in the order of the file; --test (tokens) and
 --reference (plain text, where the tokens are SentencePiece's) give translations after `--updates` updates, and BLEU.
-A peer is another toolkit, installed in an environment of its own: joeynmt 2.3.0 or OpenNMT-py 3.5.1.
+A peer is another toolkit, installed in an environment of its own: joeynmt 2.3.0 or OpenNMT-py 3.5.1. It trains on the
+same batches and, with --corpus, translates the same lines. Models that --folder has already are not trained again for
+`--parts decoding`, so that training and timing can be two calls: `--parts models`, then `--parts decoding`.
 """
 
 import argparse
@@ -18,37 +20,18 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
+from bench.decoding_tables import decoding_section
 from bench.growth import AXES, QUICK_AXES, GrowthJob, exponent
 from bench.jobs import run_job
 from bench.page import date_and_machine, refresh, table
-from bench.peers import VARIANTS, Peer, train_peer
+from bench.peers import VARIANTS, Peer
+from bench.plan import Plan, Result, say
 from bench.systems import SYSTEMS, Corpus, made_up
 
-DECODED_TOKENS = 15
-"""Of every translation of the made-up corpus, which teaches no model where to stop."""
 QUICK_SYSTEMS = ("luong-feeding",)
 """Whose growth is measured with --quick."""
-PARTS = ("training", "decoding", "growth", "start")
-
-
-class Plan(NamedTuple):
-    """What is measured, how long."""
-
-    corpus: Corpus
-    is_made_up: bool
-    test: Path
-    reference: Path | None
-    updates: int
-    repeats: int
-    precisions: tuple[str, ...]
-    axes: Mapping[str, tuple[int, ...]]
-    lines: Mapping[int, int]  # translated, by batch size
-    peers: tuple[Peer, ...]
-
-
-Result = dict[str, Any]
+PARTS = ("training", "models", "decoding", "growth", "start")
 
 
 def main() -> None:
@@ -58,16 +41,18 @@ def main() -> None:
         plan = _plan(arguments, arguments.folder or Path(temporary))
         ceiling = run_job("ceiling", {})
         sections = {"machine": _machine(ceiling)}
-        if "training" in arguments.parts or "decoding" in arguments.parts:
+        if "training" in arguments.parts:
             sections |= training(plan, ceiling)
+        if "models" in arguments.parts or "decoding" in arguments.parts:
+            plan.train_missing()
         if "decoding" in arguments.parts:
-            sections["decoding"] = decoding(plan)
+            sections["decoding"] = decoding_section(plan)
         if "growth" in arguments.parts:
             sections["growth"] = growth(plan.axes, QUICK_SYSTEMS if arguments.quick else tuple(SYSTEMS))
         if "start" in arguments.parts:
             sections["start-up"] = start_up(plan)
         refresh(arguments.output, sections)
-    _say(f"wrote {arguments.output}")
+    say(f"wrote {arguments.output}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -116,29 +101,16 @@ def training(plan: Plan, ceiling: Result) -> dict[str, str]:
     for _ in range(plan.repeats):
         for system in SYSTEMS:
             for precision in plan.precisions:
-                ours.setdefault((system, precision), []).append(_train(plan, system, precision))
+                ours.setdefault((system, precision), []).append(plan.train(system, precision))
             for peer in plan.peers:
                 if system in VARIANTS[peer.name]:
-                    _say(f"training: {peer.name}, {system}")
-                    found = train_peer(peer, system, plan.corpus, plan.updates, plan.updates // 3)
+                    found = plan.train_peer(peer, system)
                     theirs.setdefault((system, peer.name), []).append(found.tokens_a_second)
                     theirs.setdefault((system, f"{peer.name} MiB"), []).append(found.peak_mebibytes)
     sections = {"training": _training_table(ours, theirs, ceiling, plan)}
     sections["stages"] = _stages(plan)
     sections["denormals"] = _denormals(plan)
     return sections
-
-
-def _train(plan: Plan, system: str, precision: str, *, flushes_denormals: bool = True) -> Result:
-    _say(f"training: {system}, {precision}")
-    job = {"system": system, "precision": precision, "updates": plan.updates, "settings": ()}
-    folders = {**plan.corpus._asdict(), "model": _model(plan, system, precision)}
-    result: Result = run_job("train", {**job, **folders, "flushes_denormals": flushes_denormals})
-    return result
-
-
-def _model(plan: Plan, system: str, precision: str) -> Path:
-    return plan.corpus.folder / f"{system}-{precision}"
 
 
 def _training_table(
@@ -180,7 +152,7 @@ def _stages(plan: Plan) -> str:
     columns: dict[str, dict[str, float]] = {}
     for system in SYSTEMS:
         for precision in plan.precisions:
-            _say(f"stages: {system}, {precision}")
+            say(f"stages: {system}, {precision}")
             job = {"system": system, "precision": precision, "updates": plan.updates // 3, "settings": ()}
             columns[f"{system}, {precision}"] = run_job("profile", {**plan.corpus._asdict(), **job})
     names = dict.fromkeys(name for column in columns.values() for name in column)
@@ -194,31 +166,12 @@ def _stages(plan: Plan) -> str:
 def _denormals(plan: Plan) -> str:
     rows = []
     for system in ("bahdanau", "luong-feeding"):
-        rates = [
-            _train(plan, system, "fp32", flushes_denormals=flushes)["tokens_a_second"] for flushes in (True, False)
-        ]
-        rows.append([system, *rates, rates[0] / rates[1]])
+        # the flushed one last, as its model stays
+        kept, flushed = (
+            plan.train(system, "fp32", flushes_denormals=flushes)["tokens_a_second"] for flushes in (False, True)
+        )
+        rows.append([system, flushed, kept, flushed / kept])
     return "Denormal numbers, fp32, target tokens/s:\n\n" + table(["system", "flushed", "kept", "ratio"], rows)
-
-
-def decoding(plan: Plan) -> str:
-    """Sentences a second of the models that `training` has left."""
-    fixed = (f"search.min_length={DECODED_TOKENS}", f"search.max_length={DECODED_TOKENS}")
-    settings = fixed if plan.is_made_up else ("search.max_length=60",)
-    rows = []
-    for system in SYSTEMS:
-        for precision in plan.precisions:
-            for beam in (1, 5):
-                for batch, lines in plan.lines.items():
-                    _say(f"decoding: {system}, {precision}, beam {beam}, batch {batch}")
-                    job = {"model": _model(plan, system, precision), "lines": plan.test, "limit": lines}
-                    search = {"beam": beam, "batch_sentences": batch, "settings": settings}
-                    found = run_job("decode", {**job, **search, "reference": plan.reference})
-                    bleu = found["bleu"] if batch != 1 else None
-                    rows.append([system, precision, beam, batch, found["sentences_a_second"]])
-                    rows[-1] += [found["tokens_a_second"], "-" if bleu is None else bleu]
-    head = ["system", "trained in", "beam", "batch", "sentences/s", "tokens/s", "BLEU"]
-    return f"After {plan.updates} updates:\n\n" + table(head, rows)
 
 
 def growth(axes: Mapping[str, tuple[int, ...]], systems: tuple[str, ...]) -> str:
@@ -226,7 +179,7 @@ def growth(axes: Mapping[str, tuple[int, ...]], systems: tuple[str, ...]) -> str
     rows = []
     for system in systems:
         for axis, points in axes.items():
-            _say(f"growth: {system}, {axis}")
+            say(f"growth: {system}, {axis}")
             base = GrowthJob(system, "fp32")._asdict()
             found = [run_job("growth", {**base, axis: point}) for point in points]
             for name in ("microseconds_a_token", "peak_mebibytes"):
@@ -240,9 +193,9 @@ def growth(axes: Mapping[str, tuple[int, ...]], systems: tuple[str, ...]) -> str
 
 def start_up(plan: Plan) -> str:
     """Seconds of `--help`, and until the first sentence of the smallest model here is translated."""
-    model = _model(plan, "luong", plan.precisions[-1])
+    model = plan.model("luong", plan.precisions[-1])
     if not model.exists():
-        _train(plan, "luong", plan.precisions[-1])
+        plan.train("luong", plan.precisions[-1])
     first = plan.test.read_text(encoding="utf-8").partition("\n")[0] + "\n"
     commands = {"--help": ["--help"], "first sentence, beam 5": ["translate", "--model", str(model), "--beam", "5"]}
     rows = []
@@ -268,10 +221,6 @@ def _machine(ceiling: Result) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Decoding measured: sentences a second through the library's translator."""
+"""Decoding measured: processor seconds of a sentence through the library's translator."""
 
 import time
 from pathlib import Path
@@ -6,13 +6,10 @@ from typing import NamedTuple
 
 import torch
 
-from nmt_attn.evaluation.metrics import bleu
+from bench.translations import DecodingResult, decoding_result
 from nmt_attn.files import read_lines, write_text
-from nmt_attn.runtime import prepare_runtime
+from nmt_attn.runtime import choose_decoding_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
-
-WORD_START = "\u2581"
-"""How SentencePiece writes a space."""
 
 
 class DecodingJob(NamedTuple):
@@ -27,37 +24,22 @@ class DecodingJob(NamedTuple):
     settings: tuple[str, ...] = ()  # search.key=value
 
 
-class DecodingResult(NamedTuple):
-    """What was measured; loading is not in it."""
-
-    sentences_a_second: float
-    tokens_a_second: float  # written, `</s>` not counted
-    bleu: float | None
-
-
 def decode(job: DecodingJob) -> DecodingResult:
-    """Translates all lines once, after a batch to warm up."""
+    """Translates all lines once, after a batch to warm up, in which matrices are packed."""
     prepare_runtime(1)
     translator = Translator.load(job.model, torch.device("cpu"), job.settings)
     translator.model.eval()
     lines = read_lines(job.lines)[: job.limit]
     run(translator, job, lines[: job.batch_sentences])
-    start = time.perf_counter()
+    start = time.process_time()
     hypotheses = run(translator, job, lines)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     write_text(job.model / f"beam{job.beam}.hypotheses", "\n".join(hypotheses) + "\n")
-    tokens = sum(len(hypothesis.split()) for hypothesis in hypotheses)
-    return DecodingResult(len(lines) / seconds, tokens / seconds, _bleu(hypotheses, job.reference))
+    precision = choose_decoding_precision(translator.search.precision, torch.device("cpu"))
+    return decoding_result(hypotheses, seconds, job.reference, precision)
 
 
 def run(translator: Translator, job: DecodingJob, lines: list[str]) -> list[str]:
     """The best translation of each line."""
     found = translator.translate(lines, beam=job.beam, batch_sentences=job.batch_sentences, with_alignments=False)
     return [translation.text for translation in found]
-
-
-def _bleu(hypotheses: list[str], reference: Path | None) -> float | None:
-    if reference is None:
-        return None
-    texts = ["".join(hypothesis.split()).replace(WORD_START, " ").strip() for hypothesis in hypotheses]
-    return bleu(texts, read_lines(reference)[: len(texts)], tokenize="13a", lowercase=False).value

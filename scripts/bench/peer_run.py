@@ -1,8 +1,9 @@
 """Runs another toolkit's own command inside its own environment, timed. Knows nothing of nmt_attn.
 
-    PEER_OUT=F.json PEER_UPDATES=N PEER_FLUSH=1 python peer_run.py joeynmt|onmt_train|onmt_translate ARGUMENTS...
+    PEER_OUT=F.json PEER_FLUSH=1 python peer_run.py joeynmt|onmt_train|onmt_translate ARGUMENTS...
 
-Writes seconds and processor seconds after every optimizer step, and those spent inside the call that translates.
+Writes seconds and processor seconds after every optimizer step, the peak memory at the last of them, processor
+seconds inside the call that translates, and the translations, where that call gives them back (joeynmt).
 """
 
 import importlib
@@ -12,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,21 @@ TOOLKITS = {
     "onmt_translate": ("onmt.bin.translate", ("onmt.translate.translator", "Inference"), "_translate"),
 }
 """By command: the module of its `main`; where the call that translates is found."""
+HYPOTHESES = 2
+"""Place of the texts in what joeynmt's `predict` gives back; its own way of writing them fails in 2.3.0."""
 
-STEPS: list[tuple[float, float]] = []
-TRANSLATING = [0.0]
+
+@dataclass
+class Measured:
+    """What is written at the end."""
+
+    steps: list[tuple[float, float]] = field(default_factory=list)  # seconds, processor seconds
+    peak_mebibytes: float = 0.0  # of the training process
+    translating: float = 0.0  # processor seconds
+    hypotheses: list[str] = field(default_factory=list)
+
+
+MEASURED = Measured()
 
 
 def main() -> None:
@@ -37,8 +51,10 @@ def main() -> None:
     register_optimizer_step_post_hook(_stepped)
     name = sys.argv[1]
     sys.argv = sys.argv[1:]
-    _toolkit(name)()
-    _write()
+    try:
+        _toolkit(name)()
+    finally:
+        Path(os.environ["PEER_OUT"]).write_text(json.dumps(asdict(MEASURED)), encoding="utf-8")
 
 
 def _toolkit(name: str) -> Callable[[], None]:
@@ -54,19 +70,18 @@ def _toolkit(name: str) -> Callable[[], None]:
 
 
 def _stepped(optimizer: Any, args: Any, keys: Any) -> None:
-    STEPS.append((time.perf_counter(), time.process_time()))
-    if len(STEPS) == int(os.environ.get("PEER_UPDATES", "0")):
-        _write()
-        os._exit(0)
+    MEASURED.steps.append((time.perf_counter(), time.process_time()))
+    MEASURED.peak_mebibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **keys: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return function(*args, **keys)
-        finally:
-            TRANSLATING[0] += time.perf_counter() - start
+        start = time.process_time()
+        result = function(*args, **keys)
+        MEASURED.translating += time.process_time() - start
+        if isinstance(result, tuple) and len(result) > HYPOTHESES:
+            MEASURED.hypotheses += result[HYPOTHESES]
+        return result
 
     return run
 
@@ -75,12 +90,6 @@ def _load_whole_checkpoints(torch: Any) -> None:
     """Both toolkits keep plain Python objects in their checkpoints, which torch.load refuses by default."""
     load = torch.load
     torch.load = lambda *args, **keys: load(*args, **{"weights_only": False, **keys})
-
-
-def _write() -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    result = {"steps": STEPS, "translating": TRANSLATING[0], "peak_mebibytes": peak}
-    Path(os.environ["PEER_OUT"]).write_text(json.dumps(result), encoding="utf-8")
 
 
 if __name__ == "__main__":

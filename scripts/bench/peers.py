@@ -38,12 +38,21 @@ class Peer(NamedTuple):
     name: str  # joeynmt or opennmt
     python: Path
 
+    def model(self, folder: Path, updates: int) -> Path:
+        """What it leaves in its folder when it has trained so long."""
+        return folder / ("model/latest.ckpt" if self.name == "joeynmt" else f"model_step_{updates}.pt")
+
+
+def peer_folder(peer: Peer, system: str, corpus: Corpus, updates: int) -> Path:
+    """Where a peer's system is trained."""
+    return corpus.folder / f"{peer.name}-{system}-{updates}"
+
 
 def train_peer(peer: Peer, system: str, corpus: Corpus, updates: int, warm_up: int) -> PeerResult:
-    """Target tokens a second after the warm-up; denormal numbers are flushed, as ours are."""
-    folder = corpus.folder / peer.name
+    """Target tokens a second after the warm-up; denormal numbers are flushed, as ours are. The model is kept."""
+    folder = peer_folder(peer, system, corpus, updates)
     arguments = (_joeynmt if peer.name == "joeynmt" else _opennmt)(system, corpus, folder, updates)
-    measured = run_peer(peer, arguments, folder, updates)
+    measured = run_peer(peer, arguments, folder)
     steps, tokens = measured["steps"], _tokens(corpus, updates)
     seconds = steps[-1][1] - steps[warm_up - 1][1]  # of the processor
     return PeerResult(
@@ -53,16 +62,16 @@ def train_peer(peer: Peer, system: str, corpus: Corpus, updates: int, warm_up: i
     )
 
 
-def run_peer(peer: Peer, arguments: Sequence[str], folder: Path, updates: int = 0) -> Any:
-    """Runs the toolkit's command and gives back what peer_run.py wrote."""
+def run_peer(peer: Peer, arguments: Sequence[str], folder: Path, source: Path = Path(os.devnull)) -> Any:
+    """Runs the toolkit's command with `source` as standard input, and gives back what peer_run.py wrote."""
     out = folder / "measured.json"
     out.unlink(missing_ok=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PEER_OUT": str(out), "PEER_UPDATES": str(updates)}
-    environment |= {"PEER_FLUSH": "1", "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PEER_OUT": str(out.absolute()), "PEER_FLUSH": "1"}
+    environment |= {"PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": ""}
     environment.pop("PYTHONPATH", None)
-    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+    with (folder / "log.txt").open("w", encoding="utf-8") as log, source.open("rb") as given:
         command = [str(peer.python.absolute()), str(RUNNER), *arguments]
-        subprocess.run(command, env=environment, stdout=log, stderr=log, check=True)
+        subprocess.run(command, env=environment, stdin=given, stdout=log, stderr=log, check=True)
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -86,7 +95,7 @@ def _opennmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
     words = "".join(f"{word}\t1\n" for word in _vocabulary(corpus))
     write_text(folder / "words.txt", words)
     settings = {
-        "save_model": str(folder / f"{system}-model"),
+        "save_model": str(folder / "model"),
         "data": {"fixed": {"path_src": str(corpus.source.absolute()), "path_tgt": str(corpus.target.absolute())}},
         "src_vocab": str(folder / "words.txt"),
         "tgt_vocab": str(folder / "words.txt"),
@@ -114,9 +123,9 @@ def _opennmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
         "normalization": "tokens",
         "accum_count": [1],
         "num_workers": 0,
-        "train_steps": updates + 1,
+        "train_steps": updates,
         "valid_steps": 1_000_000,
-        "save_checkpoint_steps": 1_000_000,
+        "save_checkpoint_steps": updates,
         "seed": 42,
         "world_size": 1,
     }
@@ -141,7 +150,7 @@ def _joeynmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
     settings = {
         "name": system,
         "joeynmt_version": "2.3.0",
-        "model_dir": str(folder / f"{system}-model"),
+        "model_dir": str(folder / "model"),
         "use_cuda": False,
         "fp16": False,
         "random_seed": 42,
@@ -167,7 +176,7 @@ def _joeynmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
             "scheduling": "exponential",
             "decrease_factor": 1.0,
             "epochs": 1000,
-            "updates": updates + 1,
+            "updates": updates,
             "validation_freq": 1_000_000,
             "logging_freq": 50,
             "overwrite": True,

@@ -1,0 +1,121 @@
+"""Decoding, ours beside the peers': the same lines, as many updates, greedy and a beam of 5; two tables of the page."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bench.jobs import run_job
+from bench.page import table
+from bench.peer_decoding import PeerJob, translate_peer
+from bench.peers import peer_folder
+from bench.plan import Plan, say
+from bench.systems import SYSTEMS
+from bench.translations import DecodingResult
+
+BEAMS = (1, 5)
+MAX_LENGTH = 60
+MADE_UP_LENGTH = 15
+"""Of every translation of the made-up corpus, which teaches no model where to stop."""
+PRECISIONS = ("fp32", "auto")
+"""Of our search."""
+
+
+class Case(NamedTuple):
+    """What is translated, and how; a row of the rates."""
+
+    system: str
+    beam: int
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.system}, beam {self.beam}, batch {self.batch}"
+
+
+class Column(NamedTuple):
+    """By whom."""
+
+    name: str  # ours, or a peer's
+    trained: str = ""  # fp32, bf16; ours alone
+    searched: str = ""  # fp32, auto; ours alone
+
+
+Found = Mapping[Case, Mapping[Column, Sequence[DecodingResult]]]
+
+
+def decoding_section(plan: Plan) -> str:
+    """Translates with every model there is, `plan.repeats` times, interleaved."""
+    found: dict[Case, dict[Column, list[DecodingResult]]] = {}
+    first = plan.precisions[0]
+    for repeat in range(plan.repeats):
+        for case in _cases(plan):
+            row = found.setdefault(case, {})
+            for searched in PRECISIONS:
+                row.setdefault(Column("ours", first, searched), []).append(_ours(plan, case, first, searched))
+            for peer in plan.translating_peers(case.system):
+                say(f"decoding: {peer.name}, {case}")
+                folder = peer_folder(peer, case.system, plan.corpus, plan.updates)
+                lines = plan.lines[case.batch]
+                job = PeerJob(folder, plan.updates, plan.test, lines, case.beam, case.batch, MAX_LENGTH, plan.reference)
+                row.setdefault(Column(peer.name), []).append(translate_peer(peer, job))
+            if repeat == 0 and plan.reference is not None and case.batch > 1:
+                for trained in plan.precisions[1:]:  # for BLEU alone: it is as fast
+                    for searched in PRECISIONS:
+                        row[Column("ours", trained, searched)] = [_ours(plan, case, trained, searched)]
+    peers = [peer.name for peer in plan.peers if not plan.is_made_up]
+    text = f"After {plan.updates} updates. Sentences a second of the processor; medians of {plan.repeats}; "
+    text += f"search of our model in fp32 and in {_best(found)}, which `auto` means here.\n\n"
+    text += _rates(found, first, peers)
+    return text if plan.reference is None else text + "\n" + _bleu(found, plan.precisions, peers)
+
+
+def _cases(plan: Plan) -> list[Case]:
+    return [Case(system, beam, batch) for system in SYSTEMS for beam in BEAMS for batch in plan.lines]
+
+
+def _ours(plan: Plan, case: Case, trained: str, searched: str) -> DecodingResult:
+    say(f"decoding: ours, {case}, trained in {trained}, searched in {searched}")
+    fixed = (f"search.min_length={MADE_UP_LENGTH}", f"search.max_length={MADE_UP_LENGTH}")
+    settings = fixed if plan.is_made_up else (f"search.max_length={MAX_LENGTH}",)
+    job = {"model": plan.model(case.system, trained), "lines": plan.test, "limit": plan.lines[case.batch]}
+    job |= {"beam": case.beam, "batch_sentences": case.batch, "reference": plan.reference}
+    return DecodingResult(**run_job("decode", {**job, "settings": (*settings, f"search.precision={searched}")}))
+
+
+def _best(found: Found) -> str:
+    results = next(iter(found.values()))
+    return next(runs[0].precision for column, runs in results.items() if column.searched == "auto")
+
+
+def _rates(found: Found, trained: str, peers: Sequence[str]) -> str:
+    ours = {searched: Column("ours", trained, searched) for searched in PRECISIONS}
+    names = {"fp32": "fp32", "auto": _best(found)}
+    head = ["system", "beam", "batch", *(f"ours, {names[searched]}" for searched in PRECISIONS), *peers]
+    head += [f"ours, {names[searched]} / {peer}" for peer in peers for searched in PRECISIONS]
+    rows: list[list[object]] = []
+    for case, row in found.items():
+        rates = {column: statistics.median(run.sentences_a_second for run in runs) for column, runs in row.items()}
+        theirs = [rates.get(Column(peer)) for peer in peers]
+        line: list[object] = [*case, *(rates[column] for column in ours.values())]
+        line += ["-" if rate is None else rate for rate in theirs]
+        line += ["-" if rate is None else rates[column] / rate for rate in theirs for column in ours.values()]
+        rows.append(line)
+    return table(head, rows)
+
+
+def _bleu(found: Found, precisions: Sequence[str], peers: Sequence[str]) -> str:
+    best = _best(found)
+    columns = {
+        f"ours, trained in {trained}, searched in {best if searched == 'auto' else searched}": Column(
+            "ours", trained, searched
+        )
+        for trained in precisions
+        for searched in PRECISIONS
+    }
+    columns |= {peer: Column(peer) for peer in peers}
+    batch = max(case.batch for case in found)
+    rows = [
+        [case.system, case.beam, *(row[column][0].bleu if column in row else "-" for column in columns.values())]
+        for case, row in found.items()
+        if case.batch == batch
+    ]
+    return f"BLEU of these translations, batch {batch}:\n\n" + table(["system", "beam", *columns], rows)

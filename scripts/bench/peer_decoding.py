@@ -1,0 +1,78 @@
+"""The peers' translations of the same lines, with the models that peers.py has trained: rates and BLEU.
+
+Processor seconds inside the call that translates, on one thread with denormal numbers flushed. OpenNMT-py ranks as it
+does by default (log p); joeynmt by log p / ((5 + |Y|) / 6), the exponent of the configurations that come with it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from bench.peers import Peer, run_peer
+from bench.translations import DecodingResult, decoding_result
+from nmt_attn.files import read_lines, write_text
+
+ALPHA = 1.0
+"""joeynmt's exponent of the length penalty."""
+
+
+class PeerJob(NamedTuple):
+    """What to translate, and how."""
+
+    folder: Path  # the trained peer's
+    updates: int
+    lines: Path  # tokens between spaces
+    limit: int  # only the first so many lines
+    beam: int
+    batch_sentences: int
+    max_length: int  # tokens
+    reference: Path | None = None  # plain text
+
+
+def translate_peer(peer: Peer, job: PeerJob) -> DecodingResult:
+    """Translates the lines once. Raises ValueError if the peer has left some out."""
+    lines = read_lines(job.lines)[: job.limit]
+    source = job.folder / "test.source"
+    write_text(source, "".join(f"{line}\n" for line in lines))
+    if peer.name == "joeynmt":
+        measured = run_peer(peer, joeynmt_arguments(job), job.folder, source)
+        hypotheses = measured["hypotheses"]
+    else:
+        written = job.folder / f"beam{job.beam}.hypotheses"
+        measured = run_peer(peer, opennmt_arguments(peer, job, source, written), job.folder)
+        hypotheses = read_lines(written)
+    if len(hypotheses) != len(lines):
+        raise ValueError(f"{peer.name}: expected {len(lines)} translations, got {len(hypotheses)}")
+    return decoding_result(hypotheses, measured["translating"], job.reference, "fp32")
+
+
+def opennmt_arguments(peer: Peer, job: PeerJob, source: Path, written: Path) -> Sequence[str]:
+    """Its command; what is written goes to `written`."""
+    options = {
+        "model": peer.model(job.folder, job.updates),
+        "src": source,
+        "output": written,
+        "beam_size": job.beam,
+        "batch_size": job.batch_sentences,
+        "batch_type": "sents",
+        "max_length": job.max_length,
+        "gpu": -1,
+    }
+    return ["onmt_translate", *(str(part) for name, value in options.items() for part in (f"-{name}", value))]
+
+
+def joeynmt_arguments(job: PeerJob) -> Sequence[str]:
+    """Its command; the lines come from standard input. Its configuration is that of training, searching as asked."""
+    settings = yaml.safe_load((job.folder / "config.yaml").read_text(encoding="utf-8"))
+    settings["testing"] |= {
+        "load_model": str(job.folder / "model" / "latest.ckpt"),
+        "beam_size": job.beam,
+        "beam_alpha": ALPHA if job.beam > 1 else -1,
+        "batch_size": job.batch_sentences,
+        "max_output_length": job.max_length,
+    }
+    path = job.folder / f"beam{job.beam}.yaml"
+    write_text(path, yaml.safe_dump(settings))
+    return ["joeynmt", "translate", str(path)]

@@ -1,0 +1,63 @@
+"""The plan: what is measured, how long, and where the models lie that are made on the way."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.jobs import run_job
+from bench.peers import VARIANTS, Peer, PeerResult, peer_folder, train_peer
+from bench.systems import SYSTEMS, Corpus
+
+Result = dict[str, Any]
+
+
+class Plan(NamedTuple):
+    """What is measured, how long."""
+
+    corpus: Corpus
+    is_made_up: bool
+    test: Path
+    reference: Path | None
+    updates: int
+    repeats: int
+    precisions: tuple[str, ...]
+    axes: Mapping[str, tuple[int, ...]]
+    lines: Mapping[int, int]  # translated, by batch size
+    peers: tuple[Peer, ...]
+
+    def model(self, system: str, precision: str) -> Path:
+        """The folder of our model after all updates."""
+        return self.corpus.folder / f"{system}-{precision}-{self.updates}"
+
+    def train(self, system: str, precision: str, *, flushes_denormals: bool = True) -> Result:
+        """Trains one of our systems and keeps the model."""
+        say(f"training: {system}, {precision}")
+        job = {"system": system, "precision": precision, "updates": self.updates, "settings": ()}
+        folders = {**self.corpus._asdict(), "model": self.model(system, precision)}
+        result: Result = run_job("train", {**job, **folders, "flushes_denormals": flushes_denormals})
+        return result
+
+    def train_peer(self, peer: Peer, system: str) -> PeerResult:
+        """Trains a peer's, which keeps its model too."""
+        say(f"training: {peer.name}, {system}")
+        return train_peer(peer, system, self.corpus, self.updates, self.updates // 3)
+
+    def train_missing(self) -> None:
+        """Trains what no training before has left in the folder."""
+        for system in SYSTEMS:
+            for precision in self.precisions:
+                if not self.model(system, precision).exists():
+                    self.train(system, precision)
+            for peer in self.translating_peers(system):
+                if not peer.model(peer_folder(peer, system, self.corpus, self.updates), self.updates).exists():
+                    self.train_peer(peer, system)
+
+    def translating_peers(self, system: str) -> list[Peer]:
+        """Those that have this system; none for the made-up corpus, as joeynmt has no least length to hold it to."""
+        return [peer for peer in self.peers if system in VARIANTS[peer.name] and not self.is_made_up]
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    sys.stderr.write(text + "\n")
