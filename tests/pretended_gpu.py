@@ -1,7 +1,8 @@
 """A device that is not the CPU, on the CPU: real numbers, tensors that say they lie elsewhere.
 
 As on a GPU, a CPU tensor and one of the device may not meet in an operation, but for a number without axes. What makes
-a host wait for a GPU is noted: a number read, a copy back, a shape that depends on values, an index from the CPU.
+a host wait for a GPU is noted: a number read, a copy back, a shape or a check that depends on values, an index from
+the CPU.
 
 Importing this registers a backend with torch for the whole process, so tests run it in one of their own
 (tests/test_pretended_gpu.py).
@@ -22,7 +23,8 @@ import nmt_attn
 NAME = "pretended"
 PACKAGE = str(Path(nmt_attn.__file__).parent)
 aten = torch.ops.aten
-SHAPED_BY_VALUES = {aten.nonzero.default, aten.masked_select.default, aten.equal.default, aten.unique_consecutive}
+# Their shape or an error in them depends on values. aten::multinomial reads whether its input is sound.
+CHECKED = {aten.nonzero.default, aten.masked_select.default, aten.equal.default, aten.multinomial.default}
 INDEXING = {aten.index.Tensor, aten.index_put_.default, aten.index_put.default, aten._index_put_impl_.default}
 
 
@@ -109,11 +111,11 @@ class Pretending(TorchDispatchMode):
         is_read = func is aten._local_scalar_dense.default
         goes_home = bool(of_device) and wanted is not None and torch.device(wanted).type == "cpu"
         goes_home |= func is aten.copy_.default and not isinstance(args[0], Elsewhere)
-        is_shaped = func in SHAPED_BY_VALUES
+        is_checked = func in CHECKED
         if func in INDEXING:
             indices = [index for index in args[1] if index is not None]
-            is_shaped = any(index.dtype == torch.bool or not isinstance(index, Elsewhere) for index in indices)
-        if of_device and (is_read or goes_home or is_shaped):
+            is_checked = any(index.dtype == torch.bool or not isinstance(index, Elsewhere) for index in indices)
+        if of_device and (is_read or goes_home or is_checked):
             self.waits[f"{func.overloadpacket.__name__}{_place()}"] += 1
 
 

@@ -1,15 +1,18 @@
 """What tests/test_pretended_gpu.py runs in a process of its own: models on the pretended device and on the CPU.
 
-Reads one configuration a line, as a JSON object of keys below `model`; writes one JSON object of results for each.
+Reads one configuration a line, as a JSON object of keys below `model`, or, after the word `training`, below `training`;
+writes one JSON object of results for each.
 """
 
 import json
 import sys
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from pretended_gpu import DEVICE, Elsewhere, Pretending
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
+from tiny_training import Session, start
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
@@ -20,7 +23,7 @@ from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.model_steps import ModelSteps
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.trace import Hypothesis
-from nmt_attn.training.loss import token_loss
+from nmt_attn.training.objective import Objective
 from nmt_attn.training.optimizer import build_optimizer
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [3, 2], [2, 3]
@@ -28,7 +31,7 @@ SOURCE_LENGTHS, TARGET_LENGTHS = [3, 2], [2, 3]
 
 @dataclass
 class Result:
-    """Of one configuration. Differences are the largest ones from the CPU, absolute."""
+    """Of one model. Differences are the largest ones from the CPU, absolute."""
 
     loss: float
     gradients: float
@@ -73,9 +76,9 @@ def trained(config: Config, device: torch.device) -> tuple[Trained, Tensor]:
     """One update, and the norm of its gradient."""
     model = tiny_model(config).to(device)
     batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS).to(device)
-    optimizer = build_optimizer(model.parameters(), TrainingConfig())
-    readouts, _ = model(batch)
-    loss = token_loss(readouts, model.output, batch.tgt_out, 0.1, torch.float64)
+    training = TrainingConfig(label_smoothing=0.1)
+    optimizer = build_optimizer(model.parameters(), training)
+    loss = Objective(model, training, torch.float32).training(batch, 0)
     loss.total.backward()
     norm = clip_grad_norm_(model.parameters(), 1.0)
     gradients = [None if weight.grad is None else weight.grad.clone() for weight in model.parameters()]
@@ -105,6 +108,40 @@ def difference(ours: list[Tensor | None], theirs: list[Tensor | None]) -> float:
     return largest
 
 
+@dataclass
+class TrainingResult:
+    """Of one training of four updates and a validation, with the numbers of the log."""
+
+    here: list[float]
+    there: list[float]
+    waits: dict[str, int]
+
+
+def compare_trainings(keys: dict[str, Any]) -> TrainingResult:
+    """Here and there."""
+    limits = {"updates": 4, "epochs": None, "validate_updates": 4}
+    here = start(**limits, **keys)
+    here.run()
+    with Pretending() as pretending:
+        there = start(device=DEVICE, **limits, **keys)
+        pretending.waits.clear()
+        there.run()
+        return TrainingResult(logged(here), logged(there), dict(pretending.waits))
+
+
+def logged(session: Session) -> list[float]:
+    """Losses and norms."""
+    updates = [number for report in session.watcher.updates for number in (report.loss, report.gradient_norm)]
+    return updates + [report.loss for report in session.watcher.validations]
+
+
+def answer(line: str) -> Result | TrainingResult:
+    """The JSON object of one line."""
+    if line.startswith("training "):
+        return compare_trainings(json.loads(line.removeprefix("training ")))
+    return compare(json.loads(line))
+
+
 if __name__ == "__main__":
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(asdict(compare(json.loads(line)))) + "\n")
+        sys.stdout.write(json.dumps(asdict(answer(line))) + "\n")

@@ -180,7 +180,7 @@ def trained(score: str, window: str, order: str) -> Seq2Seq:
         batch = material.batches[chosen.pop()]
         loss = token_loss(model(batch)[0], model.output, batch.tgt_out, smoothing=0.0)
         optimizer.zero_grad()
-        (loss.total / loss.tokens).backward()
+        (loss.total / batch.tgt_lengths.sum()).backward()
         clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     return model.eval()
@@ -209,7 +209,7 @@ def _grade(model: Seq2Seq, material: Lesson) -> Grade:
     for number, batch in enumerate(material.batches):
         readouts, weights = model(batch)
         loss = token_loss(readouts, model.output, batch.tgt_out, smoothing=0.0)
-        total, tokens = total + loss.total.item(), tokens + loss.tokens
+        total, tokens = total + loss.total.item(), tokens + int(batch.tgt_lengths.sum())
         rows = weights.dense().argmax(-1).tolist()  # [B][T] source positions
         some = material.pairs[number * BATCH_SENTENCES : (number + 1) * BATCH_SENTENCES]
         found += [_links(row, pair) for row, pair in zip(rows, some, strict=True)]

@@ -86,6 +86,7 @@ def start(
     dtype: torch.dtype = torch.float32,
     bleu: Callable[[], float] | None = None,
     seed: int = 1,
+    device: torch.device | str = "cpu",
     **keys: Any,
 ) -> Session:
     """A new model of the seed, or what the newest checkpoint in `folder` says; `keys` are of `training`.
@@ -94,7 +95,7 @@ def start(
     """
     config = TrainingConfig.model_validate({"batch_tokens": 21, "validate_translation": bleu is not None, **keys})
     torch.manual_seed(seed)
-    model = build_model(accepted(DROPOUT).model, SOURCE_WORDS, TARGET_WORDS, POSITIONS)
+    model = build_model(accepted(DROPOUT).model, SOURCE_WORDS, TARGET_WORDS, POSITIONS).to(device)
     optimizer = build_optimizer(model.parameters(), config)
     averaged = None if config.ema is None else AveragedWeights(model, config.ema)
     progress = None if folder is None else load_newest(folder, model, optimizer, print, averaged)

@@ -49,7 +49,8 @@ class AttentionLoop:
         rows, size, inner = score.keys.shape
         self.of_query = None if score.query_weight is None else Factor(score.query_weight, dtype)
         self.score, self.states, self.hidden_positions = score, states, ~mask
-        self.has_empty_rows = not bool(mask.any(1).all())
+        # A question to another device would be waited for; there such rows are always reckoned with.
+        self.has_empty_rows = mask.device.type != "cpu" or not bool(mask.any(1).all())
         self.projected = states.new_empty(steps, rows, inner)  # W q + b
         self.weights = states.new_empty(steps, rows, size)
         self.contexts = states.new_empty(steps, rows, states.shape[2])

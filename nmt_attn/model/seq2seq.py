@@ -105,10 +105,9 @@ class Seq2Seq(nn.Module):
         """
         is_own = (torch.rand(tgt_in.shape, device=tgt_in.device) < own.share) & (tgt_in != PAD)
         is_own[:, 0] = False
-        last = int(is_own.any(0).nonzero().max()) if is_own.any() else 0
         ids = tgt_in.clone()
         with torch.no_grad(), _without_kept_casts(tgt_in.device):
-            for t in range(1, last + 1):
+            for t in range(1, _last_own(is_own) + 1):
                 readout, _, state = self.decoder.step(self.target_embedding(ids[:, t - 1]), state, memory)
                 ids[:, t] = torch.where(is_own[:, t], self._choose(readout, own), ids[:, t])
         return ids
@@ -116,8 +115,13 @@ class Seq2Seq(nn.Module):
     def _choose(self, readout: Tensor, own: OwnWords) -> Tensor:
         """readout [B, R] -> one word for each row [B] int64."""
         scores = at_least_float32(self.output(readout))
-        scores[:, [PAD, BOS]] = -torch.inf
-        return torch.softmax(scores, -1).multinomial(1).squeeze(1) if own.is_drawn else scores.argmax(-1)
+        for never in (PAD, BOS):
+            scores[:, never] = -torch.inf
+        if not own.is_drawn:
+            return scores.argmax(-1)
+        # The greatest p / q, with q ~ Exponential(1), is a draw by p; multinomial does the same and waits for a check.
+        chances = torch.softmax(scores, -1)
+        return chances.div_(torch.empty_like(chances).exponential_()).argmax(-1)
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
@@ -129,6 +133,13 @@ class Seq2Seq(nn.Module):
         """last_ids [N] int64 -> what the output layer turns into scores, attention weights, next state."""
         readout, weights, state = self.decoder.step(self.target_embedding(last_ids), state, memory)
         return Read(readout, weights.dense().flatten(0, 1), state)
+
+
+def _last_own(is_own: Tensor) -> int:
+    """is_own [B, T] bool -> the last step with a word of the model's own, or 0; T - 1 where asking would be waiting."""
+    if is_own.device.type != "cpu":
+        return is_own.shape[1] - 1
+    return int(is_own.any(0).nonzero().max()) if is_own.any() else 0
 
 
 def _without_kept_casts(device: torch.device) -> torch.autocast:

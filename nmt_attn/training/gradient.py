@@ -4,15 +4,17 @@
 
 It is that of the joined batch, not a mean of means, and the same however many processes there are: each takes its
 share of the batches, and DistributedDataParallel adds the gradients up while the last backward pass of each process
-goes on.
+goes on. What an update has to tell is read from the device once, when all of its work has been sent there.
 """
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.data.batching import Plan, Sizes, batches, total_sizes
 from nmt_attn.data.encoded import EncodedCorpus
@@ -29,24 +31,34 @@ class UpdateLoss(NamedTuple):
     total: float  # nats, summed, with all that is minimised
     negative_log_likelihood: float  # nats, summed, of the target alone
     alignment: float | None  # nats, summed, of guided attention before its weight; None without it
+    gradient_norm: float  # before it was clipped
     sizes: Sizes
 
 
 class Gradients:
-    """Makes the gradients of updates on `corpus`; of the seed, and `loss_per` token or sentence."""
+    """Makes the gradients of updates on `corpus`, no longer than `clip_norm`; `loss_per` token or sentence."""
 
     def __init__(
-        self, objective: Objective, corpus: EncodedCorpus, processes: Processes, *, seed: int, loss_per: str
+        self,
+        objective: Objective,
+        corpus: EncodedCorpus,
+        processes: Processes,
+        *,
+        seed: int,
+        loss_per: str,
+        clip_norm: float | None,
     ) -> None:
+        self._parameters = list(objective.model.parameters())
         self._module = processes.parallel(_Module(objective))
         self._device = objective.model.output.weight.device
         self._corpus = corpus
         self._processes = processes
         self._seed = seed
         self._is_per_token = loss_per == "token"
+        self._clip_norm = math.inf if clip_norm is None else clip_norm
 
     def make(self, group: Plan, progress: Progress) -> UpdateLoss:
-        """Adds the gradient of the batches of `group`, the next ones of the epoch, to what each weight has."""
+        """Gives each weight the gradient of the batches of `group`, the next ones of the epoch; none had one before."""
         places = self._processes.share(range(len(group)))
         loaded = list(batches(self._corpus.in_epoch(progress.epoch), [group[place] for place in places]))
         sizes = Sizes(*map(int, self._processes.sum(total_sizes(loaded))))
@@ -59,9 +71,11 @@ class Gradients:
         if not loaded:  # the epoch's last group has fewer batches than there are processes
             with self._reducing(is_last=True):
                 self._module(None, progress.update).backward()
-        total, likelihood, alignment = self._processes.sum(sums.tolist())
+        norm = clip_grad_norm_(self._parameters, self._clip_norm)
+        *mine, gradient_norm = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)]).tolist()
+        total, likelihood, alignment = self._processes.sum(mine)
         is_guided = any(batch.guide is not None for batch in loaded)
-        return UpdateLoss(total, likelihood, alignment if is_guided else None, sizes)
+        return UpdateLoss(total, likelihood, alignment if is_guided else None, gradient_norm, sizes)
 
     def _backward(self, batch: Batch, update: int, count: int) -> Tensor:
         """Sums [3] of the batch: what is minimised, the target's negative log-likelihood, and guided attention's."""

@@ -1,7 +1,8 @@
 """Loss: cross-entropy in nats, summed over target tokens.
 
 The output layer and the loss go together, a block of tokens at a time, with their gradient: [tokens, V] never exists
-whole. Padding is left out before the product, so it costs nothing and gets no gradient.
+whole. Padding counts nothing and gets no gradient. It is left out before the product where that can be told without
+waiting; elsewhere it goes along.
 """
 
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ from nmt_attn.types import PAD
 BLOCK_NUMBERS = 1 << 21
 """Numbers in one block of scores: large enough for full speed of the products, small enough to stay near the cache."""
 
+DEVICE_BLOCK_NUMBERS = 1 << 26
+"""The same on a GPU, where each operation has to be sent there: 256 MB in float32."""
+
 
 LEAST_WEIGHT = 1e-12
 """The smallest attention weight whose logarithm is taken."""
@@ -27,7 +31,6 @@ class Loss(NamedTuple):
 
     total: Tensor  # what is minimised, with label smoothing; carries the gradient
     negative_log_likelihood: Tensor  # of the target alone, no gradient
-    tokens: int
     alignment: Tensor | None = None  # cross-entropy of the weights with given ones, no gradient
 
 
@@ -35,24 +38,35 @@ class _Options(NamedTuple):
     smoothing: float
     dtype: torch.dtype  # of the products
     needs_gradient: bool
+    has_padding: bool  # among the targets
 
 
 def token_loss(
-    readouts: Tensor, output: nn.Linear, targets: Tensor, smoothing: float, dtype: torch.dtype = torch.float32
+    readouts: Tensor,
+    output: nn.Linear,
+    targets: Tensor,
+    smoothing: float,
+    dtype: torch.dtype = torch.float32,
+    *,
+    keeps_padding: bool = False,
 ) -> Loss:
     """readouts [B, T, R], targets [B, T] int64 -> sums over the real tokens.
 
     With smoothing e, the wanted distribution is (1 - e) on the target and e / V on every word. Products are taken in
-    `dtype`, sums and the softmax at least in float32.
+    `dtype`, sums and the softmax at least in float32. With `keeps_padding` padding is computed and counts 0: all shapes
+    are then known beforehand, and a GPU is not waited for.
     """
-    is_real = targets != PAD
-    targets = targets[is_real]
+    if keeps_padding:
+        readouts, targets = readouts.flatten(0, 1), targets.flatten()
+    else:
+        is_real = targets != PAD
+        readouts, targets = readouts[is_real], targets[is_real]
     # Asked here, as inside of a Function gradients are always off, and the weights always want one.
-    options = _Options(smoothing, dtype, needs_gradient=torch.is_grad_enabled())
+    options = _Options(smoothing, dtype, needs_gradient=torch.is_grad_enabled(), has_padding=keeps_padding)
     total, likelihood = _BlockedLoss.apply(  # type: ignore[no-untyped-call]
-        readouts[is_real], output.weight, output.bias, targets, options
+        readouts, output.weight, output.bias, targets, options
     )
-    return Loss(total, likelihood, len(targets))
+    return Loss(total, likelihood)
 
 
 def alignment_loss(weights: Tensor, guide: Tensor) -> Tensor:
@@ -74,16 +88,19 @@ class _BlockedLoss(Function):
         products = weight.to(dtype)
         sums = torch.zeros(2, dtype=exact, device=weight.device)
         gradients = [torch.zeros_like(part) for part in (readouts, weight, bias) if options.needs_gradient]
-        rows = max(1, BLOCK_NUMBERS // len(weight))
+        numbers = BLOCK_NUMBERS if weight.device.type == "cpu" else DEVICE_BLOCK_NUMBERS
+        rows = max(1, numbers // len(weight))
         for start in range(0, len(targets), rows):
             block = slice(start, start + rows)
             inputs, wanted = readouts[block].to(dtype), targets[block]
             scores = matmul(inputs, products.T).to(exact).add_(bias)  # [rows, V]
             chances = torch.softmax(scores, 1)
-            sums += _block_sums(scores, chances, wanted, options.smoothing)
+            is_real = (wanted != PAD).to(exact) if options.has_padding else None
+            sums += _block_sums(scores, chances, wanted, options.smoothing, is_real)
             if options.needs_gradient:
                 grad_readouts, grad_weight, grad_bias = gradients
                 slope = _slope(chances, wanted, options.smoothing)
+                slope = slope if is_real is None else slope.mul_(is_real.unsqueeze(1))
                 grad_bias += slope.sum(0)
                 slope = slope.to(dtype)
                 grad_readouts[block] = matmul(slope, products)
@@ -100,18 +117,22 @@ class _BlockedLoss(Function):
         return readouts * grad_total, weight * grad_total, bias * grad_total, None, None
 
 
-def _block_sums(scores: Tensor, chances: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """scores and their softmax [n, V] -> [loss, negative log-likelihood], summed.
+def _block_sums(scores: Tensor, chances: Tensor, targets: Tensor, smoothing: float, is_real: Tensor | None) -> Tensor:
+    """scores and their softmax [n, V] -> [loss, negative log-likelihood], summed; `is_real` [n] is 0 for padding.
 
     The norm log sum exp(x) of a row is its largest score less the logarithm of the largest chance, which is at least
     1 / V: nothing is lost, and no second exponential of [n, V] is taken.
     """
-    norm = (scores.amax(1) - chances.amax(1).log()).sum()
-    likelihood = norm - scores.gather(1, targets.unsqueeze(1)).sum()
+    norm = _sum(scores.amax(1) - chances.amax(1).log(), is_real)
+    likelihood = norm - _sum(scores.gather(1, targets.unsqueeze(1)).squeeze(1), is_real)
     if not smoothing:
         return torch.stack([likelihood, likelihood])
-    spread = norm - scores.mean(1).sum()
+    spread = norm - _sum(scores.mean(1), is_real)
     return torch.stack([(1 - smoothing) * likelihood + smoothing * spread, likelihood])
+
+
+def _sum(values: Tensor, is_real: Tensor | None) -> Tensor:
+    return values.sum() if is_real is None else values @ is_real
 
 
 def _slope(chances: Tensor, targets: Tensor, smoothing: float) -> Tensor:

@@ -27,6 +27,7 @@ class Objective:
         self.model = model
         self.config = config
         self.dtype = dtype
+        self.keeps_padding = model.output.weight.device.type != "cpu"  # no GPU is asked how much of it there is
 
     def plain(self, batch: Batch) -> Loss:
         """Of the batch as it is: teacher forcing."""
@@ -43,7 +44,14 @@ class Objective:
     def _loss(self, batch: Batch, own: OwnWords | None, guide_weight: float) -> Loss:
         with autocast(batch.src_ids.device, self.dtype):
             readouts, weights = self.model(batch, own)
-        loss = token_loss(readouts, self.model.output, batch.tgt_out, self.config.label_smoothing, self.dtype)
+        loss = token_loss(
+            readouts,
+            self.model.output,
+            batch.tgt_out,
+            self.config.label_smoothing,
+            self.dtype,
+            keeps_padding=self.keeps_padding,
+        )
         if batch.guide is None:
             return loss
         alignment = alignment_loss(at_least_float32(weights.dense()), batch.guide)

@@ -14,8 +14,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
-from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from nmt_attn.config.sections import TrainingConfig
@@ -68,7 +66,9 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.must_stop = False
         self.processes = processes
-        self._gradients = Gradients(self._objective, train, processes, seed=seed, loss_per=config.loss_per)
+        self._gradients = Gradients(
+            self._objective, train, processes, seed=seed, loss_per=config.loss_per, clip_norm=config.clip_norm
+        )
         self.update_batches = processes.count * config.accumulate_batches
         progress.update_batches = self.update_batches
         self._clock = time.monotonic()
@@ -113,13 +113,12 @@ class Trainer:
         """Nats per target token of the validation corpus, `</s>` counted, with the model in the mode it is in."""
         lengths = self.valid_corpus.source_lengths, self.valid_corpus.target_lengths
         plan = plan_evaluation(*lengths, batch_tokens=self.config.batch_tokens)
-        total, tokens = 0.0, 0
+        sums, tokens = torch.zeros((), dtype=torch.float64, device=self.device), 0
         with torch.no_grad():
             for batch in batches(self.valid_corpus, self.processes.share(plan)):
-                loss = self._objective.plain(batch.to(self.device))
-                total += loss.negative_log_likelihood.item()
-                tokens += loss.tokens
-        total, all_tokens = self.processes.sum([total, tokens])
+                tokens += int(batch.tgt_lengths.sum())
+                sums += self._objective.plain(batch.to(self.device)).negative_log_likelihood
+        total, all_tokens = self.processes.sum([sums.item(), tokens])
         return total / all_tokens
 
     def _run_epoch(self) -> None:
@@ -148,8 +147,7 @@ class Trainer:
             parameters["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._gradients.make(group, progress)
-        norm = clip_grad_norm_(self.model.parameters(), self.config.clip_norm or math.inf)
-        is_finite = math.isfinite(loss.total) and math.isfinite(norm)
+        is_finite = math.isfinite(loss.total) and math.isfinite(loss.gradient_norm)
         if is_finite:
             self.optimizer.step()
             if self.averaged is not None:
@@ -166,7 +164,7 @@ class Trainer:
                 epoch=progress.epoch,
                 loss=value / sizes.target_tokens,
                 alignment_loss=None if loss.alignment is None else loss.alignment / sizes.target_tokens,
-                gradient_norm=norm.item(),
+                gradient_norm=loss.gradient_norm,
                 learning_rate=rate,
                 sentences=sizes.sentences,
                 source_tokens=sizes.source_tokens,
@@ -177,9 +175,9 @@ class Trainer:
                 is_skipped=not is_finite,
             )
         )
-        self._count_skipped(norm, is_finite=is_finite)
+        self._count_skipped(loss.gradient_norm, is_finite=is_finite)
 
-    def _count_skipped(self, norm: Tensor, *, is_finite: bool) -> None:
+    def _count_skipped(self, norm: float, *, is_finite: bool) -> None:
         """Too many skipped updates in a row end the training."""
         progress = self.progress
         progress.skipped += not is_finite
@@ -188,7 +186,7 @@ class Trainer:
             raise ConfigError(
                 f"training.learning_rate: expected a rate at which loss and gradient stay finite, got "
                 f"{self.config.learning_rate}: {MOST_SKIPPED} updates in a row were skipped up to {progress.update}, "
-                f"the last with a gradient of norm {norm.item()} "
+                f"the last with a gradient of norm {norm} "
                 "(start over with a smaller rate, a smaller training.clip_norm, a warm-up or run.precision: fp32)"
             )
 

@@ -64,7 +64,7 @@ def measure_growth(job: GrowthJob) -> GrowthResult:
             readouts, _ = model(batch)
         loss = token_loss(readouts, model.output, batch.tgt_out, 0.0, dtype)
         optimizer.zero_grad(set_to_none=True)
-        (loss.total / loss.tokens).backward()
+        (loss.total / batch.tgt_lengths.sum()).backward()
         optimizer.step()
         seconds.append(time.process_time() - start)
     median = sorted(seconds[1:])[REPEATS // 2]

@@ -236,7 +236,7 @@ def _staged_update(ready: Ready, batch: Batch, watch: Stopwatch) -> None:
         loss = token_loss(readouts, ready.model.output, batch.tgt_out, 0.0, ready.dtype)
     ready.optimizer.zero_grad(set_to_none=True)
     with watch.span("backward"):
-        (loss.total / loss.tokens).backward()
+        (loss.total / batch.tgt_lengths.sum()).backward()
     with watch.span("clipping"):
         clip_grad_norm_(ready.model.parameters(), 1.0)
     with watch.span("optimizer"):

@@ -56,7 +56,6 @@ def test_uniform_scores_cost_log_v_each(smoothing: float) -> None:
     nn.init.constant_(output.bias, 4.0)
     loss = token_loss(random_readouts(torch.float32), output, padded_targets(), smoothing)
     # Whatever is wanted, each word has probability 1 / V: -log(1 / V) = log V for each of the 7 + 2 + 4 tokens.
-    assert loss.tokens == TOKENS == 13
     assert loss.total.item() == pytest.approx(13 * math.log(WORDS))
     assert loss.negative_log_likelihood.item() == pytest.approx(13 * math.log(WORDS))
 
@@ -75,10 +74,13 @@ def test_one_token_by_hand() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 5, TOKENS, 1000])  # 13 tokens: borders inside, at the end and nowhere
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
-def test_values_and_gradients_are_torchs(rows: int, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("keeps_padding", [False, True])
+def test_values_and_gradients_are_torchs(
+    rows: int, smoothing: float, keeps_padding: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "BLOCK_NUMBERS", rows * WORDS)
     readouts, output, targets = random_readouts(), random_output(), padded_targets()
-    loss = token_loss(readouts, output, targets, smoothing)
+    loss = token_loss(readouts, output, targets, smoothing, keeps_padding=keeps_padding)
     expected = torchs_loss(readouts, output, targets, smoothing)
     torch.testing.assert_close(loss.total, expected, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(loss.negative_log_likelihood, torchs_loss(readouts, output, targets, 0.0))
