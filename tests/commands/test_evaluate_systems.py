@@ -117,6 +117,7 @@ def test_gold_links_score_attention(root: Path, tmp_path: Path, capsys: pytest.C
         "intersection",
         "union",
         "grow-diag-final",
+        "grow-diag-final-and",
     ]
     by_name = {row["links"]: row for row in reverse["alignments"]}
     assert by_name["union"]["recall"] >= max(by_name["argmax"]["recall"], by_name["intersection"]["recall"])
