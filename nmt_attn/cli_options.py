@@ -61,7 +61,11 @@ InputFile = Annotated[
 OutputFile = Annotated[Path | None, typer.Option(help="Default: standard output.")]
 Reference = Annotated[Path | None, typer.Option(help="Translations by people: BLEU goes to the screen.")]
 Alignments = Annotated[
-    Path | None, typer.Option(help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh.")
+    Path | None,
+    typer.Option(
+        help="Attention between words, in a file that ends in .jsonl, .npz or .pharaoh. Links made one from two "
+        "models of both directions: nmt-attn align --reverse, on what was written."
+    ),
 ]
 Details = Annotated[
     Path | None, typer.Option(help="Every hypothesis with scores, tokens and alignment, in this .jsonl.")
@@ -94,7 +98,8 @@ SearchKeys = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="A key of search, such as search.min_length=3. Repeatable."),
 ]
 LinkThreshold = Annotated[
-    float | None, typer.Option(help="Links wherever the weight is so much. Default: each target word's greatest.")
+    float | None,
+    typer.Option(help="Links (.pharaoh) wherever the weight is so much. Default: each target word's greatest."),
 ]
 Reverse = Annotated[Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")]
 Symmetrise = Annotated[

@@ -16,6 +16,7 @@ from pathlib import Path
 import typer
 from tqdm import tqdm
 
+from nmt_attn.commands.link_files import check_threshold
 from nmt_attn.commands.runs import find_model
 from nmt_attn.commands.streams import or_standard, writing
 from nmt_attn.errors import ConfigError, DataError
@@ -29,7 +30,7 @@ from nmt_attn.search.alignments import (
     WordAlignment,
     alignment_writer,
     links,
-    threshold_links,
+    pharaoh_line,
 )
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
@@ -70,7 +71,7 @@ def align(options: AlignOptions) -> None:
     pairs = _decoded(translator, sources, targets, with_alignments=True)
     alignments = (pair.alignment(options.shift) for pair in pairs)
     if options.weights_path is not None:
-        with alignment_writer(options.weights_path, options.eos or "kept", 0.0) as write:
+        with alignment_writer(options.weights_path, options.eos or "kept", None) as write:
             for number, alignment in enumerate(alignments, 1):
                 write(AlignmentRecord(number, 1, alignment))
         return
@@ -79,7 +80,7 @@ def align(options: AlignOptions) -> None:
         if backward is not None:
             found = _symmetrised(found, backward, sources, targets, options)
         for each in found:
-            write_text(" ".join(f"{i}-{j}" for i, j in sorted(each, key=_by_target)) + "\n")
+            write_text(pharaoh_line(each))
 
 
 def score(options: AlignOptions) -> None:
@@ -104,16 +105,13 @@ def _check(options: AlignOptions) -> None:
         raise ConfigError(f"--symmetrise: expected --reverse MODEL beside it, got {options.symmetrise} alone")
     if options.symmetrise is not None and options.symmetrise not in METHODS:
         raise ConfigError(f"--symmetrise: expected one of {', '.join(METHODS)}, got {options.symmetrise!r}")
-    if options.threshold is not None and not 0 < options.threshold <= 1:
-        raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {options.threshold:g}")
+    check_threshold(options.threshold, options.weights_path)
     if options.weights_path is None and options.eos is not None:
         raise ConfigError(
             f"--eos: expected --output with weights (.jsonl, .npz) beside it, got {options.eos} for links"
         )
-    for name in ("threshold", "reverse"):
-        value = getattr(options, name)
-        if options.weights_path is not None and value is not None:
-            raise ConfigError(f"--{name}: expected links as output (.pharaoh), got {options.weights_path} for weights")
+    if options.weights_path is not None and options.reverse is not None:
+        raise ConfigError(f"--reverse: expected links as output (.pharaoh), got {options.weights_path} for weights")
 
 
 def _load_attending(folder: Path, options: AlignOptions) -> Translator:
@@ -135,9 +133,7 @@ def _load_backward(folder: Path, forward: Translator, options: AlignOptions) -> 
 
 
 def _links(alignment: WordAlignment, options: AlignOptions) -> Links:
-    if options.threshold is None:
-        return frozenset(Link(*pair) for pair in links(alignment, 0.0))
-    return frozenset(Link(*pair) for pair in threshold_links(alignment, options.threshold))
+    return frozenset(Link(*pair) for pair in links(alignment, options.threshold))
 
 
 def _symmetrised(
@@ -149,10 +145,6 @@ def _symmetrised(
     for forward, pair in zip(found, pairs, strict=True):
         read_back = _links(pair.alignment(options.shift), options)
         yield method(forward, frozenset(Link(j, i) for i, j in read_back))
-
-
-def _by_target(link: Link) -> tuple[int, int]:
-    return link.target, link.source
 
 
 def _read_sides(options: AlignOptions) -> tuple[list[str], list[str]]:

@@ -17,7 +17,7 @@ from nmt_attn.evaluation.links import GoldLinks, Link, Links, score_links
 from nmt_attn.evaluation.summary import AlignmentRow, Summary
 from nmt_attn.evaluation.symmetrise import METHODS
 from nmt_attn.files import read_lines
-from nmt_attn.search.alignments import WordAlignment, links, threshold_links
+from nmt_attn.search.alignments import WordAlignment, best_links, threshold_links
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
@@ -125,7 +125,7 @@ def with_model_figures(
 def reverse_links(translator: Translator, test: EvaluationSet, options: LinkOptions) -> list[Links]:
     """The argmax links of a model from the references' language into the sources', as (source, target)."""
     pairs = force_decode(translator, test.references, test.sources, with_alignments=True)
-    return [frozenset(Link(j, i) for i, j in links(pair.alignment(options.shift), 0.0)) for pair in pairs]
+    return [frozenset(Link(j, i) for i, j in best_links(pair.alignment(options.shift))) for pair in pairs]
 
 
 def choose_sentence(sources: Sequence[str], hypotheses: Sequence[str]) -> int | None:
@@ -166,7 +166,7 @@ def _tell_of_other_shift(output: SystemOutput, error_rate: float, gold: Sequence
 
 
 def _best_links(alignments: Sequence[WordAlignment]) -> list[Links]:
-    return [_as_links(links(each, 0.0)) for each in alignments]
+    return [_as_links(best_links(each)) for each in alignments]
 
 
 def _as_links(pairs: Sequence[tuple[int, int]]) -> Links:

@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 import typer
 from tqdm import tqdm
 
+from nmt_attn.commands.link_files import check_threshold
 from nmt_attn.commands.runs import find_model, precision_override
 from nmt_attn.commands.streams import check_readable, count_lines, or_standard, read_windows, writing
 from nmt_attn.config.file import load_config
@@ -33,7 +34,6 @@ from nmt_attn.search.translator import WINDOW_LINES, Translator
 from nmt_attn.search.unknown import UnknownWords, read_dictionary
 
 EOS_POLICY: EosPolicy = "kept"
-LINK_THRESHOLD = 0.0
 Companion = TypeVar("Companion")
 
 
@@ -47,6 +47,7 @@ class TranslateOptions:
     output: Path | None = None
     reference: Path | None = None
     alignments: Path | None = None
+    threshold: float | None = None  # of links in `alignments`; None: the greatest weight of each target word
     details: Path | None = None  # everything about every hypothesis
     # how to search
     ensemble: Combination | None = None  # None: linear
@@ -196,7 +197,7 @@ def _open_outputs(options: TranslateOptions) -> Iterator[_Outputs]:
     with ExitStack() as stack:
         write_alignment = None
         if options.alignments is not None:
-            write_alignment = stack.enter_context(alignment_writer(options.alignments, EOS_POLICY, LINK_THRESHOLD))
+            write_alignment = stack.enter_context(alignment_writer(options.alignments, EOS_POLICY, options.threshold))
         write_details = None if options.details is None else stack.enter_context(detail_writer(options.details))
         write_text = stack.enter_context(writing(options.output))
         yield _Outputs(write_text, write_alignment, write_details, is_list=options.nbest is not None)
@@ -220,6 +221,7 @@ class _Companions(NamedTuple):
 def _check_inputs(options: TranslateOptions) -> _Companions:
     """Raises DataError if there are not as many as lines of the input; what can be read only once is counted later."""
     _check_apart(options)
+    _check_threshold(options)
     if options.input is not None:
         check_readable(options.input)
     companions = _Companions(
@@ -251,6 +253,13 @@ def _check_apart(options: TranslateOptions) -> None:
             if known is not None and path.resolve() == known.resolve():
                 raise ConfigError(f"--{name}: expected another file than --{other}, got {path}")
         named[name] = path
+
+
+def _check_threshold(options: TranslateOptions) -> None:
+    if options.threshold is not None and options.alignments is None:
+        raise ConfigError(f"--threshold: expected --alignments FILE.pharaoh beside it, got {options.threshold:g} alone")
+    has_links = options.alignments is None or options.alignments.suffix == ".pharaoh"
+    check_threshold(options.threshold, None if has_links else options.alignments)
 
 
 def _check_counts(lines: int, found: Sequence[object] | None, path: Path | None, options: TranslateOptions) -> None:

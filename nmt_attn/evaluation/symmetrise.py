@@ -62,9 +62,7 @@ def _neighbours(link: Link) -> list[Link]:
     return [Link(link.source + i, link.target + j) for i, j in _NEIGHBOURS]
 
 
-def _add_first_links(
-    chosen: set[Link], candidates: list[Link], of_words: Callable[[tuple[bool, bool]], bool]
-) -> bool:
+def _add_first_links(chosen: set[Link], candidates: list[Link], of_words: Callable[[tuple[bool, bool]], bool]) -> bool:
     """Adds, in order, each candidate of whose words any (or all) have no link yet; whether there was one."""
     sources, targets = {link.source for link in chosen}, {link.target for link in chosen}
     before = len(chosen)

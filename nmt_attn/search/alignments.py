@@ -5,7 +5,8 @@ summed to 1 before still does. The last row and the last column are those of `</
 
     .jsonl     one object a line: sentence, hypothesis, source, target, weights (4 decimals), eos
     .npz       arrays source_I_K, target_I_K (text) and weights_I_K (float32) of sentence I, hypothesis K; and `eos`
-    .pharaoh   one line of links i-j a hypothesis: target word j and the source word i that has the greatest weight
+    .pharaoh   one line of links i-j a hypothesis: target word j and the source word i that has the greatest weight,
+               or, with a threshold, every i that has so much
 
 Sentences and hypotheses count from 1, positions from 0; weights are [target words, source words]. `eos` says whether
 `</s>` is kept, as last word of both sides, or dropped; what is left is not scaled up then. A Pharaoh file has no
@@ -15,7 +16,7 @@ Sentences and hypotheses count from 1, positions from 0; weights are [target wor
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -82,8 +83,13 @@ def merge_pieces(weights: Tensor, source: Words, target: Words) -> WordAlignment
     return WordAlignment(source.words, target.words, merged / pieces.unsqueeze(1))
 
 
-def links(alignment: WordAlignment, threshold: float) -> list[tuple[int, int]]:
-    """(source position, target position) of the greatest weight of each target word, if it is `threshold` or more.
+def links(alignment: WordAlignment, threshold: float | None) -> list[tuple[int, int]]:
+    """(source position, target position), by target: `best_links` without a threshold, else `threshold_links`."""
+    return best_links(alignment) if threshold is None else threshold_links(alignment, threshold)
+
+
+def best_links(alignment: WordAlignment) -> list[tuple[int, int]]:
+    """(source position, target position) of the greatest weight of each target word.
 
     Of equal weights the first counts. No link goes to `</s>` or to a weight of 0.
     """
@@ -91,16 +97,7 @@ def links(alignment: WordAlignment, threshold: float) -> list[tuple[int, int]]:
         return []
     weights = alignment.weights[:-1].numpy(force=True)  # [target words, source words + 1]
     best = weights.argmax(axis=1)
-    return [
-        (int(i), j)
-        for j, i in enumerate(best)
-        if i < len(alignment.source) and weights[j, i] >= threshold and weights[j, i] > 0
-    ]
-
-
-def pharaoh_line(alignment: WordAlignment, threshold: float) -> str:
-    """`links` as a line of a Pharaoh file."""
-    return " ".join(f"{i}-{j}" for i, j in links(alignment, threshold)) + "\n"
+    return [(int(i), j) for j, i in enumerate(best) if i < len(alignment.source) and weights[j, i] > 0]
 
 
 def threshold_links(alignment: WordAlignment, threshold: float) -> list[tuple[int, int]]:
@@ -109,7 +106,12 @@ def threshold_links(alignment: WordAlignment, threshold: float) -> list[tuple[in
     return list(zip(columns.tolist(), rows.tolist(), strict=True))
 
 
-def alignment_writer(path: Path, eos: EosPolicy, threshold: float) -> AbstractContextManager[Write]:
+def pharaoh_line(pairs: Iterable[tuple[int, int]]) -> str:
+    """Links as a line of a Pharaoh file, by target position."""
+    return " ".join(f"{i}-{j}" for i, j in sorted(pairs, key=lambda pair: (pair[1], pair[0]))) + "\n"
+
+
+def alignment_writer(path: Path, eos: EosPolicy, threshold: float | None) -> AbstractContextManager[Write]:
     """A block that writes records to `path`, whole or not at all; the format is that of the file's ending.
 
     `threshold` is that of `links`. Memory does not grow with the file. Raises DataError for another ending.
@@ -138,7 +140,7 @@ def _matrix(alignment: WordAlignment, eos: EosPolicy) -> _Matrix:
 
 
 @contextmanager
-def _jsonl_writer(path: Path, eos: EosPolicy, threshold: float) -> Iterator[Write]:
+def _jsonl_writer(path: Path, eos: EosPolicy, threshold: float | None) -> Iterator[Write]:
     def write(record: AlignmentRecord) -> None:
         matrix = _matrix(record.alignment, eos)
         line = {
@@ -156,7 +158,7 @@ def _jsonl_writer(path: Path, eos: EosPolicy, threshold: float) -> Iterator[Writ
 
 
 @contextmanager
-def _npz_writer(path: Path, eos: EosPolicy, threshold: float) -> Iterator[Write]:
+def _npz_writer(path: Path, eos: EosPolicy, threshold: float | None) -> Iterator[Write]:
     def add(name: str, array: NDArray[np.generic]) -> None:
         content = io.BytesIO()
         np.lib.format.write_array(content, array, allow_pickle=False)
@@ -175,15 +177,15 @@ def _npz_writer(path: Path, eos: EosPolicy, threshold: float) -> Iterator[Write]
 
 
 @contextmanager
-def _pharaoh_writer(path: Path, eos: EosPolicy, threshold: float) -> Iterator[Write]:
+def _pharaoh_writer(path: Path, eos: EosPolicy, threshold: float | None) -> Iterator[Write]:
     def write(record: AlignmentRecord) -> None:
-        stream.write(pharaoh_line(record.alignment, threshold))
+        stream.write(pharaoh_line(links(record.alignment, threshold)))
 
     with replacing_text(path) as stream:
         yield write
 
 
-_WRITERS: dict[str, Callable[[Path, EosPolicy, float], AbstractContextManager[Write]]] = {
+_WRITERS: dict[str, Callable[[Path, EosPolicy, float | None], AbstractContextManager[Write]]] = {
     ".jsonl": _jsonl_writer,
     ".npz": _npz_writer,
     ".pharaoh": _pharaoh_writer,

@@ -3,10 +3,13 @@
 import gzip
 import io
 import json
+import os
 import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from select import select
+from threading import Thread
 
 import pytest
 import torch
@@ -69,6 +72,45 @@ def test_standard_input_becomes_standard_output_line_by_line(run: Path, capfd: p
     assert (lines[1], lines[-1]) == ("", "")
     assert all(lines[place] for place in (0, 2, 3, 4))
     assert "model: runs/tiny/best" in captured.err
+
+
+def test_each_line_is_answered_before_the_next_is_written(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    translate(TranslateOptions(input=Path("source.txt"), output=Path("expected.txt")))
+    expected = Path("expected.txt").read_text(encoding="utf-8").split("\n")
+    stdin, feeding = os.pipe()
+    answers, stdout = os.pipe()
+    with os.fdopen(feeding, "wb", 0) as feed, os.fdopen(stdin) as lines, os.fdopen(stdout, "w") as written:
+        monkeypatch.setattr(sys, "stdin", lines)
+        monkeypatch.setattr(sys, "stdout", written)
+        command = Thread(target=translate, args=[TranslateOptions(input=Path("-"))], daemon=True)
+        command.start()
+        for line, answer in zip(TEXT.splitlines(keepends=True)[:2], expected, strict=False):
+            feed.write(line.encode())
+            assert select([answers], [], [], 30)[0], "no answer while standard input stays open"
+            assert os.read(answers, 1 << 16).decode() == f"{answer}\n"
+        feed.close()
+        command.join()
+    os.close(answers)
+
+
+def test_links_from_a_threshold_on_have_the_weights_of_the_jsonl(run: Path) -> None:
+    options = TranslateOptions(models=(run,), input=Path("source.txt"), output=Path("out.txt"))
+    translate(replace(options, alignments=Path("a.jsonl")))
+    records = [json.loads(line) for line in Path("a.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+    weights = sorted(w for record in records for row in record["weights"][:-1] for w in row[:-1])
+    threshold = (weights[len(weights) // 2 - 1] + weights[len(weights) // 2]) / 2  # half of them are links
+    translate(replace(options, alignments=Path("a.pharaoh"), threshold=threshold))
+    expected = [
+        [
+            f"{i}-{j}"
+            for j, row in enumerate(record["weights"][:-1])
+            for i, weight in enumerate(row[:-1])
+            if weight >= threshold
+        ]
+        for record in records
+    ]
+    assert [line.split() for line in Path("a.pharaoh").read_text().split("\n")[:-1]] == expected
+    assert 0 < sum(map(len, expected)) < len(weights)
 
 
 def test_precision_is_that_of_the_search(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -273,6 +315,21 @@ MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
         TranslateOptions(output=Path("a.npz"), alignments=Path("a.npz")),
         ConfigError,
         r"--alignments: expected another file than --output, got a\.npz",
+    ),
+    (
+        TranslateOptions(threshold=0.2),
+        ConfigError,
+        r"--threshold: expected --alignments FILE\.pharaoh beside it, got 0\.2 alone",
+    ),
+    (
+        TranslateOptions(threshold=1.2, alignments=Path("a.pharaoh")),
+        ConfigError,
+        r"--threshold: expected a weight above 0 and up to 1, got 1\.2",
+    ),
+    (
+        TranslateOptions(threshold=0.2, alignments=Path("a.npz")),
+        ConfigError,
+        r"--threshold: expected links as output \(\.pharaoh\), got a\.npz for weights",
     ),
     (TranslateOptions(precision="fp64"), ConfigError, r"search.precision: expected .* got 'fp64'"),
     (TranslateOptions(batch_size=-1), ConfigError, r"batch_sentences: expected at least 1, got -1"),

@@ -16,6 +16,7 @@ from nmt_attn.search.alignments import (
     WordAlignment,
     Words,
     alignment_writer,
+    best_links,
     links,
     merge_pieces,
     threshold_links,
@@ -29,7 +30,7 @@ ALIGNMENT = WordAlignment(
 NOTHING = AlignmentRecord(2, 1, EMPTY)
 
 
-def write(path: Path, records: list[AlignmentRecord], eos: EosPolicy = "kept", threshold: float = 0.0) -> None:
+def write(path: Path, records: list[AlignmentRecord], eos: EosPolicy = "kept", threshold: float | None = None) -> None:
     with alignment_writer(path, eos, threshold) as write_record:
         for record in records:
             write_record(record)
@@ -74,22 +75,19 @@ def words_of_sizes(sizes: list[int]) -> Words:
 
 
 def test_a_link_goes_to_the_greatest_weight_but_never_to_the_end() -> None:
-    assert links(ALIGNMENT, threshold=0.0) == [(0, 0), (1, 2)]  # `big` looks at </s>
-
-
-def test_a_link_needs_the_threshold() -> None:
-    assert links(ALIGNMENT, threshold=0.8) == [(1, 2)]
+    assert best_links(ALIGNMENT) == links(ALIGNMENT, None) == [(0, 0), (1, 2)]  # `big` looks at </s>
 
 
 def test_threshold_links_are_all_weights_from_it_on_but_the_ends() -> None:
     # `the` looks at both, `big` at both with 0.2 and below; columns and rows of </s> do not count
-    assert threshold_links(ALIGNMENT, 0.2) == [(0, 0), (1, 0), (0, 1), (1, 1), (1, 2)]
+    assert threshold_links(ALIGNMENT, 0.2) == links(ALIGNMENT, 0.2) == [(0, 0), (1, 0), (0, 1), (1, 1), (1, 2)]
+    assert links(ALIGNMENT, 0.75) == [(1, 2)]
     assert threshold_links(EMPTY, 0.2) == []
 
 
 def test_of_equal_weights_the_first_is_linked_and_of_no_weight_none() -> None:
     weights = torch.tensor([[0.4, 0.4, 0.2], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    assert links(WordAlignment(("a", "b"), ("x", "y"), weights), threshold=0.0) == [(0, 0)]
+    assert best_links(WordAlignment(("a", "b"), ("x", "y"), weights)) == [(0, 0)]
 
 
 def test_jsonl_has_an_object_a_line_and_says_that_the_end_is_kept(tmp_path: Path) -> None:
@@ -142,11 +140,17 @@ def test_pharaoh_has_a_line_of_links_a_hypothesis(tmp_path: Path) -> None:
     assert [sorted(gold.sure) for gold in read] == [[(0, 0), (1, 2)], [], [(0, 0), (1, 2)]]
 
 
+def test_pharaoh_has_every_link_from_a_threshold_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.pharaoh"
+    write(path, [AlignmentRecord(1, 1, ALIGNMENT), NOTHING], threshold=0.2)
+    assert path.read_text(encoding="utf-8") == "0-0 1-0 0-1 1-1 1-2\n\n"
+
+
 def test_another_ending_is_refused_with_the_three_named(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"a\.txt: expected a name that ends in \.jsonl or \.npz or \.pharaoh, got '\.txt'"
     ):
-        alignment_writer(tmp_path / "a.txt", "kept", 0.0)
+        alignment_writer(tmp_path / "a.txt", "kept", None)
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".npz", ".pharaoh"])
