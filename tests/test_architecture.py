@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = {
-    **dict.fromkeys(("errors", "types", "files", "runtime", "processes", "config"), 1),
+    **dict.fromkeys(("errors", "types", "files", "memory", "runtime", "processes", "config"), 1),
     **dict.fromkeys(("data", "model"), 2),
     **dict.fromkeys(("training", "search", "evaluation"), 3),
     **dict.fromkeys(("commands", "cli_options"), 4),

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from nmt_attn.model.activation import tanh_
 from nmt_attn.model.products import Factor, product_dtype
 
 
@@ -63,7 +64,7 @@ class GRULoop:
         reset_update, candidate = self.gates[t].split([2 * size, size], -1)
         reset_update.add_(product[:, : 2 * size]).add_(self.bias[: 2 * size]).sigmoid_()
         torch.add(product[:, 2 * size :], self.bias[2 * size :], out=self.recurrent_n[t])
-        candidate.addcmul_(reset_update[:, :size], self.recurrent_n[t]).tanh_()
+        tanh_(candidate.addcmul_(reset_update[:, :size], self.recurrent_n[t]))
         torch.lerp(candidate, before, reset_update[:, size:], out=self.hidden[t + 1])
 
     def prepare_back(self) -> None:
@@ -101,20 +102,19 @@ class LSTMLoop:
         self.grad_cells: Tensor | None = None
 
     def step(self, t: int) -> None:
-        size, cell, after = self.hidden.shape[2], self.cells[t + 1], self.hidden[t + 1]
+        cell, after = self.cells[t + 1], self.hidden[t + 1]
         gates = self.weight.add_to(self.gates[t], self.hidden[t])
-        keep_forget, candidate, output = gates.split([2 * size, size, size], -1)
-        keep_forget.sigmoid_()
-        candidate.tanh_()
-        output.sigmoid_()
-        torch.mul(keep_forget[:, size:], self.cells[t], out=cell)
-        cell.addcmul_(keep_forget[:, :size], candidate)
-        torch.tanh(cell, out=after)
-        after.mul_(output)
+        keep, forget, candidate, output = gates.chunk(4, -1)
+        candidate.mul_(2)
+        gates.sigmoid_()  # all four, in one go
+        candidate.mul_(2).sub_(1)  # tanh, as in nmt_attn.model.activation
+        torch.mul(forget, self.cells[t], out=cell)
+        cell.addcmul_(keep, candidate)
+        tanh_(after.copy_(cell)).mul_(output)
 
     def prepare_back(self) -> None:
         keep, self.forget, candidate, output = self.gates.chunk(4, -1)
-        tanh_cells = torch.tanh(self.cells[1:])
+        tanh_cells = tanh_(self.cells[1:].clone())
         self.to_cell = output * (1 - tanh_cells * tanh_cells)
         self.to_output = tanh_cells * output * (1 - output)
         self.to_keep = candidate * keep * (1 - keep)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.activation import tanh_of_sum
 from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.projection import Projection
 
@@ -200,7 +201,7 @@ class Location(Score):
 
 def additive_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     """projected queries [B, T, A], keys [B, S, A], v [A] -> v . tanh(query + key) [B, T, S]."""
-    return torch.tanh(queries.unsqueeze(2) + keys.unsqueeze(1)) @ vector
+    return tanh_of_sum(queries.unsqueeze(2), keys.unsqueeze(1)) @ vector
 
 
 SCORES: dict[str, type[Score]] = {

@@ -85,27 +85,32 @@ class _BlockedLoss(Function):
     ) -> tuple[Tensor, Tensor]:
         exact = torch.promote_types(weight.dtype, torch.float32)
         dtype = exact if options.dtype == torch.float32 else options.dtype
-        products = weight.to(dtype)
+        inputs, products = readouts.to(dtype), weight.to(dtype)
         sums = torch.zeros(2, dtype=exact, device=weight.device)
-        gradients = [torch.zeros_like(part) for part in (readouts, weight, bias) if options.needs_gradient]
+        gradients: _Gradients | None = None
         numbers = BLOCK_NUMBERS if weight.device.type == "cpu" else DEVICE_BLOCK_NUMBERS
-        rows = max(1, numbers // len(weight))
+        rows = _rows_of_a_block(len(targets), len(weight), numbers)
         for start in range(0, len(targets), rows):
             block = slice(start, start + rows)
-            inputs, wanted = readouts[block].to(dtype), targets[block]
-            scores = matmul(inputs, products.T).to(exact).add_(bias)  # [rows, V]
+            scores = matmul(inputs[block], products.T).to(exact).add_(bias)  # [rows, V]
             chances = torch.softmax(scores, 1)
+            wanted = targets[block]
             is_real = (wanted != PAD).to(exact) if options.has_padding else None
             sums += _block_sums(scores, chances, wanted, options.smoothing, is_real)
+            del scores
             if options.needs_gradient:
-                grad_readouts, grad_weight, grad_bias = gradients
                 slope = _slope(chances, wanted, options.smoothing)
                 slope = slope if is_real is None else slope.mul_(is_real.unsqueeze(1))
-                grad_bias += slope.sum(0)
+                of_bias = slope.sum(0)
                 slope = slope.to(dtype)
-                grad_readouts[block] = matmul(slope, products)
-                grad_weight += matmul(slope.T, inputs)
-        ctx.save_for_backward(*gradients)
+                of_weight = matmul(slope.T, inputs[block]).to(exact)
+                if gradients is None:
+                    gradients = _Gradients(torch.empty_like(readouts), of_weight, of_bias)
+                else:
+                    gradients.weight.add_(of_weight)
+                    gradients.bias.add_(of_bias)
+                gradients.readouts[block] = matmul(slope, products)
+        ctx.gradients = gradients
         total, likelihood = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(likelihood)
         return total, likelihood
@@ -113,8 +118,20 @@ class _BlockedLoss(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        readouts, weight, bias = ctx.saved_tensors
-        return readouts * grad_total, weight * grad_total, bias * grad_total, None, None
+        gradients, ctx.gradients = ctx.gradients, None  # given away: they become the weights' own gradients
+        return (*(part.mul_(grad_total) for part in gradients), None, None)
+
+
+class _Gradients(NamedTuple):
+    readouts: Tensor  # [N, R]
+    weight: Tensor  # [V, R]
+    bias: Tensor  # [V]
+
+
+def _rows_of_a_block(tokens: int, words: int, numbers: int) -> int:
+    """For blocks of about so many numbers, but of one token at least, all of nearly the same size."""
+    blocks = max(1, -(-tokens * words // numbers))
+    return max(1, -(-tokens // blocks))
 
 
 def _block_sums(scores: Tensor, chances: Tensor, targets: Tensor, smoothing: float, is_real: Tensor | None) -> Tensor:

@@ -32,8 +32,10 @@ def _main(asked: dict[str, Any]) -> object:
     from bench.growth import GrowthJob, measure_growth
     from bench.systems import Corpus
     from bench.training import TrainingJob, profile, train
+    from nmt_attn.memory import prepare_memory
     from nmt_attn.model.store import save_model
 
+    prepare_memory()
     torch.set_num_threads(1)
     kind = asked.pop("kind")
     if kind == "ceiling":
