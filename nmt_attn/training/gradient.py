@@ -35,6 +35,14 @@ class UpdateLoss(NamedTuple):
     sizes: Sizes
 
 
+class Loaded(NamedTuple):
+    """What one update is made of."""
+
+    batches: list[Batch]  # this process's share
+    places: list[int]  # of these among all of the update's
+    all_batches: int  # how many they are in all processes
+
+
 class Gradients:
     """Makes the gradients of updates on `corpus`, no longer than `clip_norm`; `loss_per` token or sentence."""
 
@@ -57,24 +65,31 @@ class Gradients:
         self._is_per_token = loss_per == "token"
         self._clip_norm = math.inf if clip_norm is None else clip_norm
 
-    def make(self, group: Plan, progress: Progress) -> UpdateLoss:
-        """Gives each weight the gradient of the batches of `group`, the next ones of the epoch; none had one before."""
-        places = self._processes.share(range(len(group)))
-        loaded = list(batches(self._corpus.in_epoch(progress.epoch), [group[place] for place in places]))
-        sizes = Sizes(*map(int, self._processes.sum(total_sizes(loaded))))
+    def load(self, group: Plan, epoch: int) -> Loaded:
+        """The batches of `group`, some of `epoch`. May be called by another thread."""
+        places = list(self._processes.share(range(len(group))))
+        loaded = list(batches(self._corpus.in_epoch(epoch), [group[place] for place in places]))
+        if self._device.type == "cuda":
+            with torch.cuda.device(self._device):  # a thread begins with the first one
+                loaded = [batch.pin_memory() for batch in loaded]
+        return Loaded(loaded, places, len(group))
+
+    def make(self, loaded: Loaded, progress: Progress) -> UpdateLoss:
+        """Gives each weight the gradient of these batches, the next ones of the epoch; none had one before."""
+        sizes = Sizes(*map(int, self._processes.sum(total_sizes(loaded.batches))))
         count = sizes.target_tokens if self._is_per_token else sizes.sentences
         sums = torch.zeros(3, dtype=torch.float64, device=self._device)
-        for place, batch in zip(places, loaded, strict=True):
-            with self._reducing(is_last=place == places[-1]):
+        for place, batch in zip(loaded.places, loaded.batches, strict=True):
+            with self._reducing(is_last=place == loaded.places[-1]):
                 seed_batch(self._device, self._seed, progress.epoch, progress.batch + place)
                 sums += self._backward(batch.to(self._device), progress.update, count)
-        if not loaded:  # the epoch's last group has fewer batches than there are processes
+        if not loaded.batches:  # the epoch's last group has fewer batches than there are processes
             with self._reducing(is_last=True):
                 self._module(None, progress.update).backward()
         norm = clip_grad_norm_(self._parameters, self._clip_norm)
         *mine, gradient_norm = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)]).tolist()
         total, likelihood, alignment = self._processes.sum(mine)
-        is_guided = any(batch.guide is not None for batch in loaded)
+        is_guided = any(batch.guide is not None for batch in loaded.batches)
         return UpdateLoss(total, likelihood, alignment if is_guided else None, gradient_norm, sizes)
 
     def _backward(self, batch: Batch, update: int, count: int) -> Tensor:

@@ -34,7 +34,7 @@ def gradients_of(trainer: Trainer, processes: Processes, batches: int, loss_per:
     """Of the first so many batches as one update; a weight that takes no part has 0."""
     trainer.optimizer.zero_grad()
     made = Gradients(trainer._objective, trainer.train_corpus, processes, seed=1, loss_per=loss_per, clip_norm=None)
-    made.make(trainer.plan(1)[:batches], trainer.progress)
+    made.make(made.load(trainer.plan(1)[:batches], 1), trainer.progress)
     weights = trainer.model.named_parameters()
     return {name: torch.zeros_like(weight) if weight.grad is None else weight.grad.clone() for name, weight in weights}
 
@@ -45,7 +45,7 @@ def test_processes_make_the_gradient_of_one(count: int, batches: int, loss_per: 
     trainer = start().trainer  # with dropout, whose masks follow from the position
     whole = gradients_of(trainer, Processes(), batches, loss_per)
     sizes = Gradients(trainer._objective, trainer.train_corpus, Processes(), seed=1, loss_per=loss_per, clip_norm=None)
-    total = sizes.make(trainer.plan(1)[:batches], trainer.progress).sizes
+    total = sizes.make(sizes.load(trainer.plan(1)[:batches], 1), trainer.progress).sizes
     shares = [gradients_of(trainer, Pretended(rank, count, total), batches, loss_per) for rank in range(count)]
     for name, expected in whole.items():
         mean = sum(share[name] for share in shares) / count
