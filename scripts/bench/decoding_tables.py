@@ -1,7 +1,8 @@
 """Decoding, ours beside the peers': the same lines, as many updates, greedy and a beam of 5; two tables of the page."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from bench.jobs import run_job
@@ -18,6 +19,12 @@ MADE_UP_LENGTH = 15
 """Of every translation of the made-up corpus, which teaches no model where to stop."""
 PRECISIONS = ("fp32", "auto")
 """Of our search."""
+
+
+_RANKS = (
+    f"At most {MAX_LENGTH} tokens. Beams rank by log p / |Y| here, by log p in OpenNMT-py (each its default), and by "
+    "log p / ((5 + |Y|) / 6) in joeynmt (as in the configurations that come with it).\n\n"
+)
 
 
 class Case(NamedTuple):
@@ -45,25 +52,19 @@ Found = Mapping[Case, Mapping[Column, Sequence[DecodingResult]]]
 def decoding_section(plan: Plan) -> str:
     """Translates with every model there is, `plan.repeats` times, interleaved."""
     found: dict[Case, dict[Column, list[DecodingResult]]] = {}
-    first = plan.precisions[0]
-    for repeat in range(plan.repeats):
+    first, *others = plan.precisions
+    for _ in range(plan.repeats):
         for case in _cases(plan):
-            row = found.setdefault(case, {})
-            for searched in PRECISIONS:
-                row.setdefault(Column("ours", first, searched), []).append(_ours(plan, case, first, searched))
-            for peer in plan.translating_peers(case.system):
-                say(f"decoding: {peer.name}, {case}")
-                folder = peer_folder(peer, case.system, plan.corpus, plan.updates)
-                lines = plan.lines[case.batch]
-                job = PeerJob(folder, plan.updates, plan.test, lines, case.beam, case.batch, MAX_LENGTH, plan.reference)
-                row.setdefault(Column(peer.name), []).append(translate_peer(peer, job))
-            if repeat == 0 and plan.reference is not None and case.batch > 1:
-                for trained in plan.precisions[1:]:  # for BLEU alone: it is as fast
-                    for searched in PRECISIONS:
-                        row[Column("ours", trained, searched)] = [_ours(plan, case, trained, searched)]
+            for column, result in chain(_by_us(plan, case, first), _by_peers(plan, case)):
+                found.setdefault(case, {}).setdefault(column, []).append(result)
+    for trained in others if plan.reference is not None else ():  # for BLEU alone, as they are as fast
+        for case, row in found.items():
+            if case.batch == max(plan.lines):
+                row |= {column: [result] for column, result in _by_us(plan, case, trained)}
     peers = [peer.name for peer in plan.peers if not plan.is_made_up]
     text = f"After {plan.updates} updates. Sentences a second of the processor; medians of {plan.repeats}; "
     text += f"search of our model in fp32 and in {_best(found)}, which `auto` means here.\n\n"
+    text += _RANKS if peers else ""
     text += _rates(found, first, peers)
     return text if plan.reference is None else text + "\n" + _bleu(found, plan.precisions, peers)
 
@@ -72,13 +73,31 @@ def _cases(plan: Plan) -> list[Case]:
     return [Case(system, beam, batch) for system in SYSTEMS for beam in BEAMS for batch in plan.lines]
 
 
-def _ours(plan: Plan, case: Case, trained: str, searched: str) -> DecodingResult:
-    say(f"decoding: ours, {case}, trained in {trained}, searched in {searched}")
+def _by_us(plan: Plan, case: Case, trained: str) -> Iterator[tuple[Column, DecodingResult]]:
     fixed = (f"search.min_length={MADE_UP_LENGTH}", f"search.max_length={MADE_UP_LENGTH}")
     settings = fixed if plan.is_made_up else (f"search.max_length={MAX_LENGTH}",)
     job = {"model": plan.model(case.system, trained), "lines": plan.test, "limit": plan.lines[case.batch]}
     job |= {"beam": case.beam, "batch_sentences": case.batch, "reference": plan.reference}
-    return DecodingResult(**run_job("decode", {**job, "settings": (*settings, f"search.precision={searched}")}))
+    for searched in PRECISIONS:
+        say(f"decoding: ours, {case}, trained in {trained}, searched in {searched}")
+        result = run_job("decode", {**job, "settings": (*settings, f"search.precision={searched}")})
+        yield Column("ours", trained, searched), DecodingResult(**result)
+
+
+def _by_peers(plan: Plan, case: Case) -> Iterator[tuple[Column, DecodingResult]]:
+    for peer in plan.translating_peers(case.system):
+        say(f"decoding: {peer.name}, {case}")
+        job = PeerJob(
+            folder=peer_folder(peer, case.system, plan.corpus, plan.updates),
+            updates=plan.updates,
+            lines=plan.test,
+            limit=plan.lines[case.batch],
+            beam=case.beam,
+            batch_sentences=case.batch,
+            max_length=MAX_LENGTH,
+            reference=plan.reference,
+        )
+        yield Column(peer.name), translate_peer(peer, job)
 
 
 def _best(found: Found) -> str:

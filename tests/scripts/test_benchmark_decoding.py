@@ -155,7 +155,8 @@ def plan(tmp_path: Path, *, is_made_up: bool) -> Any:
 
 def rows(text: str) -> dict[tuple[str, ...], list[str]]:
     """Cells of the first table by system, beam and batch."""
-    cells = [line.strip("| ").split(" | ") for line in text.split("\n\n")[1].split("\n")]
+    table = next(block for block in text.split("\n\n") if block.startswith("| system"))
+    cells = [line.strip("| ").split(" | ") for line in table.split("\n")]
     return {tuple(row[:3]): row[3:] for row in cells}
 
 
