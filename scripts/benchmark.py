@@ -62,6 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--test", type=Path, help="source lines to translate; default: the corpus itself")
     parser.add_argument("--reference", type=Path, help="their translations as plain text, for BLEU")
     parser.add_argument("--updates", type=int, help="default: 60, quick 6")
+    parser.add_argument("--seed", type=int, default=1, help="of every model, the peers' too")
     parser.add_argument("--repeats", type=int, help="interleaved runs; default: 3, quick 1")
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -86,6 +87,7 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
         test=arguments.test or corpus.source,
         reference=arguments.reference,
         updates=arguments.updates or (6 if is_quick else 60),
+        seed=arguments.seed,
         repeats=arguments.repeats or (1 if is_quick else 3),
         precisions=tuple(arguments.precisions),
         axes=QUICK_AXES if is_quick else AXES,

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from bench.jobs import run_job
 from bench.page import table
 from bench.peer_decoding import PeerJob, translate_peer
-from bench.peers import peer_folder
 from bench.plan import Plan, say
 from bench.systems import SYSTEMS
 from bench.translations import DecodingResult
@@ -62,8 +61,8 @@ def decoding_section(plan: Plan) -> str:
             if case.batch == max(plan.lines):
                 row |= {column: [result] for column, result in _by_us(plan, case, trained)}
     peers = [peer.name for peer in plan.peers if not plan.is_made_up]
-    text = f"After {plan.updates} updates. Sentences a second of the processor; medians of {plan.repeats}; "
-    text += f"search of our model in fp32 and in {_best(found)}, which `auto` means here.\n\n"
+    text = f"After {plan.updates} updates, seed {plan.seed}. Sentences a second of the processor; medians of "
+    text += f"{plan.repeats}; search of our model in fp32 and in {_best(found)}, which `auto` means here.\n\n"
     text += _RANKS if peers else ""
     text += _rates(found, first, peers)
     return text if plan.reference is None else text + "\n" + _bleu(found, plan.precisions, peers)
@@ -88,7 +87,7 @@ def _by_peers(plan: Plan, case: Case) -> Iterator[tuple[Column, DecodingResult]]
     for peer in plan.translating_peers(case.system):
         say(f"decoding: {peer.name}, {case}")
         job = PeerJob(
-            folder=peer_folder(peer, case.system, plan.corpus, plan.updates),
+            folder=plan.peer_training(case.system).folder(peer),
             updates=plan.updates,
             lines=plan.test,
             limit=plan.lines[case.batch],

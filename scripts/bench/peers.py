@@ -43,17 +43,25 @@ class Peer(NamedTuple):
         return folder / ("model/latest.ckpt" if self.name == "joeynmt" else f"model_step_{updates}.pt")
 
 
-def peer_folder(peer: Peer, system: str, corpus: Corpus, updates: int) -> Path:
-    """Where a peer's system is trained."""
-    return corpus.folder / f"{peer.name}-{system}-{updates}"
+class PeerTraining(NamedTuple):
+    """What a peer trains."""
+
+    system: str  # ours, that it has something like
+    corpus: Corpus
+    updates: int
+    seed: int
+
+    def folder(self, peer: Peer) -> Path:
+        """Where a peer does it."""
+        return self.corpus.folder / f"{peer.name}-{self.system}-{self.updates}-seed{self.seed}"
 
 
-def train_peer(peer: Peer, system: str, corpus: Corpus, updates: int, warm_up: int) -> PeerResult:
+def train_peer(peer: Peer, job: PeerTraining, warm_up: int) -> PeerResult:
     """Target tokens a second after the warm-up; denormal numbers are flushed, as ours are. The model is kept."""
-    folder = peer_folder(peer, system, corpus, updates)
-    arguments = (_joeynmt if peer.name == "joeynmt" else _opennmt)(system, corpus, folder, updates)
+    folder, updates = job.folder(peer), job.updates
+    arguments = (_joeynmt if peer.name == "joeynmt" else _opennmt)(job, folder)
     measured = run_peer(peer, arguments, folder)
-    steps, tokens = measured["steps"], _tokens(corpus, updates)
+    steps, tokens = measured["steps"], _tokens(job.corpus, updates)
     seconds = steps[-1][1] - steps[warm_up - 1][1]  # of the processor
     return PeerResult(
         tokens_a_second=sum(tokens[warm_up:updates]) / seconds,
@@ -91,7 +99,8 @@ def _vocabulary(corpus: Corpus) -> list[str]:
     return sorted(counts, key=lambda word: (-counts[word], word))
 
 
-def _opennmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[str]:
+def _opennmt(job: PeerTraining, folder: Path) -> list[str]:
+    corpus = job.corpus
     words = "".join(f"{word}\t1\n" for word in _vocabulary(corpus))
     write_text(folder / "words.txt", words)
     settings = {
@@ -109,8 +118,8 @@ def _opennmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
         "src_word_vec_size": 256,
         "tgt_word_vec_size": 256,
         "hidden_size": 512,
-        "input_feed": int(system != "luong"),
-        "global_attention": VARIANTS["opennmt"][system],
+        "input_feed": int(job.system != "luong"),
+        "global_attention": VARIANTS["opennmt"][job.system],
         "dropout": [0.2],
         "optim": "adam",
         "learning_rate": 0.001,
@@ -123,17 +132,18 @@ def _opennmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
         "normalization": "tokens",
         "accum_count": [1],
         "num_workers": 0,
-        "train_steps": updates,
+        "train_steps": job.updates,
         "valid_steps": 1_000_000,
-        "save_checkpoint_steps": updates,
-        "seed": 42,
+        "save_checkpoint_steps": job.updates,
+        "seed": job.seed,
         "world_size": 1,
     }
     write_text(folder / "config.yaml", yaml.safe_dump(settings))
     return ["onmt_train", "-config", str(folder / "config.yaml")]
 
 
-def _joeynmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[str]:
+def _joeynmt(job: PeerTraining, folder: Path) -> list[str]:
+    corpus = job.corpus
     write_text(folder / "words.txt", "\n".join(["<unk>", "<pad>", "<s>", "</s>", *_vocabulary(corpus)]) + "\n")
     sides = {"src": corpus.source, "trg": corpus.target}
     for side, path in sides.items():
@@ -148,12 +158,12 @@ def _joeynmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
         "type": "recurrent",
     }
     settings = {
-        "name": system,
+        "name": job.system,
         "joeynmt_version": "2.3.0",
         "model_dir": str(folder / "model"),
         "use_cuda": False,
         "fp16": False,
-        "random_seed": 42,
+        "random_seed": job.seed,
         "data": {
             "train": str(folder / "train"),
             "dev": str(folder / "few"),
@@ -176,7 +186,7 @@ def _joeynmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
             "scheduling": "exponential",
             "decrease_factor": 1.0,
             "epochs": 1000,
-            "updates": updates,
+            "updates": job.updates,
             "validation_freq": 1_000_000,
             "logging_freq": 50,
             "overwrite": True,
@@ -189,7 +199,7 @@ def _joeynmt(system: str, corpus: Corpus, folder: Path, updates: int) -> list[st
                 **side_of_model,
                 "hidden_size": 512,
                 "hidden_dropout": 0.2,
-                "attention": VARIANTS["joeynmt"][system],
+                "attention": VARIANTS["joeynmt"][job.system],
                 "input_feeding": True,
                 "init_hidden": "bridge",
             },

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.jobs import run_job
-from bench.peers import VARIANTS, Peer, PeerResult, peer_folder, train_peer
+from bench.peers import VARIANTS, Peer, PeerResult, PeerTraining, train_peer
 from bench.systems import SYSTEMS, Corpus
 
 Result = dict[str, Any]
@@ -20,6 +20,7 @@ class Plan(NamedTuple):
     test: Path
     reference: Path | None
     updates: int
+    seed: int
     repeats: int
     precisions: tuple[str, ...]
     axes: Mapping[str, tuple[int, ...]]
@@ -28,12 +29,13 @@ class Plan(NamedTuple):
 
     def model(self, system: str, precision: str) -> Path:
         """The folder of our model after all updates."""
-        return self.corpus.folder / f"{system}-{precision}-{self.updates}"
+        return self.corpus.folder / f"{system}-{precision}-{self.updates}-seed{self.seed}"
 
     def train(self, system: str, precision: str, *, flushes_denormals: bool = True) -> Result:
         """Trains one of our systems and keeps the model."""
         say(f"training: {system}, {precision}")
-        job = {"system": system, "precision": precision, "updates": self.updates, "settings": ()}
+        job = {"system": system, "precision": precision, "updates": self.updates}
+        job["settings"] = (f"run.seed={self.seed}",)
         folders = {**self.corpus._asdict(), "model": self.model(system, precision)}
         result: Result = run_job("train", {**job, **folders, "flushes_denormals": flushes_denormals})
         return result
@@ -41,7 +43,11 @@ class Plan(NamedTuple):
     def train_peer(self, peer: Peer, system: str) -> PeerResult:
         """Trains a peer's, which keeps its model too."""
         say(f"training: {peer.name}, {system}")
-        return train_peer(peer, system, self.corpus, self.updates, self.updates // 3)
+        return train_peer(peer, self.peer_training(system), self.updates // 3)
+
+    def peer_training(self, system: str) -> PeerTraining:
+        """What a peer trains for this system."""
+        return PeerTraining(system, self.corpus, self.updates, self.seed)
 
     def train_missing(self) -> None:
         """Trains what no training before has left in the folder."""
@@ -50,7 +56,7 @@ class Plan(NamedTuple):
                 if not self.model(system, precision).exists():
                     self.train(system, precision)
             for peer in self.translating_peers(system):
-                if not peer.model(peer_folder(peer, system, self.corpus, self.updates), self.updates).exists():
+                if not peer.model(self.peer_training(system).folder(peer), self.updates).exists():
                     self.train_peer(peer, system)
 
     def translating_peers(self, system: str) -> list[Peer]:

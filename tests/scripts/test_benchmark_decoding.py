@@ -145,12 +145,21 @@ def plan(tmp_path: Path, *, is_made_up: bool) -> Any:
         test=tmp_path / "test",
         reference=None if is_made_up else tmp_path / "reference",
         updates=7,
+        seed=3,
         repeats=3,
         precisions=("fp32", "bf16"),
         axes={},
         lines={32: 100, 1: 10},
         peers=(Peer("opennmt", Path("p")), Peer("joeynmt", Path("q"))),
     )
+
+
+def test_every_model_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    one = plan(tmp_path, is_made_up=False)
+    plans = [one, one._replace(seed=4), one._replace(updates=8)]
+    folders = [each.model(system, precision) for each in plans for system in ("luong", "a") for precision in "xy"]
+    folders += [each.peer_training(s).folder(peer) for each in plans for s in ("luong", "a") for peer in each.peers]
+    assert len(set(folders)) == len(folders)
 
 
 def rows(text: str) -> dict[tuple[str, ...], list[str]]:
