@@ -66,11 +66,15 @@ class Elsewhere(Tensor):
 
 
 class Pretending(TorchDispatchMode):
-    """A block in which there is the device. `waits` counts what a host would wait for, by place in the package."""
+    """A block in which there is the device.
+
+    `waits` counts what a host would wait for, by place in the package; `sent` what is copied to the device.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -115,6 +119,10 @@ class Pretending(TorchDispatchMode):
         if func in INDEXING:
             indices = [index for index in args[1] if index is not None]
             is_checked = any(index.dtype == torch.bool or not isinstance(index, Elsewhere) for index in indices)
+        is_sent = wanted is not None and torch.device(wanted).type == NAME and not of_device
+        is_sent |= func is aten.copy_.default and not isinstance(args[1], Elsewhere)
+        if is_sent and any(True for _ in _tensors(args)):
+            self.sent[f"{func.overloadpacket.__name__}{_place()}"] += 1
         if of_device and (is_read or goes_home or is_checked):
             self.waits[f"{func.overloadpacket.__name__}{_place()}"] += 1
 

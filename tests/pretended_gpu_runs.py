@@ -6,6 +6,7 @@ writes one JSON object of results for each.
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.model_steps import ModelSteps
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.trace import Hypothesis
+from nmt_attn.training import trainer
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.optimizer import build_optimizer
 
@@ -39,16 +41,17 @@ class Result:
     weights: float  # after a step of the optimizer
     log_probs: float  # of the hypotheses of a search
     same_hypotheses: bool
-    waits: dict[str, int]  # in training, what a host would wait for
+    waits: dict[str, int]  # in an update, what a host would wait for
+    sent: dict[str, int]  # in an update, once its batch is there
 
 
 def compare(overrides: Overrides) -> Result:
     """One update and one search, here and there."""
     config = accepted(overrides)
-    here, norm = trained(config, torch.device("cpu"))
+    here, norm = trained(config, torch.device("cpu"), lambda: None)
     with Pretending() as pretending:
-        there, other_norm = trained(config, DEVICE)
-        waits = dict(pretending.waits)
+        there, other_norm = trained(config, DEVICE, pretending.sent.clear)
+        waits, sent = dict(pretending.waits), dict(pretending.sent)
         found = searched(there.model, DEVICE)
     expected = searched(here.model, torch.device("cpu"))
     pairs = [(ours, theirs) for row in zip(expected, found, strict=True) for ours, theirs in zip(*row, strict=True)]
@@ -60,6 +63,7 @@ def compare(overrides: Overrides) -> Result:
         log_probs=max(abs(ours.log_prob - theirs.log_prob) for ours, theirs in pairs),
         same_hypotheses=all(ours.ids == theirs.ids for ours, theirs in pairs),
         waits=waits,
+        sent=sent,
     )
 
 
@@ -72,10 +76,11 @@ class Trained:
     gradients: list[Tensor | None]
 
 
-def trained(config: Config, device: torch.device) -> tuple[Trained, Tensor]:
-    """One update, and the norm of its gradient."""
+def trained(config: Config, device: torch.device, ready: Callable[[], None]) -> tuple[Trained, Tensor]:
+    """One update, and the norm of its gradient; `ready` is called when model and batch are on the device."""
     model = tiny_model(config).to(device)
     batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS).to(device)
+    ready()
     training = TrainingConfig(label_smoothing=0.1)
     optimizer = build_optimizer(model.parameters(), training)
     loss = Objective(model, training, torch.float32).training(batch, 0)
@@ -117,12 +122,31 @@ class TrainingResult:
     waits: dict[str, int]
 
 
+class Strict:
+    """A recorder whose work must be such that a CUDA graph could hold it: nothing is waited for, nothing sent."""
+
+    def __init__(self, pretending: Pretending) -> None:
+        self.pretending = pretending
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Work that is checked each time."""
+
+        def replay() -> None:
+            before = self.pretending.waits.total(), self.pretending.sent.total()
+            work()
+            assert (self.pretending.waits.total(), self.pretending.sent.total()) == before
+
+        return replay
+
+
 def compare_trainings(keys: dict[str, Any]) -> TrainingResult:
     """Here and there."""
     limits = {"updates": 4, "epochs": None, "validate_updates": 4}
+    pretending = Pretending()
+    trainer.CudaRecorder = lambda device: Strict(pretending)  # type: ignore[assignment, misc]
     here = start(**limits, **keys)
     here.run()
-    with Pretending() as pretending:
+    with pretending:
         there = start(device=DEVICE, **limits, **keys)
         pretending.waits.clear()
         there.run()

@@ -66,6 +66,7 @@ def check(configurations: list[Overrides]) -> None:
             assert result[part] <= 1e-12, (part, keys, result)  # padding is left out here, and counts 0 there
         assert result["same_hypotheses"], keys
         assert result["waits"] == {}, keys
+        assert result["sent"] == {}, keys
 
 
 def test_update_and_search_are_those_of_the_cpu_and_no_update_waits() -> None:
@@ -89,7 +90,7 @@ AIDS = {
 @pytest.mark.slow
 def test_training_reads_from_the_device_once_an_update_and_once_a_validation() -> None:
     trainings: list[dict[str, Any]] = [{"optimizer": name} for name in OPTIMIZERS]
-    for result in compared([f"training {json.dumps(keys)}" for keys in (*trainings, AIDS)]):
+    for result in compared([f"training {json.dumps(keys)}" for keys in (*trainings, AIDS, {"cuda_graphs": True})]):
         assert result["there"] == pytest.approx(result["here"], rel=1e-5)
         assert result["waits"] == {
             "_to_copy in gradient.py:make": 4,
@@ -129,6 +130,11 @@ with Pretending() as pretending:
         pretending.waits.clear()
         wait()
         assert set(pretending.waits) == {name}, (name, pretending.waits)
+    assert not pretending.sent
+    there.copy_(here)
+    here.to(DEVICE)
+    torch.zeros(2, device=DEVICE)
+    assert pretending.sent == {"copy_": 1, "_to_copy": 1}
 """
 
 

@@ -27,6 +27,7 @@ from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
+from nmt_attn.training.graphs import check_graphs
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import Recorder, Saves, planned_updates
 from nmt_attn.training.reports import Silent, TextScores
@@ -48,6 +49,8 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
         is_fresh = is_fresh and not processes.is_restart()  # else each lost process would cost the whole run
         config = load_config(path, overrides)
         device = processes.device(choose_device(config.run.device))
+        if config.training.cuda_graphs:
+            check_graphs(device, processes)
         folder = RunFolder(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh)

@@ -149,8 +149,23 @@ def _training(config: Config) -> Iterator[str]:
         yield complain_idle(config, "training.validate_epochs", with_value(config, "training.validate_updates"))
     if training.updates is not None and training.warmup_updates >= training.updates:
         yield complain(config, "training.warmup_updates", f"fewer than {with_value(config, 'training.updates')}")
+    if training.cuda_graphs:
+        yield from _cuda_graphs(config)
     if training.minimum_rate >= training.learning_rate:
         yield complain(config, "training.minimum_rate", f"less than {with_value(config, 'training.learning_rate')}")
+
+
+def _cuda_graphs(config: Config) -> Iterator[str]:
+    """A graph does the same work at every update, on a GPU."""
+    key = "training.cuda_graphs"
+    if config.run.device == "cpu":
+        yield complain(config, key, f"false with {with_value(config, 'run.device')}, as graphs are for a GPU")
+    if config.training.scheduled_sampling.rate > 0:
+        reason = with_value(config, "training.scheduled_sampling.rate")
+        yield complain(config, key, f"false with {reason}, which changes from update to update")
+    if config.data.alignments is not None:
+        reason = with_value(config, "data.alignments")
+        yield complain(config, key, f"false with {reason}, whose weights have the shape of no bucket")
 
 
 def _search(config: Config) -> Iterator[str]:

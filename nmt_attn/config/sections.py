@@ -225,6 +225,10 @@ class TrainingConfig(Section):
     ema: float | None = Field(
         None, gt=0, lt=1, description="decay of an average of the weights that is validated and kept in their place"
     )
+    cuda_graphs: bool = Field(
+        False,
+        description="GPU: the work of each shape of batch is recorded once and sent as one piece (not yet measured)",
+    )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words that are read as <unk>")
     subword_sampling: SubwordSamplingConfig = Field(

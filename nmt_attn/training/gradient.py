@@ -9,6 +9,7 @@ goes on. What an update has to tell is read from the device once, when all of it
 
 import math
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,12 +18,17 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.data.batching import Plan, Sizes, batches, total_sizes
+from nmt_attn.data.buckets import in_bucket
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.processes import Processes
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.graphs import Graphs, Recorder
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import Batch
+
+SUMS = 3
+"""Numbers that the work of a batch reports."""
 
 
 class UpdateLoss(NamedTuple):
@@ -39,6 +45,7 @@ class Loaded(NamedTuple):
     """What one update is made of."""
 
     batches: list[Batch]  # this process's share
+    sizes: Sizes  # of these, as they are in the corpus
     places: list[int]  # of these among all of the update's
     all_batches: int  # how many they are in all processes
 
@@ -55,6 +62,7 @@ class Gradients:
         seed: int,
         loss_per: str,
         clip_norm: float | None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._parameters = list(objective.model.parameters())
         self._module = processes.parallel(_Module(objective))
@@ -64,25 +72,34 @@ class Gradients:
         self._seed = seed
         self._is_per_token = loss_per == "token"
         self._clip_norm = math.inf if clip_norm is None else clip_norm
+        self._graphs = None if recorder is None else Graphs(self._parameters, self._backward, SUMS, recorder)
 
     def load(self, group: Plan, epoch: int) -> Loaded:
         """The batches of `group`, some of `epoch`. May be called by another thread."""
         places = list(self._processes.share(range(len(group))))
         loaded = list(batches(self._corpus.in_epoch(epoch), [group[place] for place in places]))
+        sizes = total_sizes(loaded)
+        if self._graphs is not None:
+            loaded = [in_bucket(batch) for batch in loaded]
         if self._device.type == "cuda":
             with torch.cuda.device(self._device):  # a thread begins with the first one
                 loaded = [batch.pin_memory() for batch in loaded]
-        return Loaded(loaded, places, len(group))
+        return Loaded(loaded, sizes, places, len(group))
 
     def make(self, loaded: Loaded, progress: Progress) -> UpdateLoss:
-        """Gives each weight the gradient of these batches, the next ones of the epoch; none had one before."""
-        sizes = Sizes(*map(int, self._processes.sum(total_sizes(loaded.batches))))
+        """Gives each weight the gradient of these batches, the next ones of the epoch, in place of what it had."""
+        self._clear()
+        sizes = Sizes(*map(int, self._processes.sum(loaded.sizes)))
         count = sizes.target_tokens if self._is_per_token else sizes.sentences
-        sums = torch.zeros(3, dtype=torch.float64, device=self._device)
+        sums = torch.zeros(SUMS, dtype=torch.float64, device=self._device)
         for place, batch in zip(loaded.places, loaded.batches, strict=True):
             with self._reducing(is_last=place == loaded.places[-1]):
-                seed_batch(self._device, self._seed, progress.epoch, progress.batch + place)
-                sums += self._backward(batch.to(self._device), progress.update, count)
+                seed = partial(seed_batch, self._device, self._seed, progress.epoch, progress.batch + place)
+                if self._graphs is None:
+                    seed()
+                    sums += self._backward(batch.to(self._device), count, progress.update)
+                else:
+                    sums += self._graphs.do(batch, count, seed)
         if not loaded.batches:  # the epoch's last group has fewer batches than there are processes
             with self._reducing(is_last=True):
                 self._module(None, progress.update).backward()
@@ -92,8 +109,18 @@ class Gradients:
         is_guided = any(batch.guide is not None for batch in loaded.batches)
         return UpdateLoss(total, likelihood, alignment if is_guided else None, gradient_norm, sizes)
 
-    def _backward(self, batch: Batch, update: int, count: int) -> Tensor:
-        """Sums [3] of the batch: what is minimised, the target's negative log-likelihood, and guided attention's."""
+    def _clear(self) -> None:
+        if self._graphs is not None:
+            self._graphs.clear()
+            return
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _backward(self, batch: Batch, count: int | Tensor, update: int = 0) -> Tensor:
+        """Sums [3] of the batch: what is minimised, the target's negative log-likelihood, and guided attention's.
+
+        `count` divides the loss. `update` matters to guided attention and scheduled sampling alone.
+        """
         loss = self._module(batch, update)
         # The gradients of the processes become their mean, but their sum is wanted.
         (loss.total * self._processes.count / count).backward()

@@ -26,6 +26,7 @@ from nmt_attn.processes import Processes
 from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.gradient import Gradients, Loaded
+from nmt_attn.training.graphs import CudaRecorder
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.schedule import Moment, learning_rate
@@ -72,7 +73,13 @@ class Trainer:
         self.must_stop = False
         self.processes = processes
         self._gradients = Gradients(
-            self._objective, train, processes, seed=seed, loss_per=config.loss_per, clip_norm=config.clip_norm
+            self._objective,
+            train,
+            processes,
+            seed=seed,
+            loss_per=config.loss_per,
+            clip_norm=config.clip_norm,
+            recorder=CudaRecorder(self.device) if config.cuda_graphs else None,
         )
         self.update_batches = processes.count * config.accumulate_batches
         progress.update_batches = self.update_batches
@@ -154,7 +161,6 @@ class Trainer:
         rate = learning_rate(moment, self.config)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
         loss = self._gradients.make(loaded, progress)
         is_finite = math.isfinite(loss.total) and math.isfinite(loss.gradient_norm)
         if is_finite:

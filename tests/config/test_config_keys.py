@@ -133,6 +133,7 @@ EXAMPLES = {
     "training.minimum_rate": Example("1e-5", ("training.schedule=cosine",)),
     "training.clip_norm": Example("null"),
     "training.ema": Example("0.99"),
+    "training.cuda_graphs": Example("true"),
     "training.label_smoothing": Example("0.1"),
     "training.word_dropout.source": Example("0.1"),
     "training.word_dropout.target": Example("0.1"),

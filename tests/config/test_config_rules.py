@@ -261,6 +261,20 @@ def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str
             "training.warmup_updates: expected fewer than training.updates 5, got 5",
         ),
         (
+            ["training.cuda_graphs=true", "run.device=cpu"],
+            "training.cuda_graphs: expected false with run.device 'cpu', as graphs are for a GPU, got true",
+        ),
+        (
+            ["training.cuda_graphs=true", "training.scheduled_sampling.rate=0.5"],
+            "training.cuda_graphs: expected false with training.scheduled_sampling.rate 0.5, which changes from update "
+            "to update, got true",
+        ),
+        (
+            ["training.cuda_graphs=true", "data.alignments=builtin"],
+            "training.cuda_graphs: expected false with data.alignments 'builtin', whose weights have the shape of no "
+            "bucket, got true",
+        ),
+        (
             ["training.schedule=linear", "training.minimum_rate=0.5"],
             "training.minimum_rate: expected less than training.learning_rate 0.001, got 0.5",
         ),
