@@ -17,6 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from nmt_attn.model.activation import tanh_
+from nmt_attn.model.fused import is_fused
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.products import Factor, product_dtype
 from nmt_attn.model.recurrence import CellLoop, LoopStart, own_copy
@@ -64,13 +65,9 @@ class AttentionLoop:
 
     def step(self, t: int, query: Tensor) -> Tensor:
         """query [B, H] -> context [B, M]."""
-        score, weights = self.score, self.weights[t]
+        weights = self.weights[t]
         projected = self._project(t, query)
-        if score.vector is None:
-            torch.bmm(score.keys, projected.unsqueeze(2), out=self.scores.unsqueeze(2))
-        else:
-            half_tanh = self._half_tanh(projected).flatten(0, 1)
-            torch.addmv(self.least_score, half_tanh, score.vector, alpha=2, out=self.scores.view(-1))
+        self._score(projected)
         self.scores.masked_fill_(self.hidden_positions, torch.finfo(self.scores.dtype).min)
         torch.softmax(self.scores, -1, out=weights)
         if self.has_empty_rows:
@@ -90,24 +87,14 @@ class AttentionLoop:
 
     def step_back(self, t: int, grad_context: Tensor, grad_weights: Tensor | None) -> Tensor:
         """d loss / d context [B, M], d loss / d weights [B, S] -> d loss / d query [B, H]."""
-        weights, score = self.weights[t], self.score
+        weights = self.weights[t]
         self.grad_contexts[t] = grad_context
         slope = torch.bmm(self.states, grad_context.unsqueeze(2)).squeeze(2)  # of the weights [B, S]
         if grad_weights is not None:
             slope += grad_weights
         slope = weights * (slope - (weights * slope).sum(1, keepdim=True))  # of the scores
         grad_projected = self.grad_projected[t]
-        if score.vector is None:
-            self.grad_scores[t] = slope
-            torch.bmm(slope.unsqueeze(1), score.keys, out=grad_projected.unsqueeze(1))
-        else:
-            half = self._half_tanh(self.projected[t])
-            # tanh = 2 half - 1, of which the 1 falls out, as the slopes of a softmax add up to 0.
-            self.grad_vector.addmv_(half.flatten(0, 1).T, slope.view(-1), alpha=2)
-            half.addcmul_(half, half, value=-1)  # (1 - tanh^2) / 4
-            torch.bmm(slope.unsqueeze(1), half, out=grad_projected.unsqueeze(1))
-            grad_projected.mul_(self.four_vector)
-            self.grad_keys.addcmul_(half, slope.unsqueeze(2))
+        self._score_back(t, slope, grad_projected)
         return grad_projected if self.of_query is None else self.of_query.back(grad_projected)
 
     def gradients(self, queries: Tensor) -> list[Tensor | None]:
@@ -116,18 +103,53 @@ class AttentionLoop:
         weight = None if self.of_query is None else self.of_query.gradient(self.grad_projected, queries)
         bias = None if score.query_bias is None else self.grad_projected.sum((0, 1))
         states = self.weights.permute(1, 2, 0) @ self.grad_contexts.transpose(0, 1)  # [B, S, M]
-        if score.vector is None:
-            return [weight, bias, self.grad_scores.permute(1, 2, 0) @ self.projected.transpose(0, 1), None, states]
-        return [weight, bias, self.grad_keys.mul_(self.four_vector), self.grad_vector, states]
+        return [weight, bias, *self._score_gradients(), states]
 
     def _project(self, t: int, query: Tensor) -> Tensor:
         projected, score = self.projected[t], self.score
         projected.copy_(query if self.of_query is None else self.of_query.times(query))
         return projected if score.query_bias is None else projected.add_(score.query_bias)
 
+    def _score(self, projected: Tensor) -> None:
+        """W q + b [B, A] -> `scores`."""
+        if self.score.vector is None:
+            torch.bmm(self.score.keys, projected.unsqueeze(2), out=self.scores.unsqueeze(2))
+        else:
+            half_tanh = self._half_tanh(projected).flatten(0, 1)
+            torch.addmv(self.least_score, half_tanh, self.score.vector, alpha=2, out=self.scores.view(-1))
+
+    def _score_back(self, t: int, slope: Tensor, grad_projected: Tensor) -> None:
+        """d loss / d scores [B, S] -> d loss / d (W q + b) [B, A], written to `grad_projected`."""
+        if self.score.vector is None:
+            self.grad_scores[t] = slope
+            torch.bmm(slope.unsqueeze(1), self.score.keys, out=grad_projected.unsqueeze(1))
+            return
+        half = self._half_tanh(self.projected[t])
+        # tanh = 2 half - 1, of which the 1 falls out, as the slopes of a softmax add up to 0.
+        self.grad_vector.addmv_(half.flatten(0, 1).T, slope.view(-1), alpha=2)
+        half.addcmul_(half, half, value=-1)  # (1 - tanh^2) / 4
+        torch.bmm(slope.unsqueeze(1), half, out=grad_projected.unsqueeze(1))
+        grad_projected.mul_(self.four_vector)
+        self.grad_keys.addcmul_(half, slope.unsqueeze(2))
+
+    def _score_gradients(self) -> tuple[Tensor, Tensor | None]:
+        """Of keys and v."""
+        if self.score.vector is None:
+            return self.grad_scores.permute(1, 2, 0) @ self.projected.transpose(0, 1), None
+        return self.grad_keys.mul_(self.four_vector), self.grad_vector
+
     def _half_tanh(self, projected: Tensor) -> Tensor:
         """sigmoid(2q + 2k) = (1 + tanh(q + k)) / 2 [B, S, A], in the buffer: several times as fast as a tanh."""
         return torch.add(self.double_keys, projected.unsqueeze(1), alpha=2, out=self.buffer).sigmoid_()
+
+
+def attention_loop(score: LoopScore, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> AttentionLoop:
+    """The fastest one for such a score."""
+    if score.vector is None or not is_fused(score.keys):
+        return AttentionLoop(score, states, mask, steps, dtype)
+    from nmt_attn.model.fused_loop import FusedAttentionLoop  # which needs triton
+
+    return FusedAttentionLoop(score, states, mask, steps, dtype)
 
 
 class Looped(NamedTuple):
@@ -163,7 +185,7 @@ class _BahdanauLoop(Function):
     def forward(ctx: Any, kind: Any, dtype: torch.dtype, mask: Tensor, gates: Tensor, *rest: Any) -> tuple[Tensor, ...]:
         start, start_cell, weight, bias, context_weight, *score, states = rest
         cell: CellLoop = kind(own_copy(gates), start, start_cell, Factor(weight, dtype), bias)
-        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates), dtype)
+        attention = attention_loop(LoopScore(*score), states, mask, len(gates), dtype)
         to_gates = Factor(context_weight, dtype)
         for t in range(len(gates)):
             context = attention.step(t, cell.hidden[t])
@@ -206,7 +228,7 @@ class _LuongLoop(Function):
         feeds_attentional, has_tanh, noise = options
         start, start_cell, weight, bias, feed_weight, feed, output_weight, output_bias, *score, states = rest
         cell: CellLoop = kind(own_copy(gates), start, start_cell, Factor(weight, dtype), bias)
-        attention = AttentionLoop(LoopScore(*score), states, mask, len(gates), dtype)
+        attention = attention_loop(LoopScore(*score), states, mask, len(gates), dtype)
         halves = output_weight.split([states.shape[2], start.shape[1]], 1)  # of W_c
         of_feed, of_context, of_state = (Factor(part, dtype) for part in (feed_weight, *halves))
         outputs = start.new_empty(len(gates), *start.shape)
