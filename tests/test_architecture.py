@@ -68,7 +68,8 @@ def test_the_readmes_tree_is_the_real_one() -> None:
 
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["tensorboard"]]
+    optional = project["optional-dependencies"]
+    lines = [*project["dependencies"], *optional["tensorboard"], *optional["gpu"]]
     declared = {re.split(r"[<>=]", line)[0].replace("_", "-") for line in lines}
     used = {name.partition(".")[0] for module in MODULES for name in imports(PACKAGE / module)}
     providers = packages_distributions()
