@@ -162,21 +162,21 @@ class Looped(NamedTuple):
 
 def bahdanau_loop(cell: LoopStart, context_weight: Tensor, score: LoopScore, states: Tensor, mask: Tensor) -> Looped:
     """C [G x H, M], the score, encoder states [B, S, M] and mask [B, S] bool -> every step."""
-    kind, *parts = cell
+    kind, gates, *parts = cell
     fixed = kind, product_dtype(context_weight), mask
     with torch.autocast(states.device.type, enabled=False):
-        exact = [_exact(part) for part in (*parts, context_weight, *score, states)]
+        exact = [gates, *(_exact(part) for part in (*parts, context_weight, *score, states))]
         return _batch_first(_BahdanauLoop.apply(*fixed, *exact))  # type: ignore[no-untyped-call]
 
 
 def luong_loop(cell: LoopStart, output: LoopOutput, score: LoopScore, states: Tensor, mask: Tensor) -> Looped:
     """h~ and feeding, the score, encoder states [B, S, M] and mask [B, S] bool -> every step."""
-    kind, *parts = cell
+    kind, gates, *parts = cell
     feeds_attentional, has_tanh, noise, *matrices = output
     fed_noise = None if noise is None or not feeds_attentional else noise.transpose(0, 1)  # [T, B, H]
     fixed = kind, product_dtype(output.weight), mask, (feeds_attentional, has_tanh, fed_noise)
     with torch.autocast(states.device.type, enabled=False):
-        exact = [_exact(part) for part in (*parts, *matrices, *score, states)]
+        exact = [gates, *(_exact(part) for part in (*parts, *matrices, *score, states))]
         return _batch_first(_LuongLoop.apply(*fixed, *exact))  # type: ignore[no-untyped-call]
 
 

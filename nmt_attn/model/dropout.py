@@ -24,8 +24,8 @@ class Dropout(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """values [B, T, D] with noise."""
-        if not self.per_sentence:
-            # In the order of the axes, however the numbers lie in memory: every road draws the same noise.
+        if not self.per_sentence and values.device.type != "cpu":
+            # One kernel of a GPU. In the order of the axes, however the numbers lie in memory.
             return nn.functional.dropout(values.contiguous(), self.rate, self.training)
         noise = self.noise(values, values.shape[2])
         return values if noise is None else values * noise.to(values.dtype)
@@ -36,5 +36,5 @@ class Dropout(nn.Module):
             return None
         rows, steps = like.shape[:2]
         drawn = torch.rand(rows, 1 if self.per_sentence else steps, size, dtype=torch.float32, device=like.device)
-        factors = (drawn >= self.rate).to(at_least_float32(like).dtype) / (1 - self.rate)
+        factors = drawn.ge_(self.rate).to(at_least_float32(like).dtype).div_(1 - self.rate)
         return factors.expand(rows, steps, size)

@@ -156,14 +156,15 @@ def lstm_sequence(gate_inputs: Tensor, start: Tensor, start_cell: Tensor, weight
 
 
 def loop_inputs(gates: Tensor, start: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """gates [B, T, G x H] -> [T, B, G x H], the states as they are; all in float32 at least."""
+    """gates [B, T, G x H] -> [T, B, G x H]; the states in float32 at least."""
     dtype = torch.promote_types(gates.dtype, torch.float32)
-    return gates.transpose(0, 1).to(dtype), start.to(dtype), None if cell is None else cell.to(dtype)
+    return gates.transpose(0, 1), start.to(dtype), None if cell is None else cell.to(dtype)
 
 
 def own_copy(tensor: Tensor) -> Tensor:
-    """A contiguous copy that a loop may write to."""
-    return tensor.clone(memory_format=torch.contiguous_format)
+    """A contiguous copy in float32 at least that a loop may write to."""
+    dtype = torch.promote_types(tensor.dtype, torch.float32)
+    return tensor.to(dtype, copy=True, memory_format=torch.contiguous_format)
 
 
 class _Sequence(Function):

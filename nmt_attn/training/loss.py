@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from nmt_attn.model.products import matmul
 from nmt_attn.types import PAD
 
-BLOCK_NUMBERS = 1 << 21
+BLOCK_NUMBERS = 1 << 22
 """Numbers in one block of scores: large enough for full speed of the products, small enough to stay near the cache."""
 
 DEVICE_BLOCK_NUMBERS = 1 << 26
