@@ -66,12 +66,14 @@ def test_no_update_waits_for_the_gpu(style: str) -> None:
     objective = Objective(model, TrainingConfig(), torch.float32)
     optimizer = build_optimizer(model.parameters(), TrainingConfig())
     batch = tiny_batch([4, 2, 5], [3, 6, 1]).pin_memory().to(CUDA)
-    for _ in range(2):  # the first one loads libraries
-        objective.training(batch, 0).total.backward()
-        clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        torch.cuda.set_sync_debug_mode("error")
-    torch.cuda.set_sync_debug_mode("default")
+    for mode in ("default", "error"):  # the first update loads libraries
+        torch.cuda.set_sync_debug_mode(mode)
+        try:
+            objective.training(batch, 0).total.backward()
+            clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
 
 
 def test_a_training_is_that_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from nmt_attn.config.sections import TrainingConfig
 from nmt_attn.training.optimizer import OPTIMIZERS, build_optimizer
@@ -64,6 +65,22 @@ def test_first_update_with_weight_decay(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(WITH_EPSILON))
 def test_first_update_with_epsilon(name: str) -> None:
     assert updated(name, epsilon=1.5) == pytest.approx(WITH_EPSILON[name], rel=1e-7)
+
+
+@pytest.mark.parametrize(("name", "plain"), [("sgd", SGD), ("adam", Adam), ("adamw", AdamW)])
+def test_one_kernel_for_all_weights_is_torchs_loop_over_them(name: str, plain: type[Optimizer]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    ours, theirs = ([nn.Parameter(torch.linspace(-1, 1, 7 * size).view(7, size)) for size in (2, 3, 5)] for _ in "ab")
+    fused = build_optimizer(ours, TrainingConfig(optimizer=name, learning_rate=0.1, weight_decay=0.01))
+    looped = plain(theirs, lr=0.1, weight_decay=0.01, foreach=False)
+    assert fused.defaults["fused"] and not looped.defaults["fused"]
+    for _ in range(3):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = other.grad = torch.randn(mine.shape, generator=generator)
+        fused.step()
+        looped.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0 if name == "sgd" else 1e-6)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
