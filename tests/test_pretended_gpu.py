@@ -89,9 +89,11 @@ AIDS = {
 
 @pytest.mark.slow
 def test_training_reads_from_the_device_once_an_update_and_once_a_validation() -> None:
-    trainings: list[dict[str, Any]] = [{"optimizer": name} for name in OPTIMIZERS]
-    for result in compared([f"training {json.dumps(keys)}" for keys in (*trainings, AIDS, {"cuda_graphs": True})]):
-        assert result["there"] == pytest.approx(result["here"], rel=1e-5)
+    trainings: list[dict[str, Any]] = [{"dropout": True, "cuda_graphs": True}, {"cuda_graphs": True}, AIDS]
+    trainings += [{"optimizer": name} for name in OPTIMIZERS]
+    for keys, result in zip(trainings, compared([f"training {json.dumps(keys)}" for keys in trainings]), strict=True):
+        if "dropout" not in keys:
+            assert result["there"] == pytest.approx(result["here"], rel=1e-5)
         assert result["waits"] == {
             "_to_copy in gradient.py:make": 4,
             "_local_scalar_dense in trainer.py:validation_loss": 1,
