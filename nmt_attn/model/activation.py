@@ -15,9 +15,15 @@ def tanh_(values: Tensor) -> Tensor:
     return values.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
-def tanh_of_sum(queries: Tensor, keys: Tensor) -> Tensor:
-    """queries and keys that broadcast together -> tanh(query + key), with a gradient."""
+def tanh(values: Tensor) -> Tensor:
+    """tanh, for decoding; with a gradient it is torch's own."""
+    return torch.tanh(values) if values.requires_grad or values.dtype == torch.bfloat16 else tanh_(values.clone())
+
+
+def tanh_of_sum_times(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
+    """queries and keys that broadcast to [..., A], v [A] -> v . tanh(query + key) [...], with a gradient."""
     total = queries + keys
-    if total.device.type != "cpu" or total.dtype == torch.bfloat16:  # which keeps too little of a sigmoid near 1/2
-        return torch.tanh(total)
-    return torch.sigmoid(total.mul(2)).mul(2).sub(1)
+    if total.dtype == torch.bfloat16:  # which keeps too little of a sigmoid near 1/2
+        return torch.tanh(total) @ vector
+    halves = torch.sigmoid(total.mul(2)) if total.requires_grad else total.mul_(2).sigmoid_()
+    return (halves @ vector).mul(2).sub(vector.sum())

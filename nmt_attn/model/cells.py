@@ -16,6 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.activation import tanh
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.recurrence import CellLoop, GRULoop, LoopStart, LSTMLoop, gru_sequence, lstm_sequence
@@ -65,7 +66,7 @@ class GRU(Cell):
         recurrent = at_least_float32(self.recurrent(state.hidden))
         recurrent_rz, recurrent_n = recurrent.split([2 * self.hidden, self.hidden], -1)
         reset, update = torch.sigmoid(inputs_rz + recurrent_rz).chunk(2, -1)
-        candidate = torch.tanh(torch.addcmul(inputs_n, reset, recurrent_n))
+        candidate = tanh(torch.addcmul(inputs_n, reset, recurrent_n))
         return CellState(torch.lerp(candidate, at_least_float32(state.hidden), update), None)
 
     def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
@@ -96,8 +97,8 @@ class LSTM(Cell):
         assert state.cell is not None
         gates = at_least_float32(gate_inputs) + self.recurrent(state.hidden)
         keep, forget, candidate, output = gates.chunk(4, -1)
-        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(keep) * torch.tanh(candidate)
-        return CellState(torch.sigmoid(output) * torch.tanh(cell), cell)
+        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(keep) * tanh(candidate)
+        return CellState(torch.sigmoid(output) * tanh(cell), cell)
 
     def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
         assert state.cell is not None

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.activation import tanh_of_sum
+from nmt_attn.model.activation import tanh_of_sum_times
 from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.fused import fused_scores, is_fused
 from nmt_attn.model.projection import Projection
@@ -204,7 +204,7 @@ def additive_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     """projected queries [B, T, A], keys [B, S, A], v [A] -> v . tanh(query + key) [B, T, S]."""
     if is_fused(keys) and queries.dtype == keys.dtype:
         return fused_scores(queries, keys, vector)
-    return tanh_of_sum(queries.unsqueeze(2), keys.unsqueeze(1)) @ vector
+    return tanh_of_sum_times(queries.unsqueeze(2), keys.unsqueeze(1), vector)
 
 
 SCORES: dict[str, type[Score]] = {
