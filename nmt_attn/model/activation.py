@@ -17,13 +17,14 @@ def tanh_(values: Tensor) -> Tensor:
 
 def tanh(values: Tensor) -> Tensor:
     """tanh, for decoding; with a gradient it is torch's own."""
-    return torch.tanh(values) if values.requires_grad or values.dtype == torch.bfloat16 else tanh_(values.clone())
+    is_fast = values.dtype == torch.float32 and not values.requires_grad
+    return tanh_(values.clone()) if is_fast else torch.tanh(values)
 
 
 def tanh_of_sum_times(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     """queries and keys that broadcast to [..., A], v [A] -> v . tanh(query + key) [...], with a gradient."""
     total = queries + keys
-    if total.dtype == torch.bfloat16:  # which keeps too little of a sigmoid near 1/2
+    if total.dtype != torch.float32:  # bfloat16 keeps too little of a sigmoid near 1/2
         return torch.tanh(total) @ vector
     halves = torch.sigmoid(total.mul(2)) if total.requires_grad else total.mul_(2).sigmoid_()
     return (halves @ vector).mul(2).sub(vector.sum())

@@ -16,13 +16,18 @@ BEAMS = (1, 5)
 MAX_LENGTH = 60
 MADE_UP_LENGTH = 15
 """Of every translation of the made-up corpus, which teaches no model where to stop."""
-PRECISIONS = ("fp32", "auto")
-"""Of our search."""
+SEARCHES = {
+    "fp32": ("search.precision=fp32", "search.length_penalty=none"),
+    "auto": ("search.precision=auto", "search.length_penalty=none"),
+    "auto, average": ("search.precision=auto", "search.length_penalty=average"),
+}
+"""Of ours. The last is the default, whose search has to go on longer: a long hypothesis may still win."""
 
 
 _RANKS = (
-    f"At most {MAX_LENGTH} tokens. Beams rank by log p / |Y| here, by log p in OpenNMT-py (each its default), and by "
-    "log p / ((5 + |Y|) / 6) in joeynmt (as in the configurations that come with it).\n\n"
+    f"At most {MAX_LENGTH} tokens. Beams rank by log p here and in OpenNMT-py (its default), by log p / |Y| in the "
+    "column `average` (our default), and by log p / ((5 + |Y|) / 6) in joeynmt (as in the configurations that come "
+    "with it).\n\n"
 )
 
 
@@ -42,7 +47,7 @@ class Column(NamedTuple):
 
     name: str  # ours, or a peer's
     trained: str = ""  # fp32, bf16; ours alone
-    searched: str = ""  # fp32, auto; ours alone
+    searched: str = ""  # one of SEARCHES; ours alone
 
 
 Found = Mapping[Case, Mapping[Column, Sequence[DecodingResult]]]
@@ -77,9 +82,9 @@ def _by_us(plan: Plan, case: Case, trained: str) -> Iterator[tuple[Column, Decod
     settings = fixed if plan.is_made_up else (f"search.max_length={MAX_LENGTH}",)
     job = {"model": plan.model(case.system, trained), "lines": plan.test, "limit": plan.lines[case.batch]}
     job |= {"beam": case.beam, "batch_sentences": case.batch, "reference": plan.reference}
-    for searched in PRECISIONS:
+    for searched, search in SEARCHES.items():
         say(f"decoding: ours, {case}, trained in {trained}, searched in {searched}")
-        result = run_job("decode", {**job, "settings": (*settings, f"search.precision={searched}")})
+        result = run_job("decode", {**job, "settings": (*settings, *search)})
         yield Column("ours", trained, searched), DecodingResult(**result)
 
 
@@ -105,17 +110,17 @@ def _best(found: Found) -> str:
 
 
 def _rates(found: Found, trained: str, peers: Sequence[str]) -> str:
-    ours = {searched: Column("ours", trained, searched) for searched in PRECISIONS}
-    names = {"fp32": "fp32", "auto": _best(found)}
-    head = ["system", "beam", "batch", *(f"ours, {names[searched]}" for searched in PRECISIONS), *peers]
-    head += [f"ours, {names[searched]} / {peer}" for peer in peers for searched in PRECISIONS]
+    ours = {search.replace("auto", _best(found)): Column("ours", trained, search) for search in SEARCHES}
+    compared = {name: column for name, column in ours.items() if "average" not in name}
+    head = ["system", "beam", "batch", *(f"ours, {name}" for name in ours), *peers]
+    head += [f"ours, {name} / {peer}" for peer in peers for name in compared]
     rows: list[list[object]] = []
     for case, row in found.items():
         rates = {column: statistics.median(run.sentences_a_second for run in runs) for column, runs in row.items()}
         theirs = [rates.get(Column(peer)) for peer in peers]
         line: list[object] = [*case, *(rates[column] for column in ours.values())]
         line += ["-" if rate is None else rate for rate in theirs]
-        line += ["-" if rate is None else rates[column] / rate for rate in theirs for column in ours.values()]
+        line += ["-" if rate is None else rates[column] / rate for rate in theirs for column in compared.values()]
         rows.append(line)
     return table(head, rows)
 
@@ -123,11 +128,9 @@ def _rates(found: Found, trained: str, peers: Sequence[str]) -> str:
 def _bleu(found: Found, precisions: Sequence[str], peers: Sequence[str]) -> str:
     best = _best(found)
     columns = {
-        f"ours, trained in {trained}, searched in {best if searched == 'auto' else searched}": Column(
-            "ours", trained, searched
-        )
+        f"ours, trained in {trained}, searched in {search.replace('auto', best)}": Column("ours", trained, search)
         for trained in precisions
-        for searched in PRECISIONS
+        for search in SEARCHES
     }
     columns |= {peer: Column(peer) for peer in peers}
     batch = max(case.batch for case in found)

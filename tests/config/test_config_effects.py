@@ -238,8 +238,10 @@ def observe_output(config: Config, run: Path) -> Observation:
         sources = [pair.source for pair in corpus.pairs]
         translations = list(translator.translate(sources, nbest=min(3, config.search.beam), with_alignments=False))
     texts = [translation.text for translation in translations]
-    summary = summarise("r", sources, texts, [pair.target for pair in corpus.pairs], config.evaluate)
-    return {"batches": shapes, "translations": repr(translations), "summary": json.dumps(as_json(summary))}
+    references = [pair.target for pair in corpus.pairs]
+    found: Observation = {"batches": shapes, "translations": repr(translations), "references": references}
+    found["summary"] = json.dumps(as_json(summarise("r", sources, texts, references, config.evaluate)))
+    return found
 
 
 @pytest.mark.parametrize("key", [key for key in LEAVES if key not in ELSEWHERE])
