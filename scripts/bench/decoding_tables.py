@@ -110,7 +110,7 @@ def _best(found: Found) -> str:
 
 
 def _rates(found: Found, trained: str, peers: Sequence[str]) -> str:
-    ours = {search.replace("auto", _best(found)): Column("ours", trained, search) for search in SEARCHES}
+    ours = {search.replace("auto", f"auto ({_best(found)})"): Column("ours", trained, search) for search in SEARCHES}
     compared = {name: column for name, column in ours.items() if "average" not in name}
     head = ["system", "beam", "batch", *(f"ours, {name}" for name in ours), *peers]
     head += [f"ours, {name} / {peer}" for peer in peers for name in compared]
@@ -128,7 +128,9 @@ def _rates(found: Found, trained: str, peers: Sequence[str]) -> str:
 def _bleu(found: Found, precisions: Sequence[str], peers: Sequence[str]) -> str:
     best = _best(found)
     columns = {
-        f"ours, trained in {trained}, searched in {search.replace('auto', best)}": Column("ours", trained, search)
+        f"ours, trained in {trained}, searched in {search.replace('auto', f'auto ({best})')}": Column(
+            "ours", trained, search
+        )
         for trained in precisions
         for search in SEARCHES
     }

@@ -24,7 +24,9 @@ def test_tanh_is_tanh_from_one_end_to_the_other() -> None:
 def test_the_score_is_v_times_tanh(dtype: torch.dtype, wants_gradient: bool) -> None:
     torch.manual_seed(1)
     parts = [torch.randn(2, 3, 1, 5), torch.randn(2, 1, 4, 5), torch.randn(5)]
-    ours, theirs = ([part.to(kind).requires_grad_(wants_gradient) for part in parts] for kind in (dtype, torch.float64))
+    ours, theirs = (
+        [part.to(kind, copy=True).requires_grad_(wants_gradient) for part in parts] for kind in (dtype, torch.float64)
+    )
     queries, keys, vector = theirs
     exact = torch.tanh(queries + keys) @ vector
     found = tanh_of_sum_times(*ours)
