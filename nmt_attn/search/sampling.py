@@ -44,7 +44,8 @@ def draws_of(sampling: Sampling, lines: Sequence[int], samples: int, steps: int)
     numbers = np.empty((len(lines), samples, steps))
     for row, line in enumerate(lines):
         for sample in range(samples):
-            stream = np.random.Philox(key=[sampling.seed, line], counter=[0, 0, sample, 0])
+            key = np.array([sampling.seed, line], dtype=np.uint64)  # a list would lose the lowest bits of large seeds
+            stream = np.random.Philox(key=key, counter=[0, 0, sample, 0])
             numbers[row, sample] = np.random.Generator(stream).random(steps)
     return torch.from_numpy(numbers)
 

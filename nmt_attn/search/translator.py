@@ -6,7 +6,7 @@ does not depend on the lines around it. A blank line becomes an empty translatio
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.sections import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
-from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.model.packed import JoinedLinear, output_rows, pack
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
@@ -123,8 +123,11 @@ class Translator:
         lines, if there are any.
 
         By default with alignments if the model has attention. The other arguments and errors are those of `request`,
-        whose errors come before the first line is read.
+        whose errors come before the first line is read; so does ConfigError for one string in place of several.
         """
+        for name, given in (("lines", lines), ("prefixes", prefixes), ("constraints", constraints)):
+            if isinstance(given, str):
+                raise ConfigError(f"{name}: expected several, as in [{given[:40]!r}], got one string")
         if with_alignments is None:
             with_alignments = self.has_attention
         request = self.request(
@@ -137,21 +140,32 @@ class Translator:
             with_constraints=constraints is not None,
             shortlist=shortlist,
         )
+        return self._windows(lines, request, prefixes, constraints, window_lines)
+
+    def _windows(
+        self,
+        lines: Iterable[str],
+        request: Request,
+        prefixes: Iterable[str] | None,
+        constraints: Iterable[Sequence[str]] | None,
+        window_lines: int,
+    ) -> Iterator[Translation]:
         remaining = iter(lines)
-        windows = iter(lambda: list(islice(remaining, window_lines)), [])
-        starts = repeat("") if prefixes is None else iter(prefixes)
-        phrases: Iterator[Sequence[str]] = repeat(()) if constraints is None else iter(constraints)
-        return (
-            translation
-            for number, window in enumerate(windows)
-            for translation in self.translate_window(
+        starts = None if prefixes is None else iter(prefixes)
+        phrases = None if constraints is None else iter(constraints)
+        first_line = 1
+        while window := list(islice(remaining, window_lines)):
+            yield from self.translate_window(
                 window,
                 request,
-                prefixes=list(islice(starts, len(window))),
-                constraints=list(islice(phrases, len(window))),
-                first_line=number * window_lines + 1,
+                prefixes=None if starts is None else list(islice(starts, len(window))),
+                constraints=None if phrases is None else list(islice(phrases, len(window))),
+                first_line=first_line,
             )
-        )
+            first_line += len(window)
+        for name, rest in (("prefixes", starts), ("constraints", phrases)):
+            if rest is not None and next(rest, None) is not None:
+                raise DataError(f"{name}: expected one for each line, got more than {first_line - 1}")
 
     def request(
         self,
@@ -202,11 +216,14 @@ class Translator:
 
         Each begins with the pieces of its prefix and has the phrases of its constraints in it; that of a blank line
         is empty all the same. `first_line` is the number of the first line: samples hang on it.
-        Raises DataError for phrases that cannot be written, CheckpointError if the model gives no probabilities.
+        Raises DataError for missing companions or unwritable phrases, CheckpointError without any probabilities.
         """
         assert not self.model.training, "dropout would take part in search"
         starts = [""] * len(lines) if prefixes is None else prefixes
         phrases = [()] * len(lines) if constraints is None else constraints
+        for name, given in (("prefixes", starts), ("constraints", phrases)):
+            if len(given) < len(lines):
+                raise DataError(f"{name}: expected one for each line, got none for line {first_line + len(given)}")
         companions = enumerate(zip(lines, starts, phrases, strict=True), first_line)
         sentences = [self._encode(number, *each) for number, each in companions]
         empty = EMPTY_HYPOTHESIS._replace(alignment=EMPTY) if request.with_alignments else EMPTY_HYPOTHESIS

@@ -72,6 +72,11 @@ def test_each_line_and_each_sample_has_numbers_of_its_own_that_hang_on_nothing_e
     assert not torch.equal(draws_of(Sampling(seed=8), [5], samples=2, steps=3), many[2:, :2, :3])
 
 
+def test_the_largest_seeds_differ_too() -> None:
+    first, second = (draws_of(Sampling(seed=(1 << 64) - number), [1], samples=1, steps=6) for number in (1, 2))
+    assert not torch.equal(first, second)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

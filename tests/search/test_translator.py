@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nmt_attn.config.sections import Config, ModelConfig, SearchConfig
 from nmt_attn.data.codec import Codecs
-from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.runtime import cpu_has_int8
@@ -298,6 +298,28 @@ def test_alignments_of_a_model_without_attention_are_refused() -> None:
 def test_impossible_numbers_are_refused_before_the_first_line(beam: int, nbest: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_translator().translate([], beam=beam, nbest=nbest)
+
+
+def test_one_string_is_no_list_of_lines() -> None:
+    """Its letters would be translated, each as a line."""
+    with pytest.raises(ConfigError, match=r"lines: expected several, as in \['das Haus'\], got one string"):
+        make_translator().translate("das Haus")
+    with pytest.raises(ConfigError, match=r"prefixes: expected several, as in \['the'\], got one string"):
+        make_translator().translate(["das Haus"], prefixes="the")
+
+
+@pytest.mark.parametrize(
+    ("companions", "message"),
+    [
+        ({"prefixes": ["the", "the"]}, r"prefixes: expected one for each line, got none for line 3"),
+        ({"prefixes": ["the"] * 4}, r"prefixes: expected one for each line, got more than 3"),
+        ({"constraints": [[], []]}, r"constraints: expected one for each line, got none for line 3"),
+        ({"constraints": [["the"]] * 4}, r"constraints: expected one for each line, got more than 3"),
+    ],
+)
+def test_companions_are_as_many_as_lines(companions: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        list(make_translator().translate(["das Haus"] * 3, window_lines=2, **companions))  # type: ignore[arg-type]
 
 
 def test_a_model_that_gives_no_numbers_is_refused() -> None:
