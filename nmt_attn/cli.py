@@ -216,7 +216,9 @@ def score(
     source: options.SourceText,
     target: options.TargetText,
     model: options.Model = None,
-    output: Annotated[Path | None, typer.Option(help="Default: standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A .jsonl has every token's log-probability. Default: standard output.")
+    ] = None,
     device: options.Device = "auto",
 ) -> None:
     """Score given translations: log-probability, tokens and perplexity, one line each."""

@@ -4,9 +4,11 @@ likely it holds them.
 `align` writes a line of links `i-j` for each pair to standard output, or a file in the format of its ending. Links
 are the greatest weight of each target word, or all from a threshold on; with a model of the other direction beside it,
 those of both are made one (evaluation/symmetrise.py).
-`score` writes a line for each pair: log-probability (natural, `</s>` included), tokens, perplexity per token.
+`score` writes a line for each pair: log-probability (natural, `</s>` included), tokens, perplexity per token; to a
+.jsonl an object, with the tokens and the log-probability of each.
 """
 
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +34,7 @@ from nmt_attn.search.alignments import (
     links,
     pharaoh_line,
 )
+from nmt_attn.search.details import ENDINGS, scored
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
 
@@ -89,14 +92,22 @@ def score(options: AlignOptions) -> None:
     translator = Translator.load(find_model(options.model), choose_device(options.device))
     total, tokens = 0.0, 0
     with writing(or_standard(options.output)) as write:
-        for pair in _decoded(translator, sources, targets, with_alignments=False):
-            value = perplexity([pair])
-            # a blank source is shown to no model
-            shown = "-" if value is None else f"{value:.4f}"
-            write(f"{pair.log_prob:.4f}\t{len(pair.token_log_probs)}\t{shown}\n")
+        pairs = _decoded(translator, sources, targets, with_alignments=False)
+        for number, (source, target, pair) in enumerate(zip(sources, targets, pairs, strict=True), 1):
+            if options.output is not None and options.output.name.endswith(ENDINGS):
+                pieces = translator.codecs.target.pieces(target)
+                write(json.dumps(scored(number, source, target, pieces, pair), ensure_ascii=False) + "\n")
+            else:
+                write(_score_line(pair))
             total, tokens = total + pair.log_prob, tokens + len(pair.token_log_probs)
     mean = f"perplexity {math.exp(min(-total / tokens, 700)):.4f}" if tokens else "no token"
     typer.echo(f"log-probability {total:.4f}, {tokens:,} target tokens, {mean}", err=True)
+
+
+def _score_line(pair: ForcedPair) -> str:
+    value = perplexity([pair])
+    shown = "-" if value is None else f"{value:.4f}"  # a blank source is shown to no model
+    return f"{pair.log_prob:.4f}\t{len(pair.token_log_probs)}\t{shown}\n"
 
 
 def _check(options: AlignOptions) -> None:

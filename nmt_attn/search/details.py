@@ -1,4 +1,4 @@
-"""Details: a file with everything that is known of every hypothesis, one JSON object a line.
+"""Details: a file with everything that is known of every hypothesis, or of given translations, one JSON object a line.
 
 sentence, hypothesis   numbers from 1: the line, and the place in its list
 source, text           as they were read and as they are written
@@ -8,16 +8,20 @@ tokens                 the pieces and `</s>`
 token_log_probs        of each of them
 alignment              source and target words, `</s>` last on both sides, and weights [target, source]; null where
                        the model has no attention. Of a blank line everything is empty.
+
+Of a given translation: sentence, source, target (as they were read), log_prob, perplexity (of a token), tokens and
+token_log_probs. With a blank source, which no model is shown, the lists are empty and perplexity is null.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from nmt_attn.errors import DataError
 from nmt_attn.files import replacing_text
 from nmt_attn.search.alignments import DECIMALS, WordAlignment
+from nmt_attn.search.forced import ForcedPair, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.types import EOS, SPECIAL_TOKENS
 
@@ -57,6 +61,19 @@ def details(line: int, translation: Translation) -> Iterator[dict[str, object]]:
             "token_log_probs": [round(value, LOG_PROB_DECIMALS) for value in found.token_log_probs],
             "alignment": None if found.alignment is None else _alignment(found.alignment),
         }
+
+
+def scored(line: int, source: str, target: str, pieces: Sequence[str], pair: ForcedPair) -> dict[str, object]:
+    """The record of a given translation, of these pieces, ready for JSON."""
+    return {
+        "sentence": line,
+        "source": source,
+        "target": target,
+        "log_prob": round(pair.log_prob, LOG_PROB_DECIMALS),
+        "perplexity": perplexity([pair]),
+        "tokens": [*pieces, SPECIAL_TOKENS[EOS]] if pair.token_log_probs else [],
+        "token_log_probs": [round(value, LOG_PROB_DECIMALS) for value in pair.token_log_probs],
+    }
 
 
 def _alignment(alignment: WordAlignment) -> dict[str, object]:

@@ -54,6 +54,25 @@ def test_scores_are_of_lines_and_sum_up(run: Path, capsys: pytest.CaptureFixture
     assert f"28 target tokens, perplexity {math.exp(-total / 28):.1f}"[:-2] in err
 
 
+def test_a_jsonl_has_the_log_probability_of_every_token(run: Path, tmp_path: Path) -> None:
+    score(options(run, output=tmp_path / "scores.tsv"))
+    score(options(run, output=tmp_path / "scores.jsonl"))
+    rows = [line.split("\t") for line in (tmp_path / "scores.tsv").read_text().split("\n")[:-1]]
+    lines = (tmp_path / "scores.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    records = [json.loads(line) for line in lines]
+    assert [record["sentence"] for record in records] == [1, 2, 3, 4, 5]
+    assert [(record["source"], record["target"]) for record in records] == list(zip(SOURCES, REFERENCES, strict=True))
+    for (log_prob, tokens, _), record, target in zip(rows, records, REFERENCES, strict=True):
+        values = record["token_log_probs"]
+        assert len(values) == len(record["tokens"]) == int(tokens)
+        assert sum(values) == pytest.approx(record["log_prob"], abs=1e-4)
+        assert record["log_prob"] == pytest.approx(float(log_prob), abs=1e-4)
+        if values:
+            assert record["tokens"] == [*target.split(), "</s>"]
+            assert record["perplexity"] == pytest.approx(math.exp(-sum(values) / len(values)), rel=1e-4)
+    assert (records[1]["tokens"], records[1]["log_prob"], records[1]["perplexity"]) == ([], 0.0, None)
+
+
 def test_sides_of_unequal_length_are_refused_with_both_counts(run: Path, tmp_path: Path) -> None:
     (tmp_path / "short").write_text("a\n")
     with pytest.raises(DataError, match=r"short: expected 5 lines, as many as in .*test.es, got 1"):
