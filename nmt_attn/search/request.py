@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.config.sections import SearchConfig
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.search.constraints import Constraints
 from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.phrases import Phrase, Phrases, phrases_of
@@ -85,6 +85,17 @@ class Request(NamedTuple):
             groups=groups,
             group_penalty=search.group_penalty if groups > 1 and self.sampling is None else 0.0,
             sampling=self.sampling,
+        )
+
+    def nothing_found(self, name: str, line: str) -> UserError:
+        """What is wrong where the model `name` has no translation of `line`."""
+        size = self.search.no_repeat_ngram
+        if size is None:
+            return CheckpointError(f"{name}: expected probabilities, got none for {line[:80]!r}")
+        return ConfigError(
+            f"search.no_repeat_ngram: expected a translation of {line[:80]!r} as long as search.min_length and "
+            f"search.min_length_factor ask for, got too few words for one that repeats no {size} tokens in a row, or a "
+            f"model without probabilities ({name})"
         )
 
 

@@ -216,7 +216,7 @@ class Translator:
 
         Each begins with the pieces of its prefix and has the phrases of its constraints in it; that of a blank line
         is empty all the same. `first_line` is the number of the first line: samples hang on it.
-        Raises DataError for missing companions or unwritable phrases, CheckpointError without any probabilities.
+        Raises DataError for missing companions or unwritable phrases, and what `Request.nothing_found` says.
         """
         assert not self.model.training, "dropout would take part in search"
         starts = [""] * len(lines) if prefixes is None else prefixes
@@ -233,7 +233,7 @@ class Translator:
             found = self._search([sentences[row] for row in rows], request)
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
-                    raise CheckpointError(f"{self.name}: expected probabilities, got none for {lines[row][:80]!r}")
+                    raise request.nothing_found(self.name, lines[row])
                 translations[row] = Translation(
                     lines[row], read_hypotheses(sentences[row], hypotheses, self.codecs, request)
                 )

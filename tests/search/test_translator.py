@@ -15,6 +15,7 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.request import Demand, Request, greatest_lengths
+from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.translator import Translator
 from nmt_attn.search.unknown import UnknownWords
 from nmt_attn.types import EOS, UNK
@@ -327,6 +328,17 @@ def test_a_model_that_gives_no_numbers_is_refused() -> None:
     nn.init.constant_(translator.model.output.weight, torch.nan)
     with pytest.raises(CheckpointError, match="the model: expected probabilities, got none for 'das Haus'"):
         list(translator.translate(["das Haus"]))
+
+
+@pytest.mark.parametrize("sampling", [None, Sampling()])
+def test_lengths_without_words_enough_are_refused(sampling: Sampling | None) -> None:
+    """No word may come twice, and there are not fifty."""
+    search = SearchConfig(beam=1, min_length=50, max_length=60, max_length_factor=60.0, no_repeat_ngram=1)
+    message = (
+        r"search\.no_repeat_ngram: expected a translation of 'das Haus' as long as search\.min_length .* no 1 tokens"
+    )
+    with pytest.raises(ConfigError, match=message):
+        list(make_translator(search=search).translate(["das Haus"], sampling=sampling))
 
 
 def save(folder: Path, codecs: Codecs) -> Translator:
