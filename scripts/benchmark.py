@@ -74,6 +74,8 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if len(arguments.peer) != len(arguments.peer_python):
         parser.error(f"--peer-python: expected one for each --peer, got {len(arguments.peer_python)}")
+    if arguments.updates is not None and arguments.updates < 3:
+        parser.error(f"--updates: expected at least 3, as the first third is not timed, got {arguments.updates}")
     return arguments
 
 

@@ -1,5 +1,7 @@
 """scripts/benchmark.py: what it counts by hand, the order of its batches, and that its page keeps what was written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +81,10 @@ def test_a_section_is_replaced_and_the_text_around_it_stays(tmp_path: Path) -> N
     assert "other \\1" in text and "1,234" not in text
     assert "Written by hand." in text and "none" in text
     assert text.count("<!-- measured:") == 2
+
+
+def test_updates_of_which_none_would_be_timed_are_refused() -> None:
+    command = [sys.executable, str(SCRIPTS / "benchmark.py"), "--quick", "--updates", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--updates: expected at least 3, as the first third is not timed, got 2" in done.stderr
