@@ -9,9 +9,9 @@ from tiny_runs import make_run
 
 PROGRAM = """
 import resource, sys
-from nmt_attn.cli import app
+from nmt_attn.cli import main
 try:
-    app(sys.argv[1:])
+    main()
 finally:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 """
