@@ -109,6 +109,12 @@ SETTINGS: dict[str, tuple[str, ...]] = {
         "training.guided_attention.decay=linear",
         "training.guided_attention.updates=7",
     ),
+    # so that words of the model's own come within so few updates
+    "training.scheduled_sampling.choice": (
+        "training.scheduled_sampling.rate=0.9",
+        "training.scheduled_sampling.updates=2",
+        "training.scheduled_sampling.choice=sample",
+    ),
     # from the first update on the loss only rises, while BLEU has its best at a later one
     "training.metric": (TOO_FAST, "training.validate_updates=1", "training.metric=bleu"),
     "training.patience": (TOO_FAST, "training.patience=1"),
