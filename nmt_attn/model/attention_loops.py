@@ -113,7 +113,7 @@ class AttentionLoop:
     def _score(self, projected: Tensor) -> None:
         """W q + b [B, A] -> `scores`."""
         if self.score.vector is None:
-            torch.bmm(self.score.keys, projected.unsqueeze(2), out=self.scores.unsqueeze(2))
+            _dots(projected, self.score.keys, self.scores)
         else:
             half_tanh = self._half_tanh(projected).flatten(0, 1)
             torch.addmv(self.least_score, half_tanh, self.score.vector, alpha=2, out=self.scores.view(-1))
