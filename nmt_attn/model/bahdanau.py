@@ -38,6 +38,10 @@ class BahdanauDecoder(Decoder):
         self.readout = readout
         self.reads_previous = reads_previous
 
+    @property
+    def entering(self) -> GateProjection:
+        return self.context_to_gates
+
     def start(self, memory: Memory) -> DecoderState:
         state = super().start(memory)
         return state._replace(feed=state.layers[-1].hidden)
@@ -66,7 +70,7 @@ class BahdanauDecoder(Decoder):
     ) -> tuple[Advanced, Weights, DecoderState]:
         query = state.feed
         context, weights = self.look(query, state.position, memory)
-        bottom = self.bottom(word_gates + self.context_to_gates(context), state.layers[0])
+        bottom = self.update(word_gates, context, state.layers[0])
         top, above = self.climb(bottom.hidden, state.layers[1:], noise)
         after = DecoderState((bottom, *above), top, state.position + 1)
         return Advanced(query, top, context), weights, after

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.activation import tanh
+from nmt_attn.model.activation import lstm_activations, tanh
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.recurrence import CellLoop, GRULoop, LoopStart, LSTMLoop, gru_sequence, lstm_sequence
@@ -29,6 +29,7 @@ class Cell(nn.Module):
     gates: ClassVar[int]
     has_cell: ClassVar[bool] = False
     has_recurrent_bias: ClassVar[bool] = False
+    is_sum: ClassVar[bool] = False  # U h is only added to the gate inputs, so that both can be one product
     loop: ClassVar[type[CellLoop] | None] = None  # the same cell with a backward by hand, if it has one
 
     def __init__(self, hidden: int) -> None:
@@ -38,6 +39,10 @@ class Cell(nn.Module):
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         """gate inputs [N, G x H], state of N rows -> the next state."""
+        return self.finish(at_least_float32(gate_inputs) + self.recurrent(state.hidden), state)
+
+    def finish(self, gates: Tensor, state: CellState) -> CellState:
+        """gates [N, G x H] with U h in them, which may be written over, the last state -> the next; where `is_sum`."""
         raise NotImplementedError
 
     def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
@@ -91,14 +96,14 @@ class LSTM(Cell):
 
     gates = 4
     has_cell = True
+    is_sum = True
     loop = LSTMLoop
 
-    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
+    def finish(self, gates: Tensor, state: CellState) -> CellState:
         assert state.cell is not None
-        gates = at_least_float32(gate_inputs) + self.recurrent(state.hidden)
-        keep, forget, candidate, output = gates.chunk(4, -1)
-        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(keep) * tanh(candidate)
-        return CellState(torch.sigmoid(output) * tanh(cell), cell)
+        keep, forget, candidate, output = lstm_activations(gates)
+        cell = torch.addcmul(forget * state.cell, keep, candidate)
+        return CellState(output * tanh(cell), cell)
 
     def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
         assert state.cell is not None
@@ -109,9 +114,10 @@ class TanhRNN(Cell):
     """The plain recurrent network."""
 
     gates = 1
+    is_sum = True
 
-    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
-        return CellState(torch.tanh(at_least_float32(gate_inputs) + self.recurrent(state.hidden)), None)
+    def finish(self, gates: Tensor, state: CellState) -> CellState:
+        return CellState(tanh(gates), None)
 
 
 class RecurrentLayer(nn.Module):
@@ -121,6 +127,7 @@ class RecurrentLayer(nn.Module):
         super().__init__()
         self.input_to_gates = GateProjection(inputs, cell.hidden, cell.gates, bias=True)  # W
         self.cell = cell
+        self.joined: nn.Module | None = None  # [x ; h] -> W x + U h, of a packed model
 
     def zero_state(self, like: Tensor) -> CellState:
         """The state 0, with as many rows as `like`, its type and its device."""
@@ -133,6 +140,8 @@ class RecurrentLayer(nn.Module):
 
     def step(self, inputs: Tensor, state: CellState) -> CellState:
         """inputs [N, I], state -> the next state."""
+        if self.joined is not None:
+            return self.cell.finish(self.joined(torch.cat([inputs, state.hidden], -1)), state)
         next_state: CellState = self.cell(self.input_to_gates(inputs), state)
         return next_state
 

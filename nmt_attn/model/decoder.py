@@ -46,6 +46,12 @@ class Decoder(nn.Module):
         self.layer_dropout = parts.layer_dropout
         self.output_dropout = parts.output_dropout
         self.is_residual = parts.is_residual
+        self.joined: nn.Module | None = None  # [x ; h] -> what `entering` and U make of them, of a packed model
+
+    @property
+    def entering(self) -> GateProjection | None:
+        """The projection of what enters the bottom cell beside the word, a context or what is fed."""
+        return None
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first word, one row for each sentence."""
@@ -66,6 +72,15 @@ class Decoder(nn.Module):
         sentences = memory.mask.shape[0]
         context, weights = self.attention(query.unflatten(0, (sentences, -1)), memory, position.view(sentences, -1))
         return context.flatten(0, 1), weights
+
+    def update(self, word_gates: Tensor, entering: Tensor, before: CellState) -> CellState:
+        """The bottom cell's step: W y [N, G x H] and what enters beside it [N, X], last state -> the next."""
+        if self.joined is not None:
+            gates = word_gates + self.joined(torch.cat([entering, before.hidden], -1))
+            return self.bottom.finish(gates, before)
+        assert self.entering is not None, "conditional decoders have their own way"
+        state: CellState = self.bottom(word_gates + self.entering(entering), before)
+        return state
 
     def loop_score(self, memory: Memory) -> LoopScore | None:
         """The score for the hand-written loop, if cell, window, score and number of layers allow it."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.activation import tanh
 from nmt_attn.model.attention_loops import LoopOutput, LoopScore, luong_loop
 from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
 from nmt_attn.model.dropout import Dropout
@@ -32,7 +33,7 @@ class AttentionalState(nn.Module):
     def forward(self, context: Tensor, state: Tensor) -> Tensor:
         """[..., M], [..., H] -> [..., H]."""
         total = self.projection(torch.cat([context, state], -1))
-        return torch.tanh(total) if self.has_tanh else total
+        return tanh(total) if self.has_tanh else total
 
 
 class Feeding(NamedTuple):
@@ -68,6 +69,10 @@ class LuongDecoder(Decoder):
         self.feed_size = feeding.size
         self.feed_to_gates = GateProjection(feeding.size, self.bottom.hidden, self.bottom.gates, bias=False)
         self.readout = readout  # None: the paper's, h~ as it is
+
+    @property
+    def entering(self) -> GateProjection:
+        return self.feed_to_gates
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
         attentional, context, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory, NO_NOISE)
@@ -122,7 +127,7 @@ class LuongDecoder(Decoder):
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
     ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
         """-> h~ [N, H], c [N, M], weights, next state."""
-        bottom = self.bottom(word_gates + self.feed_to_gates(state.feed), state.layers[0])
+        bottom = self.update(word_gates, state.feed, state.layers[0])
         top, above = self.climb(bottom.hidden, state.layers[1:], noise.layers)
         context, weights = self.look(top, state.position, memory)
         attentional = self.attentional_state(context, top)

@@ -16,9 +16,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.cells import Cell
+from nmt_attn.model.cells import Cell, RecurrentLayer
+from nmt_attn.model.decoder import Decoder
+from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import CellState
+from nmt_attn.model.word_maps import MOST_NUMBERS, Columns, WordMaps
 from nmt_attn.runtime import DecodingPrecision, cpu_has_packed_products
 
 LARGEST = 127
@@ -77,11 +80,11 @@ class Int8Linear(PackedLinear):
 
     def forward(self, inputs: Tensor) -> Tensor:
         scales = _scales(inputs)
-        numbers = torch.div(inputs, scales).round_().add_(ZERO).to(torch.uint8)
+        numbers = torch.div(inputs, scales).round_().to(torch.int8).view(torch.uint8).bitwise_xor_(ZERO)  # + 128
         product: Tensor = torch.ops.onednn.qlinear_pointwise(
             numbers, 1.0, ZERO, self.packed, self.scales, self.zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
-        return product.mul_(scales) if self.bias is None else torch.addcmul(self.bias, product, scales)
+        return product.mul_(scales) if self.bias is None else torch.addcmul(self.bias, product, scales, out=product)
 
 
 class JoinedLinear(nn.Module):
@@ -132,14 +135,57 @@ def pack(model: Seq2Seq, precision: DecodingPrecision) -> Seq2Seq:
         return model
     shared: dict[int, object] = {id(parameter): parameter for parameter in model.parameters()}
     packed = copy.deepcopy(model, shared)
+    done = _join(packed.decoder, kinds.inner)
     for module in list(packed.modules()):
         for name, child in module.named_children():
             kind = kinds.output if child is packed.output else kinds.inner
+            if child in done:
+                continue
             if isinstance(child, nn.Linear) and child.in_features > 0 and kind is not None:
                 setattr(module, name, kind(child))
             elif isinstance(child, Cell):
                 setattr(module, name, PackedCell(child))
+    _keep_words(packed)
     return packed
+
+
+def _join(decoder: Decoder, kind: type[PackedLinear]) -> set[nn.Module]:
+    """Makes one product of what enters a cell of the decoder and its last state; gives back the maps it stands for."""
+    owners: list[tuple[Decoder | RecurrentLayer, Cell, GateProjection | None]]
+    owners = [(each, each.cell, each.input_to_gates) for each in decoder.modules() if isinstance(each, RecurrentLayer)]
+    done: set[nn.Module] = set()
+    for owner, cell, entering in [(decoder, decoder.bottom, decoder.entering), *owners]:
+        if entering is not None and cell.is_sum:
+            owner.joined = kind(_side_by_side(entering, cell.recurrent))
+            del owner.joined.weight  # a copy that nobody reads
+            done |= {entering, cell.recurrent, cell}
+    return done
+
+
+def _keep_words(packed: Seq2Seq) -> None:
+    """Has the maps of the last word's vector looked up, if they are not too large."""
+    decoder = packed.decoder
+    places: list[tuple[nn.Module, str]] = [(decoder, "embedding_to_gates")]
+    readout = getattr(decoder, "readout", None)
+    if readout is not None:
+        places.append((readout, "embedding_projection"))
+    maps = [getattr(owner, name) for owner, name in places]
+    size = sum(each.out_features for each in maps)
+    if packed.target_embedding.num_embeddings * size > MOST_NUMBERS:
+        return
+    first = 0
+    for (owner, name), each in zip(places, maps, strict=True):
+        setattr(owner, name, Columns(first, each.out_features))
+        first += each.out_features
+    packed.register_module("target_embedding", WordMaps(packed.target_embedding, maps, size))
+
+
+def _side_by_side(first: nn.Linear, second: nn.Linear) -> nn.Linear:
+    """The map [x ; y] -> A x + a + B y of two maps; neither is copied but in this one."""
+    joined = nn.Linear(first.in_features + second.in_features, first.out_features, device="meta")
+    joined.weight = nn.Parameter(torch.cat([first.weight, second.weight], 1).detach(), requires_grad=False)
+    joined.bias = first.bias
+    return joined
 
 
 def output_rows(output: nn.Module, rows: Tensor) -> nn.Module:

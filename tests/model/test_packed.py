@@ -16,6 +16,7 @@ from nmt_attn.model.packed import (
     pack,
 )
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.word_maps import WordMaps
 from nmt_attn.runtime import DecodingPrecision, cpu_has_int8, cpu_has_packed_products
 
 MODELS: dict[str, Overrides] = {
@@ -64,6 +65,38 @@ def test_a_packed_model_steps_as_the_model_does(name: str, precision: DecodingPr
 
 
 @needs_packed
+@torch.inference_mode()
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_words_seen_before_and_new_ones_give_what_their_maps_give(name: str) -> None:
+    packed = pack(model_of(name), "fp32")
+    words = packed.target_embedding
+    assert isinstance(words, WordMaps)
+    for ids in ([4], [4, 5, 4], [[6, 5], [9, 4]]):
+        found = words(torch.tensor(ids))
+        vectors = words.embedding(torch.tensor(ids))
+        torch.testing.assert_close(found, torch.cat([each(vectors) for each in words.maps], -1))
+    assert words.is_known.nonzero().flatten().tolist() == [4, 5, 6, 9]
+
+
+@needs_packed
+def test_a_vocabulary_that_is_too_large_is_multiplied_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nmt_attn.model.packed.MOST_NUMBERS", 20)
+    packed = pack(model_of("bahdanau"), "fp32")
+    assert isinstance(packed.target_embedding, nn.Embedding)
+    assert isinstance(packed.decoder.embedding_to_gates, Float32Linear)
+
+
+@needs_packed
+@pytest.mark.parametrize("name", ["luong", "plain"])
+def test_what_enters_a_cell_and_its_state_are_one_product(name: str) -> None:
+    """Where the cell only adds the two up; a GRU's candidate keeps them apart."""
+    decoder = pack(model_of(name), "fp32").decoder
+    layers = [decoder, *decoder.upper]
+    assert all(isinstance(layer.joined, Float32Linear) for layer in layers)
+    assert pack(model_of("bahdanau"), "fp32").decoder.joined is None
+
+
+@needs_packed
 def test_parameters_are_shared() -> None:
     model = model_of("luong")
     packed = pack(model, "fp32")
@@ -76,7 +109,7 @@ def test_the_output_layer_is_never_rounded_to_bf16() -> None:
     """Two words whose scores differ by less than bf16 can tell would tie."""
     packed = pack(model_of("bahdanau"), "bf16")
     assert isinstance(packed.output, Float32Linear)
-    assert isinstance(packed.decoder.embedding_to_gates, BFloat16Linear)
+    assert isinstance(packed.decoder.readout.state_projection, BFloat16Linear)
 
 
 def test_float64_stays_as_it_is_in_fp32() -> None:
