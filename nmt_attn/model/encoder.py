@@ -8,10 +8,12 @@ padding is never read before a real token. `reverse_source` feeds the words from
 and puts the states back in their places: positions are those of the sentence as written, in every alignment.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.dropout import Dropout
@@ -89,7 +91,25 @@ class Encoder(nn.Module):
 
 def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
     """sequence [B, S, I] with the first `lengths` [B] positions of each sentence turned round, the rest in place."""
-    positions = torch.arange(sequence.shape[1], device=sequence.device)
+    size = sequence.shape[1]
+    positions = torch.arange(size, device=sequence.device)
     turned = lengths.unsqueeze(1) - 1 - positions
     source = torch.where(turned >= 0, turned, positions)
-    return sequence.take_along_dim(source.unsqueeze(2), 1)
+    firsts = size * torch.arange(len(lengths), device=sequence.device)
+    turned_rows: Tensor = _Turn.apply(sequence, (firsts.unsqueeze(1) + source).flatten())  # type: ignore[no-untyped-call]
+    return turned_rows
+
+
+class _Turn(Function):
+    """Rows in another order that, taken twice, is the first one again: so it is its own gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, sequence: Tensor, order: Tensor) -> Tensor:
+        ctx.save_for_backward(order)
+        return sequence.flatten(0, 1).index_select(0, order).view_as(sequence)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (order,) = ctx.saved_tensors
+        return gradient.flatten(0, 1).index_select(0, order).view_as(gradient), None
