@@ -1,11 +1,16 @@
-"""Freed memory is kept: seen from outside, by the page faults of a process of its own."""
+"""Memory of the process, seen from outside: page faults, peaks and imports of processes of their own."""
 
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+
+from nmt_attn.data.encoded import EncodedPair, write_encoded
+from nmt_attn.training.optimizer import OPTIMIZERS
+from nmt_attn.types import SentencePair
 
 FAULTS = """
 import resource
@@ -61,3 +66,31 @@ print(peak() - before)
 def test_compiled_products_of_many_shapes_do_not_pile_up() -> None:
     grown = float(subprocess.run([sys.executable, "-c", PROGRAMS], capture_output=True, check=True, text=True).stdout)
     assert grown < 20  # 200 shapes; 140 MiB if every one of them were kept
+
+
+UNUSED = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+import tiny_training
+
+from nmt_attn.data.encoded import open_encoded
+
+tiny_training.tiny_corpus = lambda pairs, seed=1: open_encoded(Path(sys.argv[2]))
+session = tiny_training.start(epochs=1, optimizer=sys.argv[3])
+session.run()
+imported = {name.partition(".")[0] for name in sys.modules} | {"torch._dynamo"} & sys.modules.keys()
+print(session.trainer.progress.update, *sorted(imported & {"torch._dynamo", "sympy", "pandas", "datasets"}))
+"""
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_training_imports_no_compiler_and_no_table_of_pandas(optimizer: str, tmp_path: Path) -> None:
+    path = tmp_path / "corpus.arrow"
+    write_encoded(path, [EncodedPair([4, 5], [5, 4], SentencePair("a b", "b a"))] * 20, keep_text=False)
+    command = [sys.executable, "-c", UNUSED, str(Path(__file__).parent), str(path), optimizer]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    updates, *imported = done.stdout.split()
+    assert int(updates) > 0
+    assert imported == []

@@ -117,8 +117,8 @@ class _Column:
     """Lists of int32 in chunks, without a Python object for each."""
 
     def __init__(self, chunks: list[Any]) -> None:
-        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
-        self._values = [chunk.values.to_numpy() for chunk in chunks]
+        self._offsets = [_numbers(chunk.offsets) for chunk in chunks]
+        self._values = [_numbers(chunk.values) for chunk in chunks]
         sizes = [len(chunk) for chunk in chunks]
         self._starts = np.cumsum([0, *sizes[:-1]]) if sizes else np.zeros(0, np.int64)  # first row of each chunk
         lengths = [np.diff(offsets) for offsets in self._offsets]
@@ -132,6 +132,17 @@ class _Column:
         row, offsets = index - int(self._starts[chunk]), self._offsets[chunk]
         values: Ids = self._values[chunk][offsets[row] : offsets[row + 1]]
         return values
+
+
+def _numbers(array: Any) -> Ids:
+    """An Arrow array of int32 without gaps as numpy's, on the same memory.
+
+    Its own `to_numpy` imports pandas where that is installed: 41 MiB.
+    """
+    _, values = array.buffers()
+    if not len(array):  # which may have no memory at all
+        return np.zeros(0, np.int32)
+    return np.frombuffer(values, np.int32, count=len(array), offset=array.offset * np.dtype(np.int32).itemsize)
 
 
 def _list_array(rows: list[list[int]]) -> Any:

@@ -1,17 +1,24 @@
 """Optimizers by name, torch's own, with the keys of `config.training` that each knows.
 
 Each is one kernel for all weights (`fused`) where torch has that on CPU and GPU alike; by itself torch takes a few
-kernels for all weights together (`foreach`) on a GPU.
+kernels for all weights together (`foreach`) on a GPU. None of them brings torch's compiler along, which nothing here
+asks for: its import takes 70 MiB and more than a second.
 """
 
+import inspect
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+import torch
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
 
 from nmt_attn.config.sections import TrainingConfig
 
 Parameters = Iterable[nn.Parameter]
+Kind = TypeVar("Kind", bound=Optimizer)
+
+_KEPT_FROM_THE_COMPILER = ("add_param_group", "load_state_dict", "state_dict", "step", "zero_grad")
 
 
 def build_optimizer(parameters: Parameters, config: TrainingConfig) -> Optimizer:
@@ -20,31 +27,38 @@ def build_optimizer(parameters: Parameters, config: TrainingConfig) -> Optimizer
 
 
 def _sgd(parameters: Parameters, config: TrainingConfig) -> Optimizer:
-    return SGD(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    return _alone(SGD)(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
 def _adam(parameters: Parameters, config: TrainingConfig) -> Optimizer:
     eps = config.epsilon or 1e-8
-    return Adam(
+    return _alone(Adam)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
 def _adamw(parameters: Parameters, config: TrainingConfig) -> Optimizer:
     eps = config.epsilon or 1e-8
-    return AdamW(
+    return _alone(AdamW)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
 def _adadelta(parameters: Parameters, config: TrainingConfig) -> Optimizer:
     eps = config.epsilon or 1e-6
-    return Adadelta(parameters, config.learning_rate, rho=config.rho, eps=eps, weight_decay=config.weight_decay)
+    return _alone(Adadelta)(parameters, config.learning_rate, rho=config.rho, eps=eps, weight_decay=config.weight_decay)
 
 
 def _adagrad(parameters: Parameters, config: TrainingConfig) -> Optimizer:
     eps = config.epsilon or 1e-10
-    return Adagrad(parameters, config.learning_rate, weight_decay=config.weight_decay, eps=eps)
+    return _alone(Adagrad)(parameters, config.learning_rate, weight_decay=config.weight_decay, eps=eps)
+
+
+def _alone(kind: type[Kind]) -> type[Kind]:
+    """The same optimizer, its methods without the wrapping by which torch imports its compiler to keep it off them."""
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _KEPT_FROM_THE_COMPILER}
+    methods["step"] = torch.no_grad()(methods["step"])  # which that wrapping did too
+    return type(kind.__name__, (kind,), methods)
 
 
 OPTIMIZERS: dict[str, Callable[[Parameters, TrainingConfig], Optimizer]] = {
