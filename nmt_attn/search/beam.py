@@ -27,6 +27,7 @@ from torch import Tensor
 from nmt_attn.search.banks import mark_ends
 from nmt_attn.search.choice import Candidates, best_continuations, nothing_goes_on, without_eos
 from nmt_attn.search.front import BeamOptions, Front, Limits, first_front
+from nmt_attn.search.indices import first_rows, numbers
 from nmt_attn.search.ranking import coverage_penalty
 from nmt_attn.search.trace import Endings, Hypothesis, Step, read_back
 from nmt_attn.types import EOS, length_mask
@@ -39,7 +40,7 @@ DROP_SHARE = 1 / 8
 class StepResult(NamedTuple, Generic[State]):
     """What follows N hypotheses."""
 
-    log_probs: Tensor  # [N, V]
+    log_probs: Tensor  # [N, V], search's own: it writes in it
     weights: Tensor  # [N, S], of this step's attention
     state: State
 
@@ -76,13 +77,17 @@ def beam_search(steps: StepFunction[State], limits: Limits, options: BeamOptions
         width = front.last_ids.size(1)
         step, front, is_done = _advance(front, result, len(trace), options)
         trace.append(step)
-        kept = _staying(is_done.view(-1, options.groups).all(1))
-        if len(kept) == 0:
-            break
-        rows = _with_groups(kept, options.groups)
-        state = steps.reorder(result.state, (rows.unsqueeze(1) * width + step.parents[rows]).flatten())
-        if len(rows) < len(is_done):
-            steps, front = steps.keep(kept), front.select(rows)
+        rows = first_rows(len(is_done), width, is_done.device) + step.parents  # [B, K], of the state
+        has_moved = options.beam > 1
+        if is_done.any():
+            front = front._replace(totals=front.totals.masked_fill(is_done.unsqueeze(1), -torch.inf))
+            kept = _staying(is_done.view(-1, options.groups).all(1))
+            if len(kept) == 0:
+                break
+            if len(kept) * options.groups < len(is_done):
+                chosen = _with_groups(kept, options.groups)
+                steps, front, rows, has_moved = steps.keep(kept), front.select(chosen), rows[chosen], True
+        state = steps.reorder(result.state, rows.flatten()) if has_moved else result.state
     found = read_back(trace, batch_sentences * options.groups, options.wanted)
     groups = (found[first : first + options.groups] for first in range(0, len(found), options.groups))
     return [_merge(each, options) for each in groups]
@@ -94,43 +99,60 @@ def _advance(front: Front, result: StepResult[State], length: int, options: Beam
     if front.past.coverage is not None:
         front = front._replace(past=front.past._replace(coverage=front.past.coverage + weights))
     front = mark_ends(front, result.log_probs, length)
+    eos_log_probs = result.log_probs[:, EOS].clone() if length >= front.free_until else None
     candidates = best_continuations(front, result.log_probs, length, options)
-    endings = _endings(front, candidates, result.log_probs, length, options)
-    grown = without_eos(candidates, options.beam)
-    finished_ranks = endings.ranks.masked_fill(~endings.is_finished, -torch.inf)
-    best_ranks = torch.cat([front.best_ranks, finished_ranks], dim=1).topk(options.wanted).values
+    is_eos = candidates.ids == EOS  # [B, C]
+    has_ends = bool(is_eos.any())
+    grown = without_eos(candidates, is_eos, options.beam) if has_ends else candidates.first(options.beam)
+    endings, best_ranks = None, front.best_ranks
+    if has_ends or eos_log_probs is not None:
+        endings = _endings(front, candidates.first(options.beam), eos_log_probs, length, options)
+        best_ranks = torch.cat([best_ranks, endings.ranks], dim=1).topk(options.wanted).values
     bound = options.ranking.bound(grown.totals.amax(1), front.limits.longest + 1)
-    is_decided = (bound <= best_ranks[:, -1]) | nothing_goes_on(candidates, options.beam)
-    is_done = is_decided | (length >= front.limits.longest)
+    is_done = bound <= best_ranks[:, -1]
+    if has_ends:
+        is_done |= nothing_goes_on(is_eos, options.beam)
+    if eos_log_probs is not None:
+        is_done |= length >= front.limits.longest
     step = Step(
         sentences=front.sentences,
-        endings=endings,
         parents=grown.parents,
         ids=grown.ids,
         token_log_probs=grown.token_log_probs,
+        endings=endings,
         weights=weights if options.with_weights else None,
     )
-    totals = grown.totals.masked_fill(is_done.unsqueeze(1), -torch.inf)
     past = front.past.of_parents(grown.parents, grown.ids, front.limits.phrases)
-    return step, Front(front.sentences, front.limits, totals, grown.ids, best_ranks, past), is_done
+    return step, front._replace(totals=grown.totals, last_ids=grown.ids, best_ranks=best_ranks, past=past), is_done
 
 
-def _endings(front: Front, candidates: Candidates, log_probs: Tensor, length: int, options: BeamOptions) -> Endings:
-    """Closes what ends with `</s>` among the best K, and everything at the greatest length."""
-    eos_log_probs = log_probs[:, EOS].view_as(front.totals).clone()  # a view would keep [N, V] alive in the trace
-    totals = front.totals + eos_log_probs
-    totals = totals.masked_fill(totals.isnan(), -torch.inf)
-    best = slice(0, options.beam)
-    is_end = (candidates.ids[:, best] == EOS) & (candidates.totals[:, best] > -torch.inf)
-    endings = torch.zeros_like(totals, dtype=torch.int32)  # one or none for each open hypothesis
-    is_finished = endings.scatter_add(1, candidates.parents[:, best], is_end.int()).bool()
-    is_closed = is_finished | (length >= front.limits.longest).unsqueeze(1)
-    ranks = options.ranking.rank(totals, length + 1)
+def _endings(
+    front: Front, best: Candidates, eos_log_probs: Tensor | None, length: int, options: BeamOptions
+) -> Endings:
+    """What ends among the best K, and, given log p of `</s>` [B * W], all that is at its greatest length."""
+    is_end = best.ids == EOS
+    totals = best.totals.masked_fill(~is_end, -torch.inf)
+    endings = Endings(best.parents, best.token_log_probs, totals, is_end)
+    if eos_log_probs is not None:
+        endings = endings.joined(_cuts(front, endings, eos_log_probs.view_as(front.totals), length))
+    ranks = options.ranking.rank(endings.ranks, length + 1)
     if front.past.coverage is not None:
         assert front.limits.source_tokens is not None, "the options ask for coverage"
-        is_word = length_mask(front.limits.source_tokens, front.past.coverage.size(2)).unsqueeze(1)  # [B, 1, S]
-        ranks = ranks + coverage_penalty(front.past.coverage, is_word, options.coverage_penalty)
-    return Endings(eos_log_probs, ranks.masked_fill(~is_closed, -torch.inf), is_finished)
+        coverage = front.past.coverage[first_rows(len(ranks), 1, ranks.device), endings.parents]  # [B, n, S]
+        is_word = length_mask(front.limits.source_tokens, coverage.size(2)).unsqueeze(1)  # [B, 1, S]
+        ranks = ranks + coverage_penalty(coverage, is_word, options.coverage_penalty)
+    return endings._replace(ranks=ranks)
+
+
+def _cuts(front: Front, ended: Endings, eos_log_probs: Tensor, length: int) -> Endings:
+    """The open hypotheses [B, W] at their greatest length that have not `ended`, closed, with totals as ranks."""
+    totals = front.totals + eos_log_probs
+    ends = torch.zeros_like(totals, dtype=torch.int32)  # one or none for each open hypothesis
+    is_closed = ends.scatter_add(1, ended.parents, ended.is_finished.int()).bool()
+    is_open = ~is_closed & (length >= front.limits.longest).unsqueeze(1)
+    totals = totals.masked_fill(~is_open | totals.isnan(), -torch.inf)
+    parents = numbers(totals.size(1), totals.device).expand_as(totals)
+    return Endings(parents, eos_log_probs, totals, torch.zeros_like(is_closed))
 
 
 def _staying(is_done: Tensor) -> Tensor:
@@ -138,13 +160,13 @@ def _staying(is_done: Tensor) -> Tensor:
     going_on = (~is_done).nonzero().squeeze(1)
     done_sentences = len(is_done) - len(going_on)
     if len(going_on) > 0 and done_sentences < DROP_SHARE * len(is_done):
-        return torch.arange(len(is_done), device=is_done.device)
+        return numbers(len(is_done), is_done.device)
     return going_on
 
 
 def _with_groups(sentences: Tensor, groups: int) -> Tensor:
     """The rows [B * groups] of all groups of the sentences [B]."""
-    return (sentences.unsqueeze(1) * groups + torch.arange(groups, device=sentences.device)).flatten()
+    return (sentences.unsqueeze(1) * groups + numbers(groups, sentences.device)).flatten()
 
 
 def _merge(groups: list[list[Hypothesis]], options: BeamOptions) -> list[Hypothesis]:

@@ -12,6 +12,7 @@ A sample takes the token that was drawn.
 Where phrases must appear, nmt_attn/search/banks.py adds candidates and orders them.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from nmt_attn.search.banks import in_rounds, with_needed, with_needed_allowed
 from nmt_attn.search.constraints import force
 from nmt_attn.search.front import BeamOptions, Front
+from nmt_attn.search.indices import first_rows, index, numbers
 from nmt_attn.search.sampling import draw
 from nmt_attn.types import EOS, PAD
 
@@ -35,6 +37,10 @@ class Candidates(NamedTuple):
     ids: Tensor  # [B, C] int64
     token_log_probs: Tensor  # [B, C]
 
+    def first(self, count: int) -> "Candidates":
+        """The best `count`, or all if they are fewer."""
+        return Candidates(*(field[:, :count] for field in self))
+
 
 def best_continuations(front: Front, log_probs: Tensor, length: int, options: BeamOptions) -> Candidates:
     """The best 2K; so at least K that do not end, for at most W <= K of them do. log_probs [B * W, V]"""
@@ -48,83 +54,112 @@ def best_continuations(front: Front, log_probs: Tensor, length: int, options: Be
         rows = _rows_of_sentences(group, front.totals.size(1))
         values = lowered[rows] - options.group_penalty * used.repeat_interleave(front.totals.size(1), dim=0)
         candidates = _choose(front.select(group), log_probs[rows], lowered[rows], values, length, options)
-        going_on = without_eos(candidates, options.beam)
-        is_open = (going_on.totals > -torch.inf) & ~nothing_goes_on(candidates, options.beam).unsqueeze(1)
+        is_eos = candidates.ids == EOS
+        going_on = without_eos(candidates, is_eos, options.beam)
+        is_open = (going_on.totals > -torch.inf) & ~nothing_goes_on(is_eos, options.beam).unsqueeze(1)
         used.scatter_add_(1, going_on.ids, is_open.to(used.dtype))
         found.append(candidates)
     return Candidates(*(torch.stack(fields, dim=1).flatten(0, 1) for fields in zip(*found, strict=True)))
 
 
-def without_eos(candidates: Candidates, beam: int) -> Candidates:
-    """The best K that do not end (fewer at the first steps of a tiny vocabulary)."""
-    is_eos = candidates.ids == EOS
+def without_eos(candidates: Candidates, is_eos: Tensor, beam: int) -> Candidates:
+    """The best K that do not end (fewer at the first steps of a tiny vocabulary); is_eos [B, C] bool: which do."""
     totals = candidates.totals.masked_fill(is_eos, -torch.inf)
-    places = is_eos.to(torch.int8).argsort(dim=1, stable=True)[:, :beam]
+    places = is_eos.sort(dim=1, stable=True).indices[:, :beam]
     return Candidates(totals.gather(1, places), *(field.gather(1, places) for field in candidates[1:]))
 
 
-def nothing_goes_on(candidates: Candidates, beam: int) -> Tensor:
-    """[B] bool: whether all of the best K end."""
-    goes_on = (candidates.ids != EOS) & (candidates.totals > -torch.inf)
-    return ~goes_on[:, :beam].any(1)
+def nothing_goes_on(is_eos: Tensor, beam: int) -> Tensor:
+    """[B] bool: whether all of the best K end; is_eos [B, C] bool."""
+    return is_eos[:, :beam].all(1)
 
 
-def top(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` greatest values of each row, greatest first, equal ones from left to right, and their columns.
+def top(totals: Tensor, values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` greatest sums of a total and one of its own values, greatest first, and where they stand.
 
-    values [R, C] -> [R, count], [R, count] int64. `topk` leaves open which of equal values it takes: rows where that
-    shows are sorted. Values of -inf come in any order.
+    totals [B, W], values [B * W, V], -inf for PAD -> [B, count], [B, count] int64 from 0 to W * V - 1. Equal sums come
+    from left to right: `topk` leaves open which of them it takes, so sentences where that shows are sorted. NaN counts
+    as -inf. Values of -inf come in any order.
     """
-    greatest, columns = _greatest(values, min(count + 1, values.size(1)))
-    is_equal = (greatest[:, 1:] == greatest[:, :-1]) & (greatest[:, 1:] > -torch.inf)
-    greatest, columns = greatest[:, :count], columns[:, :count]
-    tied = is_equal.any(1).nonzero().squeeze(1)
-    if len(tied) > 0:
-        columns[tied] = values[tied].argsort(dim=1, descending=True, stable=True)[:, :count]
-    return greatest, columns
+    sums, places = _promising(totals, values, count + 1)
+    greatest, columns = sums.topk(min(count + 1, sums.size(1)))
+    found = places.gather(1, columns[:, :count])
+    if not (greatest[:, :-1] - greatest[:, 1:]).all():  # NaN, the difference of -inf and -inf, is true
+        tied = (greatest[:, :-1] == greatest[:, 1:]).any(1).nonzero().squeeze(1)
+        everything = _sums(totals[tied], values.view(*totals.shape, -1)[tied])
+        found[tied] = everything.argsort(dim=1, descending=True, stable=True)[:, :count]
+    return greatest[:, :count], found
 
 
-def _greatest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """`topk` of each row: first of the blocks by their greatest values, then within as many blocks as are wanted.
+def _promising(totals: Tensor, values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Sums among which the `count` greatest are, and their places, [B, n] both.
 
-    As exact: a block left out has `count` others before it, each with a value as great as its greatest.
+    They lie in those `count` blocks that have the greatest sums: a block left out has as many others before it, each
+    with a sum as great as its greatest.
     """
-    blocks = values.size(1) // BLOCK
-    if blocks < 8 * count:  # too few to gain by it
-        return values.topk(count)
-    whole = blocks * BLOCK
-    chosen = values[:, :whole].unflatten(1, (blocks, BLOCK)).amax(2).topk(count).indices
-    inside = (chosen.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=values.device)).flatten(1)
-    rest = torch.arange(whole, values.size(1), device=values.device).expand(len(values), -1)
-    places = torch.cat([inside, rest], 1)
-    greatest, where = values.gather(1, places).topk(count)
-    return greatest, places.gather(1, where)
+    batch_sentences, width = totals.shape
+    vocabulary = values.size(1)
+    by_hypothesis = values.view(batch_sentences, width, vocabulary)
+    if width * vocabulary < 4 * count * BLOCK:  # too few to gain by it
+        sums = _sums(totals, by_hypothesis)
+        return sums, numbers(sums.size(1), totals.device).expand_as(sums)
+    blocks = _blocks(width, vocabulary, totals.device)
+    chosen = _sums(totals, _greatest_of_blocks(by_hypothesis)).topk(count).indices
+    places = blocks.places[chosen]  # [B, count, BLOCK]
+    inside = values.view(batch_sentences, -1).gather(1, places.flatten(1)).view_as(places)
+    return _sums(totals.gather(1, blocks.parents[chosen]), inside), places.flatten(1)
+
+
+def _sums(totals: Tensor, values: Tensor) -> Tensor:
+    """totals [B, n], values [B, n, m] -> [B, n * m]"""
+    sums = (totals.unsqueeze(2) + values).flatten(1)
+    return sums.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+
+
+def _greatest_of_blocks(values: Tensor) -> Tensor:
+    """values [B, W, V] -> [B, W, n], the last block being shorter"""
+    greatest = values.unfold(2, BLOCK, BLOCK).amax(3)
+    rest = values.size(2) % BLOCK
+    return greatest if rest == 0 else torch.cat([greatest, values[:, :, -rest:].amax(2, keepdim=True)], dim=2)
+
+
+class _Blocks(NamedTuple):
+    """How the words after W hypotheses are cut into blocks, n for each hypothesis."""
+
+    places: Tensor  # [W * n, BLOCK] int64, from 0 to W * V - 1; PAD's where the last block is shorter
+    parents: Tensor  # [W * n] int64, the hypotheses
+
+
+@lru_cache(maxsize=8)
+def _blocks(width: int, vocabulary: int, device: torch.device) -> _Blocks:
+    ids = torch.arange(-(-vocabulary // BLOCK) * BLOCK, device=device).view(-1, BLOCK)
+    ids[ids >= vocabulary] = PAD
+    parents = torch.arange(width, device=device).view(-1, 1, 1)
+    places = parents * vocabulary + ids  # [W, n, BLOCK]
+    return _Blocks(places.flatten(0, 1), parents[:, 0].expand(-1, len(ids)).flatten())
 
 
 def _lower(front: Front, log_probs: Tensor, length: int, options: BeamOptions) -> Tensor:
-    """log_probs [B * W, V] as search goes by them."""
+    """log_probs [B * W, V] as search goes by them: -inf for what may not come next. May be written into them."""
     width = front.totals.size(1)
+    forces = front.limits.prefixes is not None and length < front.limits.prefixes.size(1)
     lowered = log_probs
     if front.past.history is not None:
         lowered = options.constraints.lower(log_probs, front.past.history.flatten(0, 1))
         lowered = with_needed_allowed(front, lowered, log_probs)
+    if forces:
+        lowered = lowered.clone()  # what is forced may be barred, and its own log p is reported
+    lowered.index_fill_(1, index(options.never, lowered.device), -torch.inf)
+    if length < front.bound_until:
+        is_short = (length < front.limits.shortest).repeat_interleave(width)
+        lowered[:, EOS].masked_fill_(is_short, -torch.inf)
     if options.sampling is not None:
         assert front.limits.draws is not None, "the options ask for samples"
-        numbers = front.limits.draws[:, 0, length]  # one hypothesis a row
-        lowered = force(
-            lowered, lowered, draw(_without_barred(front, lowered, length, options), numbers, options.sampling)
-        )
-    if front.limits.prefixes is not None and length < front.limits.prefixes.size(1):
+        drawn = draw(lowered, front.limits.draws[:, 0, length], options.sampling)  # one hypothesis a row
+        lowered = force(lowered, lowered, drawn)
+    if forces:
         lowered = force(lowered, log_probs, front.limits.forced_ids(length).repeat_interleave(width))
     return lowered
-
-
-def _without_barred(front: Front, lowered: Tensor, length: int, options: BeamOptions) -> Tensor:
-    """-inf for what may not come next."""
-    allowed = lowered.clone()
-    allowed[:, list(options.never)] = -torch.inf
-    allowed[length < front.limits.shortest, EOS] = -torch.inf
-    return allowed
 
 
 def _choose(
@@ -132,33 +167,33 @@ def _choose(
 ) -> Candidates:
     """The best 2K by total and `values` [B * W, V] of the tokens; totals are those of `lowered`."""
     batch_sentences, width = front.totals.shape
-    vocabulary = log_probs.size(1)
-    choices = min(options.beam + 1 + len(options.never), vocabulary)  # K that go on are among them
-    best_values, ids = top(values, choices)  # [B * W, c]
-    if front.limits.phrases is not None:
-        best_values, ids = with_needed(front, values, ids)
-    choices = ids.size(1)
-    ids = ids.reshape(batch_sentences, -1)  # [B, W * c]
-    sums = front.totals.repeat_interleave(choices, dim=1) + best_values.reshape(batch_sentences, -1)
-    sums = sums.masked_fill(_is_barred(front, ids, length, options) | sums.isnan(), -torch.inf)
-    count = min(2 * options.beam, width * choices)
-    best, places = top(sums, count) if front.limits.phrases is None else in_rounds(front, sums, ids, length, count)
-    parents, ids = places // choices, ids.gather(1, places)
-    flat = parents * vocabulary + ids
-    totals = front.totals.gather(1, parents) + lowered.reshape(batch_sentences, -1).gather(1, flat)
-    totals = totals.masked_fill(best == -torch.inf, -torch.inf)
-    return Candidates(totals, parents, ids, log_probs.reshape(batch_sentences, -1).gather(1, flat))
+    vocabulary = values.size(1)
+    count = min(2 * options.beam, width * vocabulary)
+    if front.limits.phrases is None:
+        totals, places = top(front.totals, values, count)
+    else:
+        totals, places = _top_in_rounds(front, values, length, count, options)
+    parents = places // vocabulary
+    ids = places.sub(parents, alpha=vocabulary)
+    if values is not lowered:
+        own = front.totals.gather(1, parents) + lowered.view(batch_sentences, -1).gather(1, places)
+        totals = own.masked_fill(totals == -torch.inf, -torch.inf)
+    return Candidates(totals, parents, ids, log_probs.reshape(batch_sentences, -1).gather(1, places))
 
 
-def _is_barred(front: Front, ids: Tensor, length: int, options: BeamOptions) -> Tensor:
-    """[B, W * c] bool: which of these tokens may not come next."""
-    is_barred = (ids == EOS) & (length < front.limits.shortest).unsqueeze(1)
-    forced_ids = front.limits.forced_ids(length)
-    for token in options.never:
-        is_barred |= (ids == token) & (forced_ids == PAD).unsqueeze(1)  # none of them is forced but `<unk>`
-    return is_barred
+def _top_in_rounds(
+    front: Front, values: Tensor, length: int, count: int, options: BeamOptions
+) -> tuple[Tensor, Tensor]:
+    """As `top`, where phrases must appear: sums and places [B, count] from 0 to W * V - 1."""
+    choices = min(options.beam + 1, values.size(1))  # K that go on are among them
+    _, ids = top(front.totals.new_zeros(len(values), 1), values, choices)  # [B * W, c]
+    best_values, ids = with_needed(front, values, ids)
+    ids = ids.view(*front.totals.shape, -1)  # [B, W, c]
+    sums = _sums(front.totals, best_values.view_as(ids))
+    sums, places = in_rounds(front, sums, ids.flatten(1), length, min(count, sums.size(1)))
+    return sums, (ids + first_rows(ids.size(1), values.size(1), ids.device)).flatten(1).gather(1, places)
 
 
 def _rows_of_sentences(sentences: Tensor, width: int) -> Tensor:
     """The rows [B * W] of the hypotheses of the sentences [B]."""
-    return (sentences.unsqueeze(1) * width + torch.arange(width, device=sentences.device)).flatten()
+    return (sentences.unsqueeze(1) * width + numbers(width, sentences.device)).flatten()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.search.constraints import FREE, Constraints
+from nmt_attn.search.indices import first_rows
 from nmt_attn.search.phrases import Phrases, Progress
 from nmt_attn.search.ranking import Ranking
 from nmt_attn.search.sampling import Sampling
@@ -88,7 +89,9 @@ class Past(NamedTuple):
     def of_parents(self, parents: Tensor, ids: Tensor, phrases: Phrases | None) -> "Past":
         """That of the hypotheses which continue `parents` [B, W'] by `ids` [B, W']."""
         history, coverage, progress = self
-        rows = torch.arange(len(parents), device=parents.device).unsqueeze(1)
+        if history is None and coverage is None and progress is None:
+            return self
+        rows = first_rows(len(parents), 1, parents.device)
         if history is not None:
             history = torch.cat([history[rows, parents], ids.unsqueeze(2)], dim=2)
         if progress is not None and phrases is not None:
@@ -113,6 +116,8 @@ class Front(NamedTuple):
     last_ids: Tensor  # [B, W] int64
     best_ranks: Tensor  # [B, wanted] float64, of the finished hypotheses so far; -inf where there is none
     past: Past
+    bound_until: int  # tokens; from there on all sentences may end
+    free_until: int  # tokens; before, none must end
 
     def select(self, rows: Tensor) -> "Front":
         """The sentences `rows` [B'] int64 alone."""
@@ -123,6 +128,8 @@ class Front(NamedTuple):
             self.last_ids[rows],
             self.best_ranks[rows],
             self.past.select(rows),
+            self.bound_until,
+            self.free_until,
         )
 
 
@@ -142,6 +149,8 @@ def first_front(limits: Limits, options: BeamOptions) -> Front:
             coverage=totals.unsqueeze(2) if options.coverage_penalty > 0 else None,  # [B, 1, 1], for any S
             progress=None if limits.phrases is None else limits.phrases.start(),
         ),
+        bound_until=max(limits.shortest.tolist(), default=0),
+        free_until=min(limits.longest.tolist(), default=0),
     )
 
 

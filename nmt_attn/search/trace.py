@@ -4,30 +4,34 @@ W open hypotheses of a sentence became W' at a step. Nothing here knows how the 
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from nmt_attn.types import EOS
-
 
 class Endings(NamedTuple):
-    """What closing each of the W open hypotheses by `</s>` gives."""
+    """Hypotheses that end with `</s>` at a step: n places for each sentence, not all of them taken."""
 
-    eos_log_probs: Tensor  # [B, W]
-    ranks: Tensor  # [B, W] float64; -inf where the hypothesis was not closed
-    is_finished: Tensor  # [B, W] bool; False with a rank: cut
+    parents: Tensor  # [B, n] int64, which of the W open hypotheses is closed
+    log_probs: Tensor  # [B, n], of `</s>`
+    ranks: Tensor  # [B, n] float64; -inf where there is none
+    is_finished: Tensor  # [B, n] bool; False with a rank: cut
+
+    def joined(self, others: "Endings") -> "Endings":
+        """These and the others of the same sentences."""
+        return Endings(*(torch.cat(fields, dim=1) for fields in zip(self, others, strict=True)))
 
 
 class Step(NamedTuple):
     """One step of the B sentences that were still searched."""
 
     sentences: Tensor  # [B] int64, their numbers in the whole batch
-    endings: Endings
     parents: Tensor  # [B, W'] int64, which of the W open hypotheses each new one continues
     ids: Tensor  # [B, W'] int64, by which token
     token_log_probs: Tensor  # [B, W']
+    endings: Endings | None  # None: nothing ended
     weights: Tensor | None  # [B, W, S], of the attention that led to the new tokens and to `</s>`
 
 
@@ -42,92 +46,110 @@ class Hypothesis(NamedTuple):
     weights: Tensor | None  # [len(ids) + 1, S], the row of `</s>` last
 
 
-class _Ends(NamedTuple):
-    """Where the n hypotheses chosen of each sentence end; where there are fewer, step -1 and rank -inf."""
+class _End(NamedTuple):
+    """Where a hypothesis ends."""
 
-    step: Tensor  # [B, n] int64, the number of tokens
-    row: Tensor  # [B, n] int64, among the W of that step
-    ranks: Tensor  # [B, n] float64
-    is_finished: Tensor  # [B, n] bool
+    step: int  # the number of tokens
+    parent: int  # among the W of that step
+    log_prob: float  # of `</s>`
+    rank: float
+    is_finished: bool
 
 
 class _Path(NamedTuple):
-    """The same hypotheses token by token, `</s>` included; anything after it."""
+    """A hypothesis token by token, `</s>` included."""
 
-    ids: Tensor  # [B, n, T] int64
-    token_log_probs: Tensor  # [B, n, T]
-    weights: Tensor | None  # [B, n, T, S]
+    end: _End
+    ids: tuple[int, ...]  # without `</s>`
+    token_log_probs: tuple[float, ...]
+    rows: tuple[int, ...]  # of the weights [B * W, S] of each step
+
+
+class _Places(NamedTuple):
+    """A step in plain numbers."""
+
+    rows: dict[int, int]  # of the sentences
+    width: int  # W
+    parents: list[list[int]]
+    ids: list[list[int]]
+    token_log_probs: list[list[float]]
 
 
 def read_back(trace: list[Step], batch_sentences: int, wanted: int) -> list[list[Hypothesis]]:
     """The best `wanted` hypotheses of each sentence: finished before cut, then by rank, then the first one."""
-    if not trace:
-        return [[] for _ in range(batch_sentences)]
-    ends = _best_ends(trace, batch_sentences, wanted)
-    return _hypotheses(ends, _walk_back(trace, ends))
-
-
-def _best_ends(trace: list[Step], batch_sentences: int, wanted: int) -> _Ends:
-    width = max(step.endings.ranks.size(1) for step in trace)
-    ranks = trace[0].endings.ranks.new_full((batch_sentences, len(trace), width), -torch.inf)  # [B, T, K]
-    is_finished = torch.zeros_like(ranks, dtype=torch.bool)
+    ends: list[list[_End]] = [[] for _ in range(batch_sentences)]
     for number, step in enumerate(trace):
-        columns = step.endings.ranks.size(1)
-        ranks[step.sentences, number, :columns] = step.endings.ranks
-        is_finished[step.sentences, number, :columns] = step.endings.is_finished
-    order = ranks.flatten(1).argsort(dim=1, descending=True, stable=True)  # [B, T * K]
-    is_first = is_finished.flatten(1).gather(1, order).to(torch.int8)
-    order = order.gather(1, is_first.argsort(dim=1, descending=True, stable=True))[:, :wanted]
-    best_ranks = ranks.flatten(1).gather(1, order)
-    exists = best_ranks > -torch.inf
-    return _Ends(
-        step=torch.where(exists, order // width, -1),
-        row=torch.where(exists, order % width, 0),
-        ranks=best_ranks,
-        is_finished=is_finished.flatten(1).gather(1, order),
+        for sentence, end in _ends(step, number):
+            ends[sentence].append(end)
+    for found in ends:
+        found.sort(key=lambda end: (not end.is_finished, -end.rank))
+    places = _all_places(trace)
+    paths = [[_walk_back(sentence, end, places) for end in found[:wanted]] for sentence, found in enumerate(ends)]
+    weights = iter(_weights(trace, [path for found in paths for path in found]))
+    return [[_hypothesis(path, next(weights)) for path in found] for found in paths]
+
+
+def _ends(step: Step, number: int) -> Iterator[tuple[int, _End]]:
+    """The sentences whose hypotheses end at the step, and how."""
+    if step.endings is None:
+        return
+    columns = (field.tolist() for field in step.endings)
+    for sentence, *rows in zip(step.sentences.tolist(), *columns, strict=True):
+        for parent, log_prob, rank, is_finished in zip(*rows, strict=True):
+            if rank > -math.inf:
+                yield sentence, _End(number, parent, log_prob, rank, is_finished)
+
+
+def _all_places(trace: list[Step]) -> list[_Places]:
+    places: list[_Places] = []
+    width = 1
+    for number, step in enumerate(trace):
+        if number > 0 and step.sentences is trace[number - 1].sentences:
+            rows = places[-1].rows
+        else:
+            rows = {sentence: row for row, sentence in enumerate(step.sentences.tolist())}
+        fields = (field.tolist() for field in (step.parents, step.ids, step.token_log_probs))
+        places.append(_Places(rows, width, *fields))
+        width = step.parents.size(1)
+    return places
+
+
+def _walk_back(sentence: int, end: _End, places: list[_Places]) -> _Path:
+    """From the last step to the first."""
+    place = end.parent
+    ids, token_log_probs, rows = [], [end.log_prob], []
+    for number in range(end.step, -1, -1):
+        step = places[number]
+        row = step.rows[sentence]
+        if number < end.step:
+            ids.append(step.ids[row][place])
+            token_log_probs.append(step.token_log_probs[row][place])
+            place = step.parents[row][place]
+        rows.append(row * step.width + place)
+    return _Path(end, tuple(ids[::-1]), tuple(token_log_probs[::-1]), tuple(rows[::-1]))
+
+
+def _weights(trace: list[Step], paths: list[_Path]) -> list[Tensor | None]:
+    """Those of each path [len(path.rows), S]."""
+    steps = max((len(path.rows) for path in paths), default=0)
+    padded = [[*path.rows, *[0] * (steps - len(path.rows))] for path in paths]
+    looks = []
+    for step, rows in zip(trace, zip(*padded, strict=True), strict=False):
+        if step.weights is None:
+            return [None] * len(paths)
+        looks.append(step.weights.flatten(0, 1)[torch.tensor(rows, device=step.weights.device)])
+    if not looks:
+        return []
+    together = torch.stack(looks, dim=1).cpu()  # [paths, steps, S]
+    return [weights[: len(path.rows)] for weights, path in zip(together, paths, strict=True)]
+
+
+def _hypothesis(path: _Path, weights: Tensor | None) -> Hypothesis:
+    return Hypothesis(
+        ids=path.ids,
+        is_finished=path.end.is_finished,
+        log_prob=math.fsum(path.token_log_probs),
+        rank=path.end.rank,
+        token_log_probs=path.token_log_probs,
+        weights=weights,
     )
-
-
-def _walk_back(trace: list[Step], ends: _Ends) -> _Path:
-    """From the last step to the first; all hypotheses of all sentences at once."""
-    ids, token_log_probs, weights = [], [], []
-    position = torch.zeros_like(ends.step[:, :1])  # [B, 1], of the sentence in the step's batch
-    row = ends.row
-    for number in reversed(range(len(trace))):
-        step = trace[number]
-        position[step.sentences, 0] = torch.arange(len(step.sentences), device=position.device)
-        position = position.clamp(max=len(step.sentences) - 1)
-        is_token, is_eos = ends.step > number, ends.step == number
-        new, old = row * is_token, row * is_eos  # 0 where the hypothesis has ended already
-        row = torch.where(is_token, step.parents[position, new], row)
-        ids.append(torch.where(is_token, step.ids[position, new], EOS))
-        eos_log_probs = step.endings.eos_log_probs[position, old]
-        token_log_probs.append(torch.where(is_token, step.token_log_probs[position, new], eos_log_probs))
-        if step.weights is not None:
-            weights.append(step.weights[position, row * (is_token | is_eos)])  # [B, n, S]
-    return _Path(
-        ids=torch.stack(ids[::-1], dim=2),
-        token_log_probs=torch.stack(token_log_probs[::-1], dim=2),
-        weights=torch.stack(weights[::-1], dim=2) if weights else None,
-    )
-
-
-def _hypotheses(ends: _Ends, path: _Path) -> list[list[Hypothesis]]:
-    lengths, ranks, is_finished = ends.step.tolist(), ends.ranks.tolist(), ends.is_finished.tolist()
-    ids, token_log_probs = path.ids.tolist(), path.token_log_probs.tolist()
-    weights = None if path.weights is None else path.weights.cpu()
-    return [
-        [
-            Hypothesis(
-                ids=tuple(ids[sentence][place][:length]),
-                is_finished=is_finished[sentence][place],
-                log_prob=math.fsum(token_log_probs[sentence][place][: length + 1]),
-                rank=ranks[sentence][place],
-                token_log_probs=tuple(token_log_probs[sentence][place][: length + 1]),
-                weights=None if weights is None else weights[sentence, place, : length + 1],
-            )
-            for place, length in enumerate(lengths[sentence])
-            if ranks[sentence][place] > -torch.inf
-        ]
-        for sentence in range(len(lengths))
-    ]

@@ -279,7 +279,7 @@ def test_a_sentence_stops_when_nothing_open_can_enter_its_list(wanted: int, step
     count=st.integers(1, 8),
 )
 def test_top_takes_equal_values_from_left_to_right(values: list[list[float]], count: int) -> None:
-    greatest, columns = top(torch.tensor(values), count)
+    greatest, columns = top(torch.zeros(len(values), 1), torch.tensor(values), count)
     for row, found, places in zip(values, greatest.tolist(), columns.tolist(), strict=True):
         assert places == sorted(range(7), key=lambda column: (-row[column], column))[:count]
         assert found == [row[column] for column in places]

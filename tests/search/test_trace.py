@@ -15,7 +15,8 @@ def two_steps() -> list[Step]:
     first = Step(
         sentences=torch.tensor([0, 1]),
         endings=Endings(
-            eos_log_probs=torch.tensor([[-0.5], [-3.0]]),
+            parents=torch.tensor([[0], [0]]),
+            log_probs=torch.tensor([[-0.5], [-3.0]]),
             ranks=double([[-0.5], [NONE]]),
             is_finished=torch.tensor([[True], [False]]),
         ),
@@ -27,9 +28,10 @@ def two_steps() -> list[Step]:
     second = Step(
         sentences=torch.tensor([1]),
         endings=Endings(
-            eos_log_probs=torch.tensor([[-2.0, -0.25]]),
-            ranks=double([[-2.25, -1.0]]),
-            is_finished=torch.tensor([[True, False]]),
+            parents=torch.tensor([[1, 0]]),
+            log_probs=torch.tensor([[-0.25, -2.0]]),
+            ranks=double([[-1.0, -2.25]]),
+            is_finished=torch.tensor([[False, True]]),
         ),
         parents=torch.tensor([[0, 1]]),
         ids=torch.tensor([[A, A]]),
