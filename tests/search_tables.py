@@ -59,6 +59,7 @@ def search(
     longest: list[int],
     shortest: list[int] | None = None,
     ranking: Ranking = BY_LOG_PROB,
+    stops_early: bool = False,
     constraints: Constraints = FREE,
     prefixes: list[tuple[int, ...]] | None = None,
 ) -> list[list[Hypothesis]]:
@@ -69,7 +70,9 @@ def search(
         size = max(map(len, prefixes))
         padded = torch.tensor([[*prefix, *[PAD] * (size - len(prefix))] for prefix in prefixes], dtype=torch.int64)
         limits = limits._replace(prefixes=padded)
-    options = BeamOptions(beam, wanted or beam, ranking, with_weights=True, constraints=constraints)
+    options = BeamOptions(
+        beam, wanted or beam, ranking, with_weights=True, constraints=constraints, stops_early=stops_early
+    )
     return beam_search(TableSteps(tables), limits, options)
 
 

@@ -60,6 +60,7 @@ NEEDS = (
     Need("training.minimum_rate", "training.schedule", _FALLING),
     Need("training.alignment_picture", "model.attention.score", _SCORED),
     Need("search.alpha", "search.length_penalty", ("gnmt", "reward")),
+    Need("search.stop", "search.length_penalty", ("average", "gnmt", "reward")),
     Need("search.coverage_penalty", "model.attention.score", _SCORED),
 )
 
@@ -170,7 +171,7 @@ def _cuda_graphs(config: Config) -> Iterator[str]:
 
 def _search(config: Config) -> Iterator[str]:
     search = config.search
-    for key in ("search.length_penalty", "search.coverage_penalty"):
+    for key in ("search.length_penalty", "search.stop", "search.coverage_penalty"):
         if search.beam == 1 and not is_default(config, key):
             yield complain_idle(config, key, with_value(config, "search.beam"), "one hypothesis has no rivals")
     if search.beam % search.groups != 0:

@@ -275,6 +275,9 @@ class SearchConfig(Section):
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )
     alpha: float = Field(1.0, ge=0, description="strength of gnmt and reward")
+    stop: Literal["exact", "early"] = Field(
+        "exact", description="exact: no open translation can rank higher any more; early: none does as it stands"
+    )
     coverage_penalty: float = Field(
         0.0, ge=0, description="GNMT's beta: ranks translations lower that pass over source words; 0 is none"
     )

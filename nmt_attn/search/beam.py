@@ -10,7 +10,8 @@ the better parent, then the lower token id. Nothing depends on the other sentenc
 End. A sentence's search ends when all of the best K continuations end with `</s>` (at width 1: with the first `</s>`),
 and at the greatest length. It stops earlier as soon as no open hypothesis can rank above the last of its best `wanted`
 finished ones (`Ranking.bound`). This changes nothing: going on would return the same list. So a shorter list is the
-beginning of a longer one.
+beginning of a longer one. With `stops_early` it ends when no open hypothesis does so if it is closed at once for
+nothing: faster, but a longer hypothesis that would have ranked higher in the end may be missed.
 
 Length. At the greatest length every open hypothesis is closed by `</s>`, whose log p is added as always, so that every
 log p equals that of forced decoding. Where `</s>` was not among the best K by itself, the hypothesis is cut
@@ -108,8 +109,8 @@ def _advance(front: Front, result: StepResult[State], length: int, options: Beam
     if has_ends or eos_log_probs is not None:
         endings = _endings(front, candidates.first(options.beam), eos_log_probs, length, options)
         best_ranks = torch.cat([best_ranks, endings.ranks], dim=1).topk(options.wanted).values
-    bound = options.ranking.bound(grown.totals.amax(1), front.limits.longest + 1)
-    is_done = bound <= best_ranks[:, -1]
+    lengths = length + 2 if options.stops_early else front.limits.longest + 1  # with `</s>`
+    is_done = options.ranking.bound(grown.totals.amax(1), lengths) <= best_ranks[:, -1]
     if has_ends:
         is_done |= nothing_goes_on(is_eos, options.beam)
     if eos_log_probs is not None:

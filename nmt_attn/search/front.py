@@ -68,6 +68,7 @@ class BeamOptions:
     ranking: Ranking
     with_weights: bool
     constraints: Constraints = FREE
+    stops_early: bool = False  # as soon as no open hypothesis ranks higher as it stands, though it might in the end
     coverage_penalty: float = 0.0  # beta >= 0; above 0 the limits have source tokens
     groups: int = 1
     group_penalty: float = 0.0  # lambda >= 0

@@ -81,6 +81,7 @@ class Request(NamedTuple):
             ranking=RANKINGS[search.length_penalty](search.alpha),
             with_weights=self.with_alignments or self.unknown is not None,
             constraints=Constraints(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),
+            stops_early=search.stop == "early",
             coverage_penalty=search.coverage_penalty,
             groups=groups,
             group_penalty=search.group_penalty if groups > 1 and self.sampling is None else 0.0,

@@ -168,6 +168,7 @@ EXAMPLES = {
     "search.max_length_factor": Example("7"),
     "search.length_penalty": Example("gnmt"),
     "search.alpha": Example("0.5", ("search.length_penalty=gnmt",)),
+    "search.stop": Example("early"),
     "search.coverage_penalty": Example("0.2"),
     "search.min_length": Example("3"),
     "search.min_length_factor": Example("0.5"),

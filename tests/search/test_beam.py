@@ -69,6 +69,29 @@ def test_length_rankings_prefer_the_longer_hypothesis() -> None:
     assert best["average"].rank == pytest.approx(math.log(0.245) / 2)
 
 
+def test_an_early_stop_misses_what_ranks_higher_only_later() -> None:
+    """p(</s>) = 0.5: -0.693 on average. A, closed at once, has log(0.2) / 2 = -0.805; A A has log(0.2) / 3 = -0.536."""
+    table = chain({EOS: 0.5, A: 0.2}, {A: 1.0}, {EOS: 1.0})
+    average = RANKINGS["average"](1.0)
+    [exact], [early] = (
+        search(table, beam=2, wanted=1, longest=[3], ranking=average, stops_early=early) for early in (False, True)
+    )
+    assert [ids_of(exact)[0], ids_of(early)[0]] == [(A, A), ()]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(NAMES), st.integers(2, 4))
+def test_an_early_stop_ranks_nothing_higher_and_is_no_other_search_by_log_p(seed: int, name: str, beam: int) -> None:
+    table, ranking = random_tables(seed, 1), RANKINGS[name](1.0)
+    exact, early = (
+        search(table, beam=beam, longest=[5], ranking=ranking, stops_early=stops_early)[0]
+        for stops_early in (False, True)
+    )
+    assert (early[0].is_finished, early[0].rank) <= (exact[0].is_finished, exact[0].rank)
+    assert all(sum(rescored(table[0], each.ids)) == pytest.approx(each.log_prob) for each in early)
+    assert name != "none" or ids_of(early) == ids_of(exact)
+
+
 def test_at_the_greatest_length_hypotheses_are_cut_with_the_log_probability_of_the_end() -> None:
     table = chain({A: 0.9, EOS: 0.1}, {A: 0.8, B: 0.15, EOS: 0.05})
     [[cut]] = search(table, beam=1, longest=[2])

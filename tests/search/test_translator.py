@@ -14,6 +14,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.runtime import cpu_has_int8
+from nmt_attn.search.model_steps import ModelSteps
 from nmt_attn.search.request import Demand, Request, greatest_lengths
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.translator import Translator
@@ -374,3 +375,16 @@ def test_a_vocabulary_of_another_model_is_refused(tmp_path: Path) -> None:
     make_codecs("char").save(tmp_path / "vocab")
     with pytest.raises(CheckpointError, match=rf"vocab: expected {words.source.size} tokens"):
         Translator.load(tmp_path, torch.device("cpu"))
+
+
+def test_an_early_stop_is_asked_for_by_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By log p / |Y| a longer translation may still win, for which only the exact search goes on."""
+    step, steps = ModelSteps.step, []
+    monkeypatch.setattr(ModelSteps, "step", lambda *given: steps.append(1) or step(*given))
+    counts = {}
+    for stop in ("exact", "early"):
+        steps.clear()
+        search = SearchConfig.model_validate({"beam": 3, "stop": stop, "max_length": 40})
+        assert list(make_translator(search=search).translate(LINES, batch_sentences=1))
+        counts[stop] = len(steps)
+    assert counts["early"] < counts["exact"]
