@@ -5,6 +5,7 @@ whole. Padding counts nothing and gets no gradient. It is left out before the pr
 waiting; elsewhere it goes along.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -15,11 +16,14 @@ from torch.autograd.function import once_differentiable
 from nmt_attn.model.products import matmul
 from nmt_attn.types import PAD
 
-BLOCK_NUMBERS = 1 << 22
+BLOCK_NUMBERS = 1 << 21
 """Numbers in one block of scores: large enough for full speed of the products, small enough to stay near the cache."""
 
+GATHERED_BYTES = 1 << 24
+"""Slopes of scores, from several blocks, that meet in one product for the gradient of the weights."""
+
 DEVICE_BLOCK_NUMBERS = 1 << 26
-"""The same on a GPU, where each operation has to be sent there: 256 MB in float32."""
+"""Numbers in one block on a GPU, where each operation has to be sent there: 256 MB in float32."""
 
 
 LEAST_WEIGHT = 1e-12
@@ -87,29 +91,27 @@ class _BlockedLoss(Function):
         dtype = exact if options.dtype == torch.float32 else options.dtype
         inputs, products = readouts.to(dtype), weight.to(dtype)
         sums = torch.zeros(2, dtype=exact, device=weight.device)
+        of_readouts = torch.empty_like(readouts)
         gradients: _Gradients | None = None
-        numbers = BLOCK_NUMBERS if weight.device.type == "cpu" else DEVICE_BLOCK_NUMBERS
-        rows = _rows_of_a_block(len(targets), len(weight), numbers)
-        for start in range(0, len(targets), rows):
-            block = slice(start, start + rows)
-            scores = matmul(inputs[block], products.T).to(exact).add_(bias)  # [rows, V]
-            chances = torch.softmax(scores, 1)
-            wanted = targets[block]
-            is_real = (wanted != PAD).to(exact) if options.has_padding else None
-            sums += _block_sums(scores, chances, wanted, options.smoothing, is_real)
-            del scores
-            if options.needs_gradient:
-                slope = _slope(chances, wanted, options.smoothing)
-                slope = slope if is_real is None else slope.mul_(is_real.unsqueeze(1))
-                of_bias = slope.sum(0)
-                slope = slope.to(dtype)
-                of_weight = matmul(slope.T, inputs[block]).to(exact)
+        for part, rows in _parts(len(targets), products):
+            slopes = products.new_empty(len(targets[part]), len(weight)) if options.needs_gradient else None
+            of_bias = torch.zeros_like(bias)
+            for start in range(part.start, part.stop, rows):
+                block = slice(start, min(start + rows, part.stop))
+                scores = matmul(inputs[block], products.T).to(exact).add_(bias)  # [rows, V]
+                slope = None if slopes is None else slopes[start - part.start : block.stop - part.start]
+                sums += _block_sums(scores, targets[block], options, slope, of_bias)
+                del scores
+                if slope is not None:
+                    of_readouts[block] = matmul(slope, products)
+            if slopes is not None:
+                of_weight = matmul(slopes.T, inputs[part])
+                del slopes, slope
                 if gradients is None:
-                    gradients = _Gradients(torch.empty_like(readouts), of_weight, of_bias)
+                    gradients = _Gradients(of_readouts, of_weight.to(exact), of_bias)
                 else:
                     gradients.weight.add_(of_weight)
                     gradients.bias.add_(of_bias)
-                gradients.readouts[block] = matmul(slope, products)
         ctx.gradients = gradients
         total, likelihood = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(likelihood)
@@ -128,31 +130,54 @@ class _Gradients(NamedTuple):
     bias: Tensor  # [V]
 
 
-def _rows_of_a_block(tokens: int, words: int, numbers: int) -> int:
+def _parts(tokens: int, products: Tensor) -> Iterator[tuple[slice, int]]:
+    """The tokens whose slopes are gathered, for weights [V, R], and how many of them make one block."""
+    numbers, gathered = BLOCK_NUMBERS, GATHERED_BYTES // products.element_size()
+    if products.device.type != "cpu":
+        numbers = gathered = DEVICE_BLOCK_NUMBERS
+    words = len(products)
+    size = _rows(tokens, words, gathered)
+    for start in range(0, tokens, size):
+        part = slice(start, min(start + size, tokens))
+        yield part, _rows(part.stop - start, words, numbers)
+
+
+def _rows(tokens: int, words: int, numbers: int) -> int:
     """For blocks of about so many numbers, but of one token at least, all of nearly the same size."""
     blocks = max(1, -(-tokens * words // numbers))
     return max(1, -(-tokens // blocks))
 
 
-def _block_sums(scores: Tensor, chances: Tensor, targets: Tensor, smoothing: float, is_real: Tensor | None) -> Tensor:
-    """scores and their softmax [n, V] -> [loss, negative log-likelihood], summed; `is_real` [n] is 0 for padding.
+def _block_sums(scores: Tensor, targets: Tensor, options: _Options, slope: Tensor | None, of_bias: Tensor) -> Tensor:
+    """scores [n, V], which are lost, and targets [n] -> [loss, negative log-likelihood], summed.
 
-    The norm log sum exp(x) of a row is its largest score less the logarithm of the largest chance, which is at least
-    1 / V: nothing is lost, and no second exponential of [n, V] is taken.
+    d loss / d scores goes to `slope` [n, V], and its sum is added to `of_bias` [V]. The norm log sum exp(x) of a row is
+    its largest score less the logarithm of the largest chance, which is at least 1 / V: nothing is lost, and no second
+    exponential of [n, V] is taken.
     """
-    norm = _sum(scores.amax(1) - chances.amax(1).log(), is_real)
-    likelihood = norm - _sum(scores.gather(1, targets.unsqueeze(1)).squeeze(1), is_real)
-    if not smoothing:
-        return torch.stack([likelihood, likelihood])
-    spread = norm - _sum(scores.mean(1), is_real)
-    return torch.stack([(1 - smoothing) * likelihood + smoothing * spread, likelihood])
+    is_real = (targets != PAD).to(scores.dtype) if options.has_padding else None
+    largest, wanted = scores.amax(1), _sum(scores.gather(1, targets.unsqueeze(1)).squeeze(1), is_real)
+    mean = _sum(scores.mean(1), is_real) if options.smoothing else wanted
+    is_exact = slope is not None and slope.dtype == scores.dtype
+    chances = torch.softmax(scores, 1, out=slope if is_exact else scores)
+    norm = _sum(largest - chances.amax(1).log(), is_real)
+    if slope is not None:
+        _to_slope(chances, targets, options.smoothing)
+        if is_real is not None:
+            chances.mul_(is_real.unsqueeze(1))
+        of_bias += chances.sum(0)
+        if not is_exact:
+            slope.copy_(chances)
+    likelihood, spread = norm - wanted, norm - mean
+    return torch.stack([(1 - options.smoothing) * likelihood + options.smoothing * spread, likelihood])
 
 
 def _sum(values: Tensor, is_real: Tensor | None) -> Tensor:
     return values.sum() if is_real is None else values @ is_real
 
 
-def _slope(chances: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """d loss / d scores [n, V] = softmax - (1 - e) onehot - e / V, written over the softmax."""
+def _to_slope(chances: Tensor, targets: Tensor, smoothing: float) -> None:
+    """softmax [n, V] becomes d loss / d scores = softmax - (1 - e) onehot - e / V."""
     chances.scatter_add_(1, targets.unsqueeze(1), chances.new_full((len(targets), 1), smoothing - 1))
-    return chances.sub_(smoothing / chances.shape[1]) if smoothing else chances
+    if smoothing:
+        chances.sub_(smoothing / chances.shape[1])

@@ -17,6 +17,7 @@ SENTENCES, TARGET_LENGTH, READOUT, WORDS = 3, 7, 5, 11
 LENGTHS = [7, 2, 4]
 TOKENS = sum(LENGTHS)
 SMOOTHINGS = [0.0, 0.1]
+FLOAT64_BYTES = 8
 
 
 def random_output(dtype: torch.dtype = torch.float64) -> nn.Linear:
@@ -73,12 +74,14 @@ def test_one_token_by_hand() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, TOKENS, 1000])  # 13 tokens: borders inside, at the end and nowhere
+@pytest.mark.parametrize("gathered", [1, 6, 1000])  # of which one product for the weights is made
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 @pytest.mark.parametrize("keeps_padding", [False, True])
 def test_values_and_gradients_are_torchs(
-    rows: int, smoothing: float, keeps_padding: bool, monkeypatch: pytest.MonkeyPatch
+    rows: int, gathered: int, smoothing: float, keeps_padding: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BLOCK_NUMBERS", rows * WORDS)
+    monkeypatch.setattr(module, "GATHERED_BYTES", gathered * WORDS * FLOAT64_BYTES)
     readouts, output, targets = random_readouts(), random_output(), padded_targets()
     loss = token_loss(readouts, output, targets, smoothing, keeps_padding=keeps_padding)
     expected = torchs_loss(readouts, output, targets, smoothing)
@@ -135,11 +138,13 @@ class _Sizes(TorchDispatchMode):
 
 def test_tokens_by_words_never_exists_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_NUMBERS", 2 * WORDS)
+    monkeypatch.setattr(module, "GATHERED_BYTES", 5 * WORDS * FLOAT64_BYTES)
     readouts, output, targets = random_readouts(), random_output(), padded_targets()
     with _Sizes() as sizes:
         token_loss(readouts, output, targets, 0.1).total.backward()
     scores = {shape for shape in sizes.shapes if len(shape) > 1 and shape[-1] == WORDS}
-    assert scores == {(2, WORDS), (1, WORDS), (READOUT, WORDS)}  # blocks of 13 tokens, and W_o transposed
+    # 13 tokens as 5 + 5 + 3 in blocks of 2 and 1, and W_o transposed.
+    assert scores == {(5, WORDS), (3, WORDS), (2, WORDS), (1, WORDS), (READOUT, WORDS)}
     assert (SENTENCES, TARGET_LENGTH, WORDS) not in sizes.shapes
 
 
