@@ -191,14 +191,14 @@ class _BahdanauLoop(Function):
             context = attention.step(t, cell.hidden[t])
             to_gates.add_to(cell.gates[t], context)
             cell.step(t)
-        ctx.cell, ctx.attention, ctx.to_gates = cell, attention, to_gates
+        ctx.loop = cell, attention, to_gates
         ctx.set_materialize_grads(False)
         return cell.hidden[1:], attention.contexts[:], attention.weights[:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        cell, attention, to_gates = ctx.cell, ctx.attention, ctx.to_gates
+        (cell, attention, to_gates), ctx.loop = ctx.loop, None  # else it lives until the whole graph has gone
         cell.prepare_back()
         attention.prepare_back()
         grad = torch.zeros_like(cell.hidden[0])
@@ -244,8 +244,8 @@ class _LuongLoop(Function):
                 tanh_(outputs[t])
             attentional = outputs[t] if noise is None else outputs[t] * noise[t]
             feed = attentional if feeds_attentional else context
-        ctx.cell, ctx.attention, ctx.outputs, ctx.first_feed = cell, attention, outputs, first_feed
-        ctx.factors, ctx.has_bias = (of_feed, of_context, of_state), output_bias is not None
+        ctx.loop = cell, attention, outputs, first_feed, (of_feed, of_context, of_state)
+        ctx.has_bias = output_bias is not None
         ctx.feeds_attentional, ctx.has_tanh, ctx.noise = options
         ctx.set_materialize_grads(False)
         return outputs[:], attention.contexts[:], attention.weights[:]
@@ -253,8 +253,8 @@ class _LuongLoop(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        cell, attention, outputs = ctx.cell, ctx.attention, ctx.outputs
-        of_feed, of_context, of_state = ctx.factors
+        (cell, attention, outputs, first_feed, factors), ctx.loop = ctx.loop, None
+        of_feed, of_context, of_state = factors
         cell.prepare_back()
         attention.prepare_back()
         grad_outputs = torch.zeros_like(outputs) if grads[0] is None else own_copy(grads[0])
@@ -277,7 +277,7 @@ class _LuongLoop(Function):
             grad_feed = of_feed.back(cell.grad_gates[t])
         attentional = outputs if ctx.noise is None else outputs * ctx.noise
         fed = attentional if ctx.feeds_attentional else attention.contexts
-        feeds = torch.cat([ctx.first_feed.unsqueeze(0), fed[:-1]])
+        feeds = torch.cat([first_feed.unsqueeze(0), fed[:-1]])
         start_cell, weight, bias = cell.start_gradients()
         of_both = [
             of_context.gradient(grad_outputs, attention.contexts),

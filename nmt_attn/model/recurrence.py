@@ -22,13 +22,13 @@ class CellLoop(Protocol):
 
     gates: Tensor
     hidden: Tensor  # [T + 1, B, H], the first state first
-    grad_gates: Tensor  # [T, B, G x H], of the gate inputs, filled by `step_back`
+    grad_gates: Tensor  # [T, B, G x H], of the gate inputs, filled by `step_back`; takes the memory of the gates
 
     def step(self, t: int) -> None:
         """hidden[t] and gates[t] -> hidden[t + 1]."""
 
     def prepare_back(self) -> None:
-        """Makes ready for `step_back`, once."""
+        """Makes ready for `step_back`, once; the gates are lost."""
 
     def step_back(self, t: int, grad_hidden: Tensor) -> Tensor:
         """d loss / d hidden[t + 1] [B, H] -> d loss / d hidden[t], as far as this cell passes it on."""
@@ -68,19 +68,19 @@ class GRULoop:
         torch.lerp(candidate, before, reset_update[:, size:], out=self.hidden[t + 1])
 
     def prepare_back(self) -> None:
-        self.reset, self.update, candidate = self.gates.chunk(3, -1)
-        self.to_candidate = (1 - self.update) * (1 - candidate * candidate)
-        self.to_reset = self.recurrent_n * self.reset * (1 - self.reset)
-        self.to_update = (self.hidden[:-1] - candidate) * self.update * (1 - self.update)
-        self.grad_gates = torch.empty_like(self.gates)
+        reset, update, candidate = self.gates.chunk(3, -1)
+        self.reset, self.update = reset.clone(), update.clone()
+        reset.mul_(1 - reset).mul_(self.recurrent_n)
+        torch.mul(update * (1 - update), self.hidden[:-1] - candidate, out=update)
+        torch.mul(1 - self.update, 1 - candidate * candidate, out=candidate)
+        self.grad_gates = self.gates  # which hold their factors until `step_back`
         self.grad_recurrent = torch.empty_like(self.gates)  # of U h + b
 
     def step_back(self, t: int, grad_hidden: Tensor) -> Tensor:
-        size = self.hidden.shape[2]
-        grad_r, grad_z, grad_n = self.grad_gates[t].chunk(3, -1)
-        torch.mul(grad_hidden, self.to_candidate[t], out=grad_n)
-        torch.mul(grad_hidden, self.to_update[t], out=grad_z)
-        torch.mul(grad_n, self.to_reset[t], out=grad_r)
+        rows, size = grad_hidden.shape
+        grad_r, _, grad_n = self.grad_gates[t].chunk(3, -1)
+        self.grad_gates[t].view(rows, 3, size)[:, 1:].mul_(grad_hidden.unsqueeze(1))  # of z and n
+        grad_r.mul_(grad_n)
         grad_recurrent = self.grad_recurrent[t]
         grad_recurrent[:, : 2 * size] = self.grad_gates[t, :, : 2 * size]
         torch.mul(grad_n, self.reset[t], out=grad_recurrent[:, 2 * size :])
@@ -113,25 +113,27 @@ class LSTMLoop:
         tanh_(after.copy_(cell)).mul_(output)
 
     def prepare_back(self) -> None:
-        keep, self.forget, candidate, output = self.gates.chunk(4, -1)
+        keep, forget, candidate, output = self.gates.chunk(4, -1)
         tanh_cells = tanh_(self.cells[1:].clone())
         self.to_cell = output * (1 - tanh_cells * tanh_cells)
-        self.to_output = tanh_cells * output * (1 - output)
-        self.to_keep = candidate * keep * (1 - keep)
-        self.to_forget = self.cells[:-1] * self.forget * (1 - self.forget)
-        self.to_candidate = keep * (1 - candidate * candidate)
-        self.grad_gates = torch.empty_like(self.gates)
+        output.mul_(1 - output).mul_(tanh_cells)
+        del tanh_cells
+        self.forget = forget.clone()
+        forget.mul_(1 - forget).mul_(self.cells[:-1])
+        to_keep = (1 - keep).mul_(keep).mul_(candidate)
+        torch.mul(keep, 1 - candidate * candidate, out=candidate)
+        keep.copy_(to_keep)
+        self.grad_gates = self.gates  # which hold their factors until `step_back`
         self.grad_cell = torch.zeros_like(self.cells[0])
 
     def step_back(self, t: int, grad_hidden: Tensor) -> Tensor:
+        rows, size = grad_hidden.shape
         if self.grad_cells is not None:
             self.grad_cell += self.grad_cells[t]
         grad_cell = self.grad_cell.addcmul_(grad_hidden, self.to_cell[t])
-        grad_i, grad_f, grad_g, grad_o = self.grad_gates[t].chunk(4, -1)
-        torch.mul(grad_hidden, self.to_output[t], out=grad_o)
-        torch.mul(grad_cell, self.to_keep[t], out=grad_i)
-        torch.mul(grad_cell, self.to_forget[t], out=grad_f)
-        torch.mul(grad_cell, self.to_candidate[t], out=grad_g)
+        grad_gates = self.grad_gates[t].view(rows, 4, size)
+        grad_gates[:, 3].mul_(grad_hidden)
+        grad_gates[:, :3].mul_(grad_cell.unsqueeze(1))
         grad_cell.mul_(self.forget[t])
         return self.weight.back(self.grad_gates[t])
 
@@ -183,7 +185,7 @@ class _Sequence(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_hidden: Tensor | None, grad_cells: Tensor | None) -> tuple[Tensor | None, ...]:
-        loop = ctx.loop
+        loop, ctx.loop = ctx.loop, None  # else all of it lives until the whole graph has gone
         loop.prepare_back()
         if grad_cells is not None:
             loop.grad_cells = grad_cells
