@@ -12,7 +12,7 @@ import platform
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # the names of mallopt(3)
 _KEPT_BYTES = 2**31 - 1
 _GROWTH_BYTES = 1 << 26
-_PROGRAMS = "32"
+_PROGRAMS = "16"
 
 
 def prepare_memory() -> None:
