@@ -56,12 +56,11 @@ class AttentionLoop:
         self.projected = states.new_empty(steps, rows, inner)  # W q + b
         self.weights = states.new_empty(steps, rows, size)
         self.contexts = states.new_empty(steps, rows, states.shape[2])
-        self.buffer = states.new_empty(rows, size, inner if score.vector is not None else 0)
         self.scores = states.new_empty(rows, size)
         if score.vector is not None:
-            self.double_keys = 2 * score.keys
             self.least_score = -score.vector.sum()  # where every tanh is -1
             self.four_vector = 4 * score.vector
+            self._prepare_tanh(score.keys)
 
     def step(self, t: int, query: Tensor) -> Tensor:
         """query [B, H] -> context [B, M]."""
@@ -75,6 +74,11 @@ class AttentionLoop:
         torch.bmm(weights.unsqueeze(1), self.states, out=self.contexts[t].unsqueeze(1))
         return self.contexts[t]
 
+    def rest(self) -> None:
+        """After the last step: lets go of what is as large as the keys until `prepare_back`."""
+        if self.score.vector is not None:
+            del self.double_keys, self.buffer
+
     def prepare_back(self) -> None:
         """Makes ready for `step_back`, once."""
         self.grad_contexts = torch.empty_like(self.contexts)
@@ -84,6 +88,7 @@ class AttentionLoop:
         else:
             self.grad_vector = torch.zeros_like(self.score.vector)
             self.grad_keys = torch.zeros_like(self.score.keys)  # still without the factor 4 v
+            self._prepare_tanh(self.score.keys)
 
     def step_back(self, t: int, grad_context: Tensor, grad_weights: Tensor | None) -> Tensor:
         """d loss / d context [B, M], d loss / d weights [B, S] -> d loss / d query [B, H]."""
@@ -138,6 +143,9 @@ class AttentionLoop:
             return self.grad_scores.permute(1, 2, 0) @ self.projected.transpose(0, 1), None
         return self.grad_keys.mul_(self.four_vector), self.grad_vector
 
+    def _prepare_tanh(self, keys: Tensor) -> None:
+        self.double_keys, self.buffer = 2 * keys, keys.new_empty(keys.shape)  # [B, S, A] each
+
     def _half_tanh(self, projected: Tensor) -> Tensor:
         """sigmoid(2q + 2k) = (1 + tanh(q + k)) / 2 [B, S, A], in the buffer: several times as fast as a tanh."""
         return torch.add(self.double_keys, projected.unsqueeze(1), alpha=2, out=self.buffer).sigmoid_()
@@ -191,6 +199,7 @@ class _BahdanauLoop(Function):
             context = attention.step(t, cell.hidden[t])
             to_gates.add_to(cell.gates[t], context)
             cell.step(t)
+        attention.rest()
         ctx.loop = cell, attention, to_gates
         ctx.set_materialize_grads(False)
         return cell.hidden[1:], attention.contexts[:], attention.weights[:]
@@ -244,6 +253,7 @@ class _LuongLoop(Function):
                 tanh_(outputs[t])
             attentional = outputs[t] if noise is None else outputs[t] * noise[t]
             feed = attentional if feeds_attentional else context
+        attention.rest()
         ctx.loop = cell, attention, outputs, first_feed, (of_feed, of_context, of_state)
         ctx.has_bias = output_bias is not None
         ctx.feeds_attentional, ctx.has_tanh, ctx.noise = options

@@ -112,6 +112,7 @@ class _BlockedLoss(Function):
                 else:
                     gradients.weight.add_(of_weight)
                     gradients.bias.add_(of_bias)
+                del of_weight
         ctx.gradients = gradients
         total, likelihood = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(likelihood)
