@@ -21,4 +21,4 @@ def first_rows(count: int, width: int, device: torch.device) -> Tensor:
 @lru_cache(maxsize=64)
 def index(ids: tuple[int, ...], device: torch.device) -> Tensor:
     """These [n] int64."""
-    return torch.tensor(ids, device=device)
+    return torch.tensor(ids).to(device)

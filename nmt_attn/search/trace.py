@@ -137,7 +137,7 @@ def _weights(trace: list[Step], paths: list[_Path]) -> list[Tensor | None]:
     for step, rows in zip(trace, zip(*padded, strict=True), strict=False):
         if step.weights is None:
             return [None] * len(paths)
-        looks.append(step.weights.flatten(0, 1)[torch.tensor(rows, device=step.weights.device)])
+        looks.append(step.weights.flatten(0, 1)[torch.tensor(rows).to(step.weights.device)])
     if not looks:
         return []
     together = torch.stack(looks, dim=1).cpu()  # [paths, steps, S]
