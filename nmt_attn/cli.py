@@ -12,7 +12,7 @@ import typer
 
 from nmt_attn import cli_options as options
 from nmt_attn.errors import ConfigError, UserError
-from nmt_attn.memory import prepare_memory
+from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 
 app = typer.Typer(
     name="nmt-attn",
@@ -320,7 +320,7 @@ def demo_corpus(folder: Annotated[Path, typer.Argument(help="Folder for the file
 
 def main() -> None:
     """Runs the command line; the process's exit code is 0 done, 1 internal fault, 2 user's mistake, 130 interrupted."""
-    prepare_memory()
+    prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
         app()
     except UserError as error:

@@ -12,16 +12,19 @@ import platform
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # the names of mallopt(3)
 _KEPT_BYTES = 2**31 - 1
 _GROWTH_BYTES = 1 << 26
-_PROGRAMS = "16"
+TRAINING_PROGRAMS = 16
+"""Compiled products to keep: those of the loops come at every step, larger ones are hardly met again."""
+SEARCH_PROGRAMS = 64
+"""Batches shrink as sentences stop, and the next batch goes through the same sizes again."""
 
 
-def prepare_memory() -> None:
-    """For the whole process, to be called before its first product. Changes no result.
+def prepare_memory(programs: int = TRAINING_PROGRAMS) -> None:
+    """For the whole process, which keeps so many compiled products, before the first of them. Changes no result.
 
     On other systems than Linux with glibc freed memory is kept or not as before.
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # oneDNN's own, and torch's on top of it
-        os.environ.setdefault(name, _PROGRAMS)
+        os.environ.setdefault(name, str(programs))
     if platform.libc_ver()[0] == "glibc":
         glibc = ctypes.CDLL(None)
         for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _KEPT_BYTES), (_TOP_PAD, _GROWTH_BYTES)):

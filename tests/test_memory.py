@@ -1,5 +1,6 @@
 """Memory of the process, seen from outside: page faults, peaks and imports of processes of their own."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -66,6 +67,21 @@ print(peak() - before)
 def test_compiled_products_of_many_shapes_do_not_pile_up() -> None:
     grown = float(subprocess.run([sys.executable, "-c", PROGRAMS], capture_output=True, check=True, text=True).stdout)
     assert grown < 20  # 200 shapes; 140 MiB if every one of them were kept
+
+
+@pytest.mark.parametrize(("command", "programs"), [("train", "16"), ("translate", "64")])
+def test_a_search_keeps_more_compiled_products_than_training(command: str, programs: str) -> None:
+    """The command itself stops at once, as the file or the model is not there."""
+    code = (
+        "import os, sys; from nmt_attn import cli\n"
+        "try:\n    cli.main()\nfinally:\n    print(os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'])"
+    )
+    arguments = {"train": ["nowhere.yaml"], "translate": ["--model", "nowhere"]}[command]
+    kept = {name: value for name, value in os.environ.items() if "CACHE_CAPACITY" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, *arguments], capture_output=True, check=False, text=True, env=kept
+    )
+    assert done.stdout.split() == [programs]
 
 
 UNUSED = """

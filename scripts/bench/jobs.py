@@ -32,12 +32,12 @@ def _main(asked: dict[str, Any]) -> object:
     from bench.growth import GrowthJob, measure_growth
     from bench.systems import Corpus
     from bench.training import TrainingJob, profile, train
-    from nmt_attn.memory import prepare_memory
+    from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
     from nmt_attn.model.store import save_model
 
-    prepare_memory()
-    torch.set_num_threads(1)
     kind = asked.pop("kind")
+    prepare_memory(SEARCH_PROGRAMS if kind == "decode" else TRAINING_PROGRAMS)
+    torch.set_num_threads(1)
     if kind == "ceiling":
         return measure_ceiling()._asdict()
     if kind == "growth":

@@ -285,6 +285,13 @@ def test_the_work_shrinks_as_sentences_stop() -> None:
     assert rows == [3, 3, 2, 1, 1]  # lengths 0..4; nobody ends before its greatest length
 
 
+def test_batches_shrink_to_few_sizes() -> None:
+    """One of 23 sentences stops after each step; of 9 that go on a tenth place is kept, and so on."""
+    tables = chain({A: 0.9, EOS: 0.1}).expand(23, -1, -1, -1)
+    rows = rows_of_each_step(tables, list(range(23)), BeamOptions(1, 1, BY_LOG_PROB, with_weights=False))
+    assert rows == [23, 23, 23, 20, 20, 20, 20, 16, 16, 14, 14, 12, 12, 10, 10, 8, 7, 6, 5, 4, 3, 2, 1]
+
+
 @pytest.mark.parametrize(("wanted", "steps"), [(1, 2), (2, 4)])
 def test_a_sentence_stops_when_nothing_open_can_enter_its_list(wanted: int, steps: int) -> None:
     """p(A </s>) = 0.5; what is open then has 0.3 (A A), so nothing better can come: one hypothesis is settled.
