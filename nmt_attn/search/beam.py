@@ -163,8 +163,8 @@ def _staying(is_done: Tensor) -> Tensor:
 def _common_size(sentences: int) -> int:
     """The least of 1 ... 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, ... that is not below; 0 for 0.
 
-    Batches of few different sizes meet the same compiled products again. The next size is 1/8 to 1/4 less, so that
-    the copies of those that stay are few, too.
+    Batches of few different sizes meet the same compiled products again; and as those of more than 8 shrink by an
+    eighth or more, what stays is not copied often.
     """
     step = 1 << max(0, (sentences - 1).bit_length() - 3)
     return -(-sentences // step) * step
