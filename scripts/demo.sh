@@ -29,7 +29,7 @@ echo
 echo "== next"
 echo ". .venv/bin/activate"
 echo "echo 'Turn off the lights' | nmt-attn translate --beam 5"
-echo "nmt-attn explain 'The old farmer will open the red door'"
+echo "nmt-attn explain 'The farmer will open the red door'"
 echo "nmt-attn train configs/demo.yaml --set run.name=dot --set model.attention.score=dot"
 echo "nmt-attn eval --model $run --model runs/dot --report report/"
 echo "nmt-attn config            # every key, with its default and what it does"
