@@ -21,16 +21,21 @@ def tanh(values: Tensor) -> Tensor:
     return tanh_(values.clone()) if is_fast else torch.tanh(values)
 
 
-def lstm_activations(gates: Tensor) -> tuple[Tensor, ...]:
-    """gates [N, 4 x H] (i, f, g, o) -> sigmoid(i), sigmoid(f), tanh(g), sigmoid(o); without a gradient in place."""
-    if gates.dtype != torch.float32 or gates.requires_grad or gates.device.type != "cpu":
-        keep, forget, candidate, output = gates.chunk(4, -1)
-        return torch.sigmoid(keep), torch.sigmoid(forget), torch.tanh(candidate), torch.sigmoid(output)
+def lstm_activations_(gates: Tensor) -> tuple[Tensor, ...]:
+    """gates [N, 4 x H] (i, f, g, o) -> sigmoid(i), sigmoid(f), tanh(g), sigmoid(o), in place, without a gradient."""
     parts = gates.chunk(4, -1)
     parts[2].mul_(2)
     gates.sigmoid_()  # all four, in one go
     parts[2].mul_(2).sub_(1)
     return parts
+
+
+def lstm_activations(gates: Tensor) -> tuple[Tensor, ...]:
+    """The same, for decoding in place; with a gradient torch's own."""
+    if gates.dtype == torch.float32 and not gates.requires_grad and gates.device.type == "cpu":
+        return lstm_activations_(gates)
+    keep, forget, candidate, output = gates.chunk(4, -1)
+    return torch.sigmoid(keep), torch.sigmoid(forget), torch.tanh(candidate), torch.sigmoid(output)
 
 
 def tanh_of_sum_times(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from nmt_attn.model.activation import tanh_
+from nmt_attn.model.activation import lstm_activations_, tanh_
 from nmt_attn.model.products import Factor, product_dtype
 
 
@@ -104,10 +104,7 @@ class LSTMLoop:
     def step(self, t: int) -> None:
         cell, after = self.cells[t + 1], self.hidden[t + 1]
         gates = self.weight.add_to(self.gates[t], self.hidden[t])
-        keep, forget, candidate, output = gates.chunk(4, -1)
-        candidate.mul_(2)
-        gates.sigmoid_()  # all four, in one go
-        candidate.mul_(2).sub_(1)  # tanh, as in nmt_attn.model.activation
+        keep, forget, candidate, output = lstm_activations_(gates)
         torch.mul(forget, self.cells[t], out=cell)
         cell.addcmul_(keep, candidate)
         tanh_(after.copy_(cell)).mul_(output)
