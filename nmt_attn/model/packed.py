@@ -138,7 +138,8 @@ def pack(model: Seq2Seq, precision: DecodingPrecision) -> Seq2Seq:
         return model
     shared: dict[int, object] = {id(parameter): parameter for parameter in model.parameters()}
     packed = copy.deepcopy(model, shared)
-    if model.output.weight.device.type == "cpu" and model.output.weight.dtype == torch.float32:
+    on_cpu = model.output.weight.device.type == "cpu"
+    if on_cpu and model.output.weight.dtype == torch.float32:
         _fuse(packed)
     done = _join(packed.decoder, kinds.inner)
     for module in list(packed.modules()):
@@ -150,12 +151,13 @@ def pack(model: Seq2Seq, precision: DecodingPrecision) -> Seq2Seq:
                 setattr(module, name, kind(child))
             elif isinstance(child, Cell):
                 setattr(module, name, PackedCell(child))
-    _keep_words(packed)
+    if on_cpu:  # a GPU would be waited for at every step, to see which words are new
+        _keep_words(packed)
     return packed
 
 
 def _fuse(packed: Seq2Seq) -> None:
-    """Has each LSTM of the encoder run in one call, in float32 whatever other products are in: nothing is faster."""
+    """Has each LSTM of the encoder run in one call, in float32 whatever other products are in."""
     for module in list(packed.encoder.modules()):
         for name, child in module.named_children():
             if isinstance(child, Direction) and isinstance(child.layer.cell, LSTM):

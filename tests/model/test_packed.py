@@ -104,6 +104,13 @@ def test_a_vocabulary_that_is_too_large_is_multiplied_at_every_step(monkeypatch:
     assert isinstance(packed.decoder.embedding_to_gates, Float32Linear)
 
 
+def test_elsewhere_than_on_a_cpu_words_are_multiplied_too() -> None:
+    """A GPU would be asked at every step which words are new."""
+    packed = pack(model_of("bahdanau").to("meta"), "bf16")
+    assert isinstance(packed.target_embedding, nn.Embedding)
+    assert isinstance(packed.decoder.embedding_to_gates, BFloat16Linear)
+
+
 @needs_packed
 @pytest.mark.parametrize("name", ["luong", "plain"])
 def test_what_enters_a_cell_and_its_state_are_one_product(name: str) -> None:
