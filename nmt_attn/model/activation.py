@@ -17,8 +17,7 @@ def tanh_(values: Tensor) -> Tensor:
 
 def tanh(values: Tensor) -> Tensor:
     """tanh, for decoding; with a gradient it is torch's own."""
-    is_fast = values.dtype == torch.float32 and not values.requires_grad
-    return tanh_(values.clone()) if is_fast else torch.tanh(values)
+    return tanh_(values.clone()) if _gains_by_sigmoid(values) else torch.tanh(values)
 
 
 def lstm_activations_(gates: Tensor) -> tuple[Tensor, ...]:
@@ -32,7 +31,7 @@ def lstm_activations_(gates: Tensor) -> tuple[Tensor, ...]:
 
 def lstm_activations(gates: Tensor) -> tuple[Tensor, ...]:
     """The same, for decoding in place; with a gradient torch's own."""
-    if gates.dtype == torch.float32 and not gates.requires_grad and gates.device.type == "cpu":
+    if _gains_by_sigmoid(gates):
         return lstm_activations_(gates)
     keep, forget, candidate, output = gates.chunk(4, -1)
     return torch.sigmoid(keep), torch.sigmoid(forget), torch.tanh(candidate), torch.sigmoid(output)
@@ -45,3 +44,8 @@ def tanh_of_sum_times(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
         return torch.tanh(total) @ vector
     halves = torch.sigmoid(total.mul(2)) if total.requires_grad else total.mul_(2).sigmoid_()
     return (halves @ vector).mul(2).sub(vector.sum())
+
+
+def _gains_by_sigmoid(values: Tensor) -> bool:
+    """Whether a tanh of these can be a sigmoid in place: numbers of decoding, on a CPU."""
+    return values.dtype == torch.float32 and not values.requires_grad and values.device.type == "cpu"
