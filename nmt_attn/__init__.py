@@ -12,12 +12,13 @@ Nothing heavy is imported before one of the names is used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nmt_attn.version import __version__
+
 if TYPE_CHECKING:
     from nmt_attn.search.sampling import Sampling as Sampling
     from nmt_attn.search.translation import Translation as Translation
     from nmt_attn.search.translator import Translator as Translator
 
-__version__ = "0.1.0"
 __all__ = ["Sampling", "Translation", "Translator", "__version__"]
 
 

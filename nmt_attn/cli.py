@@ -142,9 +142,9 @@ def evaluate(
     precision: options.Precision = None,
 ) -> None:
     """Evaluate models or translations: metrics, metrics by sentence length, alignments, attention."""
+    from nmt_attn.alignment.link_files import gold_file
     from nmt_attn.commands.evaluate import EvaluateOptions
     from nmt_attn.commands.evaluate import evaluate as run
-    from nmt_attn.commands.link_files import gold_file
 
     run(
         EvaluateOptions(
@@ -181,9 +181,9 @@ def aer(
     target: Annotated[Path | None, typer.Option(help="Their translations.")] = None,
 ) -> None:
     """Score word alignments from files against gold ones: precision, recall, F1 and error rate."""
+    from nmt_attn.alignment.link_files import LinkFile
     from nmt_attn.commands.aer import AerOptions
     from nmt_attn.commands.aer import aer as run
-    from nmt_attn.commands.link_files import LinkFile
 
     files = tuple(LinkFile(path, link_format or "pharaoh", base) for path in found)
     run(AerOptions(files, LinkFile(gold, gold_format or "pharaoh", gold_base, gold_swapped), source, target))

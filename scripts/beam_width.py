@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt_attn.commands.subjects import EvaluationSet, evaluation_config, find_subject, read_test_set
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
+from nmt_attn.evaluation.evaluation_inputs import EvaluationSet, evaluation_config, find_subject, read_test_set
 from nmt_attn.evaluation.metrics import bleu_parts, measure
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.translation import Translation

@@ -10,7 +10,7 @@ import numpy as np
 from reference.attention import AttentionSettings
 from reference.decoder import DecoderSettings
 
-from nmt_attn.config.sections import ModelConfig
+from nmt_attn.config.schema import ModelConfig
 
 GATES = {"gru": "rzn", "gru-cho": "rzn", "lstm": "ifgo", "rnn": "n"}
 Arrays = Mapping[str, np.ndarray]

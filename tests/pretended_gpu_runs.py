@@ -18,13 +18,13 @@ from tiny_training import Session, start
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from nmt_attn.config.sections import Config, TrainingConfig
+from nmt_attn.config.schema import Config, TrainingConfig
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
-from nmt_attn.search.front import BeamOptions, Limits
-from nmt_attn.search.model_steps import ModelSteps
+from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS
-from nmt_attn.search.trace import Hypothesis
+from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.training import trainer
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.optimizer import build_optimizer

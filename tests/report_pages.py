@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.alignment.links import GoldLinks, Link
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
-from nmt_attn.evaluation.links import GoldLinks, Link
+from nmt_attn.evaluation.html_payload import Report, ReportSentence, SystemSentence, View
 from nmt_attn.evaluation.metrics import measure_system
-from nmt_attn.evaluation.report import Report, ReportSentence, SystemSentence, View
 from nmt_attn.evaluation.summary import summarise_measures
 
 BREAKOUT = "</script><script>document.title='broken'</script>"

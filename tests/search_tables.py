@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepResult, beam_search
-from nmt_attn.search.constraints import FREE, Constraints
-from nmt_attn.search.front import BeamOptions, Limits
+from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS, Ranking
-from nmt_attn.search.trace import Hypothesis
+from nmt_attn.search.token_rules import FREE, Constraints
 from nmt_attn.types import BOS, EOS, PAD, UNK
 
 A, B = 4, 5

@@ -1,10 +1,11 @@
-"""The floors of the house, the README's picture of it, and what it stands on."""
+"""The floors of the house, and what it stands on."""
 
 import ast
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -12,58 +13,78 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
-FLOORS = {
-    **dict.fromkeys(("errors", "types", "files", "memory", "runtime", "processes", "config"), 1),
-    **dict.fromkeys(("data", "model"), 2),
-    **dict.fromkeys(("training", "search", "evaluation"), 3),
-    **dict.fromkeys(("commands", "cli_options"), 4),
-    "cli": 5,
-    **dict.fromkeys(("__main__", "__init__"), 6),
-}
+FLOORS = [
+    ("errors", "types", "version"),
+    ("files", "memory", "runtime", "processes"),
+    ("text_io",),
+    ("config", "demo"),
+    ("alignment",),
+    ("data", "model"),
+    ("fast",),
+    ("training", "search"),
+    ("find_model",),
+    ("evaluation",),
+    ("options", "cli_options"),
+    ("commands",),
+    ("__init__",),
+    ("cli",),
+    ("__main__",),
+]
+"""From the ground up. What stands on one floor may import from its own package and from the floors below it."""
+FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
-def floor_of(parts: tuple[str, ...]) -> str:
-    return parts[0].removesuffix(".py")
+def package_of(module: str) -> str:
+    """`nmt_attn.search.beam` -> `search`; the package itself is `__init__`."""
+    return [*module.split("."), "__init__"][1]
+
+
+def name_of(path: Path) -> str:
+    """`search/beam.py` -> `nmt_attn.search.beam`."""
+    parts = ("nmt_attn", *path.with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
 
 
 def imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports, inside functions too; of this package, the very modules and not their names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            yield node.module or ""
+            module = node.module or ""
+            inner = [f"{module}.{alias.name}" for alias in node.names]
+            known = [name for name in inner if name in NAMES]
+            yield from known or [module]
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
-def imported_modules(path: Path) -> Iterator[tuple[str, ...]]:
-    return (tuple(name.split(".")[1:]) for name in imports(path) if name.startswith("nmt_attn."))
+NAMES = {name_of(path) for path in MODULES}
+GRAPH = {name_of(path): {name for name in imports(PACKAGE / path) if name in NAMES} for path in MODULES}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_floor_imports_only_floors_below_it(module: Path) -> None:
-    own = floor_of(module.parts)
-    assert own in FLOORS, f"{own}: give it a floor"
-    for imported in imported_modules(PACKAGE / module):
-        other = floor_of(imported)
-        assert other == own or FLOORS[other] < FLOORS[own] or {FLOORS[other], FLOORS[own]} == {1}, (
-            f"{module} imports {'.'.join(imported)}"
-        )
+@pytest.mark.parametrize("module", sorted(GRAPH))
+def test_a_floor_imports_only_floors_below_it(module: str) -> None:
+    own = package_of(module)
+    assert own in FLOOR_OF, f"{own}: give it a floor"
+    for imported in GRAPH[module]:
+        other = package_of(imported)
+        assert other == own or FLOOR_OF[other] < FLOOR_OF[own], f"{module} imports {imported}, which is no floor below"
+
+
+@pytest.mark.xfail(reason="attention_loops and fused_loop, until accelerators have a package", strict=True)
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Inside a package too, and counting imports that wait until a function is called."""
+    try:
+        order = list(TopologicalSorter(GRAPH).static_order())
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from error
+    assert set(order) == NAMES
 
 
 @pytest.mark.parametrize("module", [path for path in MODULES if path.name == "__init__.py"], ids=str)
 def test_init_files_of_floors_are_empty(module: Path) -> None:
     if module.parent != Path():
         assert (PACKAGE / module).read_text() == ""
-
-
-def test_the_readmes_tree_is_the_real_one() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = re.search(r"```\nnmt_attn/\n(.*?)```", readme, re.DOTALL)
-    assert tree is not None, "README.md shows the package's tree"
-    told = set(re.findall(r"[a-z_0-9]+(?:\.py|/)", tree[1]))
-    real = {f"{path.name}/" for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__"}
-    real |= {path.name for path in MODULES if path.name not in ("__init__.py", "__main__.py")}
-    assert told == real, f"missing: {sorted(real - told)}; not there: {sorted(told - real)}"
 
 
 def test_every_package_that_is_imported_is_declared() -> None:

@@ -11,7 +11,7 @@ from tiny_models import accepted, tiny_batch, tiny_model
 from tiny_training import start
 from torch.nn.utils import clip_grad_norm_
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.windows import WINDOWS

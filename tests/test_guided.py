@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from nmt_attn.alignment.links import GoldLinks, Link, score_links
 from nmt_attn.commands.train import train
-from nmt_attn.data.demo_corpus import demo_corpus
-from nmt_attn.evaluation.links import GoldLinks, Link, score_links
+from nmt_attn.demo.corpus import demo_corpus
 from nmt_attn.search.alignments import links
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator

@@ -23,19 +23,19 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from nmt_attn.config.sections import ModelConfig, TokenizerConfig
+from nmt_attn.alignment.links import GoldLinks, Link, Links, score_links
+from nmt_attn.config.schema import ModelConfig, TokenizerConfig
 from nmt_attn.data.batching import collate, collate_source
 from nmt_attn.data.codec import TextCodec, learn_codec
-from nmt_attn.data.demo_corpus import DemoPair, demo_corpus
-from nmt_attn.evaluation.links import GoldLinks, Link, Links, score_links
+from nmt_attn.demo.corpus import DemoPair, demo_corpus
 from nmt_attn.model.build import DECODERS, build_model
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.windows import WINDOWS
 from nmt_attn.search.beam import beam_search
-from nmt_attn.search.front import BeamOptions, Limits
-from nmt_attn.search.model_steps import ModelSteps
+from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.training.loss import token_loss
 from nmt_attn.types import Batch
 

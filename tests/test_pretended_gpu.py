@@ -15,7 +15,7 @@ from typing import Any, get_args
 import pytest
 from tiny_models import Overrides
 
-from nmt_attn.config.sections import CellName, DecoderName, ScoreName, WindowName
+from nmt_attn.config.schema import CellName, DecoderName, ScoreName, WindowName
 from nmt_attn.training.optimizer import OPTIMIZERS
 
 TESTS = Path(__file__).parent

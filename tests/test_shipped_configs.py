@@ -7,7 +7,7 @@ import torch
 from tiny_training import Watcher
 
 from nmt_attn.config.file import load_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.config.words import all_keys, locate, value_at
 from nmt_attn.data.prepare import prepare_training
 from nmt_attn.model.count import count_from_config

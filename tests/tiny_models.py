@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nmt_attn.config.rules import contradictions
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.types import BOS, EOS, PAD, Batch

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nmt_attn.config.file import save_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.model.store import model_from_config, save_model
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 import torch
 from tiny_models import SOURCE_WORDS, TARGET_WORDS, accepted
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
 from nmt_attn.processes import Processes
-from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
+from nmt_attn.training.events import TextScores, UpdateReport, ValidationReport
+from nmt_attn.training.moving_average import AveragedWeights
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.reports import TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.trainer import Trainer
 
 POSITIONS = 8

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.config.sections import ModelConfig, SearchConfig, TokenizerConfig
+from nmt_attn.config.schema import ModelConfig, SearchConfig, TokenizerConfig
 from nmt_attn.data.batching import collate
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.model.build import build_model

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import typer
 
-from nmt_attn.commands.link_files import LinkFile, read_links, tell_of_stray_links
+from nmt_attn.alignment.link_files import LinkFile, read_links, tell_of_stray_links
+from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.links import GoldLinks, score_links
 from nmt_attn.evaluation.tables import format_table
 from nmt_attn.files import read_lines
 

@@ -3,7 +3,7 @@ likely it holds them.
 
 `align` writes a line of links `i-j` for each pair to standard output, or a file in the format of its ending. Links
 are the greatest weight of each target word, or all from a threshold on; with a model of the other direction beside it,
-those of both are made one (evaluation/symmetrise.py).
+those of both are made one (alignment/symmetrise.py).
 `score` writes a line for each pair: log-probability (natural, `</s>` included), tokens, perplexity per token; to a
 .jsonl an object, with the tokens and the log-probability of each.
 """
@@ -18,13 +18,12 @@ from pathlib import Path
 import typer
 from tqdm import tqdm
 
-from nmt_attn.commands.link_files import check_threshold
-from nmt_attn.commands.runs import find_model
-from nmt_attn.commands.streams import or_standard, writing
+from nmt_attn.alignment.link_files import check_threshold
+from nmt_attn.alignment.links import Link, Links
+from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.links import Link, Links
-from nmt_attn.evaluation.symmetrise import METHODS
 from nmt_attn.files import read_lines
+from nmt_attn.find_model import find_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import (
     AlignmentRecord,
@@ -34,9 +33,10 @@ from nmt_attn.search.alignments import (
     links,
     pharaoh_line,
 )
-from nmt_attn.search.details import ENDINGS, scored
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
+from nmt_attn.search.jsonl_output import ENDINGS, scored
 from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
+from nmt_attn.text_io import or_standard, writing
 
 METHOD = "grow-diag-final"
 """How two directions are made one, by default."""

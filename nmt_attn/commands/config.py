@@ -8,7 +8,7 @@ import typer
 
 from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config
 from nmt_attn.config.reference import reference_yaml
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 
 _WIDTH = 120
 

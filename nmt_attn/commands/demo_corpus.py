@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nmt_attn.data.demo_corpus import SPLITS, demo_corpus, pharaoh
+from nmt_attn.demo.corpus import SPLITS, demo_corpus, pharaoh
 from nmt_attn.files import write_text
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import typer
 
-from nmt_attn.commands.figures import Findings, Places, check_writable, write, write_figures
-from nmt_attn.commands.link_files import LinkFile
-from nmt_attn.commands.page import evaluation_report
-from nmt_attn.commands.runs import precision_override
-from nmt_attn.commands.subjects import (
+from nmt_attn.alignment.link_files import LinkFile
+from nmt_attn.alignment.links import GoldLinks, Links
+from nmt_attn.config.schema import EvaluateConfig
+from nmt_attn.errors import ConfigError
+from nmt_attn.evaluation.artifacts import Findings, Places, check_writable, write, write_figures
+from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
+from nmt_attn.evaluation.evaluation_inputs import (
     EvaluationSet,
     Subject,
     built_in_gold,
@@ -24,7 +26,12 @@ from nmt_attn.commands.subjects import (
     read_gold,
     read_test_set,
 )
-from nmt_attn.commands.systems import (
+from nmt_attn.evaluation.html_page import render_report
+from nmt_attn.evaluation.metrics import measure_system
+from nmt_attn.evaluation.pictures import FORMATS
+from nmt_attn.evaluation.report_builder import evaluation_report
+from nmt_attn.evaluation.summary import summarise_measures
+from nmt_attn.evaluation.system_outputs import (
     LinkOptions,
     SystemOutput,
     read_output,
@@ -32,14 +39,6 @@ from nmt_attn.commands.systems import (
     run_model,
     with_model_figures,
 )
-from nmt_attn.config.sections import EvaluateConfig
-from nmt_attn.errors import ConfigError
-from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
-from nmt_attn.evaluation.links import GoldLinks, Links
-from nmt_attn.evaluation.metrics import measure_system
-from nmt_attn.evaluation.pictures import FORMATS
-from nmt_attn.evaluation.report_page import render_report
-from nmt_attn.evaluation.summary import summarise_measures
 from nmt_attn.evaluation.tables import (
     format_alignments,
     format_attention,
@@ -48,6 +47,7 @@ from nmt_attn.evaluation.tables import (
     format_summary,
     format_systems,
 )
+from nmt_attn.find_model import precision_override
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import typer
 
-from nmt_attn.commands.figures import check_writable, write
-from nmt_attn.commands.page import PLACES, sentence_report
-from nmt_attn.commands.subjects import find_subject
 from nmt_attn.errors import ConfigError
-from nmt_attn.evaluation.report_page import render_report
+from nmt_attn.evaluation.artifacts import check_writable, write
+from nmt_attn.evaluation.evaluation_inputs import find_subject
+from nmt_attn.evaluation.html_page import render_report
+from nmt_attn.evaluation.report_builder import PLACES, sentence_report
 from nmt_attn.evaluation.terminal import Looks, format_looks, printable
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import WordAlignment

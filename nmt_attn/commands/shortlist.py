@@ -12,11 +12,11 @@ from typing import NoReturn
 import typer
 from tqdm import tqdm
 
-from nmt_attn.commands.subjects import find_subject
-from nmt_attn.config.sections import Config, CorpusConfig
+from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.corpus import read_part
-from nmt_attn.data.report import CorpusReport
+from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.evaluation_inputs import find_subject
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.shortlist import SHORTLIST, LinkCounts

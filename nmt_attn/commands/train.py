@@ -14,7 +14,7 @@ from tqdm import tqdm
 from nmt_attn.commands.validation_picture import validation_picture
 from nmt_attn.commands.vectors import start_embeddings
 from nmt_attn.config.file import dump_config, load_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
@@ -25,12 +25,12 @@ from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
-from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
+from nmt_attn.training.events import Silent, TextScores
 from nmt_attn.training.graphs import check_graphs
+from nmt_attn.training.moving_average import AveragedWeights
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import Recorder, Saves, planned_updates
-from nmt_attn.training.reports import Silent, TextScores
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 

@@ -13,25 +13,25 @@ from typing import NamedTuple, NoReturn, TypeVar
 import typer
 from tqdm import tqdm
 
-from nmt_attn.commands.link_files import check_threshold
-from nmt_attn.commands.runs import find_model, precision_override
-from nmt_attn.commands.streams import check_readable, count_lines, or_standard, read_windows, writing
+from nmt_attn.alignment.link_files import check_threshold
 from nmt_attn.config.file import load_config
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import read_lines
+from nmt_attn.find_model import find_model, precision_override
 from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
-from nmt_attn.search.details import detail_writer
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
-from nmt_attn.search.phrases import encode_phrases
+from nmt_attn.search.jsonl_output import detail_writer
+from nmt_attn.search.lexical_constraints import encode_phrases
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import merge, read_shortlist
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import WINDOW_LINES, Translator
-from nmt_attn.search.unknown import UnknownWords, read_dictionary
+from nmt_attn.search.unk_replacement import UnknownWords, read_dictionary
+from nmt_attn.text_io import check_readable, count_lines, or_standard, read_windows, writing
 
 EOS_POLICY: EosPolicy = "kept"
 Companion = TypeVar("Companion")

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_attn.commands.systems import choose_sentence
-from nmt_attn.config.sections import SearchConfig
+from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.prepare import PreparedData
 from nmt_attn.evaluation.pictures import Alignment, alignment_pixels
+from nmt_attn.evaluation.system_outputs import choose_sentence
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, TextCodec
 from nmt_attn.data.corpus import located
 from nmt_attn.data.vectors import read_vectors

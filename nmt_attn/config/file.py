@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config.kinds import choices_of, describe, kinds_of
+from nmt_attn.config.accepted_values import choices_of, describe, kinds_of
 from nmt_attn.config.rules import contradictions
-from nmt_attn.config.sections import Config, CorpusConfig, DataConfig
+from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.config.words import (
     Keys,
     all_keys,
@@ -24,7 +24,7 @@ from nmt_attn.config.words import (
     section_of,
     show,
 )
-from nmt_attn.config.yaml_text import format_yaml, parse_yaml
+from nmt_attn.config.yaml_io import format_yaml, parse_yaml
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import read_text, write_text
 

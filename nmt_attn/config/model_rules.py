@@ -6,8 +6,7 @@ The options that hang on one other key alone stand in the table of nmt_attn/conf
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from nmt_attn.config.sections import Config
-from nmt_attn.config.sizes import (
+from nmt_attn.config.derived import (
     decoder_rates,
     encoder_directions,
     encoder_rates,
@@ -15,6 +14,7 @@ from nmt_attn.config.sizes import (
     readout_size,
     start_layer,
 )
+from nmt_attn.config.schema import Config
 from nmt_attn.config.words import complain, complain_idle, is_default, join_words, show, value_at, with_value
 
 SCORES_WITH_TANH = ("additive", "normed-additive", "concat")

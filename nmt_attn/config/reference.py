@@ -6,11 +6,11 @@ from itertools import zip_longest
 
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config.kinds import abridge, choices_of
-from nmt_attn.config.section import Section
-from nmt_attn.config.sections import Config
+from nmt_attn.config.accepted_values import abridge, choices_of
+from nmt_attn.config.base import Section
+from nmt_attn.config.schema import Config
 from nmt_attn.config.words import section_of
-from nmt_attn.config.yaml_text import format_yaml
+from nmt_attn.config.yaml_io import format_yaml
 
 _WIDTH = 120
 _OBVIOUS = ("text", "true | false")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nmt_attn.config.section import Count, Fraction, Section, Share
+from nmt_attn.config.base import Count, Fraction, Section, Share
 
 
 class VectorsConfig(Section):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.config.words import complain, complain_idle, is_default, with_value
 
 

@@ -1,6 +1,6 @@
 """Which keys contradict each other. An option that would change nothing is refused, with the reason.
 
-Every message names both keys. What a single key accepts: nmt_attn/config/sections.py.
+Every message names both keys. What a single key accepts: nmt_attn/config/schema.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nmt_attn.config.model_rules import MODEL_RULES, SCORES_WITH_TANH
 from nmt_attn.config.regularisation_rules import REGULARISATION_RULES
-from nmt_attn.config.sections import Config, CorpusConfig
+from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.config.words import complain, complain_idle, is_default, join_words, show, value_at, with_value
 
 _SCORED = ("additive", "normed-additive", "dot", "scaled-dot", "general", "scaled-general", "concat", "location")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config.section import Section
-from nmt_attn.config.sections import Config
+from nmt_attn.config.base import Section
+from nmt_attn.config.schema import Config
 
 Keys = tuple[str, ...]
 """The names on the way to a key: ("model", "attention", "score")."""

@@ -4,21 +4,20 @@ A file has one line for each line of data.train, in Pharaoh's format: `i-j` for 
 0. Possible links, `ipj` or `i?j`, count as sure ones do. A line without links is a pair of which nothing is known.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from nmt_attn.config.sections import Config
+from nmt_attn.alignment.links import PHARAOH_LINK
+from nmt_attn.config.schema import Config
 from nmt_attn.data.corpus import located
+from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.readers import NumberedPair
-from nmt_attn.data.report import CorpusReport
 from nmt_attn.errors import DataError
 from nmt_attn.files import binary_lines
 
 Links = list[tuple[int, int]]
 """Sorted (source position, target position), from 0."""
 
-PHARAOH_LINK = re.compile(r"(\d+)([-p?])(\d+)", re.ASCII)
 BUILTIN = "builtin"
 """The value of `data.alignments` that names the true links of the built-in corpus."""
 
@@ -64,7 +63,7 @@ def _pieces_by_word(words: list[int]) -> dict[int, list[int]]:
 def _link_lines(config: Config) -> tuple[str, Iterator[str]]:
     """The name of what has the links, and its lines."""
     if config.data.alignments == BUILTIN:
-        from nmt_attn.data.demo_corpus import demo_corpus, pharaoh
+        from nmt_attn.demo.corpus import demo_corpus, pharaoh
 
         train = config.data.train
         pairs = demo_corpus(train.split or "train", train.limit)

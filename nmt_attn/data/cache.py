@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nmt_attn.config.sections import Config, CorpusConfig
+from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.alignments import BUILTIN
 from nmt_attn.data.corpus import located
 from nmt_attn.errors import DataError

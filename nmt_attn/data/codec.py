@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt_attn.config.sections import TokenizerConfig
+from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.tokenizer import TOKENIZERS, Tokenizer
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError

@@ -16,7 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from nmt_attn.config.sections import Config, CorpusConfig, DataConfig
+from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
+from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.dataset_reader import read_dataset
 from nmt_attn.data.readers import (
     Columns,
@@ -28,7 +29,6 @@ from nmt_attn.data.readers import (
     read_tsv,
     text_pair,
 )
-from nmt_attn.data.report import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import SentencePair
 
@@ -134,7 +134,7 @@ def _read_builtin(corpus: CorpusConfig, report: CorpusReport) -> Iterator[Number
 @functools.cache
 def _demo_pairs(split: str, limit: int | None) -> tuple[SentencePair, ...]:
     """Kept, as making the corpus takes seconds and it is read more than once."""
-    from nmt_attn.data.demo_corpus import demo_corpus
+    from nmt_attn.demo.corpus import demo_corpus
 
     return tuple(SentencePair(pair.source, pair.target) for pair in demo_corpus(split, limit))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nmt_attn.config.sections import CorpusConfig
+from nmt_attn.config.schema import CorpusConfig
+from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.readers import Fields, NumberedPair, text_pair
-from nmt_attn.data.report import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
 
 _SAVED = ("state.json", "dataset_dict.json")

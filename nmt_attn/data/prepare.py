@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.alignments import Links, link_pieces, with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
 from nmt_attn.data.corpus import Part, cache_folder, read_part
+from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open_table, write_encoded
 from nmt_attn.data.readers import NumberedPair
-from nmt_attn.data.report import CorpusReport
 from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
 from nmt_attn.data.segmentation import SubwordSampling
 from nmt_attn.data.tokenizer import TOKENIZERS, Word

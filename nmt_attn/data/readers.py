@@ -11,7 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from nmt_attn.data.report import CorpusReport
+from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import DataError
 from nmt_attn.files import open_binary, reason
 

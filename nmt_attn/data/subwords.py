@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nmt_attn.config.sections import TokenizerConfig
+from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 

@@ -11,7 +11,7 @@ the words it was given (in small letters if `tokenizer.lowercase`; a written `â–
 
 from collections.abc import Iterable, Sequence
 
-from nmt_attn.config.sections import TokenizerConfig
+from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.segmentation import Segmenter, SubwordSampling
 from nmt_attn.data.subwords import BLANK, learn_sentencepiece, open_sentencepiece
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_attn.evaluation.links import GoldLinks
+from nmt_attn.alignment.links import GoldLinks
 
 DIAGONAL_WORDS = 2
 """D."""

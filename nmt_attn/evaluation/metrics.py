@@ -22,10 +22,10 @@ from sacrebleu.metrics.bleu import BLEU, BLEUScore
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from nmt_attn import __version__
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.edits import edit_distance
+from nmt_attn.version import __version__
 
 Rows = NDArray[np.float64]
 

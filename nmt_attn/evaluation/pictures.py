@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_attn.alignment.links import Links
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.axes import metric_axis
 from nmt_attn.evaluation.fonts import FontChoice, choose_fonts, missing_note, needs_glyph
 from nmt_attn.evaluation.lengths import Estimate, LengthRow
-from nmt_attn.evaluation.links import Links
 from nmt_attn.files import replacing
 
 if TYPE_CHECKING:

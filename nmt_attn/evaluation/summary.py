@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.alignment.links import AlignmentScores
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS, AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
 from nmt_attn.evaluation.comparison import SystemComparison
 from nmt_attn.evaluation.lengths import LengthRow, by_length, up_to_length
-from nmt_attn.evaluation.links import AlignmentScores
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult, SystemMeasures, bleu_parts, measure_system
 
 

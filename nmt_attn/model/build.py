@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from nmt_attn.config.sections import AttentionConfig, DecoderConfig, ModelConfig
-from nmt_attn.config.sizes import (
+from nmt_attn.config.derived import (
     context_size,
     decoder_rates,
     encoder_directions,
@@ -17,6 +16,7 @@ from nmt_attn.config.sizes import (
     readout_size,
     start_layer,
 )
+from nmt_attn.config.schema import AttentionConfig, DecoderConfig, ModelConfig
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS

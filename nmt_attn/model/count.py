@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config
 

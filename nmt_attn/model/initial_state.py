@@ -7,7 +7,7 @@
     backward-first   tanh(W backward h_1 + b)                    Bahdanau et al. 2015, A.2.2
 
 Every decoder layer has a W and b of its own. The stacks stand side by side at the top: the top layer of the decoder
-starts from the top layer of the encoder, and so on down (nmt_attn/config/sizes.py: start_layer). The cell state of an
+starts from the top layer of the encoder, and so on down (nmt_attn/config/derived.py: start_layer). The cell state of an
 LSTM has its own choice: zero, last, bridge, or copy (c = s).
 """
 

@@ -6,7 +6,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 
 from nmt_attn.config.file import load_config, save_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
 from nmt_attn.model.build import build_model

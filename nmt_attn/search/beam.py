@@ -25,12 +25,12 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from nmt_attn.search.banks import mark_ends
-from nmt_attn.search.choice import Candidates, best_continuations, nothing_goes_on, without_eos
-from nmt_attn.search.front import BeamOptions, Front, Limits, first_front
-from nmt_attn.search.indices import first_rows, numbers
+from nmt_attn.search.backpointers import Endings, Hypothesis, Step, read_back
+from nmt_attn.search.beam_state import BeamOptions, Front, Limits, first_front
+from nmt_attn.search.cached_tensors import first_rows, numbers
+from nmt_attn.search.dynamic_beam_allocation import mark_ends
+from nmt_attn.search.expansion import Candidates, best_continuations, nothing_goes_on, without_eos
 from nmt_attn.search.ranking import coverage_penalty
-from nmt_attn.search.trace import Endings, Hypothesis, Step, read_back
 from nmt_attn.types import EOS, length_mask
 
 State = TypeVar("State")

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from nmt_attn.config.sections import SearchConfig
+from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
-from nmt_attn.search.constraints import Constraints
-from nmt_attn.search.front import BeamOptions, Limits
-from nmt_attn.search.phrases import Phrase, Phrases, phrases_of
+from nmt_attn.search.beam_state import BeamOptions, Limits
+from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.sampling import Sampling, draws_of
 from nmt_attn.search.shortlist import OutputWords, Shortlist
-from nmt_attn.search.unknown import UnknownWords
+from nmt_attn.search.token_rules import Constraints
+from nmt_attn.search.unk_replacement import UnknownWords
 from nmt_attn.types import PAD
 
 SPARE_TOKENS = 10

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from nmt_attn.data.codec import Codecs
 from nmt_attn.search.alignments import WordAlignment, Words, merge_pieces
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.request import Demand, Request
-from nmt_attn.search.trace import Hypothesis
 from nmt_attn.types import UNK
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.config.file import load_config
-from nmt_attn.config.sections import SearchConfig
+from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
@@ -23,15 +23,15 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_decoding_precision, choose_device
 from nmt_attn.search.alignments import EMPTY
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
-from nmt_attn.search.model_steps import ModelSteps, ShortlistSteps
-from nmt_attn.search.phrases import encode_phrases, word_beginnings
+from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
 from nmt_attn.search.request import Demand, Request, check_width
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import OutputWords, Shortlist
-from nmt_attn.search.trace import Hypothesis
+from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, read_hypotheses
-from nmt_attn.search.unknown import UnknownWords
+from nmt_attn.search.unk_replacement import UnknownWords
 
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
-from nmt_attn.training.averaged import AveragedWeights
+from nmt_attn.training.moving_average import AveragedWeights
 
 PATTERN = "update-*.safetensors"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from nmt_attn.training.reports import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateReport, ValidationReport
 
 NEWEST_WEIGHT = 0.05
 """Of the newest update in the loss and the speeds that are shown."""

@@ -1,71 +1,66 @@
-"""Events: the figures of a run for TensorBoard, where that is installed (`pip install nmt-attn[tensorboard]`)."""
+"""Reports: what the trainer tells those who watch, and who they are."""
 
-from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
+from typing import NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nmt_attn.files import writing_to
-from nmt_attn.training.reports import UpdateReport, ValidationReport
-
-Draw = Callable[[], NDArray[np.floating]]
-"""Draws a picture [height, width, 3], from 0 to 1."""
+from nmt_attn.training.checkpoint import Progress
 
 
-class Events:
-    """Scalars over updates, in `folder`; without TensorBoard nothing is written and nothing is said.
+class UpdateReport(NamedTuple):
+    """One update."""
 
-    At each validation `draw`, if there is one, makes a picture of the model's attention.
+    update: int
+    epoch: int
+    loss: float  # nats per target token, without smoothing
+    gradient_norm: float  # before clipping
+    learning_rate: float
+    sentences: int
+    source_tokens: int
+    target_tokens: int
+    padding_share: float  # of the positions of both sides, 0 to 1
+    seconds: float
+    share_done: float  # of the training, 0 to 1
+    is_skipped: bool  # as its loss or gradient was not finite
+    alignment_loss: float | None = None  # of guided attention, nats per target token, before its weight
 
-    What an earlier start wrote about updates after `update` is hidden, as training will make those again.
-    """
 
-    def __init__(self, folder: Path, update: int, draw: Draw | None) -> None:
-        self._folder = folder
-        self._draw = draw
-        self._writer = None
-        if find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard.writer import SummaryWriter
+class TextScores(NamedTuple):
+    """What greedy translations of the validation corpus are worth, 0 to 100."""
 
-            with writing_to(folder):
-                self._writer = SummaryWriter(str(folder), purge_step=update + 1)
+    bleu: float
+    chrf: float
 
-    def updated(self, report: UpdateReport) -> None:
-        """Loss, gradient, rate, speeds and padding of one update."""
-        self._add("training/loss", report.loss, report.update)
-        if report.alignment_loss is not None:
-            self._add("training/alignment_loss", report.alignment_loss, report.update)
-        self._add("training/gradient_norm", report.gradient_norm, report.update)
-        self._add("training/learning_rate", report.learning_rate, report.update)
-        for side, tokens in (("source", report.source_tokens), ("target", report.target_tokens)):
-            self._add(f"training/{side}_tokens_per_second", tokens / max(report.seconds, 1e-9), report.update)
-        self._add("training/padding_share", report.padding_share, report.update)
 
-    def validated(self, report: ValidationReport) -> None:
-        """Loss, BLEU, chrF and picture of one validation, of the model as it is."""
-        for name in ("loss", "bleu", "chrf"):
-            if (value := getattr(report, name)) is not None:
-                self._add(f"validation/{name}", value, report.update)
-        if self._writer is not None and self._draw is not None:
-            picture = self._draw()
-            with writing_to(self._folder):
-                self._writer.add_image("validation/alignment", picture, report.update, dataformats="HWC")
+class ValidationReport(NamedTuple):
+    """One validation."""
 
-    def flush(self) -> None:
-        """To the disk."""
-        if self._writer is not None:
-            with writing_to(self._folder):
-                self._writer.flush()
+    update: int
+    epoch: int  # of that update
+    training_loss: float  # nats per target token since the last validation
+    loss: float  # nats per target token of the validation corpus
+    bleu: float | None  # greedy, 0 to 100; None if nothing was translated
+    chrf: float | None
+    seconds: float  # of training so far
+    is_best: bool
+    misses: int  # validations since the last gain
 
-    def close(self) -> None:
-        """The last figures reach the disk too."""
-        if self._writer is not None:
-            with writing_to(self._folder):
-                self._writer.close()
 
-    def _add(self, name: str, value: float, update: int) -> None:
-        if self._writer is not None:
-            with writing_to(self._folder):
-                self._writer.add_scalar(name, value, update)
+class Observer(Protocol):
+    """Who is told; writes logs, shows progress, keeps models. The trainer itself touches no file."""
+
+    def updated(self, report: UpdateReport) -> None: ...
+    def checkpoint(self, progress: Progress) -> None: ...
+
+    # While these three are told, the model is what was validated, in evaluation mode.
+    def best(self, progress: Progress) -> None: ...
+    def kept(self, progress: Progress) -> None: ...
+    def validated(self, report: ValidationReport) -> None: ...
+
+
+class Silent:
+    """An observer of those processes that are not the first: it writes and says nothing."""
+
+    def updated(self, report: UpdateReport) -> None: ...
+    def checkpoint(self, progress: Progress) -> None: ...
+    def best(self, progress: Progress) -> None: ...
+    def kept(self, progress: Progress) -> None: ...
+    def validated(self, report: ValidationReport) -> None: ...

@@ -11,7 +11,7 @@ Every choice is drawn from torch's random state, on the device of the batch.
 import torch
 from torch import Tensor
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.runtime import autocast

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 
 Parameters = Iterable[nn.Parameter]
 Kind = TypeVar("Kind", bound=Optimizer)

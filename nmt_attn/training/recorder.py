@@ -9,14 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.errors import DataError
 from nmt_attn.files import read_text, write_text, writing_to
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Display
-from nmt_attn.training.events import Draw, Events
-from nmt_attn.training.reports import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateReport, ValidationReport
 from nmt_attn.training.run_folder import RunFolder
+from nmt_attn.training.tensorboard import Draw, Events
 
 Save = Callable[[Progress], None]
 

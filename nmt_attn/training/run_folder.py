@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nmt_attn.config.file import load_config, save_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.config.words import show
-from nmt_attn.config.yaml_text import parse_yaml
+from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import read_text, remove_folder, writing_to
 from nmt_attn.model.store import BEST, CONFIG, VOCAB

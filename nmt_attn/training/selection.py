@@ -2,9 +2,9 @@
 
 import math
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.training.checkpoint import KeptModel, Progress
-from nmt_attn.training.reports import TextScores
+from nmt_attn.training.events import TextScores
 
 
 def badness(metric: str, loss: float, scores: TextScores | None) -> float:

@@ -16,19 +16,19 @@ from dataclasses import replace
 import torch
 from torch.optim import Optimizer
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, plan_evaluation
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.data.prefetch import prefetched
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
-from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.events import Observer, TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.gradient import Gradients, Loaded
 from nmt_attn.training.graphs import CudaRecorder
+from nmt_attn.training.moving_average import AveragedWeights
 from nmt_attn.training.objective import Objective
-from nmt_attn.training.reports import Observer, TextScores, UpdateReport, ValidationReport
 from nmt_attn.training.schedule import Moment, learning_rate
 from nmt_attn.training.selection import badness, judge, rank
 

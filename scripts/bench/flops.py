@@ -6,7 +6,7 @@ matrix of weights or a batched product over source positions (softmax, tanh, the
 
 from typing import NamedTuple
 
-from nmt_attn.config.sections import ModelConfig
+from nmt_attn.config.schema import ModelConfig
 
 FORWARD_AND_BACKWARD = 3
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt_attn.config.file import parse_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import Plan
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.files import write_text

@@ -14,7 +14,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from bench.flops import Shape, update_flops
 from bench.systems import Corpus, configuration, in_file_order, prepared
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import Plan, batches
 from nmt_attn.data.prepare import PreparedData
 from nmt_attn.model.attention_loops import AttentionLoop
@@ -26,9 +26,9 @@ from nmt_attn.processes import Processes
 from nmt_attn.runtime import autocast, choose_precision, prepare_runtime
 from nmt_attn.training import loss as loss_module
 from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.events import UpdateReport, ValidationReport
 from nmt_attn.training.loss import token_loss
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.reports import UpdateReport, ValidationReport
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.types import Batch
 

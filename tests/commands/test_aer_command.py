@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from nmt_attn.alignment.link_files import LinkFile, gold_file
 from nmt_attn.cli import app
 from nmt_attn.commands.aer import AerOptions, aer
-from nmt_attn.commands.link_files import LinkFile, gold_file
 from nmt_attn.errors import ConfigError, DataError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

@@ -19,8 +19,8 @@ from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, UserError
 from nmt_attn.model.store import load_model, save_model
 from nmt_attn.search.translator import Translator
-from nmt_attn.training.averaged import AveragedWeights
 from nmt_attn.training.checkpoint import KeptModel, Progress, save_checkpoint
+from nmt_attn.training.moving_average import AveragedWeights
 from nmt_attn.training.run_folder import model_path
 
 BIAS = "output.bias"

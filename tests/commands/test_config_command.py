@@ -8,7 +8,7 @@ import pytest
 
 from nmt_attn.commands.config import show_config, show_reference, show_schema
 from nmt_attn.config.file import parse_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.errors import ConfigError
 
 ROW = r"^# (\S.*?)  +([\d,]+)"

@@ -7,10 +7,10 @@ import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
 from nmt_attn.commands.evaluate import EvaluateOptions, evaluate
-from nmt_attn.commands.subjects import find_subject
-from nmt_attn.commands.systems import choose_sentence
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.evaluation.evaluation_inputs import find_subject
 from nmt_attn.evaluation.metrics import bleu
+from nmt_attn.evaluation.system_outputs import choose_sentence
 from nmt_attn.files import read_lines
 
 FIGURES = ["bleu-by-length.png", "bleu-by-length.svg", "eval.json"]
@@ -31,7 +31,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         path.touch()
 
     for name in ("draw_alignment", "draw_lengths"):
-        monkeypatch.setattr(f"nmt_attn.commands.figures.{name}", draw)
+        monkeypatch.setattr(f"nmt_attn.evaluation.artifacts.{name}", draw)
 
 
 def test_a_run_is_evaluated_on_its_own_test_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
+from nmt_attn.alignment.link_files import LinkFile
+from nmt_attn.alignment.links import read_pharaoh, score_links
 from nmt_attn.commands.evaluate import EvaluateOptions, evaluate
-from nmt_attn.commands.link_files import LinkFile
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.links import read_pharaoh, score_links
 from nmt_attn.evaluation.metrics import bleu
 
 GOLD = ["0-0 1-1", "", "0-0 1p1 1-2", "0-0", "0-0 12-12"]
@@ -38,7 +38,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
         path.touch()
 
     for name in ("draw_alignment", "draw_lengths"):
-        monkeypatch.setattr(f"nmt_attn.commands.figures.{name}", draw)
+        monkeypatch.setattr(f"nmt_attn.evaluation.artifacts.{name}", draw)
 
 
 def figures(root: Path, folder: Path, **options: Any) -> dict[str, Any]:

@@ -358,7 +358,7 @@ def test_the_second_signal_does_what_it_always_did(number: signal.Signals, capfd
 # Kills
 
 KILLS = 30
-LATER_IMPORTS = ("torch._dynamo", "torch.utils.tensorboard.writer", "pyarrow", "nmt_attn.data.demo_corpus")
+LATER_IMPORTS = ("torch._dynamo", "torch.utils.tensorboard.writer", "pyarrow", "nmt_attn.demo.corpus")
 """What training imports as it goes; missing ones are passed over."""
 
 

@@ -16,7 +16,7 @@ import torch
 
 from nmt_attn.commands.translate import TranslateOptions, translate
 from nmt_attn.config.file import load_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.model.store import load_model, model_from_config, save_model

@@ -17,7 +17,7 @@ from test_config_keys import EXAMPLES, LEAVES
 
 from nmt_attn.commands.train import train
 from nmt_attn.config.file import load_config
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.corpus import read_test
 from nmt_attn.errors import UserError
 from nmt_attn.evaluation.summary import as_json, summarise

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config, save_config
-from nmt_attn.config.sections import NAME_PATTERN, Config, CorpusConfig, DataConfig, RunConfig, TrainingConfig
+from nmt_attn.config.schema import NAME_PATTERN, Config, CorpusConfig, DataConfig, RunConfig, TrainingConfig
 from nmt_attn.errors import ConfigError
 
 

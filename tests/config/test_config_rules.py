@@ -2,10 +2,10 @@
 
 import pytest
 
+from nmt_attn.config.accepted_values import choices_of
 from nmt_attn.config.file import parse_config
-from nmt_attn.config.kinds import choices_of
 from nmt_attn.config.rules import NEEDS, contradictions
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.config.words import all_keys, locate
 from nmt_attn.errors import ConfigError
 

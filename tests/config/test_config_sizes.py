@@ -2,8 +2,8 @@
 
 import pytest
 
-from nmt_attn.config.sections import DecoderConfig, EncoderConfig, ModelConfig
-from nmt_attn.config.sizes import start_layer
+from nmt_attn.config.derived import start_layer
+from nmt_attn.config.schema import DecoderConfig, EncoderConfig, ModelConfig
 
 
 @pytest.mark.parametrize(

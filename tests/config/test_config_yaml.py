@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config.yaml_text import format_yaml, parse_yaml
+from nmt_attn.config.yaml_io import format_yaml, parse_yaml
 from nmt_attn.errors import ConfigError
 
 PLAIN = st.none() | st.booleans() | st.integers(-(10**14), 10**14) | st.floats(allow_nan=False) | st.text()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt_attn.config.sections import TokenizerConfig
+from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.types import BOS, EOS, PAD, UNK

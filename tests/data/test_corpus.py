@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config.sections import Config, CorpusConfig, DataConfig, RunConfig
+from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig
 from nmt_attn.data.corpus import Corpus, Part, read_part, read_test
+from nmt_attn.data.corpus_stats import FIRST_LINES, CorpusReport, Tally
 from nmt_attn.data.readers import NumberedPair
-from nmt_attn.data.report import FIRST_LINES, CorpusReport, Tally
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import SentencePair
 
@@ -151,7 +151,7 @@ def test_a_revision_is_asked_of_the_hub_and_not_of_a_folder(tmp_path: Path, monk
 
 
 def test_the_built_in_corpus_is_read_by_its_name(tmp_path: Path) -> None:
-    pytest.importorskip("nmt_attn.data.demo_corpus")
+    pytest.importorskip("nmt_attn.demo.corpus")
     pairs, report = read("train", CorpusConfig(builtin="demo", split="train", limit=7), tmp_path)
     assert [pair.number for pair in pairs] == [1, 2, 3, 4, 5, 6, 7]
     assert report.kept == 7

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.alignments import link_pieces
 from nmt_attn.data.batching import batches, collate, guide_of
 from nmt_attn.data.cache import fingerprint

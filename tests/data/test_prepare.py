@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_attn.config.sections import Config, CorpusConfig, DataConfig, RunConfig, TokenizerConfig
+from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig, TokenizerConfig
 from nmt_attn.data import prepare
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.prepare import PreparedData, prepare_training
@@ -109,7 +109,7 @@ def test_sides_have_their_own_subwords_unless_shared(root: Path) -> None:
 
 
 def test_the_built_in_corpus_is_the_default() -> None:
-    pytest.importorskip("nmt_attn.data.demo_corpus")
+    pytest.importorskip("nmt_attn.demo.corpus")
     assert fingerprint(Config()) == fingerprint(Config())
 
 
@@ -291,7 +291,7 @@ def test_a_vocabulary_that_does_not_fit_names_the_side(root: Path) -> None:
 
 PROGRAM = """
 import sys
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.prepare import prepare_training
 prepared = prepare_training(Config.model_validate_json(sys.argv[1]))
 import datasets

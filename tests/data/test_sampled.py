@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import batches
 from nmt_attn.data.cache import fingerprint
 from nmt_attn.data.encoded import Rows

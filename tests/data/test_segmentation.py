@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_attn.config.sections import TokenizerConfig
+from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.segmentation import SubwordSampling
 from nmt_attn.data.subwords import learn_sentencepiece
 from nmt_attn.data.tokenizer import SentencePiece

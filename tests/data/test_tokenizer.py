@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config.sections import TokenizerConfig
+from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.tokenizer import TOKENIZERS, Character, SentencePiece, Tokenizer, Word
 from nmt_attn.errors import ConfigError, DataError
 

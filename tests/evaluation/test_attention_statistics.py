@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from nmt_attn.alignment.links import GoldLinks, Link
 from nmt_attn.evaluation.attention_statistics import attention_statistics
-from nmt_attn.evaluation.links import GoldLinks, Link
 
 # 2 target words and </s>, 3 source words and </s>
 FIRST = np.array([[1.0, 0, 0, 0], [0, 0.5, 0, 0.5], [0, 0, 0, 1]])

@@ -8,7 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation import bootstrap
 from nmt_attn.evaluation.bootstrap import confidence_interval, middle, paired_bootstrap, resampled_totals
 from nmt_attn.evaluation.metrics import measure

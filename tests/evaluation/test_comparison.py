@@ -2,7 +2,7 @@
 
 import pytest
 
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
 from nmt_attn.evaluation.metrics import measure_system
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import confidence_interval
 from nmt_attn.evaluation.lengths import LengthRow, by_length, make_buckets, make_prefixes, up_to_length

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import METRICS, bleu, bleu_parts, measure, measure_system
 

@@ -7,12 +7,12 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from nmt_attn.alignment.links import Link
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation import pictures
 from nmt_attn.evaluation.bootstrap import Interval
 from nmt_attn.evaluation.fonts import FontChoice
 from nmt_attn.evaluation.lengths import Estimate, LengthRow, make_buckets
-from nmt_attn.evaluation.links import Link
 from nmt_attn.evaluation.pictures import FORMATS, Alignment, LengthCurve, alignment_pixels, draw_alignment, draw_lengths
 
 FIRST_BYTES = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from report_pages import REFERENCES, SOURCES, TOLD_WEIGHT, make_report
 
-from nmt_attn.evaluation.report_page import render_report
+from nmt_attn.evaluation.html_page import render_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nmt_attn.config.sections import EvaluateConfig
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.evaluation.summary import as_json, summarise

@@ -8,7 +8,7 @@ import torch
 from tiny_models import tiny_batch
 from torch import Tensor
 
-from nmt_attn.config.sections import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.schema import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.build import build_model
 from nmt_attn.model.decoder import Decoder

@@ -7,7 +7,7 @@ import torch
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import Tensor
 
-from nmt_attn.config.sections import DecoderName
+from nmt_attn.config.schema import DecoderName
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.luong import LuongDecoder
 from nmt_attn.model.seq2seq import Seq2Seq

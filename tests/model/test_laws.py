@@ -10,7 +10,7 @@ from reference_runs import parameter_gradients, run_model, run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import Tensor, nn
 
-from nmt_attn.config.sections import DecoderName, ScoreName, WindowName
+from nmt_attn.config.schema import DecoderName, ScoreName, WindowName
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import Memory, select_rows

@@ -7,7 +7,7 @@ import torch
 from reference_runs import parameter_gradients, run_model, run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 
-from nmt_attn.config.sections import CellName, DecoderName, ScoreName, WindowName
+from nmt_attn.config.schema import CellName, DecoderName, ScoreName, WindowName
 from nmt_attn.runtime import autocast
 
 CPU = torch.device("cpu")

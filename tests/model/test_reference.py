@@ -14,7 +14,7 @@ from reference_runs import numbers, parameter_gradients, reference_slope, run_mo
 from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 
 from nmt_attn.config.rules import contradictions
-from nmt_attn.config.sections import CellName, DecoderName, ScoreName, WindowName
+from nmt_attn.config.schema import CellName, DecoderName, ScoreName, WindowName
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]  # the second target is longer than its source
 CELLS = ("gru", "lstm")

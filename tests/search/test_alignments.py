@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt_attn.alignment.links import read_pharaoh
 from nmt_attn.errors import DataError
-from nmt_attn.evaluation.links import read_pharaoh
 from nmt_attn.search.alignments import (
     EMPTY,
     AlignmentRecord,

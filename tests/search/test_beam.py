@@ -25,11 +25,11 @@ from search_tables import (
 )
 from torch import Tensor
 
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepResult, beam_search
-from nmt_attn.search.choice import top
-from nmt_attn.search.front import BeamOptions, Limits
+from nmt_attn.search.beam_state import BeamOptions, Limits
+from nmt_attn.search.expansion import top
 from nmt_attn.search.ranking import RANKINGS, Ranking
-from nmt_attn.search.trace import Hypothesis
 from nmt_attn.types import BOS, EOS, PAD, UNK
 
 

@@ -10,8 +10,8 @@ from tiny_translators import LINES, MODELS, SEARCH, forced, make_codecs, make_mo
 from nmt_attn.data.codec import Codecs
 from nmt_attn.errors import ConfigError
 from nmt_attn.search.beam import beam_search
+from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ensemble import COMBINATIONS, Combination, EnsembleSteps, EnsembleTranslator, linear, log_linear
-from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.translator import Translator
 

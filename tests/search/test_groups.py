@@ -12,10 +12,10 @@ from tiny_translators import LINES, SEARCH, make_translator, texts
 from torch import Tensor
 
 from nmt_attn.errors import ConfigError
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
-from nmt_attn.search.front import BeamOptions, Limits
+from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS, Ranking
-from nmt_attn.search.trace import Hypothesis
 from nmt_attn.types import BOS, EOS, UNK
 
 AVERAGE = RANKINGS["average"](1.0)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nmt_attn.config.sections import SearchConfig
+from nmt_attn.config.schema import SearchConfig
 from nmt_attn.search.ranking import RANKINGS
 
 LOG_PROB = torch.tensor(-6.0, dtype=torch.float64)

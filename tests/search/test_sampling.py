@@ -11,16 +11,16 @@ from search_tables import BY_LOG_PROB, VOCABULARY, A, B, TableSteps, chain, ids_
 from tiny_translators import LINES, MODELS, make_codecs, make_model, make_translator
 from torch import Tensor
 
-from nmt_attn.config.sections import SearchConfig
+from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import ConfigError
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
-from nmt_attn.search.constraints import FREE, Constraints
+from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ensemble import EnsembleTranslator
-from nmt_attn.search.front import BeamOptions, Limits
 from nmt_attn.search.sampling import Sampling, draw, draws_of
-from nmt_attn.search.trace import Hypothesis
+from nmt_attn.search.token_rules import FREE, Constraints
 from nmt_attn.search.translator import Translator
-from nmt_attn.search.unknown import UnknownWords
+from nmt_attn.search.unk_replacement import UnknownWords
 from nmt_attn.types import EOS, UNK
 
 PROBABILITIES = [0.1, 0.4, 0.0, 0.3, 0.2]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_translators import LINES, MODELS, SEARCH, make_codecs, make_model, make_translator, texts
 
-from nmt_attn.config.sections import SearchConfig
+from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator

@@ -8,17 +8,17 @@ import torch
 from tiny_translators import LINES, MODELS, SEARCH, SIZES, forced, make_codecs, make_model, make_translator, texts
 from torch import Tensor, nn
 
-from nmt_attn.config.sections import Config, ModelConfig, SearchConfig
+from nmt_attn.config.schema import Config, ModelConfig, SearchConfig
 from nmt_attn.data.codec import Codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.runtime import cpu_has_int8
-from nmt_attn.search.model_steps import ModelSteps
 from nmt_attn.search.request import Demand, Request, greatest_lengths
 from nmt_attn.search.sampling import Sampling
+from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.search.translator import Translator
-from nmt_attn.search.unknown import UnknownWords
+from nmt_attn.search.unk_replacement import UnknownWords
 from nmt_attn.types import EOS, UNK
 
 needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.training.checkpoint import KeptModel, Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import OPTIMIZERS, build_optimizer

@@ -8,7 +8,7 @@ import pytest
 
 from nmt_attn.training import display as module
 from nmt_attn.training.display import Averages, Display, perplexity
-from nmt_attn.training.reports import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateReport, ValidationReport
 
 
 def update_report(

@@ -9,7 +9,7 @@ import torch
 from tiny_training import Session, start
 
 from nmt_attn.data.encoded import EncodedCorpus, Rows
-from nmt_attn.training.reports import UpdateReport
+from nmt_attn.training.events import UpdateReport
 from nmt_attn.training.trainer import UPDATES_AHEAD
 
 

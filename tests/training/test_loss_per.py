@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 from tiny_models import accepted, tiny_model
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, write_encoded
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.events import UpdateReport, ValidationReport
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.reports import UpdateReport, ValidationReport
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.types import SentencePair
 

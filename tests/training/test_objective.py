@@ -9,7 +9,7 @@ import torch
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import nn
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data.batching import guide_of
 from nmt_attn.model.seq2seq import OwnWords
 from nmt_attn.training.loss import alignment_loss

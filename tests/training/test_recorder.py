@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_attn.config.sections import Config, RunConfig, TrainingConfig
+from nmt_attn.config.schema import Config, RunConfig, TrainingConfig
 from nmt_attn.errors import DataError
-from nmt_attn.training import events as events_module
+from nmt_attn.training import tensorboard as events_module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import Draw
+from nmt_attn.training.events import UpdateReport, ValidationReport
 from nmt_attn.training.recorder import Recorder, Saves, planned_updates
-from nmt_attn.training.reports import UpdateReport, ValidationReport
 from nmt_attn.training.run_folder import RunFolder
+from nmt_attn.training.tensorboard import Draw
 
 
 def update_report(update: int, loss: float = 2.5) -> UpdateReport:

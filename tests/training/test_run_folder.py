@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nmt_attn.config.sections import Config
+from nmt_attn.config.schema import Config
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.training.run_folder import FREE_KEYS, OWN_ENTRIES, RunFolder, differing_keys
 
@@ -198,7 +198,7 @@ def test_only_the_named_models_stay(tmp_path: Path) -> None:
 
 def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
     program = (
-        "import sys; from nmt_attn.config.sections import Config; from nmt_attn.training.run_folder import RunFolder;"
+        "import sys; from nmt_attn.config.schema import Config; from nmt_attn.training.run_folder import RunFolder;"
         "run = RunFolder(Config.model_validate({'run': {'name': 'r', 'dir': sys.argv[1]}}));"
         "taken = run.taken(is_fresh=False); taken.__enter__(); print('ready', flush=True); input()"
     )

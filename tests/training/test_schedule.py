@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.training.schedule import SCHEDULES, Moment, learning_rate
 
 RATE = 0.8

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from nmt_attn.config.sections import TrainingConfig
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.reports import TextScores
+from nmt_attn.training.events import TextScores
 from nmt_attn.training.selection import badness, judge, rank
 
 

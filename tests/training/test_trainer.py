@@ -18,8 +18,8 @@ from nmt_attn.data.batching import batches
 from nmt_attn.errors import ConfigError
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training import trainer as module
+from nmt_attn.training.events import TextScores, UpdateReport
 from nmt_attn.training.optimizer import OPTIMIZERS
-from nmt_attn.training.reports import TextScores, UpdateReport
 from nmt_attn.training.schedule import SCHEDULES
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

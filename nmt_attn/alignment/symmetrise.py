@@ -1,0 +1,74 @@
+"""Symmetrise: one alignment from those of two models, one for each direction.
+
+    intersection           links that both have: few, and nearly all right
+    union                  links that one has: many, and some wrong
+    grow-diag-final        the intersection, grown along its neighbours in the union; then the links of either
+                           direction that give a word without a link its first one
+    grow-diag-final-and    the same, but of those last ones only such as give both of their words the first one
+
+Och and Ney 2003, Computational Linguistics 29(1), sec. 4; Koehn, Och and Marcu 2003, "Statistical phrase-based
+translation", sec. 3.1. Links are (source, target) on both sides: those of the reverse model are swapped first.
+"""
+
+from collections.abc import Callable
+
+from nmt_attn.alignment.links import Link, Links
+
+_NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+
+
+def intersection(forward: Links, backward: Links) -> Links:
+    """Links of both."""
+    return forward & backward
+
+
+def union(forward: Links, backward: Links) -> Links:
+    """Links of either."""
+    return forward | backward
+
+
+def grow_diag_final(forward: Links, backward: Links) -> Links:
+    """The intersection, grown as the module's first lines say."""
+    return _grow_diag_final(forward, backward, any)
+
+
+def grow_diag_final_and(forward: Links, backward: Links) -> Links:
+    """The same, with fewer links at the end."""
+    return _grow_diag_final(forward, backward, all)
+
+
+METHODS: dict[str, Callable[[Links, Links], Links]] = {
+    "intersection": intersection,
+    "union": union,
+    "grow-diag-final": grow_diag_final,
+    "grow-diag-final-and": grow_diag_final_and,
+}
+
+
+def _grow_diag_final(forward: Links, backward: Links, final: Callable[[tuple[bool, bool]], bool]) -> Links:
+    """`final`: of a link's two words any or all must be without a link for it to be added at the end."""
+    chosen = set(forward & backward)
+    either = forward | backward
+    has_grown = True
+    while has_grown:
+        new = [near for link in sorted(chosen) for near in _neighbours(link) if near in either]
+        has_grown = _add_first_links(chosen, new, any)
+    for direction in (forward, backward):
+        _add_first_links(chosen, sorted(direction), final)
+    return frozenset(chosen)
+
+
+def _neighbours(link: Link) -> list[Link]:
+    return [Link(link.source + i, link.target + j) for i, j in _NEIGHBOURS]
+
+
+def _add_first_links(chosen: set[Link], candidates: list[Link], of_words: Callable[[tuple[bool, bool]], bool]) -> bool:
+    """Adds, in order, each candidate of whose words any (or all) have no link yet; whether there was one."""
+    sources, targets = {link.source for link in chosen}, {link.target for link in chosen}
+    before = len(chosen)
+    for link in candidates:
+        if of_words((link.source not in sources, link.target not in targets)):
+            chosen.add(link)
+            sources.add(link.source)
+            targets.add(link.target)
+    return len(chosen) > before

@@ -1,0 +1,322 @@
+"""The configuration: every key, its default, its range and one line of explanation.
+
+Sections are frozen; unknown keys are refused. How a file becomes a `Config`: nmt_attn/config/file.py.
+Which keys contradict each other: nmt_attn/config/rules.py. Only model/build.py reads `Config.model`.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from nmt_attn.config.base import Count, Fraction, Section
+from nmt_attn.config.regularisation import (
+    GuidedAttentionConfig,
+    ScheduledSamplingConfig,
+    SubwordSamplingConfig,
+    VectorsConfig,
+    WordDropoutConfig,
+)
+
+CellName = Literal["gru", "gru-cho", "lstm", "rnn"]
+ScoreName = Literal[
+    "none",
+    "additive",
+    "normed-additive",
+    "dot",
+    "scaled-dot",
+    "general",
+    "scaled-general",
+    "concat",
+    "location",
+]
+WindowName = Literal["global", "local-m", "local-p"]
+DecoderName = Literal["bahdanau", "luong", "conditional"]
+BadLine = Literal["drop", "error"]
+NAME_PATTERN = r"^\w[\w.-]*$"
+
+
+class RunConfig(Section):
+    """Where the run lives and what it runs on."""
+
+    name: str = Field("run", pattern=NAME_PATTERN, description="name of the run's folder inside `dir`")
+    dir: str = Field("runs", description="folder that holds all runs")
+    seed: int = Field(1, ge=0, description="seed of every random choice")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the products in training; auto is bf16 on a GPU, or a CPU that has it"
+    )
+
+
+class CorpusConfig(Section):
+    """One parallel corpus: two files, or one tsv, jsonl, dataset or built-in corpus."""
+
+    source: str | int | None = Field(
+        None, description="source file; with tsv a column from 1, with jsonl or dataset a field name"
+    )
+    target: str | int | None = Field(None, description="target file, column or field name, likewise")
+    tsv: str | None = Field(None, description="file of tab-separated columns (source: 1, target: 2)")
+    jsonl: str | None = Field(None, description="file with one JSON object a line (fields source, target)")
+    dataset: str | None = Field(None, description="folder or hub name for the `datasets` library")
+    subset: str | None = Field(None, description="configuration name of that dataset, such as de-en")
+    revision: str | None = Field(
+        None, description="commit, tag or branch of that dataset on the hub; by default what is newest at first use"
+    )
+    builtin: Literal["demo"] | None = Field(None, description="corpus that the package makes itself")
+    split: str | None = Field(None, description="split of the dataset or built-in corpus")
+    limit: Count | None = Field(None, description="only the first so many pairs")
+
+
+class DataConfig(Section):
+    """The corpora and what to do with lines that cannot be used."""
+
+    root: str | None = Field(None, description="joined to relative file names below")
+    train: CorpusConfig = Field(CorpusConfig(builtin="demo", split="train"), description="corpus to learn from")
+    valid: CorpusConfig = Field(CorpusConfig(builtin="demo", split="valid"), description="corpus to choose by")
+    test: CorpusConfig = Field(CorpusConfig(builtin="demo", split="test"), description="default of translate and eval")
+    alignments: str | None = Field(
+        None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"
+    )
+    vectors: VectorsConfig = Field(VectorsConfig(), description="word vectors to begin with, read at a fresh start")
+    max_length: Count = Field(100, description="tokens a side; longer training pairs are over-long")
+    over_long: BadLine = Field("drop", description="over-long training pairs: drop (and count) or error")
+    blank: BadLine = Field("drop", description="training pairs with an empty side: drop (and count) or error")
+    undecodable: Literal["drop", "replace", "error"] = Field(
+        "drop", description="lines that are not UTF-8: drop, replace (by U+FFFD; both count) or error"
+    )
+    cache: str | None = Field(None, description="folder of tokenised corpora; by default `cache` inside run.dir")
+
+
+class TokenizerConfig(Section):
+    """How text becomes tokens; learned from the training corpus when training starts."""
+
+    kind: Literal["word", "char", "sentencepiece"] = Field("word", description="word splits on whitespace")
+    algorithm: Literal["unigram", "bpe"] = Field("unigram", description="of SentencePiece")
+    vocab_size: int = Field(30000, ge=8, description="largest number of tokens a side, special ones included")
+    min_frequency: Count = Field(1, description="rarer words and characters become <unk>")
+    shared: bool = Field(False, description="one vocabulary for both languages")
+    lowercase: bool = Field(False, description="lowercase both sides before anything else")
+
+
+class EncoderConfig(Section):
+    """The source side: embedding and a recurrent network."""
+
+    cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
+    layers: Count = Field(1, description="stacked layers")
+    hidden: Count = Field(256, description="units of one direction of one layer")
+    bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
+    embedding: Count = Field(256, description="size of a source word vector")
+    dropout: Fraction = Field(0.2, description="on embeddings and between layers, where no key below says otherwise")
+    embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
+    layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
+    reverse_source: bool = Field(False, description="read the words from last to first; positions stay as written")
+    residual: bool = Field(False, description="add a layer's input to its output where the sizes are equal")
+
+
+class AttentionConfig(Section):
+    """Which source positions are scored, and how."""
+
+    score: ScoreName = Field("additive", description="how a source position is matched with the query")
+    window: WindowName = Field("global", description="which source positions can be seen")
+    hidden: Count | None = Field(
+        None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
+    )
+    bias: bool = Field(False, description="bias inside additive, concat and normed-additive")
+    concat_keys: Literal["projected", "identity"] = Field(
+        "projected", description="concat: W on [s; h] (arXiv), or identity on h (Luong's own code)"
+    )
+    project: bool = Field(False, description="dot, scaled-dot: a learned projection, for sizes that differ")
+    attend_eos: bool = Field(True, description="whether the source's </s> can be attended to")
+    max_positions: Count | None = Field(
+        None, description="location: positions that can be scored; by default data.max_length + 1"
+    )
+    half_width: Count = Field(10, description="local windows: D, positions to each side of p_t")
+    sigma: float | None = Field(None, gt=0, description="local-p: width of the Gaussian; by default D / 2")
+    renormalise: bool = Field(False, description="local-p: weights sum to 1 after the Gaussian")
+    fixed_context: bool = Field(False, description="none: the fixed vector enters every step, not the first alone")
+
+
+class DecoderConfig(Section):
+    """The target side: when it looks at the source, and where what it sees goes."""
+
+    style: DecoderName = Field("bahdanau", description="bahdanau, luong, or conditional (dl4mt, nematus)")
+    cell: CellName = Field("gru", description="as model.encoder.cell")
+    layers: Count = Field(1, description="stacked layers; attention belongs to the papers' layer")
+    hidden: Count = Field(256, description="units of one layer")
+    embedding: Count = Field(256, description="size of a target word vector")
+    dropout: Fraction = Field(
+        0.2, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
+    )
+    embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
+    layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
+    output_dropout: Fraction | None = Field(None, description="before the output layer; by default `dropout`")
+    attentional_dropout: Fraction = Field(
+        0.0, description="luong: on the attentional state h~, where it is read and where it is fed to the next step"
+    )
+    residual: bool = Field(False, description="add a layer's input to its output, from the second layer on")
+    init: Literal["zero", "last", "mean", "bridge", "backward-first"] = Field(
+        "bridge", description="first state: 0, encoder's last, tanh W mean, tanh W last, tanh W backward state at 1"
+    )
+    init_cell: Literal["zero", "last", "bridge", "copy"] = Field(
+        "zero", description="first cell state of an LSTM: 0, encoder's last cell, tanh W of it, or the first state"
+    )
+    input_feeding: Literal["none", "attentional", "context"] = Field(
+        "none", description="luong: what of the last step joins the input"
+    )
+    attentional_activation: Literal["tanh", "none"] = Field("tanh", description="luong: of W_c [c; s]")
+    attentional_bias: bool = Field(False, description="luong: bias beside W_c")
+    readout: Literal["linear", "deep", "maxout"] = Field(
+        "linear", description="U s + V y + C c as it is, its tanh, or the larger of each pair; luong: linear is W_s h~"
+    )
+    readout_hidden: Count | None = Field(None, description="size of the readout; by default the decoder's hidden")
+    readout_state: Literal["current", "previous"] = Field(
+        "current", description="bahdanau: s of the readout, s_t (text) or s_{t-1} (appendix)"
+    )
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    encoder: EncoderConfig = Field(EncoderConfig(), description="source side")
+    attention: AttentionConfig = Field(AttentionConfig(), description="link between the sides")
+    decoder: DecoderConfig = Field(DecoderConfig(), description="target side")
+    tie: Literal["none", "target-output", "source-target", "all"] = Field(
+        "none", description="which of source embedding, target embedding and output layer share their weights"
+    )
+    dropout_mask: Literal["step", "sentence"] = Field(
+        "step", description="dropout: a new mask at every step, or one mask per sentence (variational)"
+    )
+    initialisation: Literal["xavier", "uniform", "orthogonal", "bahdanau"] = Field(
+        "xavier", description="xavier, uniform(-range, range), xavier + orthogonal recurrent, Bahdanau's appendix"
+    )
+    initial_range: float = Field(0.1, gt=0, description="range of `initialisation: uniform`")
+
+
+class TrainingConfig(Section):
+    """How the network learns."""
+
+    batch_tokens: Count = Field(2048, description="padded tokens of the longer side in one batch")
+    accumulate_batches: Count = Field(
+        1, description="batches whose gradients are added up to one update, by each process where there are several"
+    )
+    epochs: Count | None = Field(20, description="stop after so many passes over the corpus")
+    updates: Count | None = Field(None, description="stop after so many updates")
+    minutes: float | None = Field(None, gt=0, description="stop after so many minutes of training, validation included")
+    loss_per: Literal["token", "sentence"] = Field(
+        "token",
+        description="what the loss is a mean over when its gradient is taken: target tokens, or sentences (papers)",
+    )
+    optimizer: Literal["sgd", "adam", "adamw", "adadelta", "adagrad"] = Field("adam", description="update rule")
+    learning_rate: float = Field(1e-3, gt=0, description="before the schedule")
+    betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="adam, adamw: decay of the two moments")
+    rho: Fraction = Field(0.95, description="adadelta: decay of the averages")
+    epsilon: float | None = Field(None, gt=0, description="of the optimizer; by default torch's")
+    weight_decay: float = Field(0.0, ge=0, description="L2 term; decoupled with adamw")
+    schedule: Literal["constant", "plateau", "halving", "step-halving", "inverse-sqrt", "cosine", "linear"] = Field(
+        "constant", description="of the learning rate over the updates"
+    )
+    warmup_updates: int = Field(0, ge=0, description="linear rise from 0 at the start, with every schedule")
+    halve_after_epochs: Count = Field(5, description="halving: the rate halves at the start of each later epoch")
+    decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
+    decay_times: Count = Field(4, description="step-halving: how often the rate is halved until the end")
+    decay_factor: Fraction = Field(0.5, description="plateau: factor when validation has not improved")
+    decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain that are forgiven")
+    minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
+    clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="decay of an average of the weights that is validated and kept in their place"
+    )
+    cuda_graphs: bool = Field(
+        False,
+        description="GPU: the work of each shape of batch is recorded once and sent as one piece (not yet measured)",
+    )
+    label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
+    word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words that are read as <unk>")
+    subword_sampling: SubwordSamplingConfig = Field(
+        SubwordSamplingConfig(), description="sentencepiece: the text is cut in another way in every epoch"
+    )
+    guided_attention: GuidedAttentionConfig = Field(
+        GuidedAttentionConfig(), description="with data.alignments: attention learns to look where they say"
+    )
+    scheduled_sampling: ScheduledSamplingConfig = Field(
+        ScheduledSamplingConfig(), description="the model's own previous word in place of the reference's"
+    )
+    validate_updates: Count | None = Field(
+        None, description="validate every so many updates; by default by validate_epochs"
+    )
+    validate_epochs: Count = Field(1, description="validate every so many epochs")
+    validate_translation: bool = Field(
+        True, description="validate by greedy BLEU and chrF beside the loss; costs a translation of the corpus"
+    )
+    alignment_picture: bool = Field(
+        True, description="a picture of one sentence's alignment at each validation, for TensorBoard"
+    )
+    metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="what best/ is chosen by")
+    patience: Count | None = Field(None, description="stop after so many validations without a gain")
+    checkpoint_updates: Count = Field(500, description="save the state of training every so many updates")
+    keep_last: int = Field(2, ge=2, description="newest states of training that stay, in case the newest is damaged")
+    keep_best: Count = Field(1, description="best models; more than one are kept in models/, beside best/")
+
+
+class SearchConfig(Section):
+    """How translations are searched for."""
+
+    beam: Count = Field(5, description="hypotheses kept at each step; 1 is greedy search")
+    groups: Count = Field(1, description="parts of the beam that search apart, each for other words than those before")
+    group_penalty: float = Field(
+        0.5, gt=0, description="log p that a token costs a group for each use by the groups before it at this step"
+    )
+    batch_sentences: Count = Field(64, description="sentences decoded together")
+    precision: Literal["fp32", "auto", "bf16", "int8"] = Field(
+        "fp32", description="of the products; auto is int8 on a CPU that has it, else bf16 if it has that, else fp32"
+    )
+    max_length: Count | None = Field(None, description="tokens of a translation at most")
+    max_length_factor: float = Field(2.0, gt=0, description="tokens at most: this times the source's tokens, plus 10")
+    length_penalty: Literal["none", "average", "gnmt", "reward"] = Field(
+        "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
+    )
+    alpha: float = Field(1.0, ge=0, description="strength of gnmt and reward")
+    stop: Literal["exact", "early"] = Field(
+        "exact", description="exact: no open translation can rank higher any more; early: none does as it stands"
+    )
+    coverage_penalty: float = Field(
+        0.0, ge=0, description="GNMT's beta: ranks translations lower that pass over source words; 0 is none"
+    )
+    min_length: int = Field(0, ge=0, description="tokens of a translation at least, as far as the greatest length goes")
+    min_length_factor: float = Field(0.0, ge=0, description="tokens at least: this times the source's tokens")
+    forbid_unknown: bool = Field(False, description="never write <unk>")
+    no_repeat_ngram: Count | None = Field(None, description="no sequence of so many tokens comes twice")
+    repetition_penalty: float = Field(
+        1.0, ge=1, description="log p of a token that was there before is multiplied by this"
+    )
+
+
+class EvaluateConfig(Section):
+    """What `nmt-attn eval` reports."""
+
+    length_buckets: tuple[Count, ...] = Field(
+        (10, 20, 30, 40, 50, 60), description="upper bounds of source length in words; a last bucket is open"
+    )
+    metrics: tuple[Literal["bleu", "chrf", "ter", "exact", "cer"], ...] = Field(
+        ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"
+    )
+    tokenize: Literal["13a", "none", "intl", "char", "zh", "flores200"] = Field(
+        "13a", description="sacreBLEU's tokenizer; none for text that is tokenised already"
+    )
+    lowercase: bool = Field(False, description="BLEU without regard to case")
+
+
+class Config(Section):
+    """Everything."""
+
+    run: RunConfig = Field(RunConfig(), description="where the run lives and what it runs on")
+    data: DataConfig = Field(DataConfig(), description="the corpora")
+    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="how text becomes tokens")
+    model: ModelConfig = Field(ModelConfig(), description="the network")
+    training: TrainingConfig = Field(TrainingConfig(), description="how the network learns")
+    search: SearchConfig = Field(SearchConfig(), description="how translations are searched for")
+    evaluate: EvaluateConfig = Field(EvaluateConfig(), description="what eval reports")
+
+    @property
+    def names_corpus(self) -> bool:
+        """Whether data.train was said, and is not the built-in corpus by default."""
+        return "data" in self.model_fields_set and "train" in self.data.model_fields_set

@@ -1,0 +1,129 @@
+"""The demo corpus: English-Hindi pairs with their true word alignment, made here and never downloaded.
+
+Its grammar is small and its word order is Hindi's: the verb comes last, postpositions follow their noun, owners
+come before what they own, "B when C" turns into "जब C तब B". Links are known because both sides come from one
+derivation (nmt_attn/demo/grammar.py). It serves the questions of two papers:
+
+    What does length do to one fixed vector? Bahdanau et al. 2015 (arXiv 1409.0473v7), figure 2. Sentences grow by
+        clauses that have nothing to do with each other, and every length band has a known share of every split.
+    Does attention find the words? Luong et al. 2015 (arXiv 1508.04025), section 5.4: alignment error rate.
+
+The splits are disjoint by source and by target: a checksum of the target decides which split may hold a pair.
+Sources begin with a capital letter, no sentence has punctuation, Hindi is in Unicode's form NFC.
+"""
+
+import difflib
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from nmt_attn.demo import grammar, words
+from nmt_attn.demo.grammar import Head
+from nmt_attn.demo.sentences import SentenceWriter
+from nmt_attn.demo.synchronous import Link, Phrase
+from nmt_attn.errors import ConfigError
+
+
+class DemoPair(NamedTuple):
+    """A sentence, its translation, and the links (source word, target word) between them, sorted, from 0."""
+
+    source: str
+    target: str
+    links: tuple[Link, ...]
+
+
+class LengthBand(NamedTuple):
+    """A range of source lengths in words, both ends included."""
+
+    shortest: int
+    longest: int
+
+
+class Split(NamedTuple):
+    """Number of pairs; weight of every length band; checksums, modulo 8, of the targets that may be in it."""
+
+    size: int
+    weights: tuple[int, ...]
+    checksums: tuple[int, ...]
+
+
+LENGTH_BANDS = (
+    LengthBand(2, 10),
+    LengthBand(11, 20),
+    LengthBand(21, 30),
+    LengthBand(31, 40),
+    LengthBand(41, 50),
+    LengthBand(51, 60),
+    LengthBand(61, 70),
+)
+"""The default buckets of `nmt-attn eval`."""
+
+SPLITS = {
+    "train": Split(12000, (60, 18, 8, 5, 4, 3, 2), (2, 3, 4, 5, 6, 7)),
+    "valid": Split(300, (60, 18, 8, 5, 4, 3, 2), (1,)),
+    "test": Split(490, (1, 1, 1, 1, 1, 1, 1), (0,)),
+}
+"""Training is mostly short, as real text is; every band of the test is measured equally well."""
+
+
+def demo_corpus(split: str, limit: int | None = None) -> list[DemoPair]:
+    """The pairs of a split, or the first `limit` of them. Raises ConfigError if there is no such split."""
+    if split not in SPLITS:
+        names = ", ".join(repr(name) for name in sorted(SPLITS))
+        near = difflib.get_close_matches(split, SPLITS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ConfigError(f"split of the demo corpus: expected one of {names}, got {split!r}{hint}")
+    size = SPLITS[split].size
+    return list(islice(endless_pairs(split, seed=1), size if limit is None else min(limit, size)))
+
+
+def endless_pairs(split: str, seed: int) -> Iterator[DemoPair]:
+    """Different pairs of a split without end; the same ones for the same seed, on every machine.
+
+    After any number of pairs each length band has its share of them to within one pair. The first pair of the
+    test is `lights_pair()`, whatever the seed.
+    """
+    settings, writer = SPLITS[split], SentenceWriter(f"{split} {seed}")
+    sources, targets = set[str](), set[str]()
+    for band in _bands_in_turn(settings.weights):
+        pair = (
+            lights_pair() if split == "test" and not sources else as_pair(writer.sentence(band.shortest, band.longest))
+        )
+        while pair.source in sources or pair.target in targets or _checksum(pair) not in settings.checksums:
+            pair = as_pair(writer.sentence(band.shortest, band.longest))
+        sources.add(pair.source)
+        targets.add(pair.target)
+        yield pair
+
+
+def lights_pair() -> DemoPair:
+    """Turn off the lights -> लाइट बंद करो: never seen in training, though each of its words is."""
+    lights = grammar.noun_phrase(Head(words.LIGHTS), "the").phrase
+    return as_pair(grammar.imperative(words.TURN_OFF, {"O": lights}))
+
+
+def as_pair(sentence: Phrase) -> DemoPair:
+    """The sentence as text, its first letter a capital."""
+    source = " ".join(sentence.source)
+    return DemoPair(source[0].upper() + source[1:], " ".join(sentence.target), tuple(sorted(sentence.links)))
+
+
+def pharaoh(links: Iterable[Link]) -> str:
+    """The links as one line of a Pharaoh file: `0-1 1-0`."""
+    return " ".join(f"{source}-{target}" for source, target in links)
+
+
+def _bands_in_turn(weights: tuple[int, ...]) -> Iterator[LengthBand]:
+    """Always the band that lags farthest behind its share; the first one among equals."""
+    counts = [0] * len(weights)
+    while True:
+        total = sum(counts) + 1
+        behind = [weight * total - number * sum(weights) for weight, number in zip(weights, counts, strict=True)]
+        chosen = behind.index(max(behind))
+        counts[chosen] += 1
+        yield LENGTH_BANDS[chosen]
+
+
+def _checksum(pair: DemoPair) -> int:
+    return zlib.crc32(pair.target.encode("utf-8")) % 8

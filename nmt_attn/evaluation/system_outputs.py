@@ -1,0 +1,189 @@
+"""Systems: what is known of each system that is evaluated, once it has been run or its output has been read."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import typer
+from tqdm import tqdm
+
+from nmt_attn.alignment.links import GoldLinks, Link, Links, score_links
+from nmt_attn.alignment.symmetrise import METHODS
+from nmt_attn.errors import DataError
+from nmt_attn.evaluation.attention_statistics import attention_statistics
+from nmt_attn.evaluation.evaluation_inputs import EvaluationSet, Subject
+from nmt_attn.evaluation.summary import AlignmentRow, Summary
+from nmt_attn.files import read_lines
+from nmt_attn.search.alignments import WordAlignment, best_links, threshold_links
+from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
+from nmt_attn.search.translation import Translation
+from nmt_attn.search.translator import Translator
+
+PICTURE_WORDS = 10
+"""The alignment picture shows the source sentence whose length is closest to this."""
+SHIFT_MATTERS = 0.01
+"""The other shift is spoken of where it lowers the error rate by so much."""
+
+
+class Decoding(NamedTuple):
+    """How a model's output was made, and how long it took."""
+
+    beam: int
+    device: str
+    seconds: float
+
+
+class Example(NamedTuple):
+    """One sentence for a picture."""
+
+    sentence: int  # from 0
+    alignment: WordAlignment
+
+
+class SystemOutput(NamedTuple):
+    """A system on the test set. What only a model has is None for a file."""
+
+    name: str
+    hypotheses: list[str]
+    decoding: Decoding | None = None
+    translations: Sequence[Translation] = ()  # with n-best lists and, if the model attends, alignments
+    forced: Sequence[ForcedPair] | None = None  # of the references
+    has_attention: bool = False
+    example: Example | None = None
+
+
+class LinkOptions(NamedTuple):
+    """How links are read off attention."""
+
+    shift: Shift
+    threshold: float
+
+
+def run_model(
+    subject: Subject, translator: Translator, test: EvaluationSet, beam: int | None, nbest: int, example: int | None
+) -> SystemOutput:
+    """Translates the test set and reads its references; alignments of the translations come if nbest is not 0.
+
+    `example` is the sentence to show, None one of middle length.
+    """
+    attends = translator.model.has_attention
+    request = translator.request(beam=beam, nbest=1, with_alignments=attends and nbest > 0, batch_sentences=None)
+    request = request._replace(nbest=max(1, min(nbest, request.search.beam)))
+    with tqdm(total=2 * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False) as bar:
+        start = time.perf_counter()
+        translations = translator.translate_window(test.sources, request, progress=bar.update)
+        seconds = time.perf_counter() - start
+        forced = force_decode(translator, test.sources, test.references, with_alignments=attends, progress=bar.update)
+    hypotheses = [each.text for each in translations]
+    decoding = Decoding(request.search.beam, translator.model.output.weight.device.type, seconds)
+    typer.echo(_speed_line(hypotheses, decoding), err=True)
+    number = choose_sentence(test.sources, hypotheses) if example is None else example
+    return SystemOutput(
+        subject.name,
+        hypotheses,
+        decoding,
+        translations,
+        forced,
+        attends,
+        None if number is None or not attends else _example(translator, test, request.search.beam, number),
+    )
+
+
+def read_output(path: Path, name: str, test: EvaluationSet) -> SystemOutput:
+    """A system of which only its output is there, one line a sentence. Raises DataError."""
+    lines = read_lines(path)
+    if len(lines) != len(test.sources):
+        raise DataError(f"{path}: expected {len(test.sources)} lines, one a sentence of the test set, got {len(lines)}")
+    return SystemOutput(name, lines)
+
+
+def with_model_figures(
+    summary: Summary,
+    output: SystemOutput,
+    gold: Sequence[GoldLinks] | None,
+    options: LinkOptions,
+    reverse: Sequence[Links],
+) -> Summary:
+    """The summary with perplexity, alignment scores and statistics of attention, as far as the system has them.
+
+    `reverse` holds the links of a model of the other direction, if there is one.
+    """
+    if output.forced is None:
+        return summary
+    summary = summary._replace(perplexity=perplexity(output.forced))
+    if not output.has_attention:
+        return summary
+    alignments = [pair.alignment(options.shift) for pair in output.forced]
+    weights = [each.weights.numpy(force=True) for each in alignments]
+    rows = () if gold is None else _score(output, alignments, gold, options, reverse)
+    return summary._replace(alignments=rows, attention=attention_statistics(weights, gold))
+
+
+def reverse_links(translator: Translator, test: EvaluationSet, options: LinkOptions) -> list[Links]:
+    """The argmax links of a model from the references' language into the sources', as (source, target)."""
+    pairs = force_decode(translator, test.references, test.sources, with_alignments=True)
+    return [frozenset(Link(j, i) for i, j in best_links(pair.alignment(options.shift))) for pair in pairs]
+
+
+def choose_sentence(sources: Sequence[str], hypotheses: Sequence[str]) -> int | None:
+    """The first sentence of about PICTURE_WORDS words with a translation; None if nothing was translated."""
+    lengths = np.array([len(source.split()) for source in sources])
+    distance = np.where([bool(text.strip()) for text in hypotheses], abs(lengths - PICTURE_WORDS), np.inf)
+    return int(distance.argmin()) if np.isfinite(distance).any() else None
+
+
+def _score(
+    output: SystemOutput,
+    alignments: Sequence[WordAlignment],
+    gold: Sequence[GoldLinks],
+    options: LinkOptions,
+    reverse: Sequence[Links],
+) -> tuple[AlignmentRow, ...]:
+    best = _best_links(alignments)
+    wide = [_as_links(threshold_links(each, options.threshold)) for each in alignments]
+    kinds = {"argmax": best, f"threshold {options.threshold:g}": wide}
+    if reverse:
+        kinds["argmax, reverse model"] = list(reverse)
+        for name, method in METHODS.items():
+            kinds[name] = [method(forward, backward) for forward, backward in zip(best, reverse, strict=True)]
+    rows = tuple(AlignmentRow(name, score_links(found, gold)) for name, found in kinds.items())
+    _tell_of_other_shift(output, rows[0].scores.error_rate, gold, options.shift)
+    return rows
+
+
+def _tell_of_other_shift(output: SystemOutput, error_rate: float, gold: Sequence[GoldLinks], shift: Shift) -> None:
+    assert output.forced is not None
+    other: Shift = 0 if shift else 1
+    rate = score_links(_best_links([pair.alignment(other) for pair in output.forced]), gold).error_rate
+    if rate < error_rate - SHIFT_MATTERS:
+        typer.echo(
+            f"{output.name}: with --shift {other} the alignment error rate is {rate:.4f}, not {error_rate:.4f}",
+            err=True,
+        )
+
+
+def _best_links(alignments: Sequence[WordAlignment]) -> list[Links]:
+    return [_as_links(best_links(each)) for each in alignments]
+
+
+def _as_links(pairs: Sequence[tuple[int, int]]) -> Links:
+    return frozenset(Link(*pair) for pair in pairs)
+
+
+def _example(translator: Translator, test: EvaluationSet, beam: int, number: int) -> Example | None:
+    [translation] = translator.translate([test.sources[number]], beam=beam, with_alignments=True)
+    alignment = translation.hypotheses[0].alignment
+    assert alignment is not None, "asked for"
+    return Example(number, alignment) if alignment.weights.numel() else None
+
+
+def _speed_line(hypotheses: Sequence[str], decoding: Decoding) -> str:
+    sentences = len(hypotheses)
+    words = sum(len(text.split()) for text in hypotheses)
+    return (
+        f"decoding: {sentences:,} sentences in {decoding.seconds:.1f} s on {decoding.device}, "
+        f"{sentences / decoding.seconds:,.0f} sentences/s, {words / decoding.seconds:,.0f} target words/s"
+    )
