@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
-from nmt_attn.evaluation.bootstrap import Interval
-from nmt_attn.evaluation.comparison import MetricComparison, SystemComparison
+from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, LengthRow
 from nmt_attn.evaluation.summary import Summary
 
