@@ -142,7 +142,9 @@ def _draw_lengths(
         if row.sentences:
             estimate = _find(row, metric)
             face = "white" if row.is_small else style["color"]
-            bar = axes.errorbar(place, estimate.value, yerr=_reach(estimate), mfc=face, capsize=3, **style)
+            bar = axes.errorbar(
+                place, estimate.value, yerr=_reach(estimate), mfc=face, capsize=3, clip_on=False, **style
+            )
             if has_titles:
                 low, high = estimate.interval.low, estimate.interval.high
                 title = f"{curve.system}, {row.bucket.name} words: {estimate.value:.2f} [{low:.1f}, {high:.1f}]"
