@@ -74,7 +74,7 @@ def test_swapping_twice_changes_nothing() -> None:
 
 
 def test_figures_of_a_real_excerpt_follow_from_common_lines() -> None:
-    """The first 20 sentences of the English-French Hansards of NAACL 2003 (Mihalcea and Pedersen), with awesome-align's.
+    """The first 20 sentences of the Hansards of NAACL 2003 (Mihalcea and Pedersen), as awesome-align aligns them.
 
     From neulab/awesome-align, examples/enfr.*. A link a line, `sort -u` leaves 140 sure and 370 possible gold links and
     180 found ones; `comm -12` counts 135 and 177 in common.
