@@ -104,7 +104,7 @@ LinkThreshold = Annotated[
 Reverse = Annotated[Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")]
 Symmetrise = Annotated[
     Literal["intersection", "union", "grow-diag-final", "grow-diag-final-and"] | None,
-    typer.Option(help="How the links of both directions become one. Default: grow-diag-final."),
+    typer.Option(help="How to combine the links of both directions. Default: grow-diag-final."),
 ]
 EndOfSentence = Annotated[
     Literal["kept", "dropped"] | None,

@@ -1,9 +1,8 @@
-"""`nmt-attn align`: where a model looks while it reads translations that it is given; and `nmt-attn score`: how
-likely it holds them.
+"""`nmt-attn align`: a model's attention on given translations; and `nmt-attn score`: their log-probabilities.
 
 `align` writes a line of links `i-j` for each pair to standard output, or a file in the format of its ending. Links
-are the greatest weight of each target word, or all from a threshold on; with a model of the other direction beside it,
-those of both are made one (alignment/symmetrise.py).
+are those of the greatest weight of each target word, or of all weights from a threshold on; with a model of the other
+direction, the links of both are symmetrised (alignment/symmetrise.py).
 `score` writes a line for each pair: log-probability (natural, `</s>` included), tokens, perplexity per token; to a
 .jsonl an object, with the tokens and the log-probability of each.
 """
@@ -33,7 +32,7 @@ from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
 from nmt_attn.text_io import or_standard, writing
 
 METHOD = "grow-diag-final"
-"""How two directions are made one, by default."""
+"""How two directions are symmetrised by default."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def _score_line(pair: ForcedPair) -> str:
 
 
 def _check(options: AlignOptions) -> None:
-    """Raises ConfigError for an option that would change nothing."""
+    """Raises ConfigError for an option without effect."""
     if options.symmetrise is not None and options.reverse is None:
         raise ConfigError(f"--symmetrise: expected --reverse MODEL beside it, got {options.symmetrise} alone")
     if options.symmetrise is not None and options.symmetrise not in METHODS:
@@ -144,7 +143,7 @@ def _links(alignment: WordAlignment, options: AlignOptions) -> Links:
 def _symmetrised(
     found: Iterator[Links], backward: Translator, sources: list[str], targets: list[str], options: AlignOptions
 ) -> Iterator[Links]:
-    """The links of each pair, made one with those of a model that reads the targets."""
+    """The links of each pair, symmetrised with those of a model that reads the targets."""
     method = METHODS[options.symmetrise or METHOD]
     pairs = _windows(backward, targets, sources, with_alignments=True)
     for forward, pair in zip(found, pairs, strict=True):

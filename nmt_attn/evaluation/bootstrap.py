@@ -1,4 +1,4 @@
-"""Bootstrap: how far a metric could lie from its value if other sentences of the same kind had been tested.
+"""Bootstrap: how a metric varies over test sets of the same kind, and whether systems differ by more than chance.
 
 Sentences are drawn with replacement, as many as there are, 1,000 times; the metric of every draw comes from the sum
 of the drawn rows (nmt_attn/evaluation/metrics.py). Intervals as in Koehn 2004, "Statistical significance tests for
@@ -33,7 +33,7 @@ class Interval(NamedTuple):
 
     @property
     def half_width(self) -> float:
-        """What stands behind ± in sacreBLEU's output."""
+        """The number after ± in sacreBLEU's output."""
         return (self.high - self.low) / 2
 
 
@@ -85,7 +85,7 @@ def resampled_values(
 
 
 def middle(values: NDArray[np.float64]) -> Interval:
-    """The interval that leaves out a fortieth of the values at each end."""
+    """The interval without the lowest and the highest fortieth of the values."""
     ordered = np.sort(values)
     outside = len(ordered) // 40
     return Interval(float(ordered[outside]), float(ordered[-1 - outside]), float(ordered.mean()))

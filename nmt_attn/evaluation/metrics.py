@@ -51,7 +51,7 @@ class BleuParts(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """A system's output under one metric: rows [N, F] of whole numbers, one row a sentence."""
+    """A system's output under one metric: rows [N, F] of whole numbers, one row for each sentence."""
 
     name: str
     signature: str

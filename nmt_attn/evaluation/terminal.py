@@ -11,7 +11,7 @@ from nmt_attn.alignment.weights import WeightMatrix
 LEAST_WEIGHT = 0.05
 """Words with less weight are neither coloured nor listed."""
 RAMP = ((0.2, 195, 16), (0.4, 153, 16), (0.6, 111, 16), (0.8, 69, 231), (1.0, 27, 231))
-"""Up to a weight: background and letters, of the 256 colours that terminals share."""
+"""Up to a weight: background and text colour, of the 256 standard terminal colours."""
 
 
 def format_alignment(matrix: WeightMatrix, *, use_colour: bool) -> str:
