@@ -45,8 +45,19 @@ class Sizes(NamedTuple):
     positions: int  # of both sides, padding included
 
 
-def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int) -> Plan:
+def plan_epoch(
+    source_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    batch_tokens: int,
+    seed: int,
+    epoch: int,
+    short_first: bool = False,
+) -> Plan:
     """The batches of one epoch, in random order; those in one batch are of nearly the same length.
+
+    With `short_first` they go from short pairs to long ones instead, of a large corpus within each window: what Amodei
+    et al. 2016 (arXiv 1512.02595), 3.2, call SortaGrad.
 
     The epoch (of a large corpus each window of it) is shuffled, sorted by the longer side (ties stay shuffled) and
     cut where sentences x longest side would exceed `batch_tokens`. A pair that exceeds it alone is a batch of its own.
@@ -56,7 +67,7 @@ def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens
     for order in _shuffled_windows(len(source_lengths), rng):
         longer = np.maximum(source_lengths[order], target_lengths[order])
         batches = _sort_and_cut(order, longer, batch_tokens)
-        plan += [batches[i] for i in rng.permutation(len(batches))]
+        plan += batches if short_first else [batches[i] for i in rng.permutation(len(batches))]
     return plan
 
 

@@ -1,7 +1,7 @@
 """First weights, by name.
 
-xavier       matrices by Glorot and Bengio 2010, one gate at a time; word vectors N(0, 1), or N(0, 1 / E) where the
-             output layer shares them; biases 0, but 1 at an LSTM's forget gate (Jozefowicz et al. 2015)
+xavier       matrices by Glorot and Bengio 2010, one gate at a time; word vectors N(0, 1 / E), of length 1;
+             biases 0, but 1 at an LSTM's forget gate (Jozefowicz et al. 2015)
 orthogonal   the same, recurrent matrices orthogonal, one gate at a time
 uniform      everything U(-range, range)                                          Luong et al. 2015, 4.1
 bahdanau     recurrent matrices orthogonal; W_a, U_a N(0, 0.001^2); v_a and biases 0; the rest N(0, 0.01^2)
@@ -68,10 +68,9 @@ def _plain(model: nn.Module, fill: Callable[[Tensor], Tensor]) -> None:
             fill(parameter)
         elif parameter.dim() == 1:
             nn.init.zeros_(parameter)
-    shared = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
     for module in model.modules():
         if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=module.embedding_dim**-0.5 if id(module.weight) in shared else 1.0)
+            nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
         elif isinstance(module, GateProjection) and module.weight.numel():
             for block in module.weight.data.chunk(module.gates):
                 fill(block)
