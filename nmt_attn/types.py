@@ -7,10 +7,12 @@
 Batch is axis 0 everywhere, recurrent states included: one [B, H] per layer.
 """
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+
+State = TypeVar("State")
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids of the four special tokens; the same in every vocabulary."""
@@ -49,6 +51,14 @@ class Batch(NamedTuple):
         """The same batch in memory that a GPU reads by itself, so that `to` need not wait for the copy."""
         ids = (tensor.pin_memory() for tensor in self[:5])
         return Batch(*ids)._replace(guide=None if self.guide is None else self.guide.pin_memory())
+
+
+class StepOutput(NamedTuple, Generic[State]):
+    """One decoding step of N = B x K hypotheses, those of one sentence adjacent."""
+
+    log_probs: Tensor  # [N, V]
+    weights: Tensor  # [N, S], attention weights of this step
+    state: State
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
