@@ -26,7 +26,7 @@ from nmt_attn.processes import Processes
 from nmt_attn.runtime import autocast, choose_precision, prepare_runtime
 from nmt_attn.training import loss as loss_module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
 from nmt_attn.training.loss import token_loss
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
@@ -71,18 +71,18 @@ class Clock:
 
     def __init__(self, updates: int) -> None:
         self.warm_up = min(WARM_UP, updates // 3)
-        self.reports: list[UpdateReport] = []
+        self.reports: list[UpdateEvent] = []
         self.times: list[float] = []
         self.processor: list[float] = []
         self.faults: list[int] = []
 
-    def updated(self, report: UpdateReport) -> None:
+    def updated(self, report: UpdateEvent) -> None:
         self.reports.append(report)
         self.times.append(time.perf_counter())
         self.processor.append(time.process_time())
         self.faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 
-    def validated(self, report: ValidationReport) -> None: ...
+    def validated(self, report: ValidationEvent) -> None: ...
     def best(self, progress: Progress) -> None: ...
     def kept(self, progress: Progress) -> None: ...
     def checkpoint(self, progress: Progress) -> None: ...

@@ -210,7 +210,7 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
     run = folder_of(tmp_path)
     run.check(is_fresh=True)
     with (
-        pytest.raises(CheckpointError, match=r"r: .* got one that another process is training now"),
+        pytest.raises(CheckpointError, match=r"r: .* got one that another process is training"),
         run.taken(is_fresh=True),
     ):
         pass
