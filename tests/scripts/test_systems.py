@@ -12,10 +12,9 @@ from nmt_attn.config.file import load_config, parse_config
 from nmt_attn.config.words import value_at
 from nmt_attn.model.build import build_model
 
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from systems_page import PAGE, page, read_groups
+from systems_page import PAGE, ROOT, page, read_groups
 
 
 class Row(NamedTuple):
