@@ -25,7 +25,7 @@ def script() -> ModuleType:
 
 
 def bytes_of_a_step(script: ModuleType, score: str, window: str, length: int) -> int:
-    _, look = script._look(score, window, size=16, length=length, positions=400)
+    _, look = script._step(score, window, size=16, length=length, positions=400)
     with torch.no_grad():
         return int(script.cost(look, repeats=1).bytes)
 
