@@ -193,8 +193,8 @@ def growth(axes: Mapping[str, tuple[int, ...]], systems: tuple[str, ...]) -> str
             found = [run_job("growth", {**base, axis: point}) for point in points]
             for name in ("microseconds_a_token", "peak_mebibytes"):
                 values = [point[name] for point in found]
-                told = ", ".join(f"{point}: {value:.0f}" for point, value in zip(points, values, strict=True))
-                rows.append([system, axis.replace("_", " "), name.replace("_", " "), told, exponent(points, values)])
+                at = ", ".join(f"{point}: {value:.0f}" for point, value in zip(points, values, strict=True))
+                rows.append([system, axis.replace("_", " "), name.replace("_", " "), at, exponent(points, values)])
     base_text = ", ".join(f"{axis.replace('_', ' ')} {GrowthJob._field_defaults[axis]}" for axis in axes)
     text = f"One axis varies, the others are fixed ({base_text}); fp32; fitted y = a x^b.\n\n"
     return text + table(["system", "axis", "what", "at", "b"], rows)

@@ -61,7 +61,7 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
-        with folder.taken(is_fresh=is_fresh) if processes.is_first else nullcontext():
+        with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
                 _say_data(data)
                 _keep_vocabulary(folder, data)

@@ -175,7 +175,7 @@ def _newest(folder: Path, warn: Callable[[str], None]) -> tuple[Path, _State] | 
         try:
             return path, _read(path)
         except CheckpointError as error:
-            warn(f"{error}; it is passed over")
+            warn(f"{error}; skipping it")
     if paths:
         raise CheckpointError(f"{folder}: expected a whole checkpoint, got {len(paths)} damaged (start over: --fresh)")
     return None

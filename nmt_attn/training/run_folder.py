@@ -73,7 +73,7 @@ class RunFolder:
             raise CheckpointError(f"{self.path}: expected a run's folder or none, got a folder of something else")
 
     @contextmanager
-    def taken(self, *, is_fresh: bool) -> Iterator[None]:
+    def locked(self, *, is_fresh: bool) -> Iterator[None]:
         """Context that creates the folder and locks it. Enter it after `check` and all other checks.
 
         Raises CheckpointError if another process trains this run, DataError if the folder cannot be written.
