@@ -6,13 +6,12 @@ Text is read line by line as often as it is needed; it is never held as a whole.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from nmt_attn.alignment.links import Link
 from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.config.schema import Config
 from nmt_attn.data.alignments import with_links
@@ -140,7 +139,7 @@ def _encoded(config: Config, part: Part, codecs: Codecs, report: CorpusReport) -
 
 def _with_links(
     config: Config, part: Part, pairs: Iterator[NumberedPair], report: CorpusReport
-) -> Iterator[tuple[NumberedPair, list[Link] | None]]:
+) -> Iterator[tuple[NumberedPair, Sequence[tuple[int, int]] | None]]:
     """The pairs with the given links of their words, which training pairs may have. Raises DataError."""
     if part == "train" and config.data.alignments is not None:
         return ((pair, links) for pair, links in with_links(config, pairs, report))
@@ -165,7 +164,7 @@ def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:
     return SampledCorpus(open_table(path), plan)
 
 
-def _piece_links(links: list[Link], text: SentencePair, codecs: Codecs) -> list[Link]:
+def _piece_links(links: Sequence[tuple[int, int]], text: SentencePair, codecs: Codecs) -> list[tuple[int, int]]:
     source, target = codecs.source.tokenizer, codecs.target.tokenizer
     return link_pieces(
         links, source.word_indices(source.encode(text.source)), target.word_indices(target.encode(text.target))
