@@ -6,13 +6,12 @@ Text is read line by line, once for each pass; no corpus is held in memory.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from nmt_attn.alignment.links import Link
 from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.config.schema import Config
 from nmt_attn.data.alignments import with_links
@@ -140,7 +139,7 @@ def _encoded(config: Config, part: CorpusPart, codecs: Codecs, report: CorpusRep
 
 def _with_links(
     config: Config, part: CorpusPart, pairs: Iterator[NumberedPair], report: CorpusReport
-) -> Iterator[tuple[NumberedPair, list[Link] | None]]:
+) -> Iterator[tuple[NumberedPair, Sequence[tuple[int, int]] | None]]:
     """The pairs with the given word links; only training pairs can have them. Raises DataError."""
     if part == "train" and config.data.alignments is not None:
         return ((pair, links) for pair, links in with_links(config, pairs, report))
@@ -165,7 +164,7 @@ def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:
     return SampledCorpus(open_table(path), plan)
 
 
-def _piece_links(links: list[Link], text: SentencePair, codecs: Codecs) -> list[Link]:
+def _piece_links(links: Sequence[tuple[int, int]], text: SentencePair, codecs: Codecs) -> list[tuple[int, int]]:
     source, target = codecs.source.tokenizer, codecs.target.tokenizer
     return link_pieces(
         links, source.word_indices(source.encode(text.source)), target.word_indices(target.encode(text.target))

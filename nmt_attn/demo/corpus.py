@@ -107,7 +107,9 @@ def lights_pair() -> DemoPair:
 def as_pair(sentence: PhrasePair) -> DemoPair:
     """The sentence as text, its first letter a capital."""
     source = " ".join(sentence.source)
-    return DemoPair(source[0].upper() + source[1:], " ".join(sentence.target), tuple(sorted(sentence.links)))
+    return DemoPair(
+        source[0].upper() + source[1:], " ".join(sentence.target), tuple(Link(*link) for link in sorted(sentence.links))
+    )
 
 
 def _bands_in_turn(weights: tuple[int, ...]) -> Iterator[LengthBand]:
