@@ -13,22 +13,16 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from nmt_attn.config.accepted_values import choices_of, describe, kinds_of
+from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
+from nmt_attn.config.messages import did_you_mean, join_words, show
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
-from nmt_attn.config.words import (
-    Keys,
-    all_keys,
-    did_you_mean,
-    join_words,
-    locate,
-    section_of,
-    show,
-)
 from nmt_attn.config.yaml_io import format_yaml, parse_yaml
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import read_text, write_text
+from nmt_attn.registries import CORPUS_FORMS
 
-_CORPUS_FORMS = ("source", "target", "tsv", "jsonl", "dataset", "builtin")
+_PLACES = {"source", "target", *CORPUS_FORMS}
 _TRUTH_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
@@ -135,7 +129,7 @@ def _fill_in(node: dict[str, Any], above: Keys) -> None:
         if section is not None and not locate(keys).rest and isinstance(value, dict | None):
             node[key] = value = value or {}
             _fill_in(value, keys)
-            if section is CorpusConfig and not value.keys() & set(_CORPUS_FORMS):
+            if section is CorpusConfig and not value.keys() & _PLACES:
                 node[key] = getattr(DataConfig(), key).model_dump(exclude_defaults=True) | value
 
 

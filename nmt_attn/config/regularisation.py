@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nmt_attn.config.base import Count, Fraction, Section, Share
+from nmt_attn.config.base import Count, DecayName, Fraction, NameOf, Section, Share
+from nmt_attn.registries import DECAYS
 
 
 class VectorsConfig(Section):
@@ -19,7 +20,7 @@ class GuidedAttentionConfig(Section):
     """Chen et al. 2016: attention is told where to look, by the word alignments of data.alignments."""
 
     weight: float = Field(1.0, gt=0, description="of the alignment loss beside the translation loss, at first")
-    decay: Literal["none", "linear", "exponential", "inverse-sigmoid"] = Field(
+    decay: Annotated[str, NameOf(DECAYS, "none")] = Field(
         "none", description="how the weight falls over the updates; formulas as in scheduled_sampling"
     )
     updates: Count = Field(1000, description="k of the decay")
@@ -50,9 +51,7 @@ class ScheduledSamplingConfig(Section):
     """Bengio et al. 2015: the previous word is now and then the model's own instead of the reference's."""
 
     rate: Share = Field(0.0, description="largest probability of the model's own word; 0 is teacher forcing")
-    decay: Literal["inverse-sigmoid", "linear", "exponential"] = Field(
-        "inverse-sigmoid", description="how the reference's words give way over the updates"
-    )
+    decay: DecayName = Field("inverse-sigmoid", description="how the reference's words give way over the updates")
     updates: Count = Field(
         1000,
         description="k of i updates: linear 1 - i / k are the reference's, exponential exp(-i / k), inverse-sigmoid "

@@ -8,7 +8,24 @@ from typing import Literal
 
 from pydantic import Field
 
-from nmt_attn.config.base import Count, Fraction, Section
+from nmt_attn.config.base import (
+    CellName,
+    Count,
+    DecoderName,
+    Fraction,
+    InitialCellStateName,
+    InitialisationName,
+    InitialStateName,
+    MetricName,
+    OptimizerName,
+    RankingName,
+    ReadoutName,
+    ScheduleName,
+    ScoreName,
+    Section,
+    TokenizerName,
+    WindowName,
+)
 from nmt_attn.config.regularisation import (
     GuidedAttentionConfig,
     ScheduledSamplingConfig,
@@ -17,20 +34,6 @@ from nmt_attn.config.regularisation import (
     WordDropoutConfig,
 )
 
-CellName = Literal["gru", "gru-cho", "lstm", "rnn"]
-ScoreName = Literal[
-    "none",
-    "additive",
-    "normed-additive",
-    "dot",
-    "scaled-dot",
-    "general",
-    "scaled-general",
-    "concat",
-    "location",
-]
-WindowName = Literal["global", "local-m", "local-p"]
-DecoderName = Literal["bahdanau", "luong", "conditional"]
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
 
@@ -89,7 +92,7 @@ class DataConfig(Section):
 class TokenizerConfig(Section):
     """How text becomes tokens; learned from the training corpus when training starts."""
 
-    kind: Literal["word", "char", "sentencepiece"] = Field("word", description="word splits on whitespace")
+    kind: TokenizerName = Field("word", description="word splits on whitespace")
     algorithm: Literal["unigram", "bpe"] = Field("unigram", description="of SentencePiece")
     vocab_size: int = Field(30000, ge=8, description="largest number of tokens a side, special ones included")
     min_frequency: Count = Field(1, description="rarer words and characters become <unk>")
@@ -153,18 +156,18 @@ class DecoderConfig(Section):
         0.0, description="luong: on the attentional state h~, where it is read and where it is fed to the next step"
     )
     residual: bool = Field(False, description="add a layer's input to its output, from the second layer on")
-    init: Literal["zero", "last", "mean", "bridge", "backward-first"] = Field(
+    init: InitialStateName = Field(
         "bridge", description="first state: 0, encoder's last, tanh W mean, tanh W last, tanh W backward state at 1"
     )
-    init_cell: Literal["zero", "last", "bridge", "copy"] = Field(
-        "zero", description="first cell state of an LSTM: 0, encoder's last cell, tanh W of it, or the first state"
+    init_cell: InitialCellStateName = Field(
+        "zero", description="first cell state of an LSTM: the first state, 0, encoder's last cell, or tanh W of it"
     )
     input_feeding: Literal["none", "attentional", "context"] = Field(
         "none", description="luong: what of the last step joins the input"
     )
     attentional_activation: Literal["tanh", "none"] = Field("tanh", description="luong: of W_c [c; s]")
     attentional_bias: bool = Field(False, description="luong: bias beside W_c")
-    readout: Literal["linear", "deep", "maxout"] = Field(
+    readout: ReadoutName = Field(
         "linear", description="U s + V y + C c as it is, its tanh, or the larger of each pair; luong: linear is W_s h~"
     )
     readout_hidden: Count | None = Field(None, description="size of the readout; by default the decoder's hidden")
@@ -185,8 +188,8 @@ class ModelConfig(Section):
     dropout_mask: Literal["step", "sentence"] = Field(
         "step", description="dropout: a new mask at every step, or one mask per sentence (variational)"
     )
-    initialisation: Literal["xavier", "uniform", "orthogonal", "bahdanau"] = Field(
-        "xavier", description="xavier, uniform(-range, range), xavier + orthogonal recurrent, Bahdanau's appendix"
+    initialisation: InitialisationName = Field(
+        "xavier", description="xavier, xavier + orthogonal recurrent, uniform(-range, range), Bahdanau's appendix"
     )
     initial_range: float = Field(0.1, gt=0, description="range of `initialisation: uniform`")
 
@@ -205,15 +208,13 @@ class TrainingConfig(Section):
         "token",
         description="what the loss is a mean over when its gradient is taken: target tokens, or sentences (papers)",
     )
-    optimizer: Literal["sgd", "adam", "adamw", "adadelta", "adagrad"] = Field("adam", description="update rule")
+    optimizer: OptimizerName = Field("adam", description="update rule")
     learning_rate: float = Field(1e-3, gt=0, description="before the schedule")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="adam, adamw: decay of the two moments")
     rho: Fraction = Field(0.95, description="adadelta: decay of the averages")
     epsilon: float | None = Field(None, gt=0, description="of the optimizer; by default torch's")
     weight_decay: float = Field(0.0, ge=0, description="L2 term; decoupled with adamw")
-    schedule: Literal["constant", "plateau", "halving", "step-halving", "inverse-sqrt", "cosine", "linear"] = Field(
-        "constant", description="of the learning rate over the updates"
-    )
+    schedule: ScheduleName = Field("constant", description="of the learning rate over the updates")
     warmup_updates: int = Field(0, ge=0, description="linear rise from 0 at the start, with every schedule")
     halve_after_epochs: Count = Field(5, description="halving: the rate halves at the start of each later epoch")
     decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
@@ -271,7 +272,7 @@ class SearchConfig(Section):
     )
     max_length: Count | None = Field(None, description="tokens of a translation at most")
     max_length_factor: float = Field(2.0, gt=0, description="tokens at most: this times the source's tokens, plus 10")
-    length_penalty: Literal["none", "average", "gnmt", "reward"] = Field(
+    length_penalty: RankingName = Field(
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )
     alpha: float = Field(1.0, ge=0, description="strength of gnmt and reward")
@@ -296,7 +297,7 @@ class EvaluateConfig(Section):
     length_buckets: tuple[Count, ...] = Field(
         (10, 20, 30, 40, 50, 60), description="upper bounds of source length in words; a last bucket is open"
     )
-    metrics: tuple[Literal["bleu", "chrf", "ter", "exact", "cer"], ...] = Field(
+    metrics: tuple[MetricName, ...] = Field(
         ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"
     )
     tokenize: Literal["13a", "none", "intl", "char", "zh", "flores200"] = Field(

@@ -10,10 +10,13 @@ the words it was given (in small letters if `tokenizer.lowercase`; a written `�
 """
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
+from nmt_attn import registries
 from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.segmentation import Segmenter, SubwordSampling
 from nmt_attn.data.subwords import BLANK, learn_sentencepiece, open_sentencepiece
+from nmt_attn.registry import Registry
 
 
 class Tokenizer:
@@ -21,6 +24,9 @@ class Tokenizer:
 
     tokens: tuple[str, ...] = ()
     """The whole vocabulary in the order of its ids, if the tokenizer has learned one; else it is counted."""
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `tokenizer` that it reads, beside those that every tokenizer reads."""
 
     has_model = False
     """Whether splitting needs a learned model, which is saved beside the vocabulary."""
@@ -69,6 +75,8 @@ class Tokenizer:
 class Word(Tokenizer):
     """The words between white space."""
 
+    options = ("min_frequency",)
+
     def encode(self, text: str) -> list[str]:
         return self.words(text)
 
@@ -84,6 +92,8 @@ class Word(Tokenizer):
 
 class Character(Tokenizer):
     """Code points; a base letter and its combining marks are pieces of their own."""
+
+    options = ("min_frequency",)
 
     def words(self, text: str) -> list[str]:
         return _words(_free_blank(text), lowercase=self.lowercase)
@@ -104,6 +114,7 @@ class SentencePiece(Tokenizer):
     Differs: text is not brought into the form NFKC, which would write `½` as `1⁄2` and split words at `´`.
     """
 
+    options = ("algorithm",)
     has_model = True
 
     def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
@@ -136,7 +147,7 @@ class SentencePiece(Tokenizer):
         return _word_indices(pieces)
 
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {"word": Word, "char": Character, "sentencepiece": SentencePiece}
+TOKENIZERS: Registry[type[Tokenizer]] = registries.TOKENIZERS
 
 
 def _words(text: str, *, lowercase: bool) -> list[str]:

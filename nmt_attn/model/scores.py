@@ -11,15 +11,18 @@
 Letters of shapes: nmt_attn/types.py.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from nmt_attn import registries
 from nmt_attn.model.activation import tanh_of_sum_times
 from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.fused import fused_scores, is_fused
+from nmt_attn.model.initialise import Scheme, vectors_of
 from nmt_attn.model.projection import Projection
+from nmt_attn.registry import Exclusion, Registry
 
 
 class ScoreSizes(NamedTuple):
@@ -35,6 +38,21 @@ class ScoreSizes(NamedTuple):
 
 class Score(nn.Module):
     """Contract. A score never masks and never normalises: `Attention` does both."""
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `model.attention` that it reads, beside `score` and those of the window."""
+
+    needs_equal_sizes: ClassVar[bool] = False
+    """Whether it takes the product of query and encoder state as they are, so that H = M (or `project`)."""
+
+    exclusions: ClassVar[tuple[Exclusion, ...]] = ()
+    """Values of other keys that it does not go with, such as a window."""
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, beyond those that the scheme sets by the number of axes."""
+        scheme.score_matrices(self)
+        for vector in vectors_of(self):
+            scheme.vector(vector)
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         """[B, S, M] -> [B, S, A]. Called once per sentence; by default the identity."""
@@ -52,11 +70,17 @@ class Score(nn.Module):
 class Additive(Score):
     """v_a . tanh(W_a s + U_a h [+ b]). U_a h is the key."""
 
+    options = ("hidden", "bias")
+
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.query_projection = Projection(sizes.decoder, sizes.hidden, bias=sizes.use_bias)  # W_a
         self.key_projection = Projection(sizes.encoder, sizes.hidden, bias=False)  # U_a
         self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_a
+
+    def initialise(self, scheme: Scheme) -> None:
+        scheme.score_matrices(self)
+        scheme.tanh_vector(self.vector)
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         return self.key_projection(encoder_states)
@@ -70,6 +94,8 @@ class Additive(Score):
 
 class NormedAdditive(Additive):
     """g v / |v| . tanh(W_a s + U_a h + b), with a learned gain g (Salimans and Kingma 2016)."""
+
+    exclusions = (Exclusion("model.initialisation", "bahdanau", "whose v_a would begin at 0 and have no direction"),)
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__(sizes)
@@ -87,6 +113,9 @@ class NormedAdditive(Additive):
 
 class Dot(Score):
     """s . h. Sizes that differ need `project`: s . P h with a learned P."""
+
+    options = ("project",)
+    needs_equal_sizes = True
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
@@ -149,11 +178,17 @@ class ScaledGeneral(General):
 class Concat(Score):
     """v_a . tanh(W_a [s ; h] [+ b]), the product with h taken once per sentence."""
 
+    options = ("hidden", "bias", "concat_keys")
+
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.decoder_size = sizes.decoder
         self.projection = Projection(sizes.decoder + sizes.encoder, sizes.hidden, bias=sizes.use_bias)  # W_a
         self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_a
+
+    def initialise(self, scheme: Scheme) -> None:
+        scheme.score_matrices(self)
+        scheme.tanh_vector(self.vector)
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         return encoder_states @ self.projection.weight[:, self.decoder_size :].T
@@ -170,10 +205,16 @@ class Concat(Score):
 class ConcatIdentity(Score):
     """v_a . tanh(W_a s + h [+ b]): the variant of Luong's own code, with no matrix on h (so A = M)."""
 
+    options = ("bias", "concat_keys")
+
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.query_projection = Projection(sizes.decoder, sizes.encoder, bias=sizes.use_bias)  # W_a
         self.vector = nn.Parameter(torch.empty(sizes.encoder))  # v_a
+
+    def initialise(self, scheme: Scheme) -> None:
+        scheme.score_matrices(self)
+        scheme.tanh_vector(self.vector)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return additive_scores(self.query_projection(query), keys, self.vector)
@@ -187,6 +228,8 @@ class Location(Score):
 
     Differs: a position that W_a has no row for gets so low a score that it has no weight beside one that has.
     """
+
+    options = ("max_positions",)
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
@@ -207,13 +250,4 @@ def additive_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     return tanh_of_sum_times(queries.unsqueeze(2), keys.unsqueeze(1), vector)
 
 
-SCORES: dict[str, type[Score]] = {
-    "additive": Additive,
-    "normed-additive": NormedAdditive,
-    "dot": Dot,
-    "scaled-dot": ScaledDot,
-    "general": General,
-    "scaled-general": ScaledGeneral,
-    "concat": Concat,
-    "location": Location,
-}
+SCORES: Registry[type[Score]] = registries.SCORES

@@ -10,9 +10,13 @@ whether |Y| counts `</s>`. Its coverage penalty may join every ranking. reward: 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+from nmt_attn import registries
+from nmt_attn.registry import Registry
 
 LEAST_COVERAGE = 1e-6
 """What a source word has at least; without it a word that a local window never saw would forbid the translation."""
@@ -25,6 +29,9 @@ class Ranking:
     So no continuation of a hypothesis can rank above the hypothesis itself taken at the greatest length: search
     stops by that bound.
     """
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `search` that only some rankings read."""
 
     alpha: float  # strength; `none` and `average` have none
 
@@ -47,6 +54,8 @@ class LogProb(Ranking):
 class Average(Ranking):
     """log p of a token on average."""
 
+    options = ("stop",)
+
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob / length
 
@@ -54,12 +63,16 @@ class Average(Ranking):
 class LengthPenalty(Ranking):
     """log p / lp(Y): alpha 0 is `none`, alpha 1 is close to `average`."""
 
+    options = ("alpha", "stop")
+
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob / ((5 + length) / 6) ** self.alpha
 
 
 class Reward(Ranking):
     """log p + alpha for each token."""
+
+    options = ("alpha", "stop")
 
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob + self.alpha * length
@@ -75,10 +88,4 @@ def coverage_penalty(coverage: Tensor, is_word: Tensor, beta: float) -> Tensor:
     return beta * torch.where(is_word, logs, 0.0).sum(-1)
 
 
-RANKINGS: dict[str, type[Ranking]] = {
-    "none": LogProb,
-    "average": Average,
-    "gnmt": LengthPenalty,
-    "reward": Reward,
-}
-"""By the names of `search.length_penalty`."""
+RANKINGS: Registry[type[Ranking]] = registries.RANKINGS

@@ -10,6 +10,9 @@ Bengio et al. 2015 (arXiv 1506.03099), 2.4, with their slope and base written by
 import math
 from collections.abc import Callable
 
+from nmt_attn import registries
+from nmt_attn.registry import Registry
+
 _LARGEST_EXPONENT = 700.0
 """exp of a little more is infinite."""
 
@@ -29,8 +32,4 @@ def inverse_sigmoid(update: int, scale: int) -> float:
     return scale / (scale + math.exp(min(update / scale, _LARGEST_EXPONENT)))
 
 
-DECAYS: dict[str, Callable[[int, int], float]] = {
-    "linear": linear,
-    "exponential": exponential,
-    "inverse-sigmoid": inverse_sigmoid,
-}
+DECAYS: Registry[Callable[[int, int], float]] = registries.DECAYS

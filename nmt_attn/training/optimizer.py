@@ -13,7 +13,9 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
 
+from nmt_attn import registries
 from nmt_attn.config.schema import TrainingConfig
+from nmt_attn.registry import Registry, reads
 
 Parameters = Iterable[nn.Parameter]
 Kind = TypeVar("Kind", bound=Optimizer)
@@ -26,30 +28,39 @@ def build_optimizer(parameters: Parameters, config: TrainingConfig) -> Optimizer
     return OPTIMIZERS[config.optimizer](parameters, config)
 
 
-def _sgd(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+def sgd(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Stochastic gradient descent, without momentum."""
     return _alone(SGD)(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
-def _adam(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("betas", "epsilon")
+def adam(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Kingma and Ba 2015."""
     eps = config.epsilon or 1e-8
     return _alone(Adam)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
-def _adamw(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("betas", "epsilon")
+def adamw(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Adam with decoupled weight decay: Loshchilov and Hutter 2019."""
     eps = config.epsilon or 1e-8
     return _alone(AdamW)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
-def _adadelta(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("rho", "epsilon")
+def adadelta(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Zeiler 2012."""
     eps = config.epsilon or 1e-6
     return _alone(Adadelta)(parameters, config.learning_rate, rho=config.rho, eps=eps, weight_decay=config.weight_decay)
 
 
-def _adagrad(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("epsilon")
+def adagrad(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Duchi et al. 2011."""
     eps = config.epsilon or 1e-10
     return _alone(Adagrad)(parameters, config.learning_rate, weight_decay=config.weight_decay, eps=eps)
 
@@ -61,10 +72,4 @@ def _alone(kind: type[Kind]) -> type[Kind]:
     return type(kind.__name__, (kind,), methods)
 
 
-OPTIMIZERS: dict[str, Callable[[Parameters, TrainingConfig], Optimizer]] = {
-    "sgd": _sgd,
-    "adam": _adam,
-    "adamw": _adamw,
-    "adadelta": _adadelta,
-    "adagrad": _adagrad,
-}
+OPTIMIZERS: Registry[Callable[[Parameters, TrainingConfig], Optimizer]] = registries.OPTIMIZERS
