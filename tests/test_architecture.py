@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
     ("errors", "types", "version"),
-    ("registry",),
+    ("registry", "extensions"),
     ("registries",),
     ("files", "memory", "runtime", "processes"),
     ("text_io",),

@@ -13,22 +13,24 @@ from nmt_attn.model.attention import Attention
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import Memory, select_rows
 from nmt_attn.registries import DECODERS, SCORES, WINDOWS
+from nmt_attn.registry import exclusions_of
 from nmt_attn.types import PAD, UNK, Batch, length_mask
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]
 SCORED = list(SCORES)
-DOTS = ("dot", "scaled-dot")
 
 
 def names() -> Iterator[tuple[str, str, str]]:
-    yield from product(SCORED, WINDOWS, DECODERS)
+    for score, window, style in product(SCORED, WINDOWS, DECODERS):
+        if window not in {excluded.value for excluded in exclusions_of(SCORES[score])}:
+            yield score, window, style
     yield from (("none", "global", style) for style in DECODERS)
 
 
 def keys_of(score: str, window: str, style: str) -> Overrides:
     """The keys of one combination, and those that let as much as possible happen in it."""
     keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style}
-    keys["decoder.hidden"] = 6 if score in DOTS else 5
+    keys["decoder.hidden"] = 6 if score != "none" and SCORES[score].needs_equal_sizes else 5
     if style == "luong" and score != "none":
         keys["decoder.input_feeding"] = "attentional"
     return keys
