@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from nmt_attn.errors import ConfigError
 
-Part = TypeVar("Part")
+Item = TypeVar("Item")
 Given = TypeVar("Given")
 
 
@@ -29,15 +29,15 @@ class Exclusion(NamedTuple):
     reason: str  # a clause about the part: `whose v_a would start at 0`
 
 
-class Registry(Mapping[str, Part], Generic[Part]):
+class Registry(Mapping[str, Item], Generic[Item]):
     """Names in the order of their registration, and the part behind each."""
 
     def __init__(self, keys: tuple[str, ...], places: Mapping[str, str]) -> None:
         self.config_keys = keys  # whose values are these names: model.attention.score
         self._places = dict(places)
-        self._parts: dict[str, Part] = {}
+        self._parts: dict[str, Item] = {}
 
-    def __getitem__(self, name: str) -> Part:
+    def __getitem__(self, name: str) -> Item:
         """The part; its module is imported at the first look-up. Raises KeyError for an unknown name."""
         if name not in self._parts:
             module, _, attribute = self._places[name].partition(":")

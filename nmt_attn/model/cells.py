@@ -42,8 +42,9 @@ class Cell(nn.Module):
         self.recurrent = GateProjection(hidden, hidden, self.gates, bias=self.has_recurrent_bias)  # U
 
     def initialise(self, scheme: Scheme) -> None:
-        """The first numbers of U, beyond those of any gates."""
+        """Its first numbers, beyond those that the scheme sets by the number of axes."""
         scheme.recurrent(self.recurrent.weight, self.gates)
+        scheme.vectors(self)
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         """gate inputs [N, G x H], state of N rows -> the next state."""

@@ -8,12 +8,12 @@ bahdanau     recurrent matrices orthogonal; W_a, U_a N(0, 0.001^2); v_a and bias
                                                                                   Bahdanau et al. 2015, B.1
 
 A scheme first sets every parameter by its number of axes. Then each part of the model that has a method `initialise`
-calls those methods of the scheme that describe its own parameters (`gates`, `tanh_vector`). Where a part has no such
+calls those methods of the scheme that describe its own parameters (`gates`, `vectors`). Where a part has no such
 method, its vectors are drawn by `vector`, so that none but a bias starts at 0 unless a part says so. Scalars are
 learned gains: their first value is part of their definition.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -45,14 +45,18 @@ class Scheme:
             elif isinstance(module, Initialised):
                 module.initialise(self)
             else:
-                for vector in vectors_of(module):
-                    self.vector(vector)
+                self.vectors(module)
         for block in self._recurrent:
             nn.init.orthogonal_(block)
 
     def default(self, parameter: Tensor) -> None:
         """A parameter of at least one axis."""
         raise NotImplementedError
+
+    def vectors(self, module: nn.Module, tanh_vectors: Sequence[str] = ()) -> None:
+        """The module's own vectors, those of inner modules aside; `tanh_vectors` are the names of each v of tanh."""
+        for name, vector in vectors_of(module).items():
+            (self.tanh_vector if name in tanh_vectors else self.vector)(vector)
 
     def embedding(self, weight: Tensor, *, is_output: bool) -> None:
         """Word vectors [V, E]; `is_output`: the output layer shares them."""
@@ -143,11 +147,10 @@ class Initialised(Protocol):
         """Calls the methods of `scheme` that fit the part's parameters."""
 
 
-def vectors_of(module: nn.Module) -> Iterator[nn.Parameter]:
-    """The module's own parameters of one axis, inner modules and biases aside."""
-    for name, parameter in module.named_parameters(recurse=False):
-        if parameter.dim() == 1 and not name.endswith("bias"):
-            yield parameter
+def vectors_of(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The module's own parameters of one axis by name, inner modules and biases aside."""
+    own = module.named_parameters(recurse=False)
+    return {name: parameter for name, parameter in own if parameter.dim() == 1 and not name.endswith("bias")}
 
 
 def zero_padding(model: nn.Module) -> None:

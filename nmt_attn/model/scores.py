@@ -20,7 +20,7 @@ from nmt_attn import registries
 from nmt_attn.model.activation import tanh_of_sum_times
 from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.fused import fused_scores, is_fused
-from nmt_attn.model.initialise import Scheme, vectors_of
+from nmt_attn.model.initialise import Scheme
 from nmt_attn.model.projection import Projection
 from nmt_attn.registry import Exclusion, Registry
 
@@ -48,11 +48,13 @@ class Score(nn.Module):
     exclusions: ClassVar[tuple[Exclusion, ...]] = ()
     """Values of other keys that it does not go with, such as a window."""
 
+    tanh_vectors: ClassVar[tuple[str, ...]] = ()
+    """Its parameters that are the v of v . tanh(...)."""
+
     def initialise(self, scheme: Scheme) -> None:
         """Its first numbers, beyond those that the scheme sets by the number of axes."""
         scheme.score_matrices(self)
-        for vector in vectors_of(self):
-            scheme.vector(vector)
+        scheme.vectors(self, self.tanh_vectors)
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         """[B, S, M] -> [B, S, A]. Called once per sentence; by default the identity."""
@@ -71,16 +73,13 @@ class Additive(Score):
     """v_a . tanh(W_a s + U_a h [+ b]). U_a h is the key."""
 
     options = ("hidden", "bias")
+    tanh_vectors = ("vector",)
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.query_projection = Projection(sizes.decoder, sizes.hidden, bias=sizes.use_bias)  # W_a
         self.key_projection = Projection(sizes.encoder, sizes.hidden, bias=False)  # U_a
         self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_a
-
-    def initialise(self, scheme: Scheme) -> None:
-        scheme.score_matrices(self)
-        scheme.tanh_vector(self.vector)
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         return self.key_projection(encoder_states)
@@ -179,16 +178,13 @@ class Concat(Score):
     """v_a . tanh(W_a [s ; h] [+ b]), the product with h taken once per sentence."""
 
     options = ("hidden", "bias", "concat_keys")
+    tanh_vectors = ("vector",)
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.decoder_size = sizes.decoder
         self.projection = Projection(sizes.decoder + sizes.encoder, sizes.hidden, bias=sizes.use_bias)  # W_a
         self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_a
-
-    def initialise(self, scheme: Scheme) -> None:
-        scheme.score_matrices(self)
-        scheme.tanh_vector(self.vector)
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         return encoder_states @ self.projection.weight[:, self.decoder_size :].T
@@ -206,15 +202,12 @@ class ConcatIdentity(Score):
     """v_a . tanh(W_a s + h [+ b]): the variant of Luong's own code, with no matrix on h (so A = M)."""
 
     options = ("bias", "concat_keys")
+    tanh_vectors = ("vector",)
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.query_projection = Projection(sizes.decoder, sizes.encoder, bias=sizes.use_bias)  # W_a
         self.vector = nn.Parameter(torch.empty(sizes.encoder))  # v_a
-
-    def initialise(self, scheme: Scheme) -> None:
-        scheme.score_matrices(self)
-        scheme.tanh_vector(self.vector)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return additive_scores(self.query_projection(query), keys, self.vector)

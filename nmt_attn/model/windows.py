@@ -54,6 +54,13 @@ class Window(nn.Module):
     exclusions: ClassVar[tuple[Exclusion, ...]] = ()
     """Values of other keys that it does not go with, such as a score."""
 
+    tanh_vectors: ClassVar[tuple[str, ...]] = ()
+    """Its parameters that are the v of v . tanh(...)."""
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, beyond those that the scheme sets by the number of axes."""
+        scheme.vectors(self, self.tanh_vectors)
+
     def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
         """query [B, T, H], memory, steps [B, T] int64 (index of each target position, from 0) -> what can be seen."""
         raise NotImplementedError
@@ -98,6 +105,7 @@ class LocalP(Window):
     """p_t is predicted from the query; positions count for less the farther they lie from it."""
 
     options = ("half_width", "sigma", "renormalise", "hidden")
+    tanh_vectors = ("vector",)
 
     def __init__(self, sizes: WindowSizes) -> None:
         super().__init__()
@@ -106,10 +114,6 @@ class LocalP(Window):
         self.renormalise = sizes.renormalise
         self.projection = Projection(sizes.decoder, sizes.hidden, bias=False)  # W_p
         self.vector = nn.Parameter(torch.empty(sizes.hidden))  # v_p
-
-    def initialise(self, scheme: Scheme) -> None:
-        """Its first numbers, beyond those that the scheme sets by the number of axes."""
-        scheme.tanh_vector(self.vector)
 
     def predict(self, query: Tensor, lengths: Tensor) -> Tensor:
         """query [B, T, H], lengths [B] -> p_t [B, T], between 0 and S. bfloat16 could not tell far positions apart."""
