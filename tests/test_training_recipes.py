@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from nmt_attn.config.file import load_config, parse_config
-from nmt_attn.config.words import value_at
+from nmt_attn.config.key_paths import value_at
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,9 +10,12 @@ one blank. Nothing else is normalised: every tokenizer reproduces the words char
 """
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
+from nmt_attn import registries
 from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.subwords import BLANK, Segmenter, SubwordSampling, learn_sentencepiece, open_sentencepiece
+from nmt_attn.registry import Registry
 
 
 class Tokenizer:
@@ -20,6 +23,9 @@ class Tokenizer:
 
     tokens: tuple[str, ...] = ()
     """The vocabulary in order of ids if the tokenizer has learned one; else empty, and the vocabulary is counted."""
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `tokenizer` that it reads, beside those that every tokenizer reads."""
 
     has_model = False
     """True if the tokenizer needs a learned model, which is saved beside the vocabulary."""
@@ -68,6 +74,8 @@ class Tokenizer:
 class Word(Tokenizer):
     """Whitespace-separated words."""
 
+    options = ("min_frequency",)
+
     def encode(self, text: str) -> list[str]:
         return self.words(text)
 
@@ -83,6 +91,8 @@ class Word(Tokenizer):
 
 class Character(Tokenizer):
     """Code points; a base letter and its combining marks are separate pieces."""
+
+    options = ("min_frequency",)
 
     def words(self, text: str) -> list[str]:
         return _words(_replace_blank_mark(text), lowercase=self.lowercase)
@@ -103,6 +113,7 @@ class SentencePiece(Tokenizer):
     Differs: text is not normalised to NFKC, which would turn `½` into `1⁄2` and split words at `´`.
     """
 
+    options = ("algorithm",)
     has_model = True
 
     def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
@@ -135,7 +146,7 @@ class SentencePiece(Tokenizer):
         return _word_indices(pieces)
 
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {"word": Word, "char": Character, "sentencepiece": SentencePiece}
+TOKENIZERS: Registry[type[Tokenizer]] = registries.TOKENIZERS
 
 
 def _words(text: str, *, lowercase: bool) -> list[str]:

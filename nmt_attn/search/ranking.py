@@ -10,9 +10,13 @@ whether |Y| counts `</s>`. Its coverage penalty can be added to every ranking. r
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+from nmt_attn import registries
+from nmt_attn.registry import Registry
 
 LEAST_COVERAGE = 1e-6
 """Lower bound on the coverage of a source word: a word outside every local window would otherwise have log 0."""
@@ -24,6 +28,9 @@ class Ranking:
 
     So no continuation of a hypothesis can outrank the same log p at the greatest length. Search stops by that bound.
     """
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `search` that only some rankings read."""
 
     alpha: float  # strength; `none` and `average` ignore it
 
@@ -46,6 +53,8 @@ class LogProb(Ranking):
 class Average(Ranking):
     """Mean log p per token."""
 
+    options = ("stop",)
+
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob / length
 
@@ -53,12 +62,16 @@ class Average(Ranking):
 class LengthPenalty(Ranking):
     """log p / lp(Y): alpha 0 is `none`, alpha 1 is close to `average`."""
 
+    options = ("alpha", "stop")
+
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob / ((5 + length) / 6) ** self.alpha
 
 
 class Reward(Ranking):
     """log p + alpha for each token."""
+
+    options = ("alpha", "stop")
 
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob + self.alpha * length
@@ -74,10 +87,5 @@ def coverage_penalty(coverage: Tensor, is_word: Tensor, beta: float) -> Tensor:
     return beta * torch.where(is_word, logs, 0.0).sum(-1)
 
 
-RANKINGS: dict[str, type[Ranking]] = {
-    "none": LogProb,
-    "average": Average,
-    "gnmt": LengthPenalty,
-    "reward": Reward,
-}
+RANKINGS: Registry[type[Ranking]] = registries.RANKINGS
 """The values of `search.length_penalty`."""

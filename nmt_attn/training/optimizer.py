@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
 
+from nmt_attn import registries
 from nmt_attn.config.schema import TrainingConfig
+from nmt_attn.registry import Registry, reads
 
 Parameters = Iterable[nn.Parameter]
 OptimizerType = TypeVar("OptimizerType", bound=Optimizer)
@@ -25,32 +27,41 @@ def build_optimizer(parameters: Parameters, config: TrainingConfig) -> Optimizer
     return OPTIMIZERS[config.optimizer](parameters, config)
 
 
-def _sgd(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+def sgd(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Stochastic gradient descent, without momentum."""
     return _without_compiler(SGD)(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
-def _adam(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("betas", "epsilon")
+def adam(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Kingma and Ba 2015."""
     eps = config.epsilon or 1e-8
     return _without_compiler(Adam)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
-def _adamw(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("betas", "epsilon")
+def adamw(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Adam with decoupled weight decay: Loshchilov and Hutter 2019."""
     eps = config.epsilon or 1e-8
     return _without_compiler(AdamW)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
-def _adadelta(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("rho", "epsilon")
+def adadelta(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Zeiler 2012."""
     eps = config.epsilon or 1e-6
     return _without_compiler(Adadelta)(
         parameters, config.learning_rate, rho=config.rho, eps=eps, weight_decay=config.weight_decay
     )
 
 
-def _adagrad(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("epsilon")
+def adagrad(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Duchi et al. 2011."""
     eps = config.epsilon or 1e-10
     return _without_compiler(Adagrad)(parameters, config.learning_rate, weight_decay=config.weight_decay, eps=eps)
 
@@ -62,10 +73,4 @@ def _without_compiler(kind: type[OptimizerType]) -> type[OptimizerType]:
     return type(kind.__name__, (kind,), methods)
 
 
-OPTIMIZERS: dict[str, Callable[[Parameters, TrainingConfig], Optimizer]] = {
-    "sgd": _sgd,
-    "adam": _adam,
-    "adamw": _adamw,
-    "adadelta": _adadelta,
-    "adagrad": _adagrad,
-}
+OPTIMIZERS: Registry[Callable[[Parameters, TrainingConfig], Optimizer]] = registries.OPTIMIZERS

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nmt_attn.config.file import load_config, save_config
+from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
-from nmt_attn.config.words import show
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import read_text, remove_folder, writing_to

@@ -27,7 +27,9 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from nmt_attn import registries
 from nmt_attn.config.schema import TrainingConfig
+from nmt_attn.registry import Registry, reads
 
 _LARGEST_EXPONENT = 700.0
 """exp of slightly more overflows."""
@@ -56,16 +58,19 @@ def constant(moment: Moment, config: TrainingConfig) -> float:
     return 1.0
 
 
+@reads("decay_factor", "decay_patience", "minimum_rate")
 def plateau(moment: Moment, config: TrainingConfig) -> float:
     """`decay_factor` to the power of the number of cuts."""
     return config.decay_factor**moment.stalls
 
 
+@reads("halve_after_epochs", "minimum_rate")
 def halving(moment: Moment, config: TrainingConfig) -> float:
     """1/2 for each epoch started after `halve_after_epochs`."""
     return 0.5 ** max(0, moment.epoch - config.halve_after_epochs)
 
 
+@reads("decay_after", "decay_times", "minimum_rate")
 def step_halving(moment: Moment, config: TrainingConfig) -> float:
     """1/2 for each completed one of `decay_times` equal parts of the training after `decay_after`."""
     done = (moment.progress - config.decay_after) / (1 - config.decay_after)
@@ -73,30 +78,25 @@ def step_halving(moment: Moment, config: TrainingConfig) -> float:
     return 0.5 ** max(0, math.floor(done * config.decay_times + 1e-9))
 
 
+@reads("minimum_rate")
 def inverse_sqrt(moment: Moment, config: TrainingConfig) -> float:
     """sqrt(warm-up / update), at most 1."""
     return min(1.0, math.sqrt(max(1, config.warmup_updates) / moment.update))
 
 
+@reads("minimum_rate")
 def cosine(moment: Moment, config: TrainingConfig) -> float:
     """Half a cosine wave from 1 to 0."""
     return (1 + math.cos(math.pi * moment.progress)) / 2
 
 
+@reads("minimum_rate")
 def linear(moment: Moment, config: TrainingConfig) -> float:
     """Linear from 1 to 0."""
     return 1 - moment.progress
 
 
-SCHEDULES: dict[str, Schedule] = {
-    "constant": constant,
-    "plateau": plateau,
-    "halving": halving,
-    "step-halving": step_halving,
-    "inverse-sqrt": inverse_sqrt,
-    "cosine": cosine,
-    "linear": linear,
-}
+SCHEDULES: Registry[Schedule] = registries.SCHEDULES
 
 
 def linear_decay(update: int, scale: int) -> float:
@@ -114,8 +114,4 @@ def inverse_sigmoid_decay(update: int, scale: int) -> float:
     return scale / (scale + math.exp(min(update / scale, _LARGEST_EXPONENT)))
 
 
-DECAYS: dict[str, Callable[[int, int], float]] = {
-    "linear": linear_decay,
-    "exponential": exponential_decay,
-    "inverse-sigmoid": inverse_sigmoid_decay,
-}
+DECAYS: Registry[Callable[[int, int], float]] = registries.DECAYS

@@ -9,7 +9,7 @@ import torch
 from tiny_models import POSITIONS, SOURCE_WORDS, TARGET_WORDS, tiny_batch
 
 from nmt_attn.config.file import load_config, parse_config
-from nmt_attn.config.words import value_at
+from nmt_attn.config.key_paths import value_at
 from nmt_attn.model.build import build_model
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
