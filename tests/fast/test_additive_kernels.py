@@ -12,8 +12,9 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported
 pytest.importorskip("triton", reason="needs triton")
 
-from nmt_attn.fast import additive_kernels, attention_loops, scores
-from nmt_attn.fast.scores import kernel_scores, tanh_scores, works_on
+from nmt_attn.fast import additive_kernels, attention
+from nmt_attn.fast.additive_kernels import kernel_scores
+from nmt_attn.fast.attention import tanh_scores, works_on
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import Seq2Seq
 
@@ -101,8 +102,7 @@ def test_a_model_is_that_of_the_plain_path(style: str, score: str, monkeypatch: 
         original(*arguments)
 
     monkeypatch.setattr(additive_kernels, "scores", counting)
-    for module in (attention_loops, scores):
-        monkeypatch.setattr(module, "has_kernels", lambda keys: True)
+    monkeypatch.setattr(attention, "has_kernels", lambda keys: True)
     found = [results(model), results(for_training(model))]
     assert len(calls) == 6  # one for each step of the longest target
     for plain, ours in zip(*found, strict=True):
@@ -111,7 +111,7 @@ def test_a_model_is_that_of_the_plain_path(style: str, score: str, monkeypatch: 
 
 
 def test_bfloat16_is_brought_to_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scores, "has_kernels", lambda keys: True)
+    monkeypatch.setattr(attention, "has_kernels", lambda keys: True)
     queries, keys, vector, _ = (part.bfloat16() for part in inputs())
     leaves = [part.requires_grad_() for part in (queries, keys, vector.float())]
     found = tanh_scores(*leaves)
