@@ -6,8 +6,8 @@
     blank         as configured  drop           kept
     over-long     as configured  kept           kept            (judged where text is tokenised: prepare.py)
 
-(1) error if `data.undecodable` is error: both mean that the line cannot be read. A test corpus loses no line, so
-that its translations line up with its files. Blank is a side of white space alone; a lone accent is not blank.
+(1) error if `data.undecodable` is error: both mean that the line cannot be read. A test corpus keeps every line, so
+that translations have the line numbers of its files. A blank side is white space only; a lone accent is not blank.
 """
 
 import functools
@@ -18,12 +18,12 @@ from typing import Literal, NamedTuple
 
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.data.corpus_stats import CorpusReport
-from nmt_attn.data.dataset_reader import read_dataset
 from nmt_attn.data.readers import (
-    Columns,
     Fault,
     Fields,
     NumberedPair,
+    TsvColumns,
+    read_dataset,
     read_files,
     read_jsonl,
     read_tsv,
@@ -32,11 +32,11 @@ from nmt_attn.data.readers import (
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import SentencePair
 
-Part = Literal["train", "valid", "test"]
+CorpusPart = Literal["train", "valid", "test"]
 
 
 class Corpus(NamedTuple):
-    """A corpus that is small enough to be held as text."""
+    """A corpus held in memory as text."""
 
     pairs: list[SentencePair]
     report: CorpusReport
@@ -55,8 +55,8 @@ def read_test(config: Config) -> Corpus:
     return Corpus(pairs, report)
 
 
-def read_part(config: Config, part: Part, report: CorpusReport) -> Iterator[NumberedPair]:
-    """The usable pairs of a corpus, one by one; `report` fills up meanwhile. Raises DataError, ConfigError."""
+def read_part(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Yields the usable pairs of a corpus and counts all lines in `report`. Raises DataError, ConfigError."""
     data = config.data
     corpus: CorpusConfig = getattr(data, part)
     policy = _policy(data, part)
@@ -83,11 +83,11 @@ def cache_folder(config: Config) -> Path:
 
 
 def located(name: str, root: str | None) -> Path:
-    """Where the file `name` of the configuration is."""
+    """The path of the file `name` of the configuration, relative to `data.root`."""
     return Path(root or ".").expanduser() / Path(name).expanduser()
 
 
-def _policy(data: DataConfig, part: Part) -> _Policy:
+def _policy(data: DataConfig, part: CorpusPart) -> _Policy:
     malformed: Literal["drop", "error"] = "error" if data.undecodable == "error" else "drop"
     if part == "train":
         return _Policy(malformed, data.undecodable, data.blank)
@@ -108,13 +108,15 @@ def _is_kept(fault: Fault, policy: _Policy, number: int, report: CorpusReport) -
 
 
 def _read(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
-    """All pairs of a corpus, whatever its form."""
+    """All pairs of a corpus in any form."""
     source, target = corpus.source, corpus.target
     _check_form(corpus, report.corpus)
     if corpus.builtin is not None:
         return _read_builtin(corpus, report)
     if corpus.tsv is not None:
-        columns = Columns(_column(source, 1, f"{report.corpus}.source"), _column(target, 2, f"{report.corpus}.target"))
+        columns = TsvColumns(
+            _column(source, 1, f"{report.corpus}.source"), _column(target, 2, f"{report.corpus}.target")
+        )
         return read_tsv(located(corpus.tsv, root), columns, report)
     fields = Fields(str(source or "source"), str(target or "target"))
     if corpus.jsonl is not None:
@@ -133,7 +135,7 @@ def _read_builtin(corpus: CorpusConfig, report: CorpusReport) -> Iterator[Number
 
 @functools.cache
 def _demo_pairs(split: str, limit: int | None) -> tuple[SentencePair, ...]:
-    """Kept, as making the corpus takes seconds and it is read more than once."""
+    """Cached, because generating the corpus takes seconds and it is read more than once."""
     from nmt_attn.demo.corpus import demo_corpus
 
     return tuple(SentencePair(pair.source, pair.target) for pair in demo_corpus(split, limit))
