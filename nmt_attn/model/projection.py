@@ -1,8 +1,8 @@
 """Linear maps whose first numbers come from model/initialise.py alone; they may have no input column at all."""
 
-from torch import Tensor, nn
+from torch import nn
 
-from nmt_attn.model.products import linear
+from nmt_attn.model.initialise import Scheme
 
 
 class Projection(nn.Linear):
@@ -11,13 +11,19 @@ class Projection(nn.Linear):
     def reset_parameters(self) -> None:
         """Nothing: the numbers are set when the whole model stands."""
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        return linear(inputs, self.weight, self.bias)
-
 
 class GateProjection(Projection):
-    """A map whose rows are G blocks, one for each gate; knows G so that each block is initialised alone."""
+    """A map whose rows are G blocks, one for each gate; knows G so that each block is initialised alone.
 
-    def __init__(self, inputs: int, hidden: int, gates: int, *, bias: bool) -> None:
+    `forget_gate` is the block, from 0, whose bias keeps the cell state at first; None if there is none.
+    """
+
+    def __init__(self, inputs: int, hidden: int, gates: int, *, bias: bool, forget_gate: int | None = None) -> None:
         self.gates = gates
+        self.forget_gate = forget_gate
         super().__init__(inputs, gates * hidden, bias=bias)
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, one gate at a time."""
+        if self.weight.numel():
+            scheme.gates(self.weight, self.bias, self.gates, self.forget_gate)

@@ -19,7 +19,8 @@ from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.model.packed import JoinedLinear, output_rows, pack
+from nmt_attn.fast.packed import JoinedLinear, output_rows
+from nmt_attn.fast.search import for_search
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_decoding_precision, choose_device
@@ -30,8 +31,8 @@ from nmt_attn.search.request import Demand, Request, check_width
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
-from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, read_hypotheses
-from nmt_attn.search.unk_replacement import UnknownWords
+from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
+from nmt_attn.search.unk_replacement import UnkReplacement
 
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
@@ -43,7 +44,7 @@ class _CommonOutput(NamedTuple):
     """The rows of the output layer that many batches need."""
 
     ids: Tensor  # [F] int64
-    rows: nn.Module
+    rows: nn.Linear
 
 
 class Translator:
@@ -83,24 +84,24 @@ class Translator:
 
     def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> StepFunction[Any]:
         """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted; of `words` alone."""
-        memory = self._packed.encode(src_ids, src_lengths)
+        memory = self._fast.encode(src_ids, src_lengths)
         if words is None:
-            return ModelSteps(self._packed, memory)
-        return ShortlistSteps(self._packed, memory, self._output(words), words)
+            return ModelSteps(self._fast, memory)
+        return ShortlistSteps(self._fast, memory, self._output(words), words)
 
     def _output(self, words: OutputWords) -> nn.Module:
         """The output layer to these words. Its part for the words that all batches have in common is packed once."""
         common, other = words.ids[: words.common], words.ids[words.common :]
         if self._common is None or not torch.equal(self._common.ids, common):
-            self._common = _CommonOutput(common, output_rows(self._packed.output, common))
+            self._common = _CommonOutput(common, output_rows(self._fast.output, common))
         if len(other) == 0:
             return self._common.rows
-        return JoinedLinear(self._common.rows, output_rows(self._packed.output, other))
+        return JoinedLinear(self._common.rows, output_rows(self._fast.output, other))
 
     @cached_property
-    def _packed(self) -> Seq2Seq:
-        """The model as it decodes. Made once: who changes the weights makes a new translator."""
-        return pack(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
+    def _fast(self) -> Seq2Seq:
+        """The model as it decodes. Made once: after a change of the weights, make a new translator."""
+        return for_search(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
 
     def translate(
         self,
@@ -110,7 +111,7 @@ class Translator:
         nbest: int = 1,
         with_alignments: bool | None = None,
         batch_sentences: int | None = None,
-        unknown: UnknownWords | None = None,
+        unknown: UnkReplacement | None = None,
         sampling: Sampling | None = None,
         prefixes: Iterable[str] | None = None,
         constraints: Iterable[Sequence[str]] | None = None,
@@ -174,7 +175,7 @@ class Translator:
         nbest: int,
         with_alignments: bool,
         batch_sentences: int | None,
-        unknown: UnknownWords | None = None,
+        unknown: UnkReplacement | None = None,
         sampling: Sampling | None = None,
         with_constraints: bool = False,
         shortlist: Shortlist | None = None,
@@ -234,9 +235,7 @@ class Translator:
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
                     raise request.nothing_found(self.name, lines[row])
-                translations[row] = Translation(
-                    lines[row], read_hypotheses(sentences[row], hypotheses, self.codecs, request)
-                )
+                translations[row] = Translation(lines[row], to_text(sentences[row], hypotheses, self.codecs, request))
             progress(len(rows))
         return translations
 
