@@ -1,12 +1,11 @@
-"""Files and folders: text is UTF-8, lines end with `\\n` and nothing else; written beside the target and renamed.
+"""Files and folders: their names, and writing them; each is written beside its target and renamed.
 
-A file whose name ends in `.gz` is read and written compressed.
+Text is written as UTF-8 with `\\n` line ends, compressed if the name ends in `.gz`. Reading text: text_io.py.
 """
 
 import gzip
 import os
 import shutil
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,43 +14,58 @@ from typing import IO, BinaryIO
 from nmt_attn.errors import DataError
 
 
-def open_binary(path: Path) -> BinaryIO:
-    """`path` opened for reading bytes. Raises DataError in words if it cannot be."""
+def usable_path(text: str | Path, where: str = "") -> Path:
+    """The path, with `~` expanded. Raises DataError if there can be no file of that name, or it cannot be asked for.
+
+    `where` says in errors what names it, such as an option. Nothing needs to be there yet.
+    """
+    name, place = str(text), f"{where}: " if where else ""
+    problem = _problem(name)
+    if problem is not None:
+        raise DataError(f"{place}expected a path, got {problem}")
+    path = Path(name).expanduser()
     try:
-        if path.suffix == ".gz":
-            return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads as a BinaryIO
-        return path.open("rb")
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path
     except OSError as error:
-        raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
+        raise DataError(f"{place}expected a path that can be used, got {shown(name)}: {reason(error)}") from error
+    return path
 
 
-def read_text(path: Path) -> str:
-    """The whole file. Raises DataError if it is missing or not UTF-8."""
+def _problem(name: str) -> str | None:
+    """What is wrong with the name of a file; None if nothing is."""
+    if not name.strip():
+        return f"an empty one, {name!r}"
+    if "\0" in name:
+        return f"a NUL character in {shown(name)}"
+    if not is_unicode(name):
+        return f"{shown(name)}, which is not UTF-8"
+    if name.startswith("~") and os.path.expanduser(name) == name:  # noqa: PTH111  # Path.expanduser raises
+        return f"{shown(name)}: no such user (a file of that name: ./{shown(name)[1:-1]})"
+    return None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8: what a shell passes on may be other bytes."""
     try:
-        with open_binary(path) as stream:
-            return stream.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x}") from error
-    except (OSError, EOFError) as error:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(text: str) -> str:
+    """The text in quotes, cut where it is long, with escapes for what cannot be written."""
+    return ascii(text[:80]) if not is_unicode(text) else repr(text[:80])
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """`path` opened for reading bytes as they are. Raises DataError in words if it cannot be."""
+    try:
+        return path.open("rb")
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
-
-
-def binary_lines(path: Path) -> Iterator[bytes]:
-    """The lines without their `\\n`, one at a time, of a file that may be large. Raises DataError."""
-    with open_binary(path) as stream:
-        try:
-            for line in stream:
-                yield line.removesuffix(b"\n")
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: expected a whole file, got a damaged one: {reason(error)}") from error
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines without their `\\n`; a missing last `\\n` is forgiven. Raises DataError."""
-    lines = read_text(path).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return lines
 
 
 @contextmanager
@@ -134,7 +148,7 @@ def remove_folder(path: Path) -> None:
 def replacing_text(path: Path) -> Iterator[IO[str]]:
     """Like `replacing`, as a UTF-8 text stream (compressed if `path` ends in `.gz`)."""
     with replacing(path) as temporary:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             with gzip.open(temporary, "wt", encoding="utf-8", newline="\n") as stream:
                 yield stream
         else:

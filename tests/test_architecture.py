@@ -14,17 +14,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
-    ("errors", "types", "version"),
+    ("errors", "types", "version", "text_formats"),
     ("files", "memory", "runtime", "processes"),
-    ("text_io",),
+    ("text_io", "options"),
     ("config", "demo"),
     ("alignment",),
     ("data", "model"),
     ("fast",),
-    ("training", "search"),
     ("find_model",),
+    ("training", "search"),
     ("evaluation",),
-    ("options", "cli_options"),
     ("commands",),
     ("__init__",),
     ("cli",),

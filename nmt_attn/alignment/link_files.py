@@ -8,7 +8,7 @@ import typer
 
 from nmt_attn.alignment.links import GoldLinks, find_stray_links, read_naacl, read_pharaoh, swap_sides
 from nmt_attn.errors import ConfigError
-from nmt_attn.files import read_lines
+from nmt_attn.text_io import read_lines
 
 LinkFormat = Literal["pharaoh", "naacl"]
 FIRST_INDICES: dict[LinkFormat, int] = {"pharaoh": 0, "naacl": 1}

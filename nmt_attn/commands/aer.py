@@ -9,7 +9,7 @@ from nmt_attn.alignment.link_files import LinkFile, read_links, tell_of_stray_li
 from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.tables import format_table
-from nmt_attn.files import read_lines
+from nmt_attn.text_io import read_lines
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from nmt_attn.alignment.link_files import check_threshold
 from nmt_attn.alignment.links import Link, Links
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import read_lines
 from nmt_attn.find_model import find_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import (
@@ -36,7 +35,7 @@ from nmt_attn.search.alignments import (
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.jsonl_output import ENDINGS, scored
 from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
-from nmt_attn.text_io import or_standard, writing
+from nmt_attn.text_io import or_standard, read_lines, writing
 
 METHOD = "grow-diag-final"
 """How two directions are made one, by default."""

@@ -18,7 +18,6 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
-from nmt_attn.files import read_lines
 from nmt_attn.find_model import find_model, precision_override
 from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
@@ -31,7 +30,7 @@ from nmt_attn.search.shortlist import merge, read_shortlist
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import WINDOW_LINES, Translator
 from nmt_attn.search.unk_replacement import UnknownWords, read_dictionary
-from nmt_attn.text_io import check_readable, count_lines, or_standard, read_windows, writing
+from nmt_attn.text_io import check_readable, count_lines, or_standard, read_lines, read_windows, writing
 
 EOS_POLICY: EosPolicy = "kept"
 Companion = TypeVar("Companion")

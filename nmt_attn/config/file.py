@@ -26,7 +26,8 @@ from nmt_attn.config.words import (
 )
 from nmt_attn.config.yaml_io import format_yaml, parse_yaml
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import read_text, write_text
+from nmt_attn.files import write_text
+from nmt_attn.text_io import read_text
 
 _CORPUS_FORMS = ("source", "target", "tsv", "jsonl", "dataset", "builtin")
 _TRUTH_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}

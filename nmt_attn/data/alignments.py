@@ -13,7 +13,7 @@ from nmt_attn.data.corpus import located
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.errors import DataError
-from nmt_attn.files import binary_lines
+from nmt_attn.text_io import byte_lines
 
 Links = list[tuple[int, int]]
 """Sorted (source position, target position), from 0."""
@@ -69,7 +69,7 @@ def _link_lines(config: Config) -> tuple[str, Iterator[str]]:
         pairs = demo_corpus(train.split or "train", train.limit)
         return "the alignments of the built-in corpus", (pharaoh(pair.links) for pair in pairs)
     path = located(str(config.data.alignments), config.data.root)
-    return str(path), (line.decode("utf-8", "replace") for line in binary_lines(path))
+    return str(path), (line.decode("utf-8", "replace") for line in byte_lines(path))
 
 
 def _parse(line: str, place: str) -> Links:

@@ -16,11 +16,11 @@ from nmt_attn.errors import DataError
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import EvaluationSet, Subject
 from nmt_attn.evaluation.summary import AlignmentRow, Summary
-from nmt_attn.files import read_lines
 from nmt_attn.search.alignments import WordAlignment, best_links, threshold_links
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
+from nmt_attn.text_io import read_lines
 
 PICTURE_WORDS = 10
 """The alignment picture shows the source sentence whose length is closest to this."""

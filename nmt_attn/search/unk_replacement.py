@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt_attn.errors import DataError
-from nmt_attn.files import read_lines
 from nmt_attn.search.alignments import WordAlignment
+from nmt_attn.text_io import read_lines
 
 
 @dataclass(frozen=True)

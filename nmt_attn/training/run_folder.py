@@ -16,8 +16,9 @@ from nmt_attn.config.schema import Config
 from nmt_attn.config.words import show
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.files import read_text, remove_folder, writing_to
+from nmt_attn.files import remove_folder, writing_to
 from nmt_attn.model.store import BEST, CONFIG, VOCAB
+from nmt_attn.text_io import read_text
 
 LOG, CHECKPOINTS, MODELS, EVENTS = "log.jsonl", "checkpoints", "models", "events"
 

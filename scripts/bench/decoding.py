@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 
 from bench.translations import DecodingResult, decoding_result
-from nmt_attn.files import read_lines, write_text
+from nmt_attn.files import write_text
 from nmt_attn.runtime import choose_decoding_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
+from nmt_attn.text_io import read_lines
 
 
 class DecodingJob(NamedTuple):

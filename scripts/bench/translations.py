@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt_attn.files import read_lines
+from nmt_attn.text_io import read_lines
 
 WORD_START = "\u2581"
 """How SentencePiece writes a space."""

@@ -11,7 +11,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import find_subject
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.evaluation.system_outputs import choose_sentence
-from nmt_attn.files import read_lines
+from nmt_attn.text_io import read_lines
 
 FIGURES = ["bleu-by-length.png", "bleu-by-length.svg", "eval.json"]
 
