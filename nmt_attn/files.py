@@ -6,12 +6,12 @@ Text is written as UTF-8 with `\\n` line ends, compressed if the name ends in `.
 import gzip
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from nmt_attn.errors import DataError
+from nmt_attn.errors import ConfigError, DataError
 
 
 def usable_path(text: str | Path, where: str = "") -> Path:
@@ -44,6 +44,21 @@ def _problem(name: str) -> str | None:
     if name.startswith("~") and os.path.expanduser(name) == name:  # noqa: PTH111  # Path.expanduser raises
         return f"{shown(name)}: no such user (a file of that name: ./{shown(name)[1:-1]})"
     return None
+
+
+def check_apart(inputs: Mapping[str, Path | None], outputs: Mapping[str, Path | None]) -> None:
+    """Raises ConfigError if an output would overwrite an input, or another output; both by the names of their options.
+
+    A device or a pipe is not overwritten.
+    """
+    known = {name: path for name, path in inputs.items() if path is not None}
+    for name, path in outputs.items():
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        for other, taken in known.items():
+            if path.resolve() == taken.resolve():
+                raise ConfigError(f"--{name}: expected another file than --{other}, got {path}")
+        known[name] = path
 
 
 def is_unicode(text: str) -> bool:

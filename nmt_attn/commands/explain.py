@@ -5,8 +5,7 @@ Colours go to a terminal only (and not where NO_COLOR is set); --html writes the
 
 import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import typer
 
@@ -16,21 +15,11 @@ from nmt_attn.evaluation.evaluation_inputs import find_subject
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.report_builder import PLACES, sentence_report
 from nmt_attn.evaluation.terminal import Looks, format_looks, printable
+from nmt_attn.options import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import WordAlignment
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, SPECIAL_TOKENS, UNK
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """The command's options. None: the newest run, the configuration's beam, no page."""
-
-    sentence: str
-    model: Path | None = None
-    beam: int | None = None
-    html: Path | None = None
-    device: str = "auto"
 
 
 def explain(options: ExplainOptions) -> None:
@@ -42,12 +31,12 @@ def explain(options: ExplainOptions) -> None:
     subject = find_subject(options.model)
     translator = Translator.load(subject.model, choose_device(options.device))
     attends = translator.model.has_attention
-    request = translator.request(beam=options.beam, nbest=1, with_alignments=attends, batch_sentences=None)
-    request = request._replace(nbest=min(len(PLACES), request.search.beam))
+    request = translator.request(SearchOptions(beam=options.beam), with_alignments=attends)
+    request = replace(request, nbest=min(len(PLACES), request.search.beam))
     [translation] = translator.translate_window([options.sentence], request)
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:
-        typer.echo(f"not in the vocabulary, all the same to the model: {', '.join(unknown)}", err=True)
+        typer.echo(f"not in the vocabulary, so all the same to the model: {', '.join(unknown)}", err=True)
     best = translation.hypotheses[0]
     typer.echo(f"{printable(best.text)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")
     if best.alignment is not None:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from nmt_attn.errors import DataError
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import EvaluationSet, Subject
 from nmt_attn.evaluation.summary import AlignmentRow, Summary
+from nmt_attn.options import SearchOptions
 from nmt_attn.search.alignments import WordAlignment, best_links, threshold_links
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
@@ -70,8 +72,8 @@ def run_model(
     `example` is the sentence to show, None one of middle length.
     """
     attends = translator.model.has_attention
-    request = translator.request(beam=beam, nbest=1, with_alignments=attends and nbest > 0, batch_sentences=None)
-    request = request._replace(nbest=max(1, min(nbest, request.search.beam)))
+    request = translator.request(SearchOptions(beam=beam), with_alignments=attends and nbest > 0)
+    request = replace(request, nbest=max(1, min(nbest, request.search.beam)))
     with tqdm(total=2 * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False) as bar:
         start = time.perf_counter()
         translations = translator.translate_window(test.sources, request, progress=bar.update)

@@ -42,5 +42,5 @@ def decode(job: DecodingJob) -> DecodingResult:
 
 def run(translator: Translator, job: DecodingJob, lines: list[str]) -> list[str]:
     """The best translation of each line."""
-    found = translator.translate(lines, beam=job.beam, batch_sentences=job.batch_sentences, with_alignments=False)
+    found = translator.translate(lines, beam=job.beam, batch_size=job.batch_sentences, with_alignments=False)
     return [translation.text for translation in found]
