@@ -18,7 +18,7 @@ import typer
 from typer.models import ArgumentInfo
 
 from nmt_attn.errors import ConfigError, UserError
-from nmt_attn.files import is_unicode, shown, usable_path
+from nmt_attn.files import is_unicode, reason, shown, usable_path
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 from nmt_attn.options import (
     AerOptions,
@@ -85,9 +85,12 @@ def _parameters(record: type) -> list[inspect.Parameter]:
 def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     kind, declared = get_args(hint)
     is_required = field.default is MISSING
+    declared = copy(declared)
+    name = field.name if isinstance(declared, ArgumentInfo) else f"--{field.name.replace('_', '-')}"
+    if kind is bool:
+        declared.param_decls = (name,)  # without a --no-...
     if Path in (kind, *get_args(kind)):
-        declared = copy(declared)
-        declared.parser = _path_parser(_shell_name(field.name, declared))
+        declared.parser = _path_parser(name)
     if get_origin(kind) is tuple:  # what may be repeated
         several = GenericAlias(list, get_args(kind)[:1])
         kind = several if is_required else several | None
@@ -103,10 +106,6 @@ def _path_parser(name: str) -> Callable[[str], Path]:
         return usable_path(text, name)
 
     return path
-
-
-def _shell_name(name: str, declared: Any) -> str:
-    return name if isinstance(declared, ArgumentInfo) else f"--{name.replace('_', '-')}"
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -221,6 +220,11 @@ def main() -> None:
         app()
     except UserError as error:
         sys.stderr.write(f"nmt-attn: {error}\n")
+        sys.exit(2)
+    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        if error.filename is None:
+            raise
+        sys.stderr.write(f"nmt-attn: {error.filename}: expected a path that can be used, got {reason(error)}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("nmt-attn: interrupted\n")

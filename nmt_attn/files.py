@@ -6,10 +6,13 @@ Text is written as UTF-8 with `\\n` line ends, compressed if the name ends in `.
 import gzip
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
+
+import typer
 
 from nmt_attn.errors import ConfigError, DataError
 
@@ -73,14 +76,6 @@ def is_unicode(text: str) -> bool:
 def shown(text: str) -> str:
     """The text in quotes, cut where it is long, with escapes for what cannot be written."""
     return ascii(text[:80]) if not is_unicode(text) else repr(text[:80])
-
-
-def open_binary(path: Path) -> BinaryIO:
-    """`path` opened for reading bytes as they are. Raises DataError in words if it cannot be."""
-    try:
-        return path.open("rb")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
 
 
 @contextmanager
@@ -175,6 +170,35 @@ def write_text(path: Path, text: str) -> None:
     """Replaces `path` by `text`, whole or not at all. Raises DataError."""
     with replacing_text(path) as stream:
         stream.write(text)
+
+
+@contextmanager
+def writing(path: Path | None) -> Iterator[Callable[[str], object]]:
+    """A block that writes text: at once to standard output, or to a file that is replaced whole or not at all.
+
+    Raises DataError where that cannot be done; for a file, at the start.
+    """
+    if path is None:
+        yield _write_standard_output
+        return
+    with replacing_text(path) as stream:
+        yield stream.write
+
+
+def _write_standard_output(text: str) -> None:
+    try:
+        typer.echo(text.encode("utf-8"), nl=False)  # bytes: whatever the locale; echo flushes
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What was not written stays in the buffer; Python must not try again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DataError(f"standard output: expected a place that can be written to, got {reason(error)}") from error
+
+
+def or_standard(path: Path | None) -> Path | None:
+    """None, which is standard input or output, for `-` too."""
+    return None if path == Path("-") else path
 
 
 def reason(error: Exception) -> str:

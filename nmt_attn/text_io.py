@@ -1,4 +1,4 @@
-"""Text in and out: the one way in for every text file and for standard input, and the way out.
+"""Text: the one way in for every text file and for standard input.
 
 Lines end with `\\n` and with nothing else (not with U+2028, NUL or a lone `\\r`), so numbers never shift. A `\\r`
 before the `\\n` and a byte-order mark at the start of a line (of the file, or of one that `cat` has joined to it) are
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import typer
 
 from nmt_attn.errors import DataError
-from nmt_attn.files import open_binary, reason, replacing_text
+from nmt_attn.files import reason
 from nmt_attn.text_formats import HEAD_BYTES, MARK, damage, find_compression, find_encoding, without_mark
 
 PAUSE_SECONDS = 0.05
@@ -79,6 +79,14 @@ def byte_lines(path: Path, note: Note | None = None, *, keeps_ends: bool = False
         yield from _lines(_chunks(path), _LineDecoder(path, collected, keeps_ends=keeps_ends))
 
 
+def open_binary(path: Path) -> BinaryIO:
+    """`path` opened for reading bytes as they are. Raises DataError in words if it cannot be."""
+    try:
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
+
+
 def check_readable(path: Path) -> None:
     """Raises DataError if the file is missing or is no text. A pipe is left alone: it can be read only once."""
     if not path.exists() or path.is_file() or path.is_dir():
@@ -105,11 +113,6 @@ def read_windows(path: Path | None, window_lines: int) -> Iterator[Window]:
         )
         for lines in windows:
             yield Window([line.decode("utf-8", "replace") for line in lines], sum(map(_is_undecodable, lines)))
-
-
-def or_standard(path: Path | None) -> Path | None:
-    """None, which is standard input or output, for `-` too."""
-    return None if path == Path("-") else path
 
 
 def _standard_input(decoder: "_LineDecoder", window_lines: int) -> Iterator[list[bytes]]:
@@ -151,33 +154,6 @@ def _between_pauses(chunk: bytes, descriptor: int, decoder: "_LineDecoder", wind
     lines += decoder.feed(b"", is_end=True)
     for start in range(0, len(lines), window_lines):
         yield lines[start : start + window_lines]
-
-
-# ---- writing
-
-
-@contextmanager
-def writing(path: Path | None) -> Iterator[Callable[[str], object]]:
-    """A block that writes text: at once to standard output, or to a file that is replaced whole or not at all.
-
-    Raises DataError where that cannot be done; for a file, at the start.
-    """
-    if path is None:
-        yield _write_standard_output
-        return
-    with replacing_text(path) as stream:
-        yield stream.write
-
-
-def _write_standard_output(text: str) -> None:
-    try:
-        typer.echo(text.encode("utf-8"), nl=False)  # bytes: whatever the locale; echo flushes
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # What was not written stays in the buffer; Python must not try again when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise DataError(f"standard output: expected a place that can be written to, got {reason(error)}") from error
 
 
 # ---- from bytes to lines

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nmt_attn.errors import DataError
-from nmt_attn.text_io import check_readable, count_lines, read_windows, writing
+from nmt_attn.files import writing
+from nmt_attn.text_io import check_readable, count_lines, read_windows
 
 QUIRKS = "a\u2028b\u0085c\x00d\x0be\r\n\r\nlone \r inside\nlast without an end".encode()
 QUIRKY_LINES = ["a\u2028b\u0085c\x00d\x0be", "", "lone \r inside", "last without an end"]

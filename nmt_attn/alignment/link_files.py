@@ -40,14 +40,6 @@ def gold_file(
     return None if path is None else LinkFile(path, link_format or "pharaoh", first_index, is_swapped)
 
 
-def check_threshold(threshold: float | None, weights_path: Path | None) -> None:
-    """Raises ConfigError for one that no weight reaches or every weight does, and if a file gets weights, not links."""
-    if threshold is not None and not 0 < threshold <= 1:
-        raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {threshold:g}")
-    if threshold is not None and weights_path is not None:
-        raise ConfigError(f"--threshold: expected links as output (.pharaoh), got {weights_path} for weights")
-
-
 def read_links(file: LinkFile, sentences: int | None) -> list[GoldLinks]:
     """The links of each sentence, source first. `sentences` are how many there must be in a NAACL file's numbering.
 

@@ -11,18 +11,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nmt_attn.alignment.link_files import check_threshold
 from nmt_attn.alignment.links import Link, Links
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.errors import ConfigError
-from nmt_attn.files import check_apart
+from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.find_model import find_model, model_folder
 from nmt_attn.options import AlignOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, WordAlignment, alignment_writer, links, pharaoh_line
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode_windows
 from nmt_attn.search.translator import Translator
-from nmt_attn.text_io import or_standard, read_parallel, writing
+from nmt_attn.text_io import read_parallel
 
 METHOD = "grow-diag-final"
 """How two directions are symmetrised, by default."""
@@ -31,16 +30,16 @@ METHOD = "grow-diag-final"
 def align(options: AlignOptions) -> None:
     """Writes the alignment of each pair of lines. Raises UserError."""
     output = or_standard(options.output)
-    weights_path = None if output is None or output.suffix == ".pharaoh" else output
-    _check(options, weights_path)
+    if options.symmetrise is not None and options.symmetrise not in METHODS:
+        raise ConfigError(f"--symmetrise: expected one of {', '.join(METHODS)}, got {options.symmetrise!r}")
     check_apart({"source": options.source, "target": options.target}, {"output": output})
     sources, targets = read_parallel(options.source, options.target)
     translator = _load_attending(find_model(options.model), options.device)
     backward = None if options.reverse is None else _load_backward(options.reverse, translator, options.device)
     shift: Shift = 1 if options.shift else 0
     alignments = (pair.alignment(shift) for pair in _decoded(translator, sources, targets))
-    if weights_path is not None:
-        with alignment_writer(weights_path, options.eos or "kept", None) as write:
+    if options.weights_path is not None:
+        with alignment_writer(options.weights_path, options.eos or "kept", None) as write:
             for number, alignment in enumerate(alignments, 1):
                 write(AlignmentRecord(number, 1, alignment))
         return
@@ -52,21 +51,6 @@ def align(options: AlignOptions) -> None:
             found = _symmetrised(found, others, options.symmetrise or METHOD)
         for each in found:
             write_text(pharaoh_line(each))
-
-
-def _check(options: AlignOptions, weights_path: Path | None) -> None:
-    """Raises ConfigError for an option that would change nothing; `weights_path` is the output if it holds weights."""
-    if options.symmetrise is not None and options.reverse is None:
-        raise ConfigError(f"--symmetrise: expected --reverse MODEL beside it, got {options.symmetrise} alone")
-    if options.symmetrise is not None and options.symmetrise not in METHODS:
-        raise ConfigError(f"--symmetrise: expected one of {', '.join(METHODS)}, got {options.symmetrise!r}")
-    check_threshold(options.threshold, weights_path)
-    if weights_path is None and options.eos is not None:
-        raise ConfigError(
-            f"--eos: expected --output with weights (.jsonl, .npz) beside it, got {options.eos} for links"
-        )
-    if weights_path is not None and options.reverse is not None:
-        raise ConfigError(f"--reverse: expected links as output (.pharaoh), got {weights_path} for weights")
 
 
 def _load_attending(folder: Path, device: str) -> Translator:

@@ -36,7 +36,7 @@ def explain(options: ExplainOptions) -> None:
     [translation] = translator.translate_window([options.sentence], request)
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:
-        typer.echo(f"not in the vocabulary, so all the same to the model: {', '.join(unknown)}", err=True)
+        typer.echo(f"not in the vocabulary, all the same to the model: {', '.join(unknown)}", err=True)
     best = translation.hypotheses[0]
     typer.echo(f"{printable(best.text)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")
     if best.alignment is not None:

@@ -11,14 +11,14 @@ import sys
 import typer
 from tqdm import tqdm
 
-from nmt_attn.files import check_apart
+from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.find_model import find_model
 from nmt_attn.options import ScoreOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import ForcedPair, force_decode_windows, perplexity
 from nmt_attn.search.jsonl_output import ENDINGS, scored
 from nmt_attn.search.translator import Translator
-from nmt_attn.text_io import or_standard, read_parallel, writing
+from nmt_attn.text_io import read_parallel
 
 
 def score(options: ScoreOptions) -> None:

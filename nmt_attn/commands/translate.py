@@ -13,35 +13,35 @@ from typing import NamedTuple, NoReturn
 import typer
 from tqdm import tqdm
 
-from nmt_attn.alignment.link_files import check_threshold
 from nmt_attn.config.file import load_config
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import DataError
 from nmt_attn.evaluation.metrics import measure
-from nmt_attn.files import check_apart
+from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.find_model import find_model, precision_override
 from nmt_attn.model.store import CONFIG
 from nmt_attn.options import TranslateOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
-from nmt_attn.search.ensemble import EnsembleTranslator
+from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.jsonl_output import detail_writer
-from nmt_attn.search.lexical_constraints import encode_phrases
+from nmt_attn.search.lexical_constraints import encode_phrases, split_phrases
 from nmt_attn.search.request import WINDOW_LINES, Request
 from nmt_attn.search.shortlist import merge, read_shortlist
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 from nmt_attn.search.unk_replacement import read_dictionary
-from nmt_attn.text_io import check_readable, count_lines, or_standard, read_lines, read_windows, writing
+from nmt_attn.text_io import check_readable, count_lines, read_lines, read_windows
 
 EOS_POLICY: EosPolicy = "kept"
 
 
 def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
-    texts = _read_texts(options)
     dictionary = None if options.dictionary is None else read_dictionary(options.dictionary)
+    texts = _read_texts(options)
+    device = choose_device(options.device)
     folders = [find_model(model) for model in options.model or (None,)]
-    translator = _load(folders, options)
+    translator = load_translator(folders, options.ensemble or "linear", device, _overrides(options))
     request = translator.request(
         options,
         with_alignments=options.alignments is not None or (options.details is not None and translator.has_attention),
@@ -51,7 +51,7 @@ def translate(options: TranslateOptions) -> None:
     )
     if texts.constraints is not None:
         for number, line in enumerate(texts.constraints.lines, 1):
-            encode_phrases(_phrases(line), translator.codecs.target, f"{options.constraints}:{number}")
+            encode_phrases(split_phrases(line), translator.codecs.target, f"{options.constraints}:{number}")
     with _open_outputs(options) as outputs, _bar(texts.input, or_standard(options.output)) as bar:
         notes = _translate_windows(texts, translator, request, outputs, bar.update)
     _say(notes)
@@ -98,10 +98,6 @@ def _read_texts(options: TranslateOptions) -> _Texts:
         {"input": source, **named, "dictionary": options.dictionary},
         {"output": output, "alignments": options.alignments, "details": options.details},
     )
-    if options.threshold is not None and options.alignments is None:
-        raise ConfigError(f"--threshold: expected --alignments FILE.pharaoh beside it, got {options.threshold:g} alone")
-    has_links = options.alignments is None or options.alignments.suffix == ".pharaoh"
-    check_threshold(options.threshold, None if has_links else options.alignments)
     if source is not None:
         check_readable(source)
     companions = [None if path is None else _Companion(path, read_lines(path)) for path in named.values()]
@@ -112,13 +108,10 @@ def _read_texts(options: TranslateOptions) -> _Texts:
     return _Texts(source, *companions)
 
 
-def _load(folders: Sequence[Path], options: TranslateOptions) -> Translator:
-    if options.ensemble is not None and len(folders) == 1:
-        raise ConfigError("--ensemble: expected two models or more (--model A --model B), got 1")
-    width = () if options.beam is None or options.beam <= 1 else (f"search.beam={options.beam}",)  # for the other keys
-    overrides = (*options.set, *width, *precision_override(options.precision))
-    members = [Translator.load(folder, choose_device(options.device), overrides) for folder in folders]
-    return EnsembleTranslator(members, options.ensemble or "linear") if len(members) > 1 else members[0]
+def _overrides(options: TranslateOptions) -> Sequence[str]:
+    """The keys of search that the options set; a beam too, which other keys are checked against."""
+    width = () if options.beam is None or options.beam <= 1 else (f"search.beam={options.beam}",)
+    return (*options.set, *width, *precision_override(options.precision))
 
 
 class _Outputs(NamedTuple):
@@ -193,7 +186,7 @@ def _translate_windows(
             request,
             progress,
             prefixes=None if texts.prefix is None else texts.prefix.part(start, count),
-            constraints=None if constraints is None else list(map(_phrases, constraints)),
+            constraints=None if constraints is None else list(map(split_phrases, constraints)),
             first_line=start + 1,
         )
         outputs.write(start + 1, translations)
@@ -206,11 +199,6 @@ def _translate_windows(
         if companion is not None:
             companion.check(notes.lines, texts.input)
     return notes
-
-
-def _phrases(line: str) -> list[str]:
-    """What stands between the tabs."""
-    return [phrase for phrase in line.split("\t") if phrase.strip()]
 
 
 def _say(notes: _Notes) -> None:

@@ -19,7 +19,8 @@ from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.alignments import BUILTIN
 from nmt_attn.data.corpus import located
 from nmt_attn.errors import DataError
-from nmt_attn.files import open_binary, reason
+from nmt_attn.files import reason
+from nmt_attn.text_io import open_binary
 
 FORMAT = 1
 """Raised whenever the same input would be prepared in another way."""
@@ -144,7 +145,7 @@ def _alignments(name: str, root: str | None) -> list[Any]:
 
 
 def _state(path: Path) -> list[Any]:
-    """What tells this file from an other or an earlier one."""
+    """Identifies this file and its version."""
     with open_binary(path):
         status = path.stat()
     digest = _digest(path)

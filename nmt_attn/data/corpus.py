@@ -30,6 +30,7 @@ from nmt_attn.data.readers import (
     text_pair,
 )
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.files import usable_path
 from nmt_attn.types import SentencePair
 
 Part = Literal["train", "valid", "test"]
@@ -79,12 +80,12 @@ def read_part(config: Config, part: Part, report: CorpusReport) -> Iterator[Numb
 
 def cache_folder(config: Config) -> Path:
     """`data.cache`, by default `cache` inside `run.dir`."""
-    return Path(config.data.cache).expanduser() if config.data.cache else Path(config.run.dir) / "cache"
+    return usable_path(config.data.cache or Path(config.run.dir) / "cache", "data.cache")
 
 
 def located(name: str, root: str | None) -> Path:
-    """Where the file `name` of the configuration is."""
-    return Path(root or ".").expanduser() / Path(name).expanduser()
+    """Where the file `name` of the configuration is. Raises DataError if there can be no such file."""
+    return usable_path(usable_path(root or ".", "data.root") / usable_path(name, "data"), "data")
 
 
 def _policy(data: DataConfig, part: Part) -> _Policy:

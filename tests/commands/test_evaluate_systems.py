@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
-from nmt_attn.alignment.link_files import LinkFile
 from nmt_attn.alignment.links import read_pharaoh, score_links
 from nmt_attn.commands.align import align
 from nmt_attn.commands.eval import evaluate
@@ -71,7 +70,7 @@ def test_models_and_files_stand_in_one_table(root: Path, tmp_path: Path, capsys:
 
 def test_a_file_alone_needs_no_model(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = ("evaluate.metrics=[ter,exact,cer]", "evaluate.length_buckets=[4]")
-    read = figures(root, tmp_path, hypothesis=(root / "out.txt",), overrides=overrides)
+    read = figures(root, tmp_path, hypothesis=(root / "out.txt",), set=overrides)
     # one of five sentences differs, by one word of the 24 of the references and by 3 characters
     characters = sum(len(" ".join(line.split())) for line in REFERENCES)
     assert [(each["name"], each["value"]) for each in read["metrics"]] == [
@@ -129,10 +128,10 @@ def test_naacl_files_count_from_1_and_links_out_of_range_are_told(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "gold").write_text("1 1 1 S\n3 1 1 S\n3 7 1 P\n")
-    naacl = figures(root, tmp_path / "a", model=(root / "runs" / "first",), gold=LinkFile(tmp_path / "gold", "naacl"))
+    naacl = figures(root, tmp_path / "a", model=(root / "runs" / "first",), gold=tmp_path / "gold", gold_format="naacl")
     assert "1 links out of range, which count as never found; the first: sentence 3, 6-0" in capsys.readouterr().err
     (tmp_path / "same").write_text("0-0\n\n0-0 6p0\n\n\n")
-    pharaoh = figures(root, tmp_path / "b", model=(root / "runs" / "first",), gold=LinkFile(tmp_path / "same"))
+    pharaoh = figures(root, tmp_path / "b", model=(root / "runs" / "first",), gold=tmp_path / "same")
     assert naacl["alignments"] == pharaoh["alignments"]
 
 
