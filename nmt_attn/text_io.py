@@ -256,6 +256,8 @@ def _stream_chunks(stream: BinaryIO | io.RawIOBase, name: Path | str) -> Iterato
         buffered = cast(io.BufferedReader, stream) if is_buffered else io.BufferedReader(cast(io.RawIOBase, stream))
         compression = find_compression(buffered.peek(HEAD_BYTES))
         content: Any = buffered if compression is None else compression.open(buffered)
+        if head := content.read(HEAD_BYTES):  # whole, so that it can be recognised
+            yield head
         while chunk := content.read1(CHUNK_BYTES):
             yield chunk
     except ValueError as error:

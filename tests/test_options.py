@@ -49,7 +49,9 @@ def test_help_ends_with_an_example_of_the_command(name: str) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys; from nmt_attn.cli import app; sys.exit(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    code = (
+        "import sys; from nmt_attn.cli import app; sys.exit(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", f"{code} or 0"], check=False, capture_output=True).stderr == b"[]\n"
 
 

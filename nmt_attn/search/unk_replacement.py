@@ -45,10 +45,13 @@ class UnknownWords:
 def read_dictionary(path: Path) -> dict[str, str]:
     """The text for each source word, from lines `word TAB text`; of several lines for a word the first counts.
 
-    Raises DataError if the file cannot be read or a line has another form.
+    Blank lines at the end are ignored. Raises DataError if the file cannot be read or a line has another form.
     """
     dictionary: dict[str, str] = {}
-    for number, line in enumerate(read_lines(path), 1):
+    lines = read_lines(path)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         columns = [" ".join(column.split()) for column in line.split("\t")]
         if len(columns) != 2 or not all(columns) or " " in columns[0]:
             raise DataError(f"{path}:{number}: expected a source word, a tab and its translation, got {line[:80]!r}")
