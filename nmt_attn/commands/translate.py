@@ -4,7 +4,7 @@ Whatever can be refused is refused before the first line is read.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +37,16 @@ EOS_POLICY: EosPolicy = "kept"
 
 def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
-    dictionary = None if options.dictionary is None else read_dictionary(options.dictionary)
+    overrides = _overrides(options)
     texts = _read_texts(options)
     device = choose_device(options.device)
     folders = [find_model(model) for model in options.model or (None,)]
-    translator = load_translator(folders, options.ensemble or "linear", device, _overrides(options))
+    translator = load_translator(folders, options.ensemble or "linear", device, overrides)
     request = translator.request(
         options,
         with_alignments=options.alignments is not None or (options.details is not None and translator.has_attention),
         with_constraints=texts.constraints is not None,
-        dictionary=dictionary,
+        dictionary=texts.dictionary,
         shortlist=merge([read_shortlist(folder) for folder in folders]) if options.shortlist else None,
     )
     if texts.constraints is not None:
@@ -82,22 +82,20 @@ class _Companion(NamedTuple):
 
 
 class _Texts(NamedTuple):
-    """What is translated, and the files beside it."""
+    """What is translated, and what the files beside it hold."""
 
     input: Path | None  # None: standard input
     reference: _Companion | None
     prefix: _Companion | None
     constraints: _Companion | None
+    dictionary: Mapping[str, str] | None
 
 
 def _read_texts(options: TranslateOptions) -> _Texts:
     """The files beside the input. Raises UserError if they cannot be used; standard input is counted later."""
+    dictionary = None if options.dictionary is None else read_dictionary(options.dictionary)
     named = {name: getattr(options, name) for name in ("reference", "prefix", "constraints")}
     source, output = or_standard(options.input), or_standard(options.output)
-    check_apart(
-        {"input": source, **named, "dictionary": options.dictionary},
-        {"output": output, "alignments": options.alignments, "details": options.details},
-    )
     if source is not None:
         check_readable(source)
     companions = [None if path is None else _Companion(path, read_lines(path)) for path in named.values()]
@@ -105,7 +103,12 @@ def _read_texts(options: TranslateOptions) -> _Texts:
     for companion in companions:
         if companion is not None and lines is not None:
             companion.check(lines, source)
-    return _Texts(source, *companions)
+    check_apart(
+        {"input": source, **named, "dictionary": options.dictionary},
+        {"output": output, "alignments": options.alignments, "details": options.details},
+    )
+    reference, prefix, constraints = companions
+    return _Texts(source, reference, prefix, constraints, dictionary)
 
 
 def _overrides(options: TranslateOptions) -> Sequence[str]:
