@@ -7,14 +7,17 @@ commands/. Nothing heavy is imported before a command runs, so that help answers
 import inspect
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from copy import copy
 from dataclasses import MISSING, Field, fields
+from itertools import takewhile
 from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 from typer.models import ArgumentInfo
 
 from nmt_attn.errors import ConfigError, UserError
@@ -57,6 +60,19 @@ def refuse_processes(context: typer.Context) -> None:
         )
 
 
+class OnceCommand(TyperCommand):
+    """A command that refuses an option given twice, unless it may be repeated: else the last would win unseen."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = Counter(arg.partition("=")[0] for arg in takewhile(lambda arg: arg != "--", args))
+        for parameter in self.params:
+            is_single = not getattr(parameter, "multiple", True) and not getattr(parameter, "is_flag", True)
+            for name in parameter.opts:
+                if is_single and given[name] > 1:
+                    raise ConfigError(f"{name}: expected it once, got it {given[name]} times")
+        return super().parse_args(ctx, args)
+
+
 def command(name: str, example: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Declares a function of one record as a command whose options are the record's fields."""
 
@@ -68,7 +84,7 @@ def command(name: str, example: str) -> Callable[[Callable[[Any], None]], Callab
 
         run.__doc__ = function.__doc__
         run.__signature__ = inspect.Signature(_parameters(record))  # type: ignore[attr-defined]
-        app.command(name, epilog=f"Example: nmt-attn {name} {example}")(run)
+        app.command(name, cls=OnceCommand, epilog=f"Example: nmt-attn {name} {example}")(run)
         return function
 
     return declare

@@ -27,7 +27,7 @@ PAUSE_SECONDS = 0.05
 CHUNK_BYTES = 1 << 16
 
 Note = Callable[[str, int], object]
-"""Hears what is odd about a line, and the line's number, from 1."""
+"""Called with what is odd about a line, and the line's number, from 1."""
 
 
 class Window(NamedTuple):
@@ -70,7 +70,7 @@ def read_parallel(source: Path, target: Path) -> tuple[list[str], list[str]]:
 def byte_lines(path: Path, note: Note | None = None, *, keeps_ends: bool = False) -> Iterator[bytes]:
     """The lines as UTF-8 without their ends, one at a time, of a file that may be large; some may not decode.
 
-    `note` hears what is odd; by default standard error does, at the end. Raises DataError.
+    `note` is called with what is odd; by default one note goes to standard error, at the end. Raises DataError.
     """
     if note is not None:
         yield from _lines(_chunks(path), _LineDecoder(path, note, keeps_ends=keeps_ends))

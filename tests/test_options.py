@@ -88,6 +88,14 @@ def test_a_changed_request_is_checked_again() -> None:
         replace(request, nbest=1, search=SearchConfig(beam=4, groups=2).model_copy(update={"beam": 3}))
 
 
+def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(tmp_path: Path) -> None:
+    for arguments in (["--reference", "a", "--reference", "b"], ["--reference=a", "--reference", "b"]):
+        with pytest.raises(ConfigError, match="--reference: expected it once, got it 2 times"):
+            CliRunner().invoke(app, ["eval", *arguments], catch_exceptions=False)
+    twice = CliRunner().invoke(app, ["config", "--set", "run.name=a", "--set", "run.seed=2"], catch_exceptions=False)
+    assert twice.exit_code == 0
+
+
 # ---- paths
 
 BAD_PATHS = {

@@ -36,7 +36,7 @@ class WordVectors(NamedTuple):
 def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -> WordVectors:
     """The vectors of `size` numbers for the words of `vocabulary`; `size_key` says in errors where the size is from.
 
-    Raises DataError, with the number of the line, if a line is not a word and so many numbers, and if the file has
+    Raises DataError, with the number of the line, if a line is not a word and that many numbers, and if the file has
     none of the words.
     """
     found: dict[int, list[float]] = {}

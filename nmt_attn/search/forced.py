@@ -72,7 +72,7 @@ def force_decode(
     with_alignments: bool,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> list[ForcedPair]:
-    """One result for each pair of lines, in order; `progress` hears of every batch how many lines are done with it.
+    """One result for each pair of lines, in order; `progress` is called with the lines of each batch that is done.
 
     Raises ConfigError if alignments are asked for of a model without attention.
     """
