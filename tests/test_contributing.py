@@ -72,8 +72,7 @@ def test_it_goes_with_every_window_and_decoder(window: str, style: str, cosine: 
 
 
 def test_it_is_shown_among_the_accepted_values(cosine: None) -> None:
-    [line] = [line for line in reference_yaml().split("\n") if "| scaled-general | concat |" in line]
-    assert line.endswith("| location | cosine]")
+    assert "# | location | cosine]" in reference_yaml()
     assert "score: cosine" in dump_config(parse_config("", [COSINE], "f.yaml"))
 
 
