@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from nmt_attn.config.accepted_values import choices_of
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.search.ranking import RANKINGS
 
@@ -61,8 +62,8 @@ def test_an_impossible_hypothesis_ranks_below_everything(name: str) -> None:
 
 
 def test_every_ranking_can_be_configured() -> None:
-    choices = SearchConfig.model_fields["length_penalty"].annotation
-    assert set(choices.__args__) == set(RANKINGS)
+    choices = choices_of(SearchConfig.model_fields["length_penalty"])
+    assert choices == list(RANKINGS)
 
 
 def as_float64(value: float) -> Tensor:
