@@ -1,4 +1,4 @@
-"""Writes docs/systems.md from scripts/systems.yaml: which keys make which system, and what the keys do not express.
+"""Writes docs/systems.md from docs/systems.yaml: which keys make which system, and what the keys do not express.
 
 python scripts/systems_page.py
 """
@@ -10,12 +10,12 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).parents[1]
-DATA, PAGE = ROOT / "scripts" / "systems.yaml", ROOT / "docs" / "systems.md"
+DATA, PAGE = ROOT / "docs" / "systems.yaml", ROOT / "docs" / "systems.md"
 
 HEAD = r"""
 # Which keys make which system
 
-<!-- made by scripts/systems_page.py from scripts/systems.yaml -->
+<!-- made by scripts/systems_page.py from docs/systems.yaml -->
 
 Each row is a model that this package builds; a test builds and runs it. The keys are below `model`, on top of the
 defaults. Sizes, dropout and everything else that a row does not name can be chosen freely, as in
@@ -50,7 +50,7 @@ class Group(NamedTuple):
 
 
 def read_groups() -> list[Group]:
-    """The groups in scripts/systems.yaml."""
+    """The groups in docs/systems.yaml."""
     groups = yaml.safe_load(DATA.read_text(encoding="utf-8"))
     return [
         Group(

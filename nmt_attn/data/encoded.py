@@ -4,7 +4,7 @@ The file has the format of the `datasets` library: columns `source` and `target`
 `</s>`); with text, also `source_text` and `target_text`; with word alignments, `links`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -27,7 +27,7 @@ class EncodedPair(NamedTuple):
     source: list[int]
     target: list[int]
     text: SentencePair
-    links: list[tuple[int, int]] | None = None  # (source, target) positions, from 0
+    links: Sequence[tuple[int, int]] | None = None  # (source, target) positions, from 0
 
 
 class EncodedRows(NamedTuple):

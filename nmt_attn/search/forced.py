@@ -1,11 +1,11 @@
-"""Forced decoding: log-probabilities and attention weights of given translations.
+"""Forced decoding: the log-probabilities that a model gives to given translations, and its attention on them.
 
-Luong et al. 2015 (arXiv 1508.04025), section 5.4, measures alignments this way. The loss of the references gives the
-perplexity; their attention weights compare systems on the same words.
+Luong et al. 2015 (arXiv 1508.04025), section 5.4, measures alignments in this way. The loss of the references gives
+the perplexity; attention on the references compares systems on the same words.
 
-Which row of weights belongs to a target word? Row t is computed when y_t is predicted, after y_{t-1} was input. With
-shift 0, the row belongs to the predicted word y_t. With shift 1, it belongs to the input y_{t-1}: Luong's footnote
-says so for content-based scores, whose query h_t has consumed y_{t-1}. A gold set shows which of the two fits a model.
+Which row of weights belongs to a target word? Step t consumes y_{t-1}, computes row t and predicts y_t. With shift 0
+the row belongs to y_t, the predicted word. With shift 1 it belongs to y_{t-1}, the input, as Luong's footnote has it
+for content-based scores, whose query h_t has read y_{t-1}. Gold links show which of the two fits a model.
 """
 
 import math
@@ -16,24 +16,25 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from nmt_attn.alignment.pieces import EMPTY, Words, merge_pieces
+from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.batching import collate, plan_evaluation
 from nmt_attn.data.encoded import Lengths
 from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
 BATCH_TOKENS = 4096
-"""Sentences times longest side, per batch."""
+"""Of a batch: sentences x longest side."""
 BLOCK_NUMBERS = 1 << 22
 """Logits held at once: [tokens, V] is never allocated as a whole."""
 
 
 class ForcedPair(NamedTuple):
-    """A given translation. A pair with a blank source has no tokens, because no model decodes it."""
+    """A given translation. A pair with a blank source, which no model reads, has no tokens."""
 
     source: Words
     target: Words
@@ -46,8 +47,8 @@ class ForcedPair(NamedTuple):
         return math.fsum(self.token_log_probs)
 
     def alignment(self, shift: Shift) -> WordAlignment:
-        """Attention weights between words; with shift 1, each piece gets the row of the step that consumed it."""
-        assert self.weights is not None, "decoded with alignments"
+        """The weights between words; with shift 1, a piece gets the row of the step that consumes it."""
+        assert self.weights is not None, "asked for"
         if not self.token_log_probs:
             return EMPTY
         weights = self.weights
@@ -71,9 +72,9 @@ def force_decode(
     with_alignments: bool,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> list[ForcedPair]:
-    """One result for each pair of lines, in order. After each batch, `progress` is called with its number of lines.
+    """One result for each pair of lines, in order. `progress` is called after each batch with its number of lines.
 
-    Raises ConfigError for alignments of a model without attention.
+    Raises ConfigError for alignments from a model without attention.
     """
     if with_alignments and not translator.model.has_attention:
         raise ConfigError(f"alignments: expected a model with attention, got {translator.name} (attention.score: none)")

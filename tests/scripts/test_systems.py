@@ -1,4 +1,4 @@
-"""scripts/systems.yaml: the keys of every system build a model that runs and agree with its shipped configuration."""
+"""docs/systems.yaml: the keys of every system build a model that runs and agree with its shipped configuration."""
 
 import sys
 from pathlib import Path
@@ -38,6 +38,17 @@ def test_both_papers_and_the_other_systems_are_there() -> None:
 
 def test_the_page_is_made_from_the_table() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(GROUPS)
+
+
+def test_the_readme_has_these_tables() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for group in GROUPS:
+        rows = ""
+        for system in group.systems:
+            link = f", [{system.config}]({system.config})" if system.config else ""
+            rows += f"| {system.name}{link} | {' '.join(f'`{key}`' for key in system.keys) or 'none more'} |\n"
+        assert f"| system | keys |\n|---|---|\n{rows}\n" in readme
+        assert all(f"`{key}`" in readme for key in group.common)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
