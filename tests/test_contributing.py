@@ -73,12 +73,7 @@ def test_it_goes_with_every_window_and_decoder(window: str, style: str, cosine: 
 
 
 def test_it_is_shown_among_the_accepted_values(cosine: None) -> None:
-<<<<<<< HEAD
-    reference = re.sub(r"\n *# *", " ", reference_yaml())
-    assert "| scaled-general | concat | location | cosine]" in reference
-=======
     assert "# | location | cosine]" in reference_yaml()
->>>>>>> registry
     assert "score: cosine" in dump_config(parse_config("", [COSINE], "f.yaml"))
 
 

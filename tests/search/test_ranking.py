@@ -61,15 +61,9 @@ def test_an_impossible_hypothesis_ranks_below_everything(name: str) -> None:
     assert RANKINGS[name](1.0).rank(as_float64(-math.inf), 4).item() == -math.inf
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("name", sorted(RANKINGS))
-def test_every_ranking_can_be_configured(name: str) -> None:
-    assert SearchConfig(length_penalty=name).length_penalty == name
-=======
 def test_every_ranking_can_be_configured() -> None:
     choices = choices_of(SearchConfig.model_fields["length_penalty"])
     assert choices == list(RANKINGS)
->>>>>>> registry
 
 
 def as_float64(value: float) -> Tensor:
