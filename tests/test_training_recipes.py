@@ -22,7 +22,15 @@ class Recipe(NamedTuple):
 RECIPES = [
     Recipe(
         "Bahdanau et al. 2015, appendix B.2",
-        ("optimizer=adadelta", "learning_rate=1.0", "rho=0.95", "epsilon=1e-6", "clip_norm=1.0", "loss_per=sentence"),
+        (
+            "optimizer=adadelta",
+            "learning_rate=1.0",
+            "schedule=constant",
+            "rho=0.95",
+            "epsilon=1e-6",
+            "clip_norm=1.0",
+            "loss_per=sentence",
+        ),
         "rnnsearch-50",
     ),
     Recipe(
@@ -45,7 +53,7 @@ RECIPES = [
         "Vaswani et al. 2017, 5.3",
         ("schedule=inverse-sqrt", "warmup_updates=4000", "betas=[0.9, 0.98]", "epsilon=1e-9"),
     ),
-    Recipe("small corpus", ("learning_rate=3e-3", "schedule=cosine"), "demo"),
+    Recipe("small corpus", ("learning_rate=3e-3", "schedule=cosine"), "eutrans-bahdanau"),
     Recipe("until it stops improving", ("schedule=plateau", "patience=5", "epochs=100")),
 ]
 
