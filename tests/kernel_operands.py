@@ -1,4 +1,4 @@
-"""Operands of every operation of a GPU's loops, for tests of the kernels: odd sizes, rows with gaps, empty sentences."""
+"""Operands of every operation of a GPU, for tests of the kernels: odd sizes, rows with gaps, an empty sentence."""
 
 from collections.abc import Callable
 from typing import Any
@@ -144,7 +144,7 @@ def attentional_back(made: Made) -> list[Any]:
 
 def loss_rows(made: Made, *, smoothing: float, keeps_slope: bool) -> list[Any]:
     targets = torch.tensor([0, 5, WORDS - 1, 0, 2047])
-    return [made.factor(ROWS, WORDS), made.exact(ROWS, 2), made.exact(WORDS), targets, smoothing, 0, keeps_slope]
+    return [made.gapped(ROWS, WORDS), made.exact(ROWS, 2), made.exact(WORDS), targets, smoothing, 0, keeps_slope]
 
 
 CASES: dict[str, tuple[str, Callable[[Made], list[Any]]]] = {

@@ -194,18 +194,9 @@ def loss_rows(
 ) -> None:
     rows, words = scores.shape
     losses.loss_rows[(rows,)](
-        scores,
-        sums,
-        bias,
-        targets,
-        smoothing,
-        smoothing / words,
-        words,
-        padding,
-        keeps_slope,
-        losses.WORDS,
-        num_warps=8,
-    )
+        scores, sums, bias, targets, smoothing, smoothing / words, words, _row(scores), padding, keeps_slope,
+        losses.WORDS, num_warps=8,
+    )  # fmt: skip
 
 
 def _units(rows: Tensor) -> tuple[int, int]:

@@ -13,14 +13,14 @@ WORDS = 2048
 
 @triton.jit
 def loss_rows(
-    scores, sums, bias, targets, smoothing, share, words: tl.constexpr, padding,
+    scores, sums, bias, targets, smoothing, share, words: tl.constexpr, scores_row, padding,
     keeps_slope: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """`share` is smoothing / V."""
     n = tl.program_id(0).to(tl.int64)
     target = tl.load(targets + n)
     is_real = tl.where(target == padding, 0.0, 1.0)
-    row = scores + n * words
+    row = scores + n * scores_row
     largest = tl.full([block], -3.0e38, dtype=tl.float32)
     norms, totals = tl.zeros([block], dtype=tl.float32), tl.zeros([block], dtype=tl.float32)
     for start in range(0, words, block):
