@@ -117,11 +117,12 @@ def attend_dot(made: Made) -> list[Any]:
 
 def attend_back(made: Made, *, is_additive: bool) -> list[Any]:
     keys, states = source(made)
-    weights = torch.softmax(made.exact(ROWS, SOURCES), 1) * made.mask()
-    query = [made.gapped(ROWS, INNER), made.exact(INNER) if is_additive else None]
+    rows = 2 * ROWS if is_additive else ROWS
+    weights = torch.softmax(made.exact(rows, SOURCES), 1) * made.mask().repeat_interleave(rows // ROWS, 0)
+    query = [made.gapped(rows, INNER), made.exact(INNER) if is_additive else None]
     vector = made.exact(INNER) if is_additive else None
-    out = [made.exact(ROWS, SOURCES), made.gapped(ROWS, INNER), made.factor(ROWS, STATES)]
-    grads = [made.gapped(ROWS, STATES), made.factor(ROWS, STATES), made.exact(ROWS, SOURCES)]
+    out = [made.exact(rows, SOURCES), made.gapped(rows, INNER), made.factor(rows, STATES)]
+    grads = [made.gapped(rows, STATES), made.factor(rows, STATES), made.exact(rows, SOURCES)]
     return [*out, weights, *query, keys, vector, states, *(grads if is_additive else [grads[0], None, None])]
 
 
@@ -144,7 +145,7 @@ def attentional_back(made: Made) -> list[Any]:
 
 def loss_rows(made: Made, *, smoothing: float, keeps_slope: bool) -> list[Any]:
     targets = torch.tensor([0, 5, WORDS - 1, 0, 2047])
-    return [made.gapped(ROWS, WORDS), made.exact(ROWS, 2), made.exact(WORDS), targets, smoothing, 0, keeps_slope]
+    return [made.gapped(ROWS, WORDS + 5), made.exact(ROWS, 2), made.exact(WORDS), targets, smoothing, 0, keeps_slope]
 
 
 CASES: dict[str, tuple[str, Callable[[Made], list[Any]]]] = {

@@ -36,6 +36,50 @@ class _Module(_DummyBackendModule):
 _setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
 DEVICE = torch.device(NAME, 0)
 
+LOWERED = ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "addmv", "mv")
+RAISED = ("softmax.int", "log_softmax.int", "exp", "log", "pow.Tensor_Scalar")
+"""Operations that autocast runs in its own number format, and in float32, as on a GPU; those of this package alone."""
+
+_casts: dict[int, tuple[Tensor, Tensor]] = {}
+_clear_casts = torch.clear_autocast_cache
+
+
+def _clear_all_casts() -> None:
+    _casts.clear()
+    _clear_casts()
+
+
+def _cast(tensor: Any, dtype: torch.dtype) -> Any:
+    """As on a GPU, weights are cast once in an autocast block."""
+    if not isinstance(tensor, Tensor) or tensor.dtype not in (torch.float32, torch.bfloat16) or tensor.dtype == dtype:
+        return tensor
+    if not (tensor.is_leaf and tensor.requires_grad and torch.is_autocast_cache_enabled()):
+        return tensor.to(dtype)
+    if id(tensor) not in _casts:
+        _casts[id(tensor)] = tensor, tensor.to(dtype)
+    return _casts[id(tensor)][1]
+
+
+def _autocast(name: str, *, is_lowered: bool) -> Any:
+    packet, _, overload = name.partition(".")
+    operation = getattr(getattr(aten, packet), overload or "default")
+    own = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with torch._C._ExcludeDispatchKeyGuard(own):
+            dtype = torch.get_autocast_dtype(NAME) if is_lowered else torch.float32
+            return operation(*(_cast(each, dtype) for each in args), **kwargs)
+
+    return run
+
+
+_fallback = torch.library.Library("_", "IMPL")
+_fallback.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
+_library = torch.library.Library("aten", "IMPL")
+for _name in (*LOWERED, *RAISED):
+    _library.impl(_name, _autocast(_name, is_lowered=_name in LOWERED), "AutocastPrivateUse1")
+torch.clear_autocast_cache = _clear_all_casts
+
 
 class Elsewhere(Tensor):
     """A tensor of the device; its numbers are those of a CPU tensor."""

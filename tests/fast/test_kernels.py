@@ -51,13 +51,11 @@ def check(name: str, low: torch.dtype) -> None:
     getattr(kernels, operation_name)(*found)
     getattr(steps, operation_name)(*expected)
     written = 0
-    for place, (before, wanted, got) in enumerate(zip(operands, expected, found, strict=True)):
+    for before, wanted, got in zip(operands, expected, found, strict=True):
         if not isinstance(wanted, Tensor) or not wanted.is_floating_point():
             continue
         is_new = wanted != before.double()
         written += int(is_new.any())
-        if operation_name == "key_gradients" and place == 1:  # in parts
-            wanted, got = wanted.sum(0), got.sum(0)
         atol = 2e-5 * float(wanted.abs().max())
         torch.testing.assert_close(got.cpu().double(), wanted, rtol=1e-5 + ROUNDING[got.dtype], atol=atol)
     assert written

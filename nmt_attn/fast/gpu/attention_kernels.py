@@ -10,8 +10,8 @@ import triton.language as tl
 
 from nmt_attn.fast.gpu.cell_kernels import tanh
 
-POSITIONS, UNITS = 16, 64
-"""Source positions and units that a program of `key_gradients` holds."""
+UNITS = 64
+"""Units that a program of `key_gradients` holds."""
 
 
 @triton.jit
@@ -60,12 +60,13 @@ def attend(
 @triton.jit
 def attend_back(
     slope, grad_query, grad_context, weights, query, bias, keys, vector, states, first, second, grad_weights,
-    grad_query_row, query_row, first_row, second_row, grad_weights_row, sources, inner: tl.constexpr, size: tl.constexpr,
+    slope_row, grad_query_row, grad_context_row, weights_row, query_row, first_row, second_row, grad_weights_row,
+    repeat, sources, inner: tl.constexpr, size: tl.constexpr,
     block_s: tl.constexpr, block_a: tl.constexpr, block_m: tl.constexpr,
 ):  # fmt: skip
     n, s = tl.program_id(0).to(tl.int64), tl.arange(0, block_s)
     is_source = s < sources
-    firsts = (n * sources + s)[:, None]
+    firsts = (n // repeat * sources + s)[:, None]
     total = tl.zeros([block_s, block_m], dtype=tl.float32)
     for start in range(0, size, block_m):
         m = start + tl.arange(0, block_m)
@@ -75,15 +76,15 @@ def attend_back(
             grad += tl.load(first + n * first_row + m, mask=known, other=0.0).to(tl.float32)
         if second is not None:
             grad += tl.load(second + n * second_row + m, mask=known, other=0.0).to(tl.float32)
-        tl.store(grad_context + n * size + m, grad, mask=known)
+        tl.store(grad_context + n * grad_context_row + m, grad, mask=known)
         inside = is_source[:, None] & known[None, :]
         total += grad[None, :] * tl.load(states + firsts * size + m[None, :], mask=inside, other=0.0).to(tl.float32)
     of_weights = tl.sum(total, axis=1)
     if grad_weights is not None:
         of_weights += tl.load(grad_weights + n * grad_weights_row + s, mask=is_source, other=0.0).to(tl.float32)
-    w = tl.load(weights + n * sources + s, mask=is_source, other=0.0)
+    w = tl.load(weights + n * weights_row + s, mask=is_source, other=0.0)
     of_scores = w * (of_weights - tl.sum(w * of_weights, axis=0))
-    tl.store(slope + n * sources + s, of_scores, mask=is_source)
+    tl.store(slope + n * slope_row + s, of_scores, mask=is_source)
     for start in range(0, inner, block_a):
         a = start + tl.arange(0, block_a)
         known = a < inner
@@ -101,7 +102,7 @@ def attend_back(
 @triton.jit
 def key_gradients(
     of_keys, of_vector, queries, bias, keys, vector, slope,
-    query_step, query_row, slope_step, steps, sources, inner, parts,
+    query_step, query_row, slope_step, slope_row, steps, sources, inner, parts,
     block_s: tl.constexpr, block_a: tl.constexpr,
 ):  # fmt: skip
     """One program: a block of source positions of a sentence, and a block of units."""
@@ -117,7 +118,7 @@ def key_gradients(
     tanhs = tl.zeros([block_s, block_a], dtype=tl.float32)
     for step in range(steps):
         q = _query(queries + step * query_step + b * query_row, bias, a, known)
-        grad = tl.load(slope + step * slope_step + b * sources + s, mask=is_source, other=0.0)
+        grad = tl.load(slope + step * slope_step + b * slope_row + s, mask=is_source, other=0.0)
         t = tanh(q[None, :] + key)
         total += grad[:, None] * (1 - t * t)
         tanhs += grad[:, None] * t

@@ -11,6 +11,7 @@ from torch import Tensor
 from nmt_attn.fast.gpu import attention_kernels as attention
 from nmt_attn.fast.gpu import cell_kernels as cells
 from nmt_attn.fast.gpu import loss_kernels as losses
+from nmt_attn.fast.gpu import steps
 
 Part = Tensor | None
 
@@ -154,10 +155,11 @@ def attend_back(
     second: Part,
     grad_weights: Part,
 ) -> None:
+    repeat = len(query) // len(keys)
     attention.attend_back[(len(query),)](
         slope, grad_query, grad_context, weights, query, bias, keys, vector, states, first, second, grad_weights,
-        _row(grad_query), _row(query), _row(first), _row(second), _row(grad_weights),
-        *keys.shape[1:], states.shape[2], *_tile(keys), num_warps=8,
+        *map(_row, (slope, grad_query, grad_context, weights, query, first, second, grad_weights)),
+        repeat, *keys.shape[1:], states.shape[2], *_tile(keys), num_warps=8,
     )  # fmt: skip
 
 
@@ -165,13 +167,13 @@ def key_gradients(
     of_keys: Tensor, of_vector: Tensor, queries: Tensor, bias: Part, keys: Tensor, vector: Tensor, slope: Tensor
 ) -> None:
     sources, inner = keys.shape[1:]
-    parts = triton.cdiv(sources, attention.POSITIONS)
+    parts = triton.cdiv(sources, steps.KEY_POSITIONS)
     if len(of_vector) != len(keys) * parts:
         raise ValueError(f"expected {len(keys) * parts} parts, got {len(of_vector)}")
     attention.key_gradients[(len(keys) * parts, triton.cdiv(inner, attention.UNITS))](
         of_keys, of_vector, queries, bias, keys, vector, slope,
-        queries.stride(0), queries.stride(1), len(keys) * sources, len(queries), sources, inner, parts,
-        attention.POSITIONS, attention.UNITS,
+        queries.stride(0), queries.stride(1), slope.stride(0), slope.stride(1), len(queries), sources, inner, parts,
+        steps.KEY_POSITIONS, attention.UNITS,
     )  # fmt: skip
 
 
@@ -192,9 +194,9 @@ def attentional_back(grad_product: Tensor, output: Tensor, outer: Part, fed: Par
 def loss_rows(
     scores: Tensor, sums: Tensor, bias: Tensor, targets: Tensor, smoothing: float, padding: int, keeps_slope: bool
 ) -> None:
-    rows, words = scores.shape
+    (rows, columns), words = scores.shape, len(bias)
     losses.loss_rows[(rows,)](
-        scores, sums, bias, targets, smoothing, smoothing / words, words, _row(scores), padding, keeps_slope,
+        scores, sums, bias, targets, smoothing, smoothing / words, words, columns, _row(scores), padding, keeps_slope,
         losses.WORDS, num_warps=8,
     )  # fmt: skip
 

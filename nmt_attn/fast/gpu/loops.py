@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.gpu.cell_loops import GpuCell, GpuLSTM, Start, States, first_state, multiply, product_gradient
 from nmt_attn.fast.gpu.steps import (
+    KEY_POSITIONS,
     Part,
     attend,
     attend_back,
@@ -26,9 +27,6 @@ from nmt_attn.fast.gpu.steps import (
     attentional_step,
     key_gradients,
 )
-
-KEY_POSITIONS = 16
-"""Source positions in one part of the gradient of v (nmt_attn/fast/gpu/attention_kernels.py)."""
 
 
 class LoopCell(NamedTuple):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
 from nmt_attn.fast.gpu.steps import loss_rows
 from nmt_attn.types import PAD
@@ -18,8 +19,8 @@ from nmt_attn.types import PAD
 BLOCK_BYTES = 1 << 28
 """Of scores that exist at a time."""
 
-ROW_BLOCK = 64
-"""Numbers of which a row of scores takes whole blocks: tensor cores want rows that begin on 16 bytes."""
+COLUMNS = 64
+"""Scores of a token are computed in whole blocks of these: tensor cores are several times as fast on such sizes."""
 
 
 def token_sums(
@@ -48,14 +49,13 @@ class _Loss(Function):
         options: tuple[float, torch.dtype, bool],
     ) -> tuple[Tensor, Tensor]:
         smoothing, low, needs_gradient = options
-        inputs, factor = readouts.to(low), weight.to(low)
+        inputs, factor = readouts.to(low), _padded(weight, low)
         sums = bias.new_empty(len(targets), 2)
         of_readouts = torch.empty_like(inputs) if needs_gradient else None
         of_weight: Tensor | None = None
         of_bias: Tensor | None = None
         for part in _parts(len(targets), factor):
-            scores = _rows(targets[part], factor)
-            torch.mm(inputs[part], factor.T, out=scores)
+            scores = inputs[part] @ factor.T
             loss_rows(scores, sums[part], bias, targets[part], smoothing, PAD, needs_gradient)
             if of_readouts is None:
                 continue
@@ -63,7 +63,8 @@ class _Loss(Function):
             more, beside = (scores.T @ inputs[part]).to(weight.dtype), scores.sum(0, dtype=bias.dtype)
             of_weight = more if of_weight is None else of_weight.add_(more)
             of_bias = beside if of_bias is None else of_bias.add_(beside)
-        ctx.gradients = of_readouts, of_weight, of_bias
+        words = len(bias)
+        ctx.gradients = of_readouts, *(part if part is None else part[:words] for part in (of_weight, of_bias))
         total, likelihood = sums.sum(0).unbind()
         ctx.mark_non_differentiable(likelihood)
         return total.clone(), likelihood.clone()
@@ -82,7 +83,6 @@ def _parts(tokens: int, factor: Tensor) -> list[slice]:
     return [slice(start, min(start + size, tokens)) for start in range(0, tokens, size)]
 
 
-def _rows(targets: Tensor, factor: Tensor) -> Tensor:
-    """Scores [n, V], not yet computed."""
-    words = len(factor)
-    return factor.new_empty(len(targets), -(-words // ROW_BLOCK) * ROW_BLOCK)[:, :words]
+def _padded(weight: Tensor, low: torch.dtype) -> Tensor:
+    """W [V, R] -> [V and some rows of 0, R] in the format of products."""
+    return pad(weight.to(low), (0, 0, 0, -len(weight) % COLUMNS))

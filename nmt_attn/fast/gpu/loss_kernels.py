@@ -13,7 +13,7 @@ WORDS = 2048
 
 @triton.jit
 def loss_rows(
-    scores, sums, bias, targets, smoothing, share, words: tl.constexpr, scores_row, padding,
+    scores, sums, bias, targets, smoothing, share, words: tl.constexpr, columns: tl.constexpr, scores_row, padding,
     keeps_slope: tl.constexpr, block: tl.constexpr,
 ):  # fmt: skip
     """`share` is smoothing / V."""
@@ -40,10 +40,10 @@ def loss_rows(
     tl.store(sums + 2 * n, (1 - smoothing) * likelihood + smoothing * spread)
     tl.store(sums + 2 * n + 1, likelihood)
     if keeps_slope:
-        for start in range(0, words, block):
+        for start in range(0, columns, block):
             word = start + tl.arange(0, block)
             inside = word < words
             score = tl.load(row + word, mask=inside, other=0.0).to(tl.float32)
             score += tl.load(bias + word, mask=inside, other=0.0)
             slope = tl.exp(score - norm) - share - tl.where(word == target, 1 - smoothing, 0.0)
-            tl.store(row + word, slope * is_real, mask=inside)
+            tl.store(row + word, tl.where(inside, slope * is_real, 0.0), mask=word < columns)

@@ -15,10 +15,14 @@ A gradient that reaches a step comes in up to three parts, which are added up he
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from nmt_attn.fast.gpu.operation import operation
 
 Part = Tensor | None
+
+KEY_POSITIONS = 16
+"""Source positions in one part of the gradient of v."""
 
 
 def _sum(parts: tuple[Part, ...], like: Tensor) -> Tensor:
@@ -230,22 +234,23 @@ def attend_back(
     second: Part,
     grad_weights: Part,
 ) -> None:
-    """Gradients of the context [B, M] in parts and of the weights [B, S] or None; one query a sentence.
+    """Gradients of the context [N, M] in parts and of the weights [N, S] or None; N = B x K as in `attend`.
 
-    Writes their sum [B, M], the gradients of the scores [B, S] and of the query [B, A].
+    Writes their sum [N, M], the gradients of the scores [N, S] and of the query [N, A].
     """
-    exact = weights.dtype
-    of_context = _sum((first, second), states[:, 0].to(exact))
+    exact, repeat = weights.dtype, len(weights) // len(keys)
+    seen_keys, seen_states = (part.to(exact).repeat_interleave(repeat, 0) for part in (keys, states))
+    of_context = _sum((first, second), seen_states[:, 0])
     grad_context.copy_(of_context)
-    of_weights = (states.to(exact) @ of_context.unsqueeze(2)).squeeze(2)
+    of_weights = (seen_states @ of_context.unsqueeze(2)).squeeze(2)
     if grad_weights is not None:
         of_weights = of_weights + grad_weights.to(exact)
     of_scores = weights * (of_weights - (weights * of_weights).sum(1, keepdim=True))
     slope.copy_(of_scores)
     if vector is None:
-        grad_query.copy_((of_scores.unsqueeze(1) @ keys.to(exact)).squeeze(1))
+        grad_query.copy_((of_scores.unsqueeze(1) @ seen_keys).squeeze(1))
         return
-    tanh = torch.tanh(keys.to(exact) + _projected(query, bias, weights).unsqueeze(1))
+    tanh = torch.tanh(seen_keys + _projected(query, bias, weights).unsqueeze(1))
     grad_query.copy_((of_scores.unsqueeze(1) @ (1 - tanh * tanh)).squeeze(1) * vector.to(exact))
 
 
@@ -255,13 +260,13 @@ def key_gradients(
 ) -> None:
     """All steps: W q [T, B, A], the gradients of the scores [T, B, S] -> of keys [B, S, A] and, in parts, of v [P, A].
 
-    The number P of parts is free; what is written to them adds up to the gradient of v.
+    There is one part for each sentence and `KEY_POSITIONS` of its source positions; they add up to the gradient of v.
     """
-    exact = slope.dtype
+    exact, sources = slope.dtype, keys.shape[1]
     tanh = torch.tanh(_projected(queries, bias, slope).unsqueeze(2) + keys.to(exact))  # [T, B, S, A]
     of_keys.copy_(((1 - tanh * tanh) * slope.unsqueeze(3)).sum(0) * vector.to(exact))
-    of_vector.zero_()
-    of_vector[0] = (tanh * slope.unsqueeze(3)).sum((0, 1, 2))
+    tanhs = pad((tanh * slope.unsqueeze(3)).sum(0), (0, 0, 0, -sources % KEY_POSITIONS))  # [B, whole parts, A]
+    of_vector.copy_(tanhs.unflatten(1, (-1, KEY_POSITIONS)).sum(2).flatten(0, 1))
 
 
 @operation
@@ -290,12 +295,14 @@ def attentional_back(grad_product: Tensor, output: Tensor, outer: Part, fed: Par
 def loss_rows(
     scores: Tensor, sums: Tensor, bias: Tensor, targets: Tensor, smoothing: float, padding: int, keeps_slope: bool
 ) -> None:
-    """scores [n, V] without the bias [V], targets [n] int64 -> loss and negative log-likelihood of each row [n, 2].
+    """scores [n, V + unused] without the bias [V], targets [n] int64 -> loss and negative log-likelihood [n, 2].
 
     With label smoothing e the loss is (1 - e) (norm - wanted score) + e (norm - mean score). A row whose target is
-    `padding` counts 0. With `keeps_slope` the scores become d loss / d scores = softmax - (1 - e) onehot - e / V.
+    `padding` counts 0. With `keeps_slope` the scores become d loss / d scores = softmax - (1 - e) onehot - e / V, and 0
+    in the columns that are not used.
     """
-    total = scores.to(sums.dtype) + bias.to(sums.dtype)
+    words = len(bias)
+    total = scores[:, :words].to(sums.dtype) + bias.to(sums.dtype)
     is_real = (targets != padding).to(sums.dtype)
     norm, wanted = total.logsumexp(1), total.gather(1, targets.unsqueeze(1)).squeeze(1)
     likelihood = (norm - wanted) * is_real
@@ -303,9 +310,10 @@ def loss_rows(
     sums[:, 0] = (1 - smoothing) * likelihood + smoothing * spread
     sums[:, 1] = likelihood
     if keeps_slope:
-        slope = torch.exp(total - norm.unsqueeze(1)) - smoothing / total.shape[1]
+        slope = torch.exp(total - norm.unsqueeze(1)) - smoothing / words
         slope.scatter_add_(1, targets.unsqueeze(1), slope.new_full((len(slope), 1), smoothing - 1))
-        scores.copy_(slope * is_real.unsqueeze(1))
+        scores[:, :words] = (slope * is_real.unsqueeze(1)).to(scores.dtype)
+        scores[:, words:] = 0
 
 
 def _projected(query: Tensor, bias: Part, like: Tensor) -> Tensor:
