@@ -71,7 +71,6 @@ def test_a_floor_imports_only_floors_below_it(module: str) -> None:
         assert other == own or FLOOR_OF[other] < FLOOR_OF[own], f"{module} imports {imported}, which is no floor below"
 
 
-@pytest.mark.xfail(reason="attention_loops and fused_loop, until accelerators have a package", strict=True)
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Inside a package too, and counting imports that wait until a function is called."""
     try:

@@ -19,6 +19,7 @@ from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
+from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
@@ -27,7 +28,6 @@ from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import Silent, TextScores
-from nmt_attn.training.graphs import check_graphs
 from nmt_attn.training.moving_average import AveragedWeights
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import Recorder, Saves, planned_updates

@@ -1,7 +1,7 @@
 """Buckets: batches padded up to few shapes, so that what is prepared for one shape serves many batches.
 
 Added positions are padding as any other; added sentences are an empty source and no target. Neither has a part in loss
-or gradient (tests/training/test_graphs.py).
+or gradient (tests/fast/test_graphs.py).
 """
 
 from typing import NamedTuple

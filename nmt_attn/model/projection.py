@@ -1,8 +1,6 @@
 """Linear maps whose first numbers come from model/initialise.py alone; they may have no input column at all."""
 
-from torch import Tensor, nn
-
-from nmt_attn.model.products import linear
+from torch import nn
 
 
 class Projection(nn.Linear):
@@ -10,9 +8,6 @@ class Projection(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Nothing: the numbers are set when the whole model stands."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return linear(inputs, self.weight, self.bias)
 
 
 class GateProjection(Projection):

@@ -20,8 +20,9 @@ from nmt_attn.data.batching import collate, plan_evaluation
 from nmt_attn.data.encoded import Lengths
 from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
-from nmt_attn.model.precision import at_least_float32
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.runtime import at_least_float32
 from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
 from nmt_attn.search.translator import Translator
 
@@ -82,9 +83,10 @@ def force_decode(
     results = [ForcedPair(pair.source, pair.target, (), unseen) for pair in encoded]
     rows = [row for row, pair in enumerate(encoded) if pair.source_ids]
     progress(len(encoded) - len(rows))
+    model = for_training(translator.model)
     for batch in _batches([encoded[row] for row in rows]):
         chosen = [rows[index] for index in batch]
-        found = _decode(translator.model, [encoded[row] for row in chosen], with_alignments=with_alignments)
+        found = _decode(model, [encoded[row] for row in chosen], with_alignments=with_alignments)
         for row, result in zip(chosen, found, strict=True):
             results[row] = result
         progress(len(chosen))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, select_rows
+from nmt_attn.runtime import at_least_float32
 from nmt_attn.search.beam import StepResult
 from nmt_attn.search.shortlist import OutputWords
 
@@ -51,7 +51,7 @@ class ShortlistSteps:
 
     def step(self, last_ids: Tensor, state: DecoderState) -> StepResult[DecoderState]:
         """One step of all hypotheses; last_ids [N] are numbers, as are the columns of log p [N, C]."""
-        read = self.model.read(self.words.ids[last_ids], state, self.memory)
+        read = self.model.step_readout(self.words.ids[last_ids], state, self.memory)
         scores = at_least_float32(self.output(read.readout))
         own = self.words.is_own
         by_sentence = scores.view(len(own), -1, own.size(1))  # [B, W, C]

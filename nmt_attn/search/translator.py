@@ -18,7 +18,8 @@ from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.model.packed import JoinedLinear, output_rows, pack
+from nmt_attn.fast.packed import JoinedLinear, output_rows
+from nmt_attn.fast.search import for_search
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_decoding_precision, choose_device
@@ -43,7 +44,7 @@ class _CommonOutput(NamedTuple):
     """The rows of the output layer that many batches need."""
 
     ids: Tensor  # [F] int64
-    rows: nn.Module
+    rows: nn.Linear
 
 
 class Translator:
@@ -83,24 +84,24 @@ class Translator:
 
     def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> StepFunction[Any]:
         """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted; of `words` alone."""
-        memory = self._packed.encode(src_ids, src_lengths)
+        memory = self._fast.encode(src_ids, src_lengths)
         if words is None:
-            return ModelSteps(self._packed, memory)
-        return ShortlistSteps(self._packed, memory, self._output(words), words)
+            return ModelSteps(self._fast, memory)
+        return ShortlistSteps(self._fast, memory, self._output(words), words)
 
     def _output(self, words: OutputWords) -> nn.Module:
         """The output layer to these words. Its part for the words that all batches have in common is packed once."""
         common, other = words.ids[: words.common], words.ids[words.common :]
         if self._common is None or not torch.equal(self._common.ids, common):
-            self._common = _CommonOutput(common, output_rows(self._packed.output, common))
+            self._common = _CommonOutput(common, output_rows(self._fast.output, common))
         if len(other) == 0:
             return self._common.rows
-        return JoinedLinear(self._common.rows, output_rows(self._packed.output, other))
+        return JoinedLinear(self._common.rows, output_rows(self._fast.output, other))
 
     @cached_property
-    def _packed(self) -> Seq2Seq:
-        """The model as it decodes. Made once: who changes the weights makes a new translator."""
-        return pack(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
+    def _fast(self) -> Seq2Seq:
+        """The model as it decodes. Made once: after a change of the weights, make a new translator."""
+        return for_search(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
 
     def translate(
         self,

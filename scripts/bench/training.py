@@ -17,9 +17,9 @@ from bench.systems import Corpus, configuration, in_file_order, prepared
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import Plan, batches
 from nmt_attn.data.prepare import PreparedData
-from nmt_attn.model.attention_loops import AttentionLoop
+from nmt_attn.fast.attention_loops import AttentionLoop
+from nmt_attn.fast.recurrence import LSTMLoop
 from nmt_attn.model.encoder import Encoder
-from nmt_attn.model.recurrence import LSTMLoop
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config
 from nmt_attn.processes import Processes
