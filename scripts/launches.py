@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torch.autograd import Function
 from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from pretended_gpu import DEVICE, Elsewhere, Pretending
+from pretended_gpu import CUDNN, DEVICE, Elsewhere, Pretending
 
 from nmt_attn.config.file import parse_config
 from nmt_attn.config.schema import Config
@@ -91,15 +89,6 @@ class Launches(TorchDispatchMode):
             self.counts[f"kernel {name}"] += 1
         self._inside += 1 if name else -1
 
-    @contextmanager
-    def one(self, name: str) -> Iterator[None]:
-        """A block that counts as one launch."""
-        self.hear(name)
-        try:
-            yield
-        finally:
-            self.hear("")
-
 
 class UpdateLaunches(NamedTuple):
     """Of forward and backward of one batch."""
@@ -151,44 +140,26 @@ def _is_there(*parts: Any) -> bool:
 
 @contextmanager
 def cudnn(launches: Launches) -> Iterator[None]:
-    """A block in which torch's LSTM and GRU are one launch forward and two backward, as on a GPU."""
-    plain = torch.lstm, torch.gru
+    """A block in which calls of cuDNN count."""
 
-    def lstm(inputs: Tensor, start: tuple[Tensor, Tensor], weights: list[Tensor], *options: Any) -> tuple[Tensor, ...]:
-        made: tuple[Tensor, ...] = _OneCall.apply(launches, options[-2], inputs, *start, *weights)  # type: ignore[no-untyped-call]
-        return made
+    def hear(name: str) -> None:
+        launches.counts[name] += 1
 
-    def gru(inputs: Tensor, start: Tensor, weights: list[Tensor], *options: Any) -> tuple[Tensor, Tensor]:
-        states, hidden, _ = _OneCall.apply(launches, options[-2], inputs, start, start, *weights)  # type: ignore[no-untyped-call]
-        return states, hidden
-
-    torch.lstm, torch.gru = lstm, gru  # type: ignore[assignment]
+    CUDNN.append(hear)
     try:
         yield
     finally:
-        torch.lstm, torch.gru = plain
-
-
-class _OneCall(Function):
-    @staticmethod
-    def forward(ctx: Any, launches: Launches, is_double: bool, inputs: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        hidden, cell, *weights = rest
-        ctx.launches, ctx.shapes = launches, [inputs, *rest]
-        with launches.one("cudnn"):
-            states = inputs.new_empty(*inputs.shape[:2], hidden.shape[2] * (1 + is_double))
-            return states, torch.empty_like(hidden), torch.empty_like(cell)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        for name in ("cudnn, back", "cudnn, weights"):
-            with ctx.launches.one(name):
-                pass
-        return None, None, *(torch.empty_like(part) for part in ctx.shapes)
+        CUDNN.remove(hear)
 
 
 def configuration(style: str) -> Config:
     """Sizes do not matter to the counts."""
-    sizes = ("model.encoder.hidden=8", "model.decoder.hidden=16", "model.encoder.embedding=8", "model.decoder.embedding=8")
+    sizes = (
+        "model.encoder.hidden=8",
+        "model.decoder.hidden=16",
+        "model.encoder.embedding=8",
+        "model.decoder.embedding=8",
+    )
     return parse_config("", (*sizes, *STYLES[style]), style)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
@@ -169,6 +170,52 @@ class Pretending(TorchDispatchMode):
             self.sent[f"{func.overloadpacket.__name__}{_place()}"] += 1
         if of_device and (is_read or goes_home or is_checked):
             self.waits[f"{func.overloadpacket.__name__}{_place()}"] += 1
+
+
+CUDNN: list[Any] = []
+"""Who wants to hear the name of each call that is cuDNN's on a GPU."""
+_plain = {"lstm": torch.lstm, "gru": torch.gru}
+
+
+class _OneCall(Function):
+    """torch's LSTM or GRU over whole sequences, on the numbers."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, options: Any, inputs: Elsewhere, *rest: Elsewhere) -> tuple[Tensor, ...]:
+        given = [part.numbers.detach().requires_grad_() for part in (inputs, *rest)]
+        states = given[1:3] if name == "lstm" else given[1]
+        with torch.enable_grad():
+            made = _plain[name](given[0], states, given[3 if name == "lstm" else 2 :], *options)  # type: ignore[operator]
+        ctx.given, ctx.made = given, made
+        _tell("cudnn")
+        return tuple(Elsewhere(part.detach()) for part in made)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Elsewhere) -> tuple[Any, ...]:
+        found = torch.autograd.grad(ctx.made, ctx.given, [grad.numbers for grad in grads])
+        _tell("cudnn, back")
+        _tell("cudnn, weights")
+        return None, None, *(Elsewhere(part) for part in found)
+
+
+def _tell(name: str) -> None:
+    for observer in CUDNN:
+        observer(name)
+
+
+def _lstm(inputs: Tensor, states: tuple[Tensor, Tensor], weights: list[Tensor], *options: Any) -> Any:
+    if isinstance(inputs, Elsewhere):
+        return _OneCall.apply("lstm", options, inputs, *states, *weights)
+    return _plain["lstm"](inputs, states, weights, *options)
+
+
+def _gru(inputs: Tensor, state: Tensor, weights: list[Tensor], *options: Any) -> Any:
+    if isinstance(inputs, Elsewhere):
+        return _OneCall.apply("gru", options, inputs, state, *weights)
+    return _plain["gru"](inputs, state, weights, *options)
+
+
+torch.lstm, torch.gru = _lstm, _gru
 
 
 def _tensors(part: Any) -> Any:

@@ -3,7 +3,7 @@
 Covers a global window and every score of the form v . tanh(q + k) or q . k (nmt_attn/fast/scores.py: LOOP_FORMS), on
 every device, in float32 and float64. The gradient of each matrix is one product after the loop; of what depends on the
 source, one batched product. The [B, S, A] tanh of a step is never kept, only its buffer, and is computed again on the
-way back; with the kernels of a GPU it is never made at all.
+way back.
 
 Used by nmt_attn/fast/decoders.py, and proven equal to the plain path with it.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.fast.products import Factor
-from nmt_attn.fast.scores import LoopForm, has_kernels
+from nmt_attn.fast.scores import LoopForm
 
 
 class AttentionLoop:
@@ -119,39 +119,6 @@ class AttentionLoop:
     def _half_tanh(self, projected: Tensor) -> Tensor:
         """sigmoid(2q + 2k) = (1 + tanh(q + k)) / 2 [B, S, A], in the buffer: several times as fast as a tanh."""
         return torch.add(self.double_keys, projected.unsqueeze(1), alpha=2, out=self.buffer).sigmoid_()
-
-
-class KernelAttentionLoop(AttentionLoop):
-    """v . tanh(q + k) with the kernels of a GPU: no [B, S, A] of a step is ever made.
-
-    One kernel a step for the scores, one a step for d loss / d q; those of k and v are one for all steps, after the
-    loop. What it keeps is what a score without v keeps, whose slopes are kept too.
-    """
-
-    def __init__(self, score: LoopForm, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> None:
-        from nmt_attn.fast import additive_kernels  # which needs triton
-
-        super().__init__(score._replace(vector=None), states, mask, steps, dtype)
-        assert score.vector is not None, "v . tanh(q + k)"
-        self.kernels = additive_kernels
-        self.keys, self.vector = score.keys.contiguous(), score.vector.contiguous()
-
-    def _score(self, projected: Tensor) -> None:
-        self.kernels.scores(projected.unsqueeze(0), self.keys, self.vector, self.scores.unsqueeze(0))
-
-    def _score_back(self, t: int, slope: Tensor, grad_projected: Tensor) -> None:
-        self.grad_scores[t] = slope
-        projected, slopes, grads = self.projected[t : t + 1], slope.unsqueeze(0), grad_projected.unsqueeze(0)
-        self.kernels.query_gradient(projected, self.keys, self.vector, slopes, grads)
-
-    def _score_gradients(self) -> tuple[Tensor, Tensor | None]:
-        return self.kernels.key_gradients(self.projected, self.keys, self.vector, self.grad_scores)
-
-
-def attention_loop(score: LoopForm, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> AttentionLoop:
-    """The fastest one for such a score."""
-    kind = AttentionLoop if score.vector is None or not has_kernels(score.keys) else KernelAttentionLoop
-    return kind(score, states, mask, steps, dtype)
 
 
 def _dots(vectors: Tensor, rows: Tensor, out: Tensor) -> Tensor:

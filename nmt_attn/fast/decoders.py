@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.fast.attention_loops import attention_loop
+from nmt_attn.fast.attention_loops import AttentionLoop
 from nmt_attn.fast.by_hand import by_hand, exact
 from nmt_attn.fast.packed import PackedLinear
 from nmt_attn.fast.products import Factor, product_dtype, tanh, tanh_
@@ -81,7 +81,7 @@ class BahdanauLoop:
     def __init__(self, inputs: BahdanauInputs, fixed: Fixed) -> None:
         self.cell = fixed.cell(inputs.cell, fixed.dtype)
         steps = len(self.cell.gates)
-        self.attention = attention_loop(inputs.score, inputs.states, fixed.mask, steps, fixed.dtype)
+        self.attention = AttentionLoop(inputs.score, inputs.states, fixed.mask, steps, fixed.dtype)
         self.context_to_gates = Factor(inputs.context_weight, fixed.dtype)
 
     def run(self) -> Looped:
@@ -137,7 +137,7 @@ class LuongLoop:
         assert inputs.feed is not None
         self.cell, self.options = fixed.cell(inputs.cell, fixed.dtype), options
         steps = len(self.cell.gates)
-        self.attention = attention_loop(inputs.score, inputs.states, fixed.mask, steps, fixed.dtype)
+        self.attention = AttentionLoop(inputs.score, inputs.states, fixed.mask, steps, fixed.dtype)
         halves = inputs.output_weight.split([inputs.states.shape[2], inputs.cell.hidden.shape[1]], 1)
         self.of_feed, self.of_context, self.of_state = (
             Factor(part, fixed.dtype) for part in (inputs.feed_weight, *halves)

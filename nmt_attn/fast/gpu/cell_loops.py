@@ -25,7 +25,6 @@ from nmt_attn.fast.gpu.steps import (
     lstm_back,
     lstm_step,
 )
-from nmt_attn.model.cells import GRU, LSTM, Cell, ChoGRU
 
 
 class States(NamedTuple):
@@ -46,7 +45,7 @@ class Start(NamedTuple):
     bias: Tensor | None  # of U h [G x H], exact
 
 
-class GpuCell:
+class CellSteps:
     """Contract: T steps of a cell, rows [N], gates G."""
 
     def __init__(self, start: Start, states: States) -> None:
@@ -87,7 +86,7 @@ class GpuCell:
         return None if self.states.low is None else self.states.low[t]
 
 
-class GpuLSTM(GpuCell):
+class LSTMSteps(CellSteps):
     """i, f, g, o. Gradients of the inputs are those of the products too."""
 
     grad_cell: Tensor  # [N, H] exact, of the cell state before the last step that `back` has done
@@ -110,7 +109,7 @@ class GpuLSTM(GpuCell):
         lstm_back(self.grads[t], self.gates[t], *cells, first, second, third, self.grad_cell)
 
 
-class GpuGRU(GpuCell):
+class GRUSteps(CellSteps):
     """r, z, n."""
 
     def __init__(self, start: Start, states: States) -> None:
@@ -141,7 +140,7 @@ class GpuGRU(GpuCell):
         return self._grad_inputs
 
 
-class GpuChoGRU(GpuCell):
+class ChoGRUSteps(CellSteps):
     """r, z, n; `weight` is U_rz."""
 
     def __init__(self, start: Start, states: States) -> None:
@@ -172,10 +171,6 @@ class GpuChoGRU(GpuCell):
     def weight_gradient(self, of_products: Tensor) -> Tensor:
         of_n = product_gradient(self.grads[..., 2 * self.gates.shape[2] // 3 :], self.reset_states, self.weight_n)
         return torch.cat([of_products, of_n], -2)
-
-
-GPU_CELLS: dict[type[Cell], type[GpuCell]] = {LSTM: GpuLSTM, GRU: GpuGRU, ChoGRU: GpuChoGRU}
-"""Cells that have such a loop."""
 
 
 def multiply(inputs: Tensor, weight: Tensor, out: Tensor) -> None:

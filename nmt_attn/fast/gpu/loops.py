@@ -5,7 +5,7 @@
     conditional  s'_t = cell_1(s_{t-1}, x_t);   c_t = attention(s'_t);   s_t = cell_2(s'_t, b + C c_t)
     Luong        s_t = cell(s_{t-1}, x_t + F f_{t-1});   c_t = attention(s_t);   h~_t = f(W_c [c_t ; s_t] + b)
 
-One layer, any cell of `GPU_CELLS`, a global window, a score of the form v . tanh(W q + k) or q . k. What is multiplied
+One layer, a cell of nmt_attn/fast/gpu/cell_loops.py, a global window, a score of the form v . tanh(W q + k) or q . k. What is multiplied
 with the same vector is one product. Gradients of matrices are one product after the loop. The decoders' plain loops
 define the results (tests/fast/test_gpu_loops.py).
 """
@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from nmt_attn.fast.gpu.cell_loops import GpuCell, GpuLSTM, Start, States, first_state, multiply, product_gradient
+from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, States, first_state, multiply, product_gradient
+from nmt_attn.fast.scores import LoopForm
 from nmt_attn.fast.gpu.steps import (
     KEY_POSITIONS,
     Part,
@@ -32,21 +33,12 @@ from nmt_attn.fast.gpu.steps import (
 class LoopCell(NamedTuple):
     """A cell before its first step."""
 
-    kind: type[GpuCell]
+    kind: type[CellSteps]
     inputs: Tensor  # W x + b [T, B, G x H]
     hidden: Tensor  # [B, H]
     cell: Tensor | None  # [B, H]
     weight: Tensor  # U [G x H, H]
     bias: Tensor | None  # of U h [G x H]
-
-
-class LoopScore(NamedTuple):
-    """v . tanh(W q + b + k) or, without v, (W q + b) . k."""
-
-    query_weight: Tensor | None  # W [A, H]; None: the query as it is
-    query_bias: Tensor | None  # b [A]
-    keys: Tensor  # k [B, S, A]
-    vector: Tensor | None  # v [A]
 
 
 class Looped(NamedTuple):
@@ -60,7 +52,7 @@ class Looped(NamedTuple):
 class _Attention:
     """Attention over T steps, one query a sentence."""
 
-    def __init__(self, score: LoopScore, states: Tensor, mask: Tensor, steps: int, low: torch.dtype) -> None:
+    def __init__(self, score: LoopForm, states: Tensor, mask: Tensor, steps: int, low: torch.dtype) -> None:
         weight, bias, keys, vector = score
         self.exact = torch.promote_types(states.dtype, torch.float32)
         self.weight = None if weight is None else weight.to(low)
@@ -95,24 +87,32 @@ class _Attention:
         """queries, their gradients [T, B, A], decoder states [T, B, H] -> of W, b, keys, v, encoder states."""
         weight = None if self.weight is None else product_gradient(grad_queries, states, self.weight)
         bias = None if self.bias is None else grad_queries.sum((0, 1), dtype=self.exact)
-        of_keys, of_vector = self._key_gradients(queries)
-        # [B, S, T] @ [B, T, M]
-        of_states = self.weights.permute(1, 2, 0).to(self.states.dtype) @ self.grad_contexts.transpose(0, 1)
-        return [weight, bias, of_keys, of_vector, of_states]
-
-    def _key_gradients(self, queries: Tensor) -> tuple[Tensor, Part]:
-        if self.vector is None:
-            full = queries if self.bias is None else (queries + self.bias).to(queries.dtype)
-            return self.slopes.permute(1, 2, 0).to(queries.dtype) @ full.transpose(0, 1), None
-        rows, sources, inner = self.keys.shape
-        of_keys = torch.empty_like(self.keys)
-        parts = self.weights.new_empty(rows * -(-sources // KEY_POSITIONS), inner)
-        key_gradients(of_keys, parts, queries, self.bias, self.keys, self.vector, self.slopes)
-        return of_keys, parts.sum(0)
+        form = LoopForm(None, self.bias, self.keys, self.vector)
+        rest = score_gradients(form, queries, self.slopes, self.weights, self.grad_contexts)
+        return [weight, bias, *rest]
 
 
-def sequence(cell: LoopCell, low: torch.dtype, groups: int = 1) -> tuple[Tensor, Tensor | None]:
-    """A cell over known inputs; `groups` of rows, such as directions, with a U each [D, G x H, H].
+def score_gradients(
+    form: LoopForm, queries: Tensor, slopes: Tensor, weights: Tensor, grad_contexts: Tensor
+) -> tuple[Tensor, Part, Tensor]:
+    """Of all steps: W q [T, B, A], gradients of the scores [T, B, S], weights, gradients of the contexts [T, B, M].
+
+    -> gradients of keys [B, S, A], v [A] or None, and encoder states [B, S, M].
+    """
+    _, bias, keys, vector = form
+    of_states = weights.permute(1, 2, 0).to(grad_contexts.dtype) @ grad_contexts.transpose(0, 1)
+    if vector is None:
+        full = queries if bias is None else (queries + bias).to(queries.dtype)
+        return slopes.permute(1, 2, 0).to(queries.dtype) @ full.transpose(0, 1), None, of_states
+    rows, sources, inner = keys.shape
+    of_keys = torch.empty_like(keys)
+    parts = slopes.new_empty(rows * -(-sources // KEY_POSITIONS), inner)
+    key_gradients(of_keys, parts, queries, bias, keys, vector, slopes)
+    return of_keys, parts.sum(0), of_states
+
+
+def sequence(cell: LoopCell, low: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """A cell over known inputs; groups of rows, such as directions, may have a U each [D, G x H, H].
 
     -> hidden [T, B, H] in the format of products, and, for an LSTM, cell [T, B, H] exact.
     """
@@ -135,7 +135,7 @@ class _Sequence(Function):
         bias: Part,
     ) -> tuple[Tensor, Part]:
         states, lows, hidden, cells = _states(start, start_cell, len(inputs), low)
-        cell: GpuCell = kind(Start(inputs, weight.to(low), bias), states)
+        cell: CellSteps = kind(Start(inputs, weight.to(low), bias), states)
         product = lows.new_empty(len(start), cell.weight.shape[-2])
         for t in range(len(inputs)):
             multiply(lows[t], cell.weight.mT, product)
@@ -159,12 +159,12 @@ class _Sequence(Function):
             multiply(grads[t][:, :rows], cell.weight, through)
         weight = cell.weight_gradient(product_gradient(grads[..., :rows], lows[:-1], cell.weight))
         of_start = _plus(through, cell.carry)
-        of_cell = cell.grad_cell if isinstance(cell, GpuLSTM) else None
+        of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
         return None, None, cell.grad_inputs, of_start, of_cell, weight, cell.bias_gradient()
 
 
 def bahdanau(
-    cell: LoopCell, context_weight: Tensor, score: LoopScore, states: Tensor, mask: Tensor, low: torch.dtype
+    cell: LoopCell, context_weight: Tensor, score: LoopForm, states: Tensor, mask: Tensor, low: torch.dtype
 ) -> Looped:
     """C [G x H, M], the score, encoder states [B, S, M], mask [B, S] bool -> every step."""
     kind, *parts = cell
@@ -179,8 +179,8 @@ class _Bahdanau(Function):
         inputs, start, start_cell, weight, bias, context_weight, *score, encoder_states = operands
         steps = len(inputs)
         states, lows, _, _ = _states(start, start_cell, steps, low)
-        cell: GpuCell = kind(Start(inputs, weight.to(low), bias), states)
-        attention = _Attention(LoopScore(*score), encoder_states, mask, steps, low)
+        cell: CellSteps = kind(Start(inputs, weight.to(low), bias), states)
+        attention = _Attention(LoopForm(*score), encoder_states, mask, steps, low)
         joined, to_gates, size = attention.joined(cell.weight), context_weight.to(low), attention.size
         products = lows.new_empty(steps, len(start), len(joined))
         contexts = lows.new_empty(steps, len(start), encoder_states.shape[2])
@@ -211,7 +211,7 @@ class _Bahdanau(Function):
             query = products[t][:, :size] if size else lows[t]
             attention.back(t, query, grad_queries[t], of_context, _at(of_contexts, t), _at(of_weights, t))
             _times(grads[t][:, : len(joined)], joined, through, None if size else grad_queries[t])
-        of_cell = cell.grad_cell if isinstance(cell, GpuLSTM) else None
+        of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
         inner = slice(size, len(joined))
         weight = cell.weight_gradient(product_gradient(grads[..., inner], lows[:-1], cell.weight))
         from_cell = cell.grad_inputs, _plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
@@ -233,7 +233,7 @@ class LoopOutput(NamedTuple):
 
 
 def luong(
-    cell: LoopCell, output: LoopOutput, score: LoopScore, states: Tensor, mask: Tensor, low: torch.dtype
+    cell: LoopCell, output: LoopOutput, score: LoopForm, states: Tensor, mask: Tensor, low: torch.dtype
 ) -> Looped:
     """h~ and feeding, the score, encoder states [B, S, M], mask [B, S] bool -> every step."""
     kind, *parts = cell
@@ -257,8 +257,8 @@ class _Luong(Function):
         steps, rows, size = len(inputs), len(start), states_.shape[2]
         both = start.new_empty(steps + 1, rows, size + start.shape[1], dtype=low)  # [c ; s], the first without c
         states, lows, _, _ = _states(start, start_cell, steps, low, both[..., size:])
-        cell: GpuCell = kind(Start(inputs, weight.to(low), bias), states)
-        attention = _Attention(LoopScore(*score), states_, mask, steps, low)
+        cell: CellSteps = kind(Start(inputs, weight.to(low), bias), states)
+        attention = _Attention(LoopForm(*score), states_, mask, steps, low)
         joined, query_size = attention.joined(cell.weight), attention.size
         of_feed, of_both = feed_weight.to(low), output_weight.to(low)
         products = both.new_empty(steps + 1, rows, len(joined))
@@ -312,7 +312,7 @@ class _Luong(Function):
             torch.mm(cell.grad_inputs[t], of_feed, out=grad_feed)
         torch.mm(grads[0][:, query_size : len(joined)], cell.weight, out=through)
         inner = grads[:-1, :, query_size : len(joined)]
-        of_cell = cell.grad_cell if isinstance(cell, GpuLSTM) else None
+        of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
         weight = cell.weight_gradient(product_gradient(inner, lows[:-1], cell.weight))
         from_cell = cell.grad_inputs, _plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
         from_feed = product_gradient(cell.grad_inputs, torch.stack(feeds[:-1]), of_feed), grad_feed
@@ -327,7 +327,7 @@ def conditional(
     first: LoopCell,
     second: LoopCell,
     context_weight: Tensor,
-    score: LoopScore,
+    score: LoopForm,
     states: Tensor,
     mask: Tensor,
     low: torch.dtype,
@@ -351,15 +351,15 @@ class _Conditional(Function):
         cells_between = None if cells is None else torch.empty_like(between)
         low_or_none = low_between if low != hidden.dtype else None
         low_between = between if low_or_none is None else low_between
-        cell: GpuCell = kind(
+        cell: CellSteps = kind(
             Start(inputs, weight.to(low), bias),
             states._replace(after=between, low=low_or_none, cell_after=cells_between),
         )
-        second: GpuCell = kind(
+        second: CellSteps = kind(
             Start(second_inputs.expand(steps, rows, -1), second_weight.to(low), second_bias),
             states._replace(before=between, cell_before=cells_between),
         )
-        attention = _Attention(LoopScore(*score), encoder_states, mask, steps, low)
+        attention = _Attention(LoopForm(*score), encoder_states, mask, steps, low)
         joined, to_gates, size = attention.joined(second.weight), context_weight.to(low), attention.size
         products = lows.new_empty(steps, rows, len(joined))
         contexts = lows.new_empty(steps, rows, encoder_states.shape[2])
@@ -384,7 +384,7 @@ class _Conditional(Function):
         first_grads = torch.empty_like(cell.gates, dtype=lows.dtype)
         second.prepare_back(grads[..., size:])
         cell.prepare_back(first_grads)
-        if isinstance(cell, GpuLSTM):
+        if isinstance(cell, LSTMSteps):
             cell.grad_cell = second.grad_cell  # one state goes through both
         attention.prepare_back()
         grad_queries = grads[..., :size] if size else torch.empty_like(lows[1:])
@@ -399,7 +399,7 @@ class _Conditional(Function):
             cell.back(t, above, second.carry)
             torch.mm(first_grads[t][:, : len(cell.weight)], cell.weight, out=through)
         weight = cell.weight_gradient(product_gradient(first_grads[..., : len(cell.weight)], lows[:-1], cell.weight))
-        of_cell = cell.grad_cell if isinstance(cell, GpuLSTM) else None
+        of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
         from_cell = cell.grad_inputs, _plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
         inner = grads[..., size : len(joined)]
         second_weight = second.weight_gradient(product_gradient(inner, between, second.weight))
