@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from pretended_gpu import CUDNN, DEVICE, Elsewhere, Pretending
+from pretended_gpu import CUDNN, DEVICE, Elsewhere, Pretending  # type: ignore[import-not-found]
 
 from nmt_attn.config.file import parse_config
 from nmt_attn.config.schema import Config
@@ -73,7 +73,7 @@ class Launches(TorchDispatchMode):
     """A block in which launches are counted, by operation."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[str] = Counter()
         self._inside = 0
 

@@ -19,7 +19,7 @@ from triton.runtime.jit import JITFunction, mangle_type
 from nmt_attn.fast.gpu import kernels
 
 
-class Launch(Exception):
+class Launch(Exception):  # noqa: N818, not an error
     """What a kernel would have been launched with."""
 
     def __init__(self, kernel: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:

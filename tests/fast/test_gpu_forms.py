@@ -14,7 +14,6 @@ from nmt_attn.model.cells import CELLS
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.windows import WINDOWS
 
-
 FEW = pytest.mark.parametrize(
     ("score", "window", "style", "cell"),
     [

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import interpreted
+import interpreted  # noqa: F401, before the kernels
 import pytest
 import torch
 from kernel_operands import CASES, LOW, Made
 from torch import Tensor
-
-pytest.importorskip("triton", reason="needs Triton")
-interpreted.mend()
 
 from nmt_attn.fast.gpu import kernels, operation, steps
 

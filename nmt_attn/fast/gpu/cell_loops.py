@@ -60,7 +60,7 @@ class CellSteps:
         raise NotImplementedError
 
     def prepare_back(self, grads: Tensor) -> None:
-        """Once. `grads` [T, N, G x H] low, rows with gaps or not: the first R columns become the products' gradients."""
+        """Once. `grads` [T, N, G x H] low, whose first R columns become the gradients of the products."""
         raise NotImplementedError
 
     def back(self, t: int, *parts: Part) -> None:

@@ -5,9 +5,9 @@
     conditional  s'_t = cell_1(s_{t-1}, x_t);   c_t = attention(s'_t);   s_t = cell_2(s'_t, b + C c_t)
     Luong        s_t = cell(s_{t-1}, x_t + F f_{t-1});   c_t = attention(s_t);   h~_t = f(W_c [c_t ; s_t] + b)
 
-One layer, a cell of nmt_attn/fast/gpu/cell_loops.py, a global window, a score of the form v . tanh(W q + k) or q . k. What is multiplied
-with the same vector is one product. Gradients of matrices are one product after the loop. The decoders' plain loops
-define the results (tests/fast/test_gpu_loops.py).
+One layer, a cell of nmt_attn/fast/gpu/cell_loops.py, a global window, a score v . tanh(W q + b + k) or q . k. Products
+with the same vector are one product. Gradients of matrices are one product after the loop. The plain decoders define
+the results (tests/fast/test_gpu_loops.py).
 """
 
 from typing import Any, NamedTuple
@@ -18,7 +18,6 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, States, first_state, multiply, product_gradient
-from nmt_attn.fast.scores import LoopForm
 from nmt_attn.fast.gpu.steps import (
     KEY_POSITIONS,
     Part,
@@ -28,6 +27,7 @@ from nmt_attn.fast.gpu.steps import (
     attentional_step,
     key_gradients,
 )
+from nmt_attn.fast.scores import LoopForm
 
 
 class LoopCell(NamedTuple):
@@ -134,7 +134,7 @@ class _Sequence(Function):
         weight: Tensor,
         bias: Part,
     ) -> tuple[Tensor, Part]:
-        states, lows, hidden, cells = _states(start, start_cell, len(inputs), low)
+        states, lows, _, cells = _states(start, start_cell, len(inputs), low)
         cell: CellSteps = kind(Start(inputs, weight.to(low), bias), states)
         product = lows.new_empty(len(start), cell.weight.shape[-2])
         for t in range(len(inputs)):

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
@@ -68,8 +69,7 @@ def _observed(name: str) -> Iterator[None]:
 
 
 def _kernel(name: str) -> Callable[..., None]:
-    from nmt_attn.fast.gpu import kernels  # which needs Triton
-
+    kernels = import_module("nmt_attn.fast.gpu.kernels")  # which needs Triton, and the definitions
     kernel: Callable[..., None] = getattr(kernels, name)
     return kernel
 

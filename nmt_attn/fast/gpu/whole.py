@@ -80,14 +80,14 @@ def _call(
         flat = list(_Flat.apply(kind, low, has_mark, *parts))  # type: ignore[no-untyped-call]
         options = (True, 1, 0.0, torch.is_grad_enabled(), len(directions) == 2, True)
         if kind is LSTM:
-            states, hidden, cell = torch.lstm(inputs, start, flat, *options)  # type: ignore[call-overload]
+            states, hidden, cell = torch.lstm(inputs, start, flat, *options)
             return Whole(states, hidden, cell)
-        states, hidden = torch.gru(inputs, start[0], flat, *options)  # type: ignore[call-overload]
+        states, hidden = torch.gru(inputs, start[0], flat, *options)
         return Whole(states, hidden, None)
 
 
 class _Flat(Function):
-    """Weights of 1 or 2 directions -> W, U, b and the bias of U of each, in the one block of memory that cuDNN wants."""
+    """Weights of the directions -> W, U, b and the bias of U of each, in the one block of memory that cuDNN wants."""
 
     @staticmethod
     def forward(ctx: Any, kind: type[Cell], low: torch.dtype, has_mark: bool, *parts: Any) -> tuple[Tensor, ...]:
