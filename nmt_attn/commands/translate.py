@@ -13,24 +13,25 @@ from typing import NamedTuple, NoReturn, TypeVar
 import typer
 from tqdm import tqdm
 
+from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.link_files import check_threshold
+from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
-from nmt_attn.files import read_lines
+from nmt_attn.files import check_count, read_lines
 from nmt_attn.find_model import find_model, precision_override
 from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
-from nmt_attn.search.jsonl_output import detail_writer
+from nmt_attn.search.jsonl_output import jsonl_writer
 from nmt_attn.search.lexical_constraints import encode_phrases
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import merge, read_shortlist
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import WINDOW_LINES, Translator
-from nmt_attn.search.unk_replacement import UnknownWords, read_dictionary
+from nmt_attn.search.unk_replacement import UnkReplacement, read_dictionary
 from nmt_attn.text_io import check_readable, count_lines, or_standard, read_windows, writing
 
 EOS_POLICY: EosPolicy = "kept"
@@ -66,16 +67,16 @@ class TranslateOptions:
     replace_unknown: bool = False
     dictionary: Path | None = None  # means `replace_unknown` too
     # on what
-    is_short: bool = False  # only likely words are scored
+    is_short: bool = False  # only likely words are forced_record
     batch_size: int | None = None
     device: str = "auto"
     precision: str | None = None
 
-    def unknown_words(self) -> UnknownWords | None:
+    def unknown_words(self) -> UnkReplacement | None:
         """How they are replaced; None if they stay. Raises DataError for a dictionary that cannot be read."""
         if self.dictionary is not None:
-            return UnknownWords(read_dictionary(self.dictionary))
-        return UnknownWords() if self.replace_unknown else None
+            return UnkReplacement(read_dictionary(self.dictionary))
+        return UnkReplacement() if self.replace_unknown else None
 
     def sampling(self) -> Sampling | None:
         """How translations are drawn; None if they are searched for. Raises ConfigError."""
@@ -99,7 +100,7 @@ class _Outputs(NamedTuple):
     """Where translations go."""
 
     write_text: Callable[[str], object]
-    write_alignment: Write | None
+    write_alignment: WriteAlignment | None
     write_details: Callable[[int, Translation], object] | None
     is_list: bool
 
@@ -113,10 +114,10 @@ class _Outputs(NamedTuple):
             if self.write_alignment is not None:
                 self._write_alignments(line, translation, self.write_alignment)
 
-    def _write_alignments(self, line: int, translation: Translation, write: Write) -> None:
+    def _write_alignments(self, line: int, translation: Translation, write: WriteAlignment) -> None:
         for place, hypothesis in enumerate(translation.hypotheses, 1):
             assert hypothesis.alignment is not None, "asked for in the request"
-            write(AlignmentRecord(line, place, hypothesis.alignment))
+            write(line, place, hypothesis.alignment)
 
     def _text(self, line: int, translation: Translation) -> str:
         if not self.is_list:
@@ -198,7 +199,7 @@ def _open_outputs(options: TranslateOptions) -> Iterator[_Outputs]:
         write_alignment = None
         if options.alignments is not None:
             write_alignment = stack.enter_context(alignment_writer(options.alignments, EOS_POLICY, options.threshold))
-        write_details = None if options.details is None else stack.enter_context(detail_writer(options.details))
+        write_details = None if options.details is None else stack.enter_context(jsonl_writer(options.details))
         write_text = stack.enter_context(writing(options.output))
         yield _Outputs(write_text, write_alignment, write_details, is_list=options.nbest is not None)
 
@@ -263,9 +264,8 @@ def _check_threshold(options: TranslateOptions) -> None:
 
 
 def _check_counts(lines: int, found: Sequence[object] | None, path: Path | None, options: TranslateOptions) -> None:
-    if found is not None and lines != len(found):
-        source = options.input or "standard input"
-        raise DataError(f"{path}: expected {lines} lines, as many as in {source}, got {len(found)}")
+    if found is not None:
+        check_count(path, len(found), lines, f"as many as in {options.input or 'standard input'}")
 
 
 def _say(notes: _Notes) -> None:

@@ -16,12 +16,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.fast.attention_loops import AttentionLoop
+from nmt_attn.fast.attention import LOOP_FORMS, AttentionLoop, FastAttention, LoopForm
 from nmt_attn.fast.by_hand import by_hand, exact
 from nmt_attn.fast.packed import PackedLinear
 from nmt_attn.fast.products import Factor, product_dtype, tanh, tanh_
 from nmt_attn.fast.recurrence import LOOPS, CellInputs, CellLoop, SumCell, cell_inputs, joined_with_state, own_copy
-from nmt_attn.fast.scores import LOOP_FORMS, FastAttention, LoopForm
 from nmt_attn.fast.views import Fast
 from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder
 from nmt_attn.model.decoder import Decoder
@@ -44,14 +43,6 @@ def loop_form(decoder: Decoder, memory: Memory) -> LoopForm:
     assert isinstance(decoder.attention, FastAttention)
     score = decoder.attention.score
     return exact(LOOP_FORMS[type(score)](score, memory.keys))
-
-
-class Fixed(NamedTuple):
-    """What a decoder's loop has no gradient for."""
-
-    cell: type[CellLoop]
-    dtype: torch.dtype  # of products
-    mask: Tensor  # [B, S] bool
 
 
 class Looped(NamedTuple):
@@ -78,11 +69,11 @@ class BahdanauInputs(NamedTuple):
 class BahdanauLoop:
     """The `Loop` of `by_hand`."""
 
-    def __init__(self, inputs: BahdanauInputs, fixed: Fixed) -> None:
-        self.cell = fixed.cell(inputs.cell, fixed.dtype)
+    def __init__(self, inputs: BahdanauInputs, *, kind: type[CellLoop], dtype: torch.dtype, mask: Tensor) -> None:
+        self.cell = kind(inputs.cell, dtype)
         steps = len(self.cell.gates)
-        self.attention = AttentionLoop(inputs.score, inputs.states, fixed.mask, steps, fixed.dtype)
-        self.context_to_gates = Factor(inputs.context_weight, fixed.dtype)
+        self.attention = AttentionLoop(inputs.score, inputs.states, mask, steps, dtype)
+        self.context_to_gates = Factor(inputs.context_weight, dtype)
 
     def run(self) -> Looped:
         """s_t, c_t and a_t of every step."""
@@ -133,15 +124,15 @@ class LuongOptions(NamedTuple):
 class LuongLoop:
     """The `Loop` of `by_hand`."""
 
-    def __init__(self, inputs: LuongInputs, fixed: Fixed, options: LuongOptions) -> None:
+    def __init__(
+        self, inputs: LuongInputs, options: LuongOptions, *, kind: type[CellLoop], dtype: torch.dtype, mask: Tensor
+    ) -> None:
         assert inputs.feed is not None
-        self.cell, self.options = fixed.cell(inputs.cell, fixed.dtype), options
+        self.cell, self.options = kind(inputs.cell, dtype), options
         steps = len(self.cell.gates)
-        self.attention = AttentionLoop(inputs.score, inputs.states, fixed.mask, steps, fixed.dtype)
+        self.attention = AttentionLoop(inputs.score, inputs.states, mask, steps, dtype)
         halves = inputs.output_weight.split([inputs.states.shape[2], inputs.cell.hidden.shape[1]], 1)
-        self.of_feed, self.of_context, self.of_state = (
-            Factor(part, fixed.dtype) for part in (inputs.feed_weight, *halves)
-        )
+        self.of_feed, self.of_context, self.of_state = (Factor(part, dtype) for part in (inputs.feed_weight, *halves))
         self.first_feed, self.bias = inputs.feed, inputs.output_bias
         self.outputs = torch.empty_like(self.cell.hidden[1:])
 
@@ -225,14 +216,20 @@ class FastBahdanau(Fast, BahdanauDecoder):
             return super().forward(embedded, state, memory)
         gates = self.embedding_to_gates(embedded)
         weight = self.context_to_gates.weight
-        fixed = Fixed(LOOPS[type(self.bottom)], product_dtype(weight), memory.mask)
+        dtype = product_dtype(weight)
         inputs = BahdanauInputs(
             cell=cell_inputs(self.bottom, gates, state.layers[0]),
             context_weight=weight,
             score=loop_form(self, memory),
             states=at_least_float32(memory.encoder_states),
         )
-        looped = Looped(*by_hand(partial(BahdanauLoop, fixed=fixed), inputs, gates.device)).batch_first()
+        looped = Looped(
+            *by_hand(
+                partial(BahdanauLoop, kind=LOOPS[type(self.bottom)], dtype=dtype, mask=memory.mask),
+                inputs,
+                gates.device,
+            )
+        ).batch_first()
         before = torch.cat([state.feed.unsqueeze(1), looped.outputs[:, :-1]], 1)
         readouts = self.make_readout(Advanced(before, looped.outputs, looped.contexts), embedded)
         return self.output_dropout(readouts), Weights(looped.weights, None, memory.mask.shape[1])
@@ -260,7 +257,7 @@ class FastLuong(Fast, LuongDecoder):
         projection, feeds_attentional = self.attentional_state.projection, self.feeding.is_attentional
         fed_noise = None if noise is None or not feeds_attentional else noise.transpose(0, 1)  # [T, B, H]
         options = LuongOptions(feeds_attentional, self.attentional_state.has_tanh, fed_noise)
-        fixed = Fixed(LOOPS[type(self.bottom)], product_dtype(projection.weight), memory.mask)
+        dtype = product_dtype(projection.weight)
         inputs = LuongInputs(
             cell=cell_inputs(self.bottom, gates, state.layers[0]),
             feed_weight=self.feed_to_gates.weight,
@@ -270,7 +267,13 @@ class FastLuong(Fast, LuongDecoder):
             score=loop_form(self, memory),
             states=at_least_float32(memory.encoder_states),
         )
-        looped = Looped(*by_hand(partial(LuongLoop, fixed=fixed, options=options), inputs, gates.device)).batch_first()
+        looped = Looped(
+            *by_hand(
+                partial(LuongLoop, options=options, kind=LOOPS[type(self.bottom)], dtype=dtype, mask=memory.mask),
+                inputs,
+                gates.device,
+            )
+        ).batch_first()
         attentional = looped.outputs if noise is None else looped.outputs * noise
         readouts = self.make_readout(attentional, embedded, looped.contexts)
         return self.output_dropout(readouts), Weights(looped.weights, None, memory.mask.shape[1])

@@ -5,7 +5,7 @@ all kernels of forward, loss and backward with the addresses of their operands. 
 recorded one lay, gradients are added up where they always are, and random numbers follow from the generator's state at
 the replay, as torch arranges it. Clipping and optimizer stay outside.
 
-Covers training on one CUDA device in every number format. Batches come in few shapes (nmt_attn/data/buckets.py); once
+Covers training on one CUDA device in every number format. Batches come in few shapes (nmt_attn/data/batching.py); once
 `MOST_BYTES` are taken, the graph that was used longest ago makes room for the next. Equal to running kernel by kernel:
 tests/fast/test_graphs.py.
 """
@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.data.buckets import Shape, shape_of
+from nmt_attn.data.batching import Shape, shape_of
 from nmt_attn.errors import ConfigError
 from nmt_attn.processes import Processes
 from nmt_attn.types import Batch

@@ -2,12 +2,12 @@
 
 import torch
 
+from nmt_attn.fast.attention import FastAttention
 from nmt_attn.fast.decoders import FastAttentionalState, FastBahdanau, FastLuong
 from nmt_attn.fast.gpu.forms import GPU
 from nmt_attn.fast.gpu.operation import has_triton
 from nmt_attn.fast.products import FastLinear
 from nmt_attn.fast.recurrence import FastGRU, FastLSTM, FastRecurrentLayer, FastTanhRNN
-from nmt_attn.fast.scores import FastAttention
 from nmt_attn.fast.views import Forms, view
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.bahdanau import BahdanauDecoder

@@ -17,8 +17,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt_attn import registries
+from nmt_attn.model.initialise import Scheme
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.state import CellState
+from nmt_attn.registry import Registry
 from nmt_attn.runtime import at_least_float32
 
 
@@ -27,12 +30,18 @@ class Cell(nn.Module):
 
     gates: ClassVar[int]
     has_cell: ClassVar[bool] = False
+    forget_gate: ClassVar[int | None] = None  # the gate, from 0, whose bias starts at 1
     has_recurrent_bias: ClassVar[bool] = False
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.hidden = hidden
         self.recurrent = GateProjection(hidden, hidden, self.gates, bias=self.has_recurrent_bias)  # U
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, beyond those that the scheme sets by the number of axes."""
+        scheme.recurrent(self.recurrent.weight, self.gates)
+        scheme.vectors(self)
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         """gate inputs [N, G x H], state of N rows -> the next state."""
@@ -81,6 +90,7 @@ class LSTM(Cell):
 
     gates = 4
     has_cell = True
+    forget_gate = 1
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         assert state.cell is not None
@@ -105,7 +115,9 @@ class RecurrentLayer(nn.Module):
 
     def __init__(self, cell: Cell, inputs: int) -> None:
         super().__init__()
-        self.input_to_gates = GateProjection(inputs, cell.hidden, cell.gates, bias=True)  # W
+        self.input_to_gates = GateProjection(
+            inputs, cell.hidden, cell.gates, bias=True, forget_gate=cell.forget_gate
+        )  # W
         self.cell = cell
 
     def zero_state(self, like: Tensor) -> CellState:
@@ -123,4 +135,4 @@ class RecurrentLayer(nn.Module):
         return next_state
 
 
-CELLS: dict[str, type[Cell]] = {"gru": GRU, "gru-cho": ChoGRU, "lstm": LSTM, "rnn": TanhRNN}
+CELLS: Registry[type[Cell]] = registries.CELLS

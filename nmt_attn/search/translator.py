@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.alignment.pieces import EMPTY
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.batching import collate_source
@@ -23,7 +24,6 @@ from nmt_attn.fast.search import for_search
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_decoding_precision, choose_device
-from nmt_attn.search.alignments import EMPTY
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
@@ -31,8 +31,8 @@ from nmt_attn.search.request import Demand, Request, check_width
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
-from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, read_hypotheses
-from nmt_attn.search.unk_replacement import UnknownWords
+from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
+from nmt_attn.search.unk_replacement import UnkReplacement
 
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
@@ -111,7 +111,7 @@ class Translator:
         nbest: int = 1,
         with_alignments: bool | None = None,
         batch_sentences: int | None = None,
-        unknown: UnknownWords | None = None,
+        unknown: UnkReplacement | None = None,
         sampling: Sampling | None = None,
         prefixes: Iterable[str] | None = None,
         constraints: Iterable[Sequence[str]] | None = None,
@@ -175,7 +175,7 @@ class Translator:
         nbest: int,
         with_alignments: bool,
         batch_sentences: int | None,
-        unknown: UnknownWords | None = None,
+        unknown: UnkReplacement | None = None,
         sampling: Sampling | None = None,
         with_constraints: bool = False,
         shortlist: Shortlist | None = None,
@@ -235,9 +235,7 @@ class Translator:
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
                     raise request.nothing_found(self.name, lines[row])
-                translations[row] = Translation(
-                    lines[row], read_hypotheses(sentences[row], hypotheses, self.codecs, request)
-                )
+                translations[row] = Translation(lines[row], to_text(sentences[row], hypotheses, self.codecs, request))
             progress(len(rows))
         return translations
 

@@ -10,6 +10,7 @@ import torch
 
 from bench.systems import SYSTEMS
 from nmt_attn.config.file import parse_config
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.build import build_model
 from nmt_attn.runtime import autocast, choose_precision, prepare_runtime
 from nmt_attn.training.loss import token_loss
@@ -20,7 +21,7 @@ REPEATS = 5
 
 
 class GrowthJob(NamedTuple):
-    """One point: a batch in which every sentence has the same length."""
+    """One point: a batch of sentences of the same length."""
 
     system: str
     precision: str
@@ -32,7 +33,7 @@ class GrowthJob(NamedTuple):
 
 
 class GrowthResult(NamedTuple):
-    """Of one update."""
+    """The cost of one update."""
 
     microseconds_a_token: float  # of processor time, per target token; median
     peak_mebibytes: float  # of the whole process
@@ -49,19 +50,20 @@ QUICK_AXES: dict[str, tuple[int, ...]] = {axis: (points[0], points[2]) for axis,
 
 
 def measure_growth(job: GrowthJob) -> GrowthResult:
-    """The median of REPEATS updates after one to warm up."""
+    """Median over REPEATS updates after one warm-up update."""
     settings = [*SYSTEMS[job.system], "model.encoder.cell=lstm", "model.decoder.cell=lstm"]
     settings += [f"model.encoder.hidden={job.hidden // 2}", f"model.decoder.hidden={job.hidden}"]
     config = parse_config("", settings, "growth")
     prepare_runtime(1)
     model = build_model(config.model, job.words, job.words, positions=200).train()
+    fast = for_training(model)
     optimizer = build_optimizer(model.parameters(), config.training)
     dtype = choose_precision(job.precision, torch.device("cpu"))
     batch, seconds = _batch(job), []
     for _ in range(REPEATS + 1):
         start = time.process_time()
         with autocast(torch.device("cpu"), dtype):
-            readouts, _ = model(batch)
+            readouts, _ = fast(batch)
         loss = token_loss(readouts, model.output, batch.tgt_out, 0.0, dtype)
         optimizer.zero_grad(set_to_none=True)
         (loss.total / batch.tgt_lengths.sum()).backward()

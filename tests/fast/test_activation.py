@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from nmt_attn.fast.attention import sigmoid_scores
 from nmt_attn.fast.products import tanh, tanh_
-from nmt_attn.fast.scores import sigmoid_scores
 
 NEAR = 4e-7  # four roundings of float32
 

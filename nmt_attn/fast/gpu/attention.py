@@ -1,7 +1,7 @@
 """Attention on a GPU: score, softmax and context in one operation, forward and backward, for any number of queries.
 
-Covers a global window and the scores of `LOOP_FORMS` (nmt_attn/fast/scores.py) in every number format; the [B, T, S, A]
-of all tanh never exists. Everything else takes the plain path.
+Covers a global window and the scores of `LOOP_FORMS` (nmt_attn/fast/attention.py) in every number format; the
+[B, T, S, A] of all tanh never exists. Everything else takes the plain path.
 
 Equal to nmt_attn/model/attention.py: tests/fast/test_gpu_forms.py.
 """
@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from nmt_attn.fast.attention import LOOP_FORMS, LoopForm
 from nmt_attn.fast.gpu.loops import score_gradients
 from nmt_attn.fast.gpu.steps import attend, attend_back
 from nmt_attn.fast.products import product_dtype
-from nmt_attn.fast.scores import LOOP_FORMS, LoopForm
 from nmt_attn.fast.views import Fast
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.state import Memory, Weights

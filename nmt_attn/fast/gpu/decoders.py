@@ -1,6 +1,6 @@
 """Decoders over a whole target on a GPU: the loops of nmt_attn/fast/gpu/loops.py where they cover a decoder.
 
-They cover gru, gru-cho and lstm, a global window and the scores of `LOOP_FORMS` (nmt_attn/fast/scores.py), in every
+They cover gru, gru-cho and lstm, a global window and the scores of `LOOP_FORMS` (nmt_attn/fast/attention.py), in every
 number format; Bahdanau's and Luong's order with one layer. Luong's order without feeding needs no loop at all.
 Everything else takes the plain loops, with accelerated cells and attention inside.
 
@@ -12,12 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nmt_attn.fast.attention import LoopForm
 from nmt_attn.fast.gpu.attention import GpuAttention
 from nmt_attn.fast.gpu.cells import GpuCell, loop_cell
 from nmt_attn.fast.gpu.loops import LoopCell, LoopOutput, bahdanau, conditional, luong
 from nmt_attn.fast.gpu.whole import ONE_CALL, Weights, run_cell
 from nmt_attn.fast.products import product_dtype
-from nmt_attn.fast.scores import LoopForm
 from nmt_attn.fast.views import Fast
 from nmt_attn.model import state as records
 from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from nmt_attn.fast.attention import LoopForm
 from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, States, first_state, multiply, product_gradient
 from nmt_attn.fast.gpu.steps import (
     KEY_POSITIONS,
@@ -27,7 +28,6 @@ from nmt_attn.fast.gpu.steps import (
     attentional_step,
     key_gradients,
 )
-from nmt_attn.fast.scores import LoopForm
 
 
 class LoopCell(NamedTuple):
