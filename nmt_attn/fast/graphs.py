@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data.batching import Shape, shape_of
 from nmt_attn.errors import ConfigError
 from nmt_attn.processes import Processes
@@ -192,6 +193,18 @@ class Graphs:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         assert len(gradients) == len(self._parameters), "none was removed"
         return gradients
+
+
+def uses_graphs(config: TrainingConfig, device: torch.device, processes: Processes, *, has_guide: bool) -> bool:
+    """What `training.cuda_graphs` means for this training: `auto` is true wherever graphs can be.
+
+    A graph does the same work at every update: with scheduled sampling it changes, and batches with given alignments
+    (`has_guide`) have the shape of no bucket. Raises ConfigError where `true` cannot be.
+    """
+    if config.cuda_graphs is True:
+        check_graphs(device, processes)
+    can_be = device.type == "cuda" and processes.count == 1 and config.scheduled_sampling.rate == 0 and not has_guide
+    return config.cuda_graphs is True or (config.cuda_graphs == "auto" and can_be)
 
 
 def check_graphs(device: torch.device, processes: Processes) -> None:

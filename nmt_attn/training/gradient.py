@@ -24,7 +24,7 @@ from nmt_attn.processes import Processes
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.objective import Objective
-from nmt_attn.types import Batch
+from nmt_attn.types import BOS, EOS, Batch
 
 SUMS = 3
 """Numbers that the work of a batch reports."""
@@ -64,8 +64,9 @@ class Gradients:
         recorder: Recorder | None = None,
     ) -> None:
         self._parameters = list(objective.model.parameters())
-        self._module = processes.parallel(_Module(objective))
         self._device = objective.model.output.weight.device
+        some_idle = processes.count > 1 and leaves_weights_out(objective)
+        self._module = processes.parallel(_Module(objective, has_idle=some_idle), some_idle=some_idle)
         self._corpus = corpus
         self._processes = processes
         self._seed = seed
@@ -134,17 +135,35 @@ class Gradients:
 
 
 class _Module(nn.Module):
-    """The objective as a module, as DistributedDataParallel takes nothing else: all weights are used inside of it."""
+    """The objective as a module, as DistributedDataParallel takes nothing else."""
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, *, has_idle: bool) -> None:
         super().__init__()
         self.model = objective.model
         self._objective = objective
-        # Takes part in nothing: where every weight does, torch warns that looking for those that do not was in vain.
-        self.idle = nn.Parameter(torch.zeros(1, device=objective.model.output.weight.device))
+        self._device = objective.model.output.weight.device
+        if has_idle:
+            # Never takes part, as torch warns where it looks for such weights in vain.
+            self.idle = nn.Parameter(torch.zeros(1, device=self._device))
 
     def forward(self, batch: Batch | None, update: int) -> Any:
-        """The loss; without a batch a 0 that the other processes need not wait for."""
+        """The loss; without a batch a 0 in which the same weights take part."""
         if batch is None:
-            return self.model.output.bias.sum() * 0
+            return self._objective.training(one_word().to(self._device), update).total * 0
         return self._objective.training(batch, update)
+
+
+def leaves_weights_out(objective: Objective) -> bool:
+    """Whether some weight takes no part in the loss of a batch of one word. Its gradients are taken away again."""
+    objective.training(one_word().to(objective.model.output.weight.device), 0).total.backward()
+    parameters = list(objective.model.parameters())
+    found = any(parameter.grad is None for parameter in parameters if parameter.requires_grad)
+    for parameter in parameters:
+        parameter.grad = None
+    return found
+
+
+def one_word() -> Batch:
+    """A pair of sentences without words."""
+    ids, lengths = torch.full((1, 1), EOS), torch.ones(1, dtype=torch.int64)
+    return Batch(ids, lengths, torch.full((1, 1), BOS), ids, lengths)

@@ -21,12 +21,12 @@ from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, pla
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.data.prefetch import prefetched
 from nmt_attn.errors import ConfigError
-from nmt_attn.fast.graphs import CudaRecorder
+from nmt_attn.fast.graphs import CudaRecorder, uses_graphs
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
-from nmt_attn.training.gradient import Gradients, Loaded
+from nmt_attn.training.gradient import Gradients, Loaded, UpdateLoss
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.schedule import Moment, learning_rate
@@ -72,6 +72,7 @@ class Trainer:
         self.updates_ahead = 0 if self.device.type == "cpu" else UPDATES_AHEAD
         self.must_stop = False
         self.processes = processes
+        has_graphs = uses_graphs(config, self.device, processes, has_guide=train.has_links)
         self._gradients = Gradients(
             self._objective,
             train,
@@ -79,7 +80,7 @@ class Trainer:
             seed=seed,
             loss_per=config.loss_per,
             clip_norm=config.clip_norm,
-            recorder=CudaRecorder(self.device) if config.cuda_graphs else None,
+            recorder=CudaRecorder(self.device) if has_graphs else None,
         )
         self.update_batches = processes.count * config.accumulate_batches
         progress.update_batches = self.update_batches
@@ -161,7 +162,7 @@ class Trainer:
         rate = learning_rate(moment, self.config)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
-        loss = self._gradients.make(loaded, progress)
+        loss = self._gradients_of(loaded)
         is_finite = math.isfinite(loss.total) and math.isfinite(loss.gradient_norm)
         if is_finite:
             self.optimizer.step()
@@ -191,6 +192,22 @@ class Trainer:
             )
         )
         self._count_skipped(loss.gradient_norm, is_finite=is_finite)
+
+    def _gradients_of(self, loaded: Loaded) -> UpdateLoss:
+        """Raises ConfigError if the GPU's memory is too small for these batches."""
+        try:
+            return self._gradients.make(loaded, self.progress)
+        except torch.OutOfMemoryError as error:
+            shapes = " and ".join(
+                f"{len(batch.src_ids)} x ({batch.src_ids.shape[1]} + {batch.tgt_in.shape[1]})"
+                for batch in loaded.batches
+            )
+            raise ConfigError(
+                f"training.batch_tokens: expected batches that fit into the memory of {self.device}, got one of "
+                f"{shapes} tokens at update {self.progress.update + 1} (a smaller training.batch_tokens, with "
+                "training.accumulate_batches for the same updates, or a smaller model; training continues from its "
+                "last saved state)"
+            ) from error
 
     def _count_skipped(self, norm: float, *, is_finite: bool) -> None:
         """Counts skipped updates and raises ConfigError after too many in a row."""
