@@ -49,6 +49,15 @@ STYLES: dict[str, tuple[str, ...]] = {
         "model.attention.score=general",
         "model.decoder.input_feeding=none",
     ),
+    "luong, lstm, feeding, 4 layers": (
+        "model.decoder.style=luong",
+        "model.encoder.cell=lstm",
+        "model.decoder.cell=lstm",
+        "model.attention.score=general",
+        "model.decoder.input_feeding=attentional",
+        "model.encoder.layers=4",
+        "model.decoder.layers=4",
+    ),
 }
 """What is counted, in bf16."""
 
@@ -166,12 +175,12 @@ def configuration(style: str) -> Config:
 def table(count_one: Callable[[Config], UpdateLaunches] = count_update) -> str:
     """One row a style."""
     lines = [
-        f"{'launches of an update':24s}{'target step':>13s}{'source step':>13s}{'the rest':>10s}{'T = S = 30':>12s}"
+        f"{'launches of an update':32s}{'target step':>13s}{'source step':>13s}{'the rest':>10s}{'T = S = 30':>12s}"
     ]
     for style in STYLES:
         found = count_one(configuration(style))
         whole = 30 * (found.target_step + found.source_step) + found.rest
-        lines.append(f"{style:24s}{found.target_step:13.1f}{found.source_step:13.1f}{found.rest:10.0f}{whole:12.0f}")
+        lines.append(f"{style:32s}{found.target_step:13.1f}{found.source_step:13.1f}{found.rest:10.0f}{whole:12.0f}")
     return "\n".join(lines) + "\n"
 
 
