@@ -104,7 +104,7 @@ def test_training_reads_from_the_device_once_an_update_and_once_a_validation() -
         if "dropout" not in keys:
             assert result["there"] == pytest.approx(result["here"], rel=1e-5)
         assert result["waits"] == {
-            "_to_copy in gradient.py:make": 4,
+            "_to_copy in gradient.py:read": 4,
             "_local_scalar_dense in trainer.py:validation_loss": 1,
         }
 

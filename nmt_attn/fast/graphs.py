@@ -199,10 +199,8 @@ def uses_graphs(config: TrainingConfig, device: torch.device, processes: Process
     """What `training.cuda_graphs` means for this training: `auto` is true wherever graphs can be.
 
     A graph does the same work at every update: with scheduled sampling it changes, and batches with given alignments
-    (`has_guide`) have the shape of no bucket. Raises ConfigError where `true` cannot be.
+    (`has_guide`) have the shape of no bucket. `true` is checked by `check_graphs`.
     """
-    if config.cuda_graphs is True:
-        check_graphs(device, processes)
     can_be = device.type == "cuda" and processes.count == 1 and config.scheduled_sampling.rate == 0 and not has_guide
     return config.cuda_graphs is True or (config.cuda_graphs == "auto" and can_be)
 

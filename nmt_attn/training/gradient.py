@@ -8,6 +8,7 @@ goes on. What an update has to tell is read from the device once, when all of it
 """
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -37,6 +38,16 @@ class UpdateLoss(NamedTuple):
     negative_log_likelihood: float  # nats, summed, of the target alone
     alignment: float | None  # nats, summed, of guided attention before its weight; None without it
     gradient_norm: float  # before it was clipped
+    sizes: Sizes
+
+
+class SentUpdate(NamedTuple):
+    """An update that a device computes, or has computed."""
+
+    numbers: Tensor  # [SUMS + 1] float64: the sums of this process, and the norm of the gradient
+    is_bad: Tensor  # [] float32: 1 where loss or gradient are infinite or NaN, else 0
+    has_arrived: Callable[[], object]  # waits until `numbers` may be read
+    is_guided: bool
     sizes: Sizes
 
 
@@ -88,6 +99,10 @@ class Gradients:
 
     def make(self, loaded: Loaded, progress: Progress) -> UpdateLoss:
         """Gives each weight the gradient of these batches, the next ones of the epoch, in place of what it had."""
+        return self.read(self.send(loaded, progress))
+
+    def send(self, loaded: Loaded, progress: Progress) -> SentUpdate:
+        """The same without waiting for the device."""
         self._clear()
         sizes = Sizes(*map(int, self._processes.sum(loaded.sizes)))
         count = sizes.target_tokens if self._is_per_token else sizes.sentences
@@ -104,10 +119,18 @@ class Gradients:
             with self._reducing(is_last=True):
                 self._module(None, progress.update).backward()
         norm = clip_grad_norm_(self._parameters, self._clip_norm)
-        *mine, gradient_norm = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)]).tolist()
-        total, likelihood, alignment = self._processes.sum(mine)
+        numbers = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)])
+        is_bad = 1 - torch.isfinite(numbers).all().float()
         is_guided = any(batch.alignment is not None for batch in loaded.batches)
-        return UpdateLoss(total, likelihood, alignment if is_guided else None, gradient_norm, sizes)
+        here, has_arrived = _on_its_way(numbers)
+        return SentUpdate(here, is_bad, has_arrived, is_guided, sizes)
+
+    def read(self, sent: SentUpdate) -> UpdateLoss:
+        """Waits for the device, and for the other processes."""
+        sent.has_arrived()
+        *mine, gradient_norm = sent.numbers.tolist()
+        total, likelihood, alignment = self._processes.sum(mine)
+        return UpdateLoss(total, likelihood, alignment if sent.is_guided else None, gradient_norm, sent.sizes)
 
     def _clear(self) -> None:
         if self._graphs is not None:
@@ -132,6 +155,17 @@ class Gradients:
         if is_last:
             return self._processes.together()
         return self._module.no_sync() if isinstance(self._module, DistributedDataParallel) else nullcontext()
+
+
+def _on_its_way(numbers: Tensor) -> tuple[Tensor, Callable[[], object]]:
+    """The numbers, from a GPU copied to the host while it goes on; and what waits for the copy."""
+    if not numbers.is_cuda:
+        return numbers, lambda: None
+    here = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+    here.copy_(numbers, non_blocking=True)
+    event = torch.cuda.Event()
+    event.record()
+    return here, event.synchronize
 
 
 class _Module(nn.Module):
