@@ -14,18 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
-    ("errors", "types", "version"),
+    ("errors", "types", "version", "text_formats"),
     ("registry", "extensions"),
     ("registries",),
     ("files", "memory", "runtime", "processes"),
-    ("text_io", "alignment"),
+    ("text_io", "options"),
+    ("alignment",),
     ("config", "demo"),
     ("data", "model"),
     ("fast",),
-    ("training", "search"),
     ("find_model",),
+    ("training", "search"),
     ("evaluation",),
-    ("options", "cli_options"),
     ("commands",),
     ("__init__",),
     ("cli",),

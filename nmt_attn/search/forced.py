@@ -25,6 +25,7 @@ from nmt_attn.errors import ConfigError
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import at_least_float32
+from nmt_attn.search.request import WINDOW_LINES
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
@@ -92,6 +93,22 @@ def force_decode(
             results[row] = result
         progress(len(chosen))
     return results
+
+
+def force_decode_windows(
+    translator: Translator,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    *,
+    with_alignments: bool,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> Iterator[ForcedPair]:
+    """The same, a window at a time, so that the weights of a large corpus are not held together."""
+    for start in range(0, len(sources), WINDOW_LINES):
+        window = slice(start, start + WINDOW_LINES)
+        yield from force_decode(
+            translator, sources[window], targets[window], with_alignments=with_alignments, progress=progress
+        )
 
 
 def perplexity(pairs: Sequence[ForcedPair]) -> float | None:

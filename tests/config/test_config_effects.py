@@ -23,6 +23,7 @@ from nmt_attn.errors import UserError
 from nmt_attn.evaluation.metrics import measure_system
 from nmt_attn.evaluation.summary import as_json, summarise
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.options import TrainOptions
 from nmt_attn.search.translator import Translator
 
 pytestmark = pytest.mark.slow
@@ -213,7 +214,7 @@ def observe_run(settings: tuple[str, ...]) -> Observation:
     """Trains, translates and evaluates in the working folder; a refusal is an observation too."""
     try:
         config = load_config(Path("base.yaml"), settings)
-        train(Path("base.yaml"), settings, is_fresh=False)
+        train(TrainOptions(Path("base.yaml"), tuple(settings), fresh=False))
     except UserError as error:
         return {"error": str(error)}
     run = Path(config.run.dir) / config.run.name
