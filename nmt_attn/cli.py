@@ -12,7 +12,6 @@ import typer
 
 from nmt_attn import cli_options as options
 from nmt_attn.errors import ConfigError, UserError
-from nmt_attn.extensions import load_extensions
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 
 app = typer.Typer(
@@ -327,6 +326,8 @@ def main() -> None:
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
         if not {"-h", "--help"} & set(sys.argv):
+            from nmt_attn.extensions import load_extensions
+
             for line in load_extensions():
                 sys.stderr.write(f"nmt-attn: {line}\n")
         app()
