@@ -262,6 +262,35 @@ def explain(
     run(ExplainOptions(sentence, model, beam, html, device))
 
 
+@app.command(epilog="Example: nmt-attn serve --model runs/demo --model runs/luong --open")
+def serve(
+    model: options.ServedModels = None,
+    host: options.Host = "127.0.0.1",
+    port: options.Port = 8000,
+    token: options.Token = None,
+    opens: options.OpenBrowser = False,
+    watch: options.Watch = None,
+    save: options.SavePage = None,
+    sentence: options.PageSentence = None,
+) -> None:
+    """Serve the lab: a page where you type a sentence and watch the models translate it, step by step."""
+    from nmt_attn.commands.serve import ServeOptions
+    from nmt_attn.commands.serve import serve as run
+
+    run(ServeOptions(tuple(model or ()), host, port, token, opens, watch, save, sentence))
+
+
+@app.command(epilog="Example: nmt-attn index runs/demo; nmt-attn serve --model runs/demo")
+def index(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or of a model.")],
+    limit: Annotated[int, typer.Option(min=1, help="Read at most N pairs.", metavar="N")] = 10_000,
+) -> None:
+    """Store the states of training pairs, so that the lab can show a state's nearest neighbours."""
+    from nmt_attn.commands.index import IndexOptions, make_index
+
+    make_index(IndexOptions(run, limit))
+
+
 @app.command(epilog="Example: nmt-attn average runs/demo --last 2 --output averaged/")
 def average(
     models: Annotated[

@@ -110,3 +110,19 @@ EndOfSentence = Annotated[
     Literal["kept", "dropped"] | None,
     typer.Option("--eos", help="Row and column of </s> in .jsonl and .npz. Default: kept."),
 ]
+
+ServedModels = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--model", help="Folder of a run, or of a model. Repeatable. Default: the tiny models of the package."
+    ),
+]
+Host = Annotated[str, typer.Option(help="Address to serve on; one that others can reach needs --token.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+Token = Annotated[str | None, typer.Option(help="Secret that every request must carry; the printed address has it.")]
+OpenBrowser = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+Watch = Annotated[Path | None, typer.Option(help="Run that is training: show its curves and one matrix as they grow.")]
+SavePage = Annotated[
+    Path | None, typer.Option(help="Write the page for --sentence to this .html and stop; it works without a server.")
+]
+PageSentence = Annotated[str | None, typer.Option(help="Sentence of --save and --watch. Default: the first example.")]

@@ -87,7 +87,7 @@ class NotingSteps:
         return self
 
 
-def beam_tree(rounds: Sequence[Round], hypotheses: Sequence[Hypothesis], beam: int, ranking: Ranking) -> list[Node]:
+def beam_tree(rounds: Sequence[Round], best: Hypothesis, beam: int, ranking: Ranking) -> list[Node]:
     """The candidates of every step, best first: 2 x beam of them, and all that went on or ended."""
     nodes: list[Node] = []
     front = [(-1, 0.0)]  # number and total of each open hypothesis
@@ -102,14 +102,12 @@ def beam_tree(rounds: Sequence[Round], hypotheses: Sequence[Hypothesis], beam: i
             rank = float(ranking.rank(torch.tensor(total), step + 1)) if fate == "ended" else None
             weights = tuple(played.weights[row].tolist())
             log_prob = float(played.log_probs[row, token])
-            nodes.append(
-                Node(len(nodes), front[row][0], step, token, log_prob, total, place, fate, rank, weights)
-            )
+            nodes.append(Node(len(nodes), front[row][0], step, token, log_prob, total, place, fate, rank, weights))
         if following is not None:
             kept = zip(following.rows, following.last_ids, strict=True)
             front = [_open(nodes, places.get(each)) for each in kept]
         assert len(nodes) > first or following is None, "some hypothesis goes on"
-    return _with_best(nodes, hypotheses)
+    return _with_best(nodes, best)
 
 
 def _open(nodes: Sequence[Node], number: int | None) -> tuple[int, float]:
@@ -134,14 +132,12 @@ def _fate(row: int, token: int, place: int, beam: int, following: Round | None) 
     return "kept" if (row, token) in zip(following.rows, following.last_ids, strict=True) else "pruned"
 
 
-def _with_best(nodes: list[Node], hypotheses: Sequence[Hypothesis]) -> list[Node]:
+def _with_best(nodes: list[Node], best: Hypothesis) -> list[Node]:
     """The same with the path of the best hypothesis marked, and its end as what it was."""
-    if not hypotheses:
-        return nodes
-    best, parent = hypotheses[0], -1
+    parent = -1
     for token in (*best.ids, EOS):
         found = next((node for node in nodes if node.parent == parent and node.token == token), None)
-        if found is None:
+        if found is None:  # cut where `</s>` was not among the candidates
             break
         fate: Fate = found.fate if token != EOS else "ended" if best.is_finished else "cut"
         rank = best.rank if token == EOS else None

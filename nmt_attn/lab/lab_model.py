@@ -1,9 +1,9 @@
 """Lab models: a translator that shows how it translates. The one interface of the page, the notebooks and the tests.
 
-    >>> model = LabModel.load("runs/demo")
-    >>> trace = model.trace("turn off the lights")
-    >>> trace.text, trace.steps[0].look.scores, trace.steps[0].top
-    >>> model.trace("turn off the lights", given={0: only(0, 5)}).text  # what if it looked at the first word
+>>> model = LabModel.load("runs/demo")
+>>> trace = model.trace("turn off the lights")
+>>> trace.text, trace.steps[0].look.scores, trace.steps[0].top
+>>> model.trace("turn off the lights", given={0: only(0, 5)}).text  # what if it looked at the first word
 """
 
 import math
@@ -80,7 +80,21 @@ class Tree(NamedTuple):
     beam: int
     nodes: tuple[Node, ...]
     words: tuple[str, ...]  # of the nodes
-    hypotheses: tuple[tuple[str, Hypothesis], ...]  # text, best first
+    text: str  # of the translation
+    log_prob: float
+
+    def path(self, node: Node) -> tuple[Node, ...]:
+        """The nodes from the first step to this one."""
+        nodes = [node]
+        while nodes[0].parent >= 0:
+            nodes.insert(0, self.nodes[nodes[0].parent])
+        return tuple(nodes)
+
+    @property
+    def ended(self) -> tuple[Node, ...]:
+        """Where a hypothesis ended, the best rank first."""
+        found = [node for node in self.nodes if node.rank is not None]
+        return tuple(sorted(found, key=lambda node: (not node.is_best, node.fate == "cut", -(node.rank or 0.0))))
 
 
 class _Source(NamedTuple):
@@ -118,6 +132,11 @@ class LabModel:
         return cls(name or Path(folder).resolve().name, translator, load_config(found / CONFIG, []))
 
     @property
+    def beam(self) -> int:
+        """The width that the configuration asks for."""
+        return self._search.beam
+
+    @property
     def style(self) -> str:
         """The decoder's order: bahdanau, luong or conditional."""
         return self.config.model.decoder.style
@@ -126,7 +145,9 @@ class LabModel:
         """The source tokens of a text, `</s>` last: what weights are given for."""
         return (*self.translator.codecs.source.pieces(text), END)
 
-    def trace(self, text: str, *, beam: int = 1, prefix: Sequence[str] = (), given: Given | None = None) -> SentenceTrace:
+    def trace(
+        self, text: str, *, beam: int = 1, prefix: Sequence[str] = (), given: Given | None = None
+    ) -> SentenceTrace:
         """The best translation that begins with the tokens `prefix` (`</s>` as last one ends it there), step by step.
 
         At the steps in `given` the decoder looks as it is told, in the search too. Raises DataError for an empty
@@ -136,7 +157,7 @@ class LabModel:
             source = self._read(text)
             steps = NotingSteps(self._model, source.memory, self._checked(given or {}, source))
             ids, is_ended = self._prefix(prefix)
-            best = Hypothesis(tuple(ids), True, 0.0, 0.0, (), None) if is_ended else self._find(steps, beam, ids)[0]
+            best = Hypothesis(tuple(ids), True, 0.0, 0.0, (), None) if is_ended else self._find(steps, beam, ids)
             return self._replay(source, steps, best)
 
     def tree(self, text: str, *, beam: int = 5, prefix: Sequence[str] = (), given: Given | None = None) -> Tree:
@@ -144,13 +165,12 @@ class LabModel:
         with self._lock, torch.inference_mode():
             source = self._read(text)
             steps = NotingSteps(self._model, source.memory, self._checked(given or {}, source))
-            hypotheses = self._find(steps, beam, self._prefix(prefix)[0])
+            best = self._find(steps, beam, self._prefix(prefix)[0])
             ranking = RANKINGS[self._search.length_penalty](self._search.alpha)
-            nodes = beam_tree(steps.rounds, hypotheses, beam, ranking)
+            nodes = beam_tree(steps.rounds, best, beam, ranking)
             target = self.translator.codecs.target
             words = target.vocabulary.tokens_of(node.token for node in nodes)
-            found = tuple((target.decode(hypothesis.ids), hypothesis) for hypothesis in hypotheses)
-            return Tree(source.pieces, beam, tuple(nodes), tuple(words), found)
+            return Tree(source.pieces, beam, tuple(nodes), tuple(words), target.decode(best.ids), best.log_prob)
 
     def score_terms(self, text: str, query: Tensor, position: int) -> Tensor | None:
         """The terms [A, 3] of one score; see `trace.score_terms`."""
@@ -186,14 +206,14 @@ class LabModel:
                 raise DataError(f"prefix: expected tokens of the target's vocabulary, got {word!r}")
         return ids, is_ended
 
-    def _find(self, steps: NotingSteps, beam: int, prefix: list[int]) -> list[Hypothesis]:
+    def _find(self, steps: NotingSteps, beam: int, prefix: list[int]) -> Hypothesis:
         translator = Translator(self._model, self.translator.codecs, self._search, self.name)
-        request = translator.request(beam=beam, nbest=beam, with_alignments=False, batch_sentences=None)
+        request = translator.request(beam=beam, nbest=1, with_alignments=False, batch_sentences=None)
         lengths = steps.memory.source_lengths - 1
         found = beam_search(steps, request.limits(lengths, [Demand(1, prefix)]), request.options())
         if not found[0]:
             raise request.nothing_found(self.name, "this sentence")
-        return found[0]
+        return found[0][0]
 
     def _replay(self, source: _Source, steps: NotingSteps, best: Hypothesis) -> SentenceTrace:
         target = self.translator.codecs.target

@@ -42,7 +42,9 @@ def leaves(record: object) -> list[Tensor]:
     return [leaf for part in record for leaf in leaves(part)] if isinstance(record, tuple) else []
 
 
-def run(model: Seq2Seq, memory: Memory, steps: int, given: Tensor | None = None) -> list[tuple[DecoderState, TracedStep]]:
+def run(
+    model: Seq2Seq, memory: Memory, steps: int, given: Tensor | None = None
+) -> list[tuple[DecoderState, TracedStep]]:
     """Steps of two hypotheses a sentence, and the states before them."""
     generator = torch.Generator().manual_seed(3)
     state = model.start(memory)
