@@ -21,6 +21,7 @@ from nmt_attn.lab.requests import MAX_BODY_BYTES
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 OPEN_PATHS = ("/healthz", "/")
 """What needs no token: nothing of a model is in it. Nor do the files of the page."""
+TOO_LARGE = f"body: expected at most {MAX_BODY_BYTES} bytes, got more"
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -31,10 +32,6 @@ SECURITY = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-class TooLargeError(Exception):
-    """A body of more bytes than the server reads."""
 
 
 class RefusedError(Exception):
@@ -75,9 +72,6 @@ class Guard:
                 self._running += Counter()  # drops clients that have none
         except RefusedError as error:
             await answering.refuse(error.status, error.sentence, scope, receive)
-        except TooLargeError:
-            sentence = f"body: expected at most {MAX_BODY_BYTES} bytes, got more"
-            await answering.refuse(413, sentence, scope, receive)
         except TimeoutError:
             sentence = f"the server is busy: no answer within {self.limits.timeout_seconds:g} seconds"
             await answering.refuse(503, sentence, scope, receive)
@@ -101,8 +95,8 @@ class Guard:
                     401, "token: expected the header 'Authorization: Bearer TOKEN' of this server, got another"
                 )
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            raise TooLargeError
+        if not length.isdecimal() or len(length) > 15 or int(length) > MAX_BODY_BYTES:
+            raise RefusedError(413, TOO_LARGE)
         if self._running[client] >= self.limits.per_client:
             raise RefusedError(
                 429, f"requests: expected at most {self.limits.per_client} at a time from one client, got more"
@@ -141,7 +135,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > MAX_BODY_BYTES:
-            raise TooLargeError
+            raise RefusedError(413, TOO_LARGE)
         return message
 
     return limited

@@ -85,7 +85,7 @@ def make_app(lab: Lab, host: str = "127.0.0.1", token: str | None = None) -> Gua
         Route("/translator/models", service.opennmt_models),
         Route("/translator/health", _health),
     ]
-    handlers = {HTTPException: _http_error, UserError: _user_error, RefusedError: _refused}
+    handlers = {HTTPException: _http_error, UserError: _user_error, RefusedError: _refused, Exception: _fault}
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
     return Guard(app, allowed_hosts(host, token), token, lab.limits)
 
@@ -378,3 +378,7 @@ async def _user_error(request: Request, error: Exception) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     return JSONResponse({"error": error.sentence}, error.status)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "a fault in the server; its terminal says more"}, 500)
