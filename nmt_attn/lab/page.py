@@ -44,7 +44,7 @@ PAGE_FILES = {
 @cache
 def frozen_template() -> str:
     """The page as one file, its modules joined; `ANSWERS` in it stands for what the server would have answered."""
-    script = "\n".join(_joined(_read(name).decode()) for name in MODULES)
+    script = "\n".join(_joined(name) for name in MODULES)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:"
     page = _read("index.html").decode()
@@ -58,7 +58,7 @@ def frozen_template() -> str:
 def frozen_page(answers: dict[str, Any]) -> str:
     """The page with its answers, by the key of each request (`request_key`)."""
     text = json.dumps(answers, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return frozen_template().replace(ANSWERS, text.replace("<", "\\u003c"))
+    return frozen_template().replace(ANSWERS, text.replace("<", "\\u003c"), 1)
 
 
 def request_key(path: str, body: dict[str, Any] | None = None) -> str:
@@ -70,7 +70,10 @@ def request_key(path: str, body: dict[str, Any] | None = None) -> str:
     )
 
 
-def _joined(module: str) -> str:
-    """A module without its imports and the word `export`: names are unique over all modules."""
-    without = re.sub(r'^import [^;]*? from "\./[a-z]+\.js";\n', "", module, flags=re.MULTILINE | re.DOTALL)
-    return re.sub(r"^export ", "", without, flags=re.MULTILINE)
+def _joined(name: str) -> str:
+    """A module as a function that gives back what it exports: no name of one meets another's."""
+    text = _read(name).decode()
+    exported = ", ".join(re.findall(r"^export (?:async )?(?:const|function) (\w+)", text, flags=re.MULTILINE))
+    text = re.sub(r'^import (\{[^}]*\}) from "\./([a-z]+)\.js";$', r"const \1 = module_\2;", text, flags=re.MULTILINE)
+    text = re.sub(r"^export ", "", text, flags=re.MULTILINE)
+    return f"const module_{name.removesuffix('.js')} = (() => {{\n{text}\nreturn {{ {exported} }};\n}})();"

@@ -1,5 +1,5 @@
 /* Compare: two models step by step, what one looks at more than the other, and how sharp each look is. */
-import { fixed, html, svg, word } from "./basics.js";
+import { fixed, html, svg, word, shade } from "./basics.js";
 import { state } from "./state.js";
 
 /** Whether both models read the same tokens. */
@@ -8,7 +8,7 @@ export const areComparable = (a, b) => a.source.length === b.source.length && a.
 function cell(a, b, t, j) {
   const [one, other] = [a, b].map(trace => trace.steps[t]?.weights?.[j] ?? 0), difference = one - other;
   return html("td", {
-    class: `difference ${difference < 0 ? "more-b" : "more-a"}${Math.abs(difference) > 0.55 ? " strong" : ""}`, css: { "--weight": Math.abs(difference) },
+    class: `difference ${difference < 0 ? "more-b" : "more-a"}${shade(Math.abs(difference))}`, css: { "--weight": Math.abs(difference) },
     title: `A ${fixed(one)}, B ${fixed(other)}`,
   }, Math.abs(difference) < 0.005 ? "" : `${difference > 0 ? "+" : ""}${fixed(difference)}`);
 }

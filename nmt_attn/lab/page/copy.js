@@ -1,5 +1,5 @@
 /* Copy as: SVG with real text, PNG, TikZ, CSV, link, and the page as a file. */
-import { fixed, html, say, svg } from "./basics.js";
+import { fixed, html, say, svg, shade } from "./basics.js";
 
 /** Saves a file by the browser's own download. */
 export function download(name, content, type) {
@@ -57,7 +57,7 @@ export function matrixPicture({ rows, columns, weights, gold = [] }) {
     parts.push(svg("text", { x: left - 6, y: top + cell * (t + 0.5), "text-anchor": "end", "dominant-baseline": "central", class: "label" }, text));
     weights[t].forEach((weight, j) => {
       parts.push(svg("rect", { x: left + cell * j, y: top + cell * t, width: cell - 1, height: cell - 1, class: "cell", "fill-opacity": weight }));
-      parts.push(svg("text", { x: left + cell * (j + 0.5), y: top + cell * (t + 0.5), "text-anchor": "middle", "dominant-baseline": "central", class: weight > 0.55 ? "on-dark digits" : "digits" }, fixed(weight)));
+      parts.push(svg("text", { x: left + cell * (j + 0.5), y: top + cell * (t + 0.5), "text-anchor": "middle", "dominant-baseline": "central", class: `digits${shade(weight)}` }, fixed(weight)));
     });
   });
   for (const [j, t] of gold) parts.push(svg("rect", { x: left + cell * j + 1, y: top + cell * t + 1, width: cell - 3, height: cell - 3, class: "gold" }));

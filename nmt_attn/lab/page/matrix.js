@@ -1,5 +1,5 @@
 /* The matrix, editable: what if it looked there? Drag a cell up or down, or use the row's buttons. */
-import { changedWords, fixed, html, word } from "./basics.js";
+import { changedWords, fixed, html, word, shade } from "./basics.js";
 import { state } from "./state.js";
 
 const STEP = 0.1;
@@ -59,7 +59,7 @@ function cell(context, t, j) {
   const isHere = state.t === t && state.j === j;
   const button = html("button", {
     type: "button", tabindex: isHere ? 0 : -1, "data-t": t, "data-j": j, css: { "--weight": weight },
-    class: `cell${weight > 0.55 ? " strong" : ""}${isGold ? " gold" : ""}${step.given ? " changed" : ""}`,
+    class: `cell${shade(weight)}${isGold ? " gold" : ""}${step.given ? " changed" : ""}`,
     "aria-label": `${step.word} looks at ${trace.source[j]}: ${fixed(weight)}${isGold ? ", gold link" : ""}`,
     onclick: () => { if (button.dataset.dragged) delete button.dataset.dragged; else act.choose(t, j); },
     ondblclick: () => act.give(t, onlyAt(trace.source.length, j)),

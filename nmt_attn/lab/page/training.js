@@ -1,5 +1,5 @@
 /* A training that runs: its curves and the matrix of one sentence, growing. */
-import { byId, fixed, html, svg, word } from "./basics.js";
+import { byId, fixed, html, svg, word, shade } from "./basics.js";
 import { ask } from "./api.js";
 
 const EVERY = 2000, log = { next: 0, updates: [], validations: [] };
@@ -25,7 +25,7 @@ function chart(points, name, kind) {
 }
 
 function matrix(found) {
-  const rows = found.weights.map((weights, t) => html("tr", {}, html("th", { scope: "row" }, word(found.target[t])), weights.map(weight => html("td", { css: { "--weight": weight }, class: weight > 0.55 ? "cell strong" : "cell" }, fixed(weight)))));
+  const rows = found.weights.map((weights, t) => html("tr", {}, html("th", { scope: "row" }, word(found.target[t])), weights.map(weight => html("td", { css: { "--weight": weight }, class: `cell${shade(weight)}` }, fixed(weight)))));
   return html("table", { class: "matrix still" }, html("caption", {}, "The best model so far: ", word(found.text)), html("thead", {}, html("tr", {}, html("td", {}), found.source.map(token => html("th", { scope: "col" }, html("span", {}, word(token)))))), html("tbody", {}, rows));
 }
 
