@@ -92,7 +92,10 @@ function decoder(trace, step, place, style) {
   parts.push(arrow(`M${before + 12},${top + 47} C${(before + after) / 2},${top + 48} ${after - 50},${top + 40} ${after - 33},${top + 28}`, stage.state));
   if (step.weights) {
     const asking = isLuong ? after : before;
-    parts.push(arrow(`M${asking - (isLuong ? 0 : 30)},${isLuong ? top : mid} ${isLuong ? `C${after},${top - 90} ${place.edge + 44},${ROW.score + 40} ${place.edge - 4},${ROW.score}` : `C${LEFT - 84},${mid} ${LEFT - 90},${ROW.score} ${LEFT + 4},${ROW.score}`}`, stage.query, { class: "arrow query" }));
+    const far = place.edge + 24;
+    parts.push(arrow(isLuong
+      ? `M${after},${top} C${after},${top - 44} ${far},${top - 20} ${far},${ROW.context} L${far},${ROW.score + 34} Q${far},${ROW.score} ${place.edge},${ROW.score}`
+      : `M${before - 30},${mid} C${LEFT - 84},${mid} ${LEFT - 90},${ROW.score} ${LEFT + 4},${ROW.score}`, stage.query, { class: "arrow query" }));
     parts.push(svg("g", { "data-stage": stage.context }, [svg("circle", { cx: middle, cy: ROW.context, r: 15, class: "context" }), svgMath(`c_${sub(n)}`, { x: middle, y: ROW.context + 4, "text-anchor": "middle", class: "symbol on-dark" })]));
   }
   if (isLuong) {

@@ -26,7 +26,7 @@ function row(context, j, most) {
   const score = step.scores[j];
   return html("tr", { class: step.weights[j] === Math.max(...step.weights) ? "most" : null }, [
     html("th", { scope: "row" }, word(token), trace.unknown.includes(j) ? html("abbr", { title: "not in the vocabulary: the model sees <unk>" }, "?") : null),
-    html("td", { class: "vector" }, trace.encoder_states[j].slice(0, SHOWN).map(value => html("span", {}, fixed(value)))),
+    html("td", { class: "vector state" }, trace.encoder_states[j].slice(0, SHOWN).map(value => html("span", {}, fixed(value)))),
     html("td", {}, score === null ? "–" : bar(score, most, `score of ${token}`, open(() => scoreFormula(model, body, step, j)))),
     html("td", {}, bar(step.weights[j], 1, `weight of ${token}`, open(() => weightFormula(model, step, trace.source, j)))),
     html("td", { class: "vector wide" }, trace.encoder_states[j].slice(0, SHOWN).map(value => html("span", {}, fixed(step.weights[j] * value)))),
@@ -42,11 +42,11 @@ export function numbersTable(context) {
     type: "button", class: "number plain", "aria-label": `number ${n + 1} of the context: ${fixed(value)}, show the formula`,
     onclick: () => show(side, contextFormula(step, trace.encoder_states, n)),
   }, fixed(value)));
-  const head = ["j", "h_j", "e_{tj}", "α_{tj}", "α_{tj} h_j"].map((text, i) => html("th", { scope: "col", class: i === 4 ? "wide" : null }, math(text)));
+  const head = ["j", "h_j", "e_{tj}", "α_{tj}", "α_{tj} h_j"].map((text, i) => html("th", { scope: "col", class: i === 4 ? "wide" : i === 1 ? "state" : null }, math(text)));
   return html("table", { class: "numbers" }, [
     html("caption", {}, "Vectors show their first four numbers. A click on a number shows its formula."),
     html("thead", {}, html("tr", {}, head)),
     html("tbody", {}, trace.source.map((_, j) => row(context, j, most))),
-    html("tfoot", {}, html("tr", {}, html("th", { scope: "row" }, math("c_t")), html("td", { class: "vector", colspan: 4 }, sum))),
+    html("tfoot", {}, html("tr", {}, html("th", { scope: "row" }, math("c_t")), html("td", { class: "vector sum", colspan: 4 }, sum))),
   ]);
 }
