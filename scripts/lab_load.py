@@ -9,6 +9,8 @@ second, short round the server is killed and started again; clients must see onl
 
 import argparse
 import asyncio
+import json
+import os
 import statistics
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -25,6 +28,7 @@ from nmt_attn.search.translator import Translator
 
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}"
+AT_ONCE = 16
 
 
 @dataclass
@@ -54,41 +58,74 @@ def start_server(model: Path | None) -> "subprocess.Popen[bytes]":
     raise SystemExit("the server did not start")
 
 
+def cpu_seconds(process: "subprocess.Popen[bytes]") -> float:
+    """That the server has used: what a busy machine does not change."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mb(process: "subprocess.Popen[bytes]") -> float:
     """Resident memory of the server."""
     lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
-async def client(http: httpx.AsyncClient, expected: dict[str, str], until: float, result: Result, first: int) -> None:
+class Connection:
+    """One client that stays connected: little beside the two sockets, so that it is the server that is measured."""
+
+    def __init__(self) -> None:
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def post(self, path: str, body: object) -> tuple[int, Any]:
+        """Status and answer. Raises OSError, EOFError if the connection breaks."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", PORT)
+        reader, writer = self._streams
+        content = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        try:
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+            length = next(int(line.partition(":")[2]) for line in lines if line.startswith("content-length"))
+            return int(lines[0].split()[1]), json.loads(await reader.readexactly(length))
+        except (OSError, EOFError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """The next request opens another."""
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
+
+async def client(expected: dict[str, str], until: float, result: Result, first: int) -> None:
     """Asks for one sentence after the other."""
-    texts = list(expected)
-    number = first
+    texts, connection, number = list(expected), Connection(), first
     while time.perf_counter() < until:
         text = texts[number % len(texts)]
         number += 1
         start = time.perf_counter()
         try:
-            answer = await http.post("/api/translate", json={"text": text})
-        except httpx.TransportError:
+            status, answer = await connection.post("/api/translate", {"text": text})
+        except (OSError, EOFError):
             result.counts["lost"] += 1
             await asyncio.sleep(0.1)
             continue
         result.seconds.append(time.perf_counter() - start)
-        if answer.status_code != 200:
+        if status != 200:
             result.counts["refused"] += 1
         else:
-            found = answer.json()["translations"][0]["hypotheses"][0]["text"]
+            found = answer["translations"][0]["hypotheses"][0]["text"]
             result.counts["right" if found == expected[text] else "wrong"] += 1
+    connection.close()
 
 
 async def load(clients: int, seconds: float, expected: dict[str, str]) -> Result:
     """So many clients for so long."""
     result = Result()
-    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(base_url=ADDRESS, timeout=60, limits=limits) as http:
-        until = time.perf_counter() + seconds
-        await asyncio.gather(*(client(http, expected, until, result, first) for first in range(clients)))
+    until = time.perf_counter() + seconds
+    await asyncio.gather(*(client(expected, until, result, first) for first in range(clients)))
     return result
 
 
@@ -106,28 +143,29 @@ async def killed_in_the_middle(clients: int, expected: dict[str, str], model: Pa
 
 
 async def throughput(texts: list[str]) -> float:
-    """Sentences a second through the interface, in requests of 64 of which four run at once."""
-    gate = asyncio.Semaphore(4)
-    async with httpx.AsyncClient(base_url=ADDRESS, timeout=120) as http:
+    """Sentences a second through the interface, in requests of 64 of which sixteen run at once."""
+    parts = [texts[start : start + 64] for start in range(0, len(texts), 64)]
 
-        async def ask(part: list[str]) -> None:
-            async with gate:
-                (await http.post("/api/translate", json={"text": part, "beam": 1})).raise_for_status()
+    async def ask(parts: list[list[str]]) -> None:
+        connection = Connection()
+        for part in parts:
+            status, _ = await connection.post("/api/translate", {"text": part})
+            assert status == 200
+        connection.close()
 
-        parts = [texts[start : start + 64] for start in range(0, len(texts), 64)]
-        await asyncio.gather(*map(ask, parts[:4]))  # packs the matrices
-        start = time.perf_counter()
-        await asyncio.gather(*map(ask, parts))
-        return len(texts) / (time.perf_counter() - start)
+    await ask(parts[:4])  # packs the matrices
+    start = time.perf_counter()
+    await asyncio.gather(*(ask(parts[first::AT_ONCE]) for first in range(AT_ONCE)))
+    return len(texts) / (time.perf_counter() - start)
 
 
-def translate_rate(model: Path, texts: list[str]) -> float:
-    """Sentences a second of `translate`, without attention weights as the interface gives none either."""
+def translate_seconds(model: Path, texts: list[str]) -> float:
+    """CPU seconds of `translate`, without attention weights as the interface gives none either."""
     translator = Translator.load(model)
     list(translator.translate(texts[:256], beam=1, with_alignments=False))
-    start = time.perf_counter()
+    start = time.process_time()
     list(translator.translate(texts, beam=1, with_alignments=False))
-    return len(texts) / (time.perf_counter() - start)
+    return time.process_time() - start
 
 
 def say(text: str) -> None:
@@ -149,11 +187,16 @@ def main() -> None:
         asked = [text for text in texts if len(text.split()) <= 15][:100]
         found = translator.translate(asked, beam=1, with_alignments=False)
         expected = dict(zip(asked, (each.text for each in found), strict=True))
-        alone_rate = translate_rate(folder, texts)
+        alone = translate_seconds(folder, texts)
     process = start_server(options.model)
     try:
+        asyncio.run(throughput(texts[:256]))
+        used = cpu_seconds(process)
         rate = asyncio.run(throughput(texts))
-        say(f"sentences/s: translate {alone_rate:.0f}, interface {rate:.0f} ({100 * rate / alone_rate:.0f} %)")
+        used = (cpu_seconds(process) - used) * len(texts) / (len(texts) + 256)
+        per_sentence = [1000 * seconds / len(texts) for seconds in (alone, used)]
+        say("CPU ms a sentence: translate {:.2f}, interface {:.2f}".format(*per_sentence))
+        say(f"that is {100 * alone / used:.0f} % of translate's rate; {rate:.0f} sentences/s on this machine as it is")
         single = asyncio.run(load(1, 3, expected))
         before = memory_mb(process)
         many = asyncio.run(load(options.clients, options.seconds, expected))

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate, islice
 from typing import NamedTuple, TypeVar
 
 from nmt_attn.errors import UserError
@@ -25,7 +27,7 @@ class Limits:
     per_client: int = 512  # of one address
     timeout_seconds: float = 30.0  # for one request
     wait_seconds: float = 0.003  # for others of the same batch
-    batch_lines: int = 256
+    batch_lines: int = 1024
 
 
 @dataclass
@@ -44,10 +46,12 @@ class ModelThread:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-class _Line(NamedTuple):
-    text: str
+class _Job(NamedTuple):
+    """The texts of one request."""
+
+    texts: list[str]
     prefix: str
-    answer: "asyncio.Future[Translation]"
+    answer: "asyncio.Future[list[Translation]]"
 
 
 class Batcher:
@@ -56,48 +60,53 @@ class Batcher:
     def __init__(self, translator: Translator, thread: ModelThread) -> None:
         self.translator = translator
         self._thread = thread
-        self._waiting: dict[Request, list[_Line]] = {}
-        self._flushes = set[asyncio.Task[None]]()
+        self._waiting: dict[Request, list[_Job]] = {}  # of each kind of request that has a task
+        self._tasks = set[asyncio.Task[None]]()
 
-    async def translate(self, text: str, prefix: str, request: Request) -> Translation:
-        """The translation of a line. Raises UserError as `Translator.translate_window` does."""
-        line = _Line(text, prefix, asyncio.get_running_loop().create_future())
-        waiting = self._waiting.setdefault(request, [])
-        waiting.append(line)
-        if len(waiting) == 1:
-            flush = asyncio.create_task(self._flush(request))
-            self._flushes.add(flush)
-            flush.add_done_callback(self._flushes.discard)
-        return await line.answer
+    async def translate(self, texts: list[str], prefix: str, request: Request) -> list[Translation]:
+        """The translations of the texts, in order. Raises UserError as `Translator.translate_window` does."""
+        job = _Job(texts, prefix, asyncio.get_running_loop().create_future())
+        if request in self._waiting:
+            self._waiting[request].append(job)
+        else:
+            self._waiting[request] = [job]
+            task = asyncio.create_task(self._work(request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await job.answer
 
-    async def translate_all(self, texts: list[str], prefix: str, request: Request) -> list[Translation]:
-        """The same of several lines, in order."""
-        return list(await asyncio.gather(*(self.translate(text, prefix, request) for text in texts)))
-
-    async def _flush(self, request: Request) -> None:
+    async def _work(self, request: Request) -> None:
         """Waits for others, then translates until nothing waits: what comes meanwhile is the next batch."""
         await asyncio.sleep(self._thread.limits.wait_seconds)
-        while lines := [line for line in self._waiting[request] if not line.answer.cancelled()]:
-            size = self._thread.limits.batch_lines
-            batch, self._waiting[request] = lines[:size], lines[size:]
-            results = await self._thread.call(lambda batch=batch: self._translate(batch, request))  # type: ignore[misc]
-            for line, result in zip(batch, results, strict=True):
-                if line.answer.cancelled():
+        while jobs := self._next(request):
+            results = await self._thread.call(partial(self._translate, jobs, request))
+            for job, result in zip(jobs, results, strict=True):
+                if job.answer.done():  # nobody waits any more
                     continue
-                if isinstance(result, Translation):
-                    line.answer.set_result(result)
+                if isinstance(result, Exception):
+                    job.answer.set_exception(result)
                 else:
-                    line.answer.set_exception(result)
+                    job.answer.set_result(result)
         del self._waiting[request]
 
-    def _translate(self, lines: list[_Line], request: Request) -> list[Translation | Exception]:
-        """One result for each line; where one has no translation, only that one fails."""
+    def _next(self, request: Request) -> list[_Job]:
+        """Jobs for one batch, at least one if any waits."""
+        waiting = [job for job in self._waiting[request] if not job.answer.done()]
+        ends = list(accumulate(len(job.texts) for job in waiting))
+        count = max(1, sum(end <= self._thread.limits.batch_lines for end in ends))
+        self._waiting[request] = waiting[count:]
+        return waiting[:count]
+
+    def _translate(self, jobs: list[_Job], request: Request) -> list[list[Translation] | Exception]:
+        """One result for each job; where one has no translation, only that one fails."""
+        texts = [text for job in jobs for text in job.texts]
+        prefixes = [job.prefix for job in jobs for _ in job.texts]
         try:
-            texts, prefixes = [line.text for line in lines], [line.prefix for line in lines]
-            return list(self.translator.translate_window(texts, request, prefixes=prefixes))
+            found = iter(self.translator.translate_window(texts, request, prefixes=prefixes))
+            return [list(islice(found, len(job.texts))) for job in jobs]
         except UserError as error:
-            if len(lines) == 1:
+            if len(jobs) == 1:
                 return [error]
-            return [self._translate([line], request)[0] for line in lines]
+            return [self._translate([job], request)[0] for job in jobs]
         except Exception as error:
-            return [error for _ in lines]
+            return [error for _ in jobs]

@@ -11,6 +11,9 @@ from nmt_attn.errors import ConfigError
 from nmt_attn.files import reason
 from nmt_attn.lab.server import Lab, make_app
 
+SWITCH_SECONDS = 2e-4
+"""How long the thread that has the models may keep the one that answers waiting for the interpreter."""
+
 
 def serve_lab(lab: Lab, host: str, port: int, token: str | None, *, opens: bool, say: Callable[[str], object]) -> None:
     """Serves until it is interrupted. Raises ConfigError if the address cannot be had."""
@@ -27,6 +30,7 @@ def serve_lab(lab: Lab, host: str, port: int, token: str | None, *, opens: bool,
     say(address)
     if opens:
         webbrowser.open(address)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         uvicorn.Server(config).run([server_socket])
     finally:

@@ -146,7 +146,7 @@ class _Service:
         request = model.translator.request(
             beam=max(body.beam, body.nbest), nbest=body.nbest, with_alignments=body.alignments, batch_sentences=None
         )
-        found = await self.batchers[name].translate_all(texts, body.prefix, request)
+        found = await self.batchers[name].translate(texts, body.prefix, request)
         return found, _milliseconds(start)
 
     async def steps(self, body: StepsBody) -> Json:
