@@ -48,6 +48,8 @@ from nmt_attn.search.alignments import best_links, threshold_links
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translation import Translation
 
+BATCH_SENTENCES = 128
+"""Decoded together: short sentences of many clients are quicker so than in the 64 of the configuration."""
 Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -144,7 +146,10 @@ class _Service:
             _check_length(model, text)
         start = time.perf_counter()
         request = model.translator.request(
-            beam=max(body.beam, body.nbest), nbest=body.nbest, with_alignments=body.alignments, batch_sentences=None
+            beam=max(body.beam, body.nbest),
+            nbest=body.nbest,
+            with_alignments=body.alignments,
+            batch_sentences=BATCH_SENTENCES,
         )
         found = await self.batchers[name].translate(texts, body.prefix, request)
         return found, _milliseconds(start)
