@@ -131,7 +131,7 @@ def evaluate(
     gold_swapped: options.GoldSwapped = False,
     reverse: options.Reverse = None,
     shift: options.Shift = 0,
-    threshold: Annotated[float, typer.Option(help="Weight from which on a threshold link is made.")] = 0.3,
+    threshold: Annotated[float, typer.Option(help="Least weight of a threshold link.")] = 0.3,
     overrides: Annotated[
         list[str] | None,
         typer.Option(
@@ -177,7 +177,7 @@ def aer(
     gold_swapped: options.GoldSwapped = False,
     link_format: options.LinkFormat = None,
     base: options.LinkBase = None,
-    source: Annotated[Path | None, typer.Option(help="The sentences: links out of range are told of.")] = None,
+    source: Annotated[Path | None, typer.Option(help="The sentences: report links that point outside them.")] = None,
     target: Annotated[Path | None, typer.Option(help="Their translations.")] = None,
 ) -> None:
     """Score word alignments from files against gold ones: precision, recall, F1 and error rate."""

@@ -20,7 +20,7 @@ Shift = Annotated[
     typer.Option(
         min=0,
         max=1,
-        help="Whose weights are a word's: 0, those that predicted it; 1, those there when it had been read.",
+        help="Which step's weights belong to a target word: 0 the step that predicts it, 1 the step that consumes it.",
     ),
 ]
 SourceText = Annotated[Path, typer.Option(help="Text, one sentence a line (.gz too).")]
@@ -99,12 +99,12 @@ SearchKeys = Annotated[
 ]
 LinkThreshold = Annotated[
     float | None,
-    typer.Option(help="Links (.pharaoh) wherever the weight is so much. Default: each target word's greatest."),
+    typer.Option(help="Link every pair with at least this weight (.pharaoh). Default: only the best source word."),
 ]
 Reverse = Annotated[Path | None, typer.Option(help="A model of the other direction: links symmetrised from both.")]
 Symmetrise = Annotated[
     Literal["intersection", "union", "grow-diag-final", "grow-diag-final-and"] | None,
-    typer.Option(help="How the links of both directions become one. Default: grow-diag-final."),
+    typer.Option(help="How to combine the links of both directions. Default: grow-diag-final."),
 ]
 EndOfSentence = Annotated[
     Literal["kept", "dropped"] | None,

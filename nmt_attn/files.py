@@ -54,6 +54,19 @@ def read_lines(path: Path) -> list[str]:
     return lines
 
 
+def read_parallel(path: Path, count: int, like: str) -> list[str]:
+    """The lines of a file that must have `count` of them. Raises DataError; `like` says where the number is from."""
+    lines = read_lines(path)
+    check_count(path, len(lines), count, like)
+    return lines
+
+
+def check_count(where: object, found: int, expected: int, like: str, unit: str = "lines") -> None:
+    """Raises DataError, `where: expected 3 lines, as in other.txt, got 2`, unless the two numbers are equal."""
+    if found != expected:
+        raise DataError(f"{where}: expected {expected} {unit}, {like}, got {found}")
+
+
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
     """A block in which whatever the operating system refuses is a DataError about `path`."""

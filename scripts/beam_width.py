@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt_attn.config.schema import EvaluateConfig
-from nmt_attn.evaluation.evaluation_inputs import EvaluationSet, evaluation_config, find_subject, read_test_set
+from nmt_attn.evaluation.evaluation_inputs import EvaluationSet, evaluation_config, locate_model, read_test_set
 from nmt_attn.evaluation.metrics import bleu_parts, measure
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.translation import Translation
@@ -71,12 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--width", type=int, nargs="+", default=WIDTHS)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     given = parser.parse_args(arguments)
-    subject = find_subject(given.run)
-    test = read_test_set(None, None, subject)
-    translator = Translator.load(subject.model, choose_device("cpu"), given.overrides)
+    model = locate_model(given.run)
+    test = read_test_set(None, None, model)
+    translator = Translator.load(model.folder, choose_device("cpu"), given.overrides)
     search(translator, test._replace(sources=test.sources[:64]), 1)  # so that no width pays for the start
     searches = [search(translator, test, width) for width in given.width]
-    print(table(searches, test.references, evaluation_config(subject, ())))  # noqa: T201
+    print(table(searches, test.references, evaluation_config(model, ())))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """A small report with every trap in its texts, for the tests of the HTML page."""
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 from nmt_attn.alignment.links import GoldLinks, Link
+from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.config.schema import EvaluateConfig
-from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
-from nmt_attn.evaluation.html_payload import Report, ReportSentence, SystemSentence, View
+from nmt_attn.evaluation.bootstrap import compare_systems
+from nmt_attn.evaluation.html_payload import AlignmentView, Report, ReportSentence, SystemSentence
 from nmt_attn.evaluation.metrics import measure_system
-from nmt_attn.evaluation.summary import summarise_measures
+from nmt_attn.evaluation.summary import summarise
 
 BREAKOUT = "</script><script>document.title='broken'</script>"
 SOURCES = [
@@ -25,18 +26,19 @@ TOLD_WEIGHT = 0.87
 """Of the first sentence's first target word on `lights`."""
 
 
-def weights_of(source: str, target: str) -> NDArray[np.float64]:
+def weights_of(source: str, target: str) -> Tensor:
     """Each target word looks at one source word, from the last back."""
     sources, targets = len(source.split()) + 1, len(target.split()) + 1
-    weights = np.zeros((targets, sources))
+    weights = torch.zeros(targets, sources)
     for row in range(targets):
         weights[row, (sources - 2 - row) % sources] = TOLD_WEIGHT
     return weights
 
 
-def view(label: str, source: str, target: str, *, is_reference: bool = False) -> View:
+def view(label: str, source: str, target: str, *, is_reference: bool = False) -> AlignmentView:
     """A view whose words are those of its texts."""
-    return View(label, target, source.split(), target.split(), weights_of(source, target), is_reference)
+    alignment = WordAlignment(tuple(source.split()), tuple(target.split()), weights_of(source, target))
+    return AlignmentView(label, target, alignment, is_reference)
 
 
 def sentence(number: int) -> ReportSentence:
@@ -59,13 +61,13 @@ def make_report() -> Report:
     """Two systems, four sentences."""
     config = EvaluateConfig(length_buckets=(4,))
     measured = [
-        NamedMeasures(name, measure_system(lines, REFERENCES, config))
+        (name, measure_system(lines, REFERENCES, config))
         for name, lines in [("first", FIRST), (f"<i>second</i> {BREAKOUT}", SECOND)]
     ]
-    summaries = [summarise_measures(each.system, SOURCES, each.measures, config) for each in measured]
+    summaries = [summarise(name, SOURCES, measures, config) for name, measures in measured]
     return Report(
         "a & b <on> test",
-        tuple(each.system for each in measured),
+        tuple(name for name, _ in measured),
         [sentence(number) for number in range(len(SOURCES))],
         "chrF2",
         summaries,

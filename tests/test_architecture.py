@@ -16,9 +16,8 @@ PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
     ("errors", "types", "version"),
     ("files", "memory", "runtime", "processes"),
-    ("text_io",),
+    ("text_io", "alignment"),
     ("config", "demo"),
-    ("alignment",),
     ("data", "model"),
     ("fast",),
     ("training", "search"),

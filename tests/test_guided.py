@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nmt_attn.alignment.links import GoldLinks, Link, score_links
+from nmt_attn.alignment.links import GoldLinks, score_links
+from nmt_attn.alignment.weights import extract_links
 from nmt_attn.commands.train import train
 from nmt_attn.demo.corpus import demo_corpus
-from nmt_attn.search.alignments import links
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator
 
@@ -36,8 +36,8 @@ def error_rate(folder: Path, *overrides: str) -> float:
     translator = Translator.load(folder / "r")
     sources, targets = ([getattr(pair, side) for pair in pairs] for side in ("source", "target"))
     forced = force_decode(translator, sources, targets, with_alignments=True)
-    found = [frozenset(Link(*link) for link in links(pair.alignment(0), 0.3)) for pair in forced]
-    gold = [frozenset(Link(*link) for link in pair.links) for pair in pairs]
+    found = [frozenset(extract_links(pair.alignment(0), 0.3)) for pair in forced]
+    gold = [frozenset(pair.links) for pair in pairs]
     return score_links(found, [GoldLinks(each, each) for each in gold]).error_rate
 
 

@@ -102,7 +102,7 @@ def test_without_attention_it_learns_too(order: str) -> None:
 @pytest.mark.slow
 def test_links_along_the_diagonal_or_at_random_are_much_worse() -> None:
     pairs = lesson().pairs
-    gold = [frozenset(Link(*link) for link in pair.links) for pair in pairs]
+    gold = [frozenset(pair.links) for pair in pairs]
     generator = torch.Generator().manual_seed(1)
     diagonal, random = [], []
     for pair in pairs:
@@ -215,7 +215,7 @@ def _grade(model: Seq2Seq, material: Lesson) -> Grade:
         found += [_links(row, pair) for row, pair in zip(rows, some, strict=True)]
     if not model.has_attention:
         return Grade(total / tokens, None)
-    gold = [frozenset(Link(*link) for link in pair.links) for pair in material.pairs]
+    gold = [frozenset(pair.links) for pair in material.pairs]
     return Grade(total / tokens, score_links(found, [GoldLinks(links, links) for links in gold]).error_rate)
 
 

@@ -1,11 +1,11 @@
-"""The README's systems: every row's keys make a model that runs, and agree with the file in configs/ that it names."""
+"""The systems of docs/systems.yaml: each builds a model that runs, agrees with its config, and is in the README."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
+import yaml
 from tiny_models import POSITIONS, SOURCE_WORDS, TARGET_WORDS, tiny_batch
 
 from nmt_attn.config.file import load_config
@@ -14,51 +14,59 @@ from nmt_attn.model.build import build_model
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "systems.md"
-HEADING = "### Which keys make which system\n"
-TABLE = r"((?:^[^|\n].*\n)+)\n((?:^\|.*\n)+)"  # with the paragraph before it
-KEY = r"`([a-z_.]+=[^`]+)`"
 FEWEST_ROWS = 30
 
 
 class Row(NamedTuple):
-    """One system of the README."""
+    """One system."""
 
     name: str
-    keys: tuple[str, ...]  # `decoder.style=luong`, those of the paragraph above the table first
-    configs: tuple[str, ...]  # files that the row's first cell links to
+    keys: tuple[str, ...]  # `decoder.style=luong`, those of its table first
+    config: str | None  # the file that has these keys
+
+    def cells(self, common: int) -> str:
+        """Its line of the README's table, without the first `common` keys."""
+        link = f", [{self.config}]({self.config})" if self.config else ""
+        keys = " ".join(f"`{key}`" for key in self.keys[common:])
+        return f"| {self.name}{link} | {keys or 'none more'} |\n"
 
 
-def read_rows() -> list[Row]:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition(HEADING)[2].partition("\n## ")[0]
-    rows: list[Row] = []
-    for before, table in re.findall(TABLE, section, re.M):
-        for name, keys in cells_of(table):
-            every = (*re.findall(KEY, before), *re.findall(KEY, keys))
-            rows.append(Row(name.split(", [")[0], every, tuple(re.findall(r"\((configs/\S+\.yaml)\)", name))))
-    return rows
+def read_tables() -> list[tuple[int, list[Row]]]:
+    """The tables: how many keys all rows have in common, and the rows."""
+    tables = yaml.safe_load((ROOT / "docs" / "systems.yaml").read_text(encoding="utf-8"))
+    return [
+        (
+            len(table["common"]),
+            [Row(row["name"], (*table["common"], *row["keys"]), row.get("config")) for row in table["rows"]],
+        )
+        for table in tables
+    ]
 
 
-def cells_of(table: str) -> list[list[str]]:
-    """The cells of each row below the head."""
-    lines = table.rstrip("\n").split("\n")[2:]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+TABLES = read_tables()
+ROWS = [row for _, rows in TABLES for row in rows]
 
 
-ROWS = read_rows()
+def test_the_readme_has_these_tables() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for common, rows in TABLES:
+        assert "| system | keys |\n|---|---|\n" + "".join(row.cells(common) for row in rows) + "\n" in readme
+        assert all(f"`{key}`" in readme for key in rows[0].keys[:common])
 
 
 def test_both_papers_and_the_other_systems_are_there() -> None:
     assert len(ROWS) >= FEWEST_ROWS
     assert len({row.name for row in ROWS}) == len(ROWS)
-    named = {path for row in ROWS for path in row.configs}
+    named = {row.config for row in ROWS if row.config}
     papers = [*(ROOT / "configs").glob("luong-*.yaml"), *(ROOT / "configs").glob("rnn*.yaml")]
     big = {f"configs/{path.name}" for path in papers if not path.stem.endswith("-small")}
     assert named == big
 
 
 def test_the_page_of_differences_speaks_of_these_systems() -> None:
-    tables = re.findall(TABLE, PAGE.read_text(encoding="utf-8"), re.M)
-    names = [name for _, table in tables for name, _ in cells_of(table)]
+    lines = PAGE.read_text(encoding="utf-8").split("\n")
+    names = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
+    names = [name for name in names if name != "system"]
     assert names
     assert set(names) <= {row.name for row in ROWS}
     assert len(set(names)) == len(names)
@@ -77,13 +85,13 @@ def test_a_rows_keys_make_a_model_that_runs(row: Row, tmp_path: Path) -> None:
     assert model.has_attention == ("attention.score=none" not in row.keys)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.configs], ids=lambda row: row.configs[0])
+@pytest.mark.parametrize("row", [row for row in ROWS if row.config], ids=lambda row: row.config)
 def test_a_rows_keys_are_those_of_its_config(row: Row, tmp_path: Path) -> None:
     file = tmp_path / "row.yaml"
     file.write_text("", encoding="utf-8")
     told = load_config(file, [f"model.{key}" for key in row.keys])
-    for path in row.configs:
-        shipped = load_config(ROOT / path, [])
-        for key in row.keys:
-            name = f"model.{key.partition('=')[0]}"
-            assert value_at(shipped, name) == value_at(told, name), f"{path}: {name}"
+    assert row.config is not None
+    shipped = load_config(ROOT / row.config, [])
+    for key in row.keys:
+        name = f"model.{key.partition('=')[0]}"
+        assert value_at(shipped, name) == value_at(told, name), f"{row.config}: {name}"

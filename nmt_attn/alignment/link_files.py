@@ -1,4 +1,4 @@
-"""Link files: word alignments on disk, gold ones and those of aligners, and what in them points at no word."""
+"""Link files: word alignments on disk, gold ones and those of aligners, and a warning about links to missing words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Literal, NamedTuple
 
 import typer
 
-from nmt_attn.alignment.links import GoldLinks, find_stray_links, read_naacl, read_pharaoh, swap_sides
+from nmt_attn.alignment.formats import FORMATS
+from nmt_attn.alignment.links import GoldLinks, find_stray_links
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import read_lines
 
 LinkFormat = Literal["pharaoh", "naacl"]
-FIRST_INDICES: dict[LinkFormat, int] = {"pharaoh": 0, "naacl": 1}
-"""Where positions usually start in each format."""
+"""The names of FORMATS that can be read."""
 
 
 class LinkFile(NamedTuple):
@@ -26,13 +26,13 @@ class LinkFile(NamedTuple):
     @property
     def base(self) -> int:
         """The number of a sentence's first word."""
-        return FIRST_INDICES[self.format] if self.first_index is None else self.first_index
+        return FORMATS[self.format].first_index if self.first_index is None else self.first_index
 
 
 def gold_file(
     path: Path | None, link_format: LinkFormat | None, first_index: int | None, *, is_swapped: bool
 ) -> LinkFile | None:
-    """The file that --gold and the options about it mean; None without any. Raises ConfigError for these alone."""
+    """The file that --gold and its options describe; None without --gold. Raises ConfigError for the options alone."""
     given = {"format": link_format is not None, "base": first_index is not None, "swapped": is_swapped}
     if path is None and any(given.values()):
         alone = next(name for name, is_given in given.items() if is_given)
@@ -41,7 +41,7 @@ def gold_file(
 
 
 def check_threshold(threshold: float | None, weights_path: Path | None) -> None:
-    """Raises ConfigError for one that no weight reaches or every weight does, and if a file gets weights, not links."""
+    """Raises ConfigError for a threshold outside (0, 1], or one for a file that gets weights instead of links."""
     if threshold is not None and not 0 < threshold <= 1:
         raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {threshold:g}")
     if threshold is not None and weights_path is not None:
@@ -49,27 +49,24 @@ def check_threshold(threshold: float | None, weights_path: Path | None) -> None:
 
 
 def read_links(file: LinkFile, sentences: int | None) -> list[GoldLinks]:
-    """The links of each sentence, source first. `sentences` are how many there must be in a NAACL file's numbering.
+    """The links of each sentence, source first; `sentences` is their number where the format numbers them (NAACL).
 
-    None: as many as its greatest number. Raises DataError.
+    None: as many as the greatest number in the file. Raises DataError.
     """
-    lines, name = read_lines(file.path), str(file.path)
-    if file.format == "naacl":
-        count = _greatest_number(lines) if sentences is None else sentences
-        links = read_naacl(lines, name, sentences=count, first_index=file.base)
-    else:
-        links = read_pharaoh(lines, name, first_index=file.base)
-    return [swap_sides(each) for each in links] if file.is_swapped else links
+    read = FORMATS[file.format].read
+    assert read is not None, "LinkFormat names formats that have a reader"
+    links = read(read_lines(file.path), str(file.path), file.base, sentences)
+    return [each.swapped() for each in links] if file.is_swapped else links
 
 
-def tell_of_stray_links(
+def warn_of_stray_links(
     file: LinkFile,
     links: Sequence[GoldLinks],
     option: str,
     source_lengths: Sequence[int],
     target_lengths: Sequence[int],
 ) -> None:
-    """Says on standard error how many links point at no word. `option` is the one that states where positions start."""
+    """Reports on standard error how many links point outside their sentences. `option` sets where positions start."""
     stray = find_stray_links([each.possible for each in links], source_lengths, target_lengths)
     if not stray:
         return
@@ -80,9 +77,3 @@ def tell_of_stray_links(
         f"words (positions were read as counted from {file.base}: {option})",
         err=True,
     )
-
-
-def _greatest_number(lines: Sequence[str]) -> int:
-    """Of the sentences that lines begin with; what is no number is refused later, with its line."""
-    firsts = (line.split()[:1] for line in lines)
-    return max((int(first[0]) for first in firsts if first and first[0].isascii() and first[0].isdigit()), default=0)

@@ -1,13 +1,13 @@
-"""Symmetrise: one alignment from those of two models, one for each direction.
+"""Symmetrise: combines the alignments of two models, one for each direction.
 
-    intersection           links that both have: few, and nearly all right
-    union                  links that one has: many, and some wrong
-    grow-diag-final        the intersection, grown along its neighbours in the union; then the links of either
-                           direction that give a word without a link its first one
-    grow-diag-final-and    the same, but of those last ones only such as give both of their words the first one
+    intersection           links of both directions: few, nearly all correct
+    union                  links of either direction: many, some of them wrong
+    grow-diag-final        the intersection, grown by neighbouring links of the union; then links of either direction
+                           with at least one word that has no link yet
+    grow-diag-final-and    the same, but in the last step only links with two words that have no link yet
 
 Och and Ney 2003, Computational Linguistics 29(1), sec. 4; Koehn, Och and Marcu 2003, "Statistical phrase-based
-translation", sec. 3.1. Links are (source, target) on both sides: those of the reverse model are swapped first.
+translation", sec. 3.1. All links are (source, target): swap those of the reverse model first.
 """
 
 from collections.abc import Callable
@@ -28,12 +28,12 @@ def union(forward: Links, backward: Links) -> Links:
 
 
 def grow_diag_final(forward: Links, backward: Links) -> Links:
-    """The intersection, grown as the module's first lines say."""
+    """The intersection, grown, then completed by links with at least one unlinked word."""
     return _grow_diag_final(forward, backward, any)
 
 
 def grow_diag_final_and(forward: Links, backward: Links) -> Links:
-    """The same, with fewer links at the end."""
+    """The intersection, grown, then completed by links with two unlinked words."""
     return _grow_diag_final(forward, backward, all)
 
 
@@ -46,7 +46,7 @@ METHODS: dict[str, Callable[[Links, Links], Links]] = {
 
 
 def _grow_diag_final(forward: Links, backward: Links, final: Callable[[tuple[bool, bool]], bool]) -> Links:
-    """`final`: of a link's two words any or all must be without a link for it to be added at the end."""
+    """`final`: whether any or all of a link's two words must have no link yet to add it in the last step."""
     chosen = set(forward & backward)
     either = forward | backward
     has_grown = True
@@ -63,7 +63,7 @@ def _neighbours(link: Link) -> list[Link]:
 
 
 def _add_first_links(chosen: set[Link], candidates: list[Link], of_words: Callable[[tuple[bool, bool]], bool]) -> bool:
-    """Adds, in order, each candidate of whose words any (or all) have no link yet; whether there was one."""
+    """Adds, in order, each candidate whose words, any (or all) of them, have no link yet; True if it added one."""
     sources, targets = {link.source for link in chosen}, {link.target for link in chosen}
     before = len(chosen)
     for link in candidates:

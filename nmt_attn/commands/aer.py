@@ -5,16 +5,16 @@ from pathlib import Path
 
 import typer
 
-from nmt_attn.alignment.link_files import LinkFile, read_links, tell_of_stray_links
+from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_links
 from nmt_attn.alignment.links import GoldLinks, score_links
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.tables import format_table
-from nmt_attn.files import read_lines
+from nmt_attn.files import check_count, read_lines, read_parallel
 
 
 @dataclass(frozen=True)
 class AerOptions:
-    """The command's options. With the texts, links out of range are told of."""
+    """The command's options. With the texts, links out of range are reported."""
 
     found: tuple[LinkFile, ...]
     gold: LinkFile
@@ -30,10 +30,7 @@ def aer(options: AerOptions) -> None:
     rows = []
     for file in options.found:
         found = read_links(file, len(gold))
-        if len(found) != len(gold):
-            raise DataError(
-                f"{file.path}: expected {len(gold)} lines, as many as sentences in the gold file, got {len(found)}"
-            )
+        check_count(file.path, len(found), len(gold), "as many as sentences in the gold file")
         _check(file, found, "--base", lengths)
         links = [each.possible for each in found]
         scores = score_links(links, gold)
@@ -50,17 +47,13 @@ def _lengths(options: AerOptions) -> list[list[int]] | None:
             given, absent = ("source", "target") if options.target is None else ("target", "source")
             raise ConfigError(f"--{given}: expected --{absent} beside it, got {options.source or options.target} alone")
         return None
-    sides = [[len(line.split()) for line in read_lines(path)] for path in (options.source, options.target)]
-    if len(sides[0]) != len(sides[1]):
-        raise DataError(
-            f"{options.target}: expected {len(sides[0])} lines, as in {options.source}, got {len(sides[1])}"
-        )
-    return sides
+    sources = read_lines(options.source)
+    targets = read_parallel(options.target, len(sources), f"as in {options.source}")
+    return [[len(line.split()) for line in side] for side in (sources, targets)]
 
 
 def _check(file: LinkFile, links: list[GoldLinks], option: str, lengths: list[list[int]] | None) -> None:
     if lengths is None:
         return
-    if len(links) != len(lengths[0]):
-        raise DataError(f"{file.path}: expected {len(lengths[0])} lines, one a sentence of the text, got {len(links)}")
-    tell_of_stray_links(file, links, option, *lengths)
+    check_count(file.path, len(links), len(lengths[0]), "one a sentence of the text")
+    warn_of_stray_links(file, links, option, *lengths)

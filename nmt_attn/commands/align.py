@@ -1,9 +1,8 @@
-"""`nmt-attn align`: where a model looks while it reads translations that it is given; and `nmt-attn score`: how
-likely it holds them.
+"""`nmt-attn align`: a model's attention on given translations; and `nmt-attn score`: their log-probabilities.
 
 `align` writes a line of links `i-j` for each pair to standard output, or a file in the format of its ending. Links
-are the greatest weight of each target word, or all from a threshold on; with a model of the other direction beside it,
-those of both are made one (alignment/symmetrise.py).
+are those of the greatest weight of each target word, or of all weights from a threshold on; with a model of the other
+direction, the links of both are symmetrised (alignment/symmetrise.py).
 `score` writes a line for each pair: log-probability (natural, `</s>` included), tokens, perplexity per token; to a
 .jsonl an object, with the tokens and the log-probability of each.
 """
@@ -18,28 +17,22 @@ from pathlib import Path
 import typer
 from tqdm import tqdm
 
+from nmt_attn.alignment.formats import alignment_writer, by_target, pharaoh_line
 from nmt_attn.alignment.link_files import check_threshold
-from nmt_attn.alignment.links import Link, Links
+from nmt_attn.alignment.links import Links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
-from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import read_lines
+from nmt_attn.alignment.weights import EosPolicy, WordAlignment, extract_links
+from nmt_attn.errors import ConfigError
+from nmt_attn.files import read_lines, read_parallel
 from nmt_attn.find_model import find_model
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.alignments import (
-    AlignmentRecord,
-    EosPolicy,
-    WordAlignment,
-    alignment_writer,
-    links,
-    pharaoh_line,
-)
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.jsonl_output import ENDINGS, scored
 from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
 from nmt_attn.text_io import or_standard, writing
 
 METHOD = "grow-diag-final"
-"""How two directions are made one, by default."""
+"""How two directions are symmetrised by default."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +69,14 @@ def align(options: AlignOptions) -> None:
     if options.weights_path is not None:
         with alignment_writer(options.weights_path, options.eos or "kept", None) as write:
             for number, alignment in enumerate(alignments, 1):
-                write(AlignmentRecord(number, 1, alignment))
+                write(number, 1, alignment)
         return
     with writing(or_standard(options.output)) as write_text:
         found: Iterator[Links] = (_links(alignment, options) for alignment in alignments)
         if backward is not None:
             found = _symmetrised(found, backward, sources, targets, options)
         for each in found:
-            write_text(pharaoh_line(each))
+            write_text(pharaoh_line(by_target(each)) + "\n")
 
 
 def score(options: AlignOptions) -> None:
@@ -111,7 +104,7 @@ def _score_line(pair: ForcedPair) -> str:
 
 
 def _check(options: AlignOptions) -> None:
-    """Raises ConfigError for an option that would change nothing."""
+    """Raises ConfigError for an option without effect."""
     if options.symmetrise is not None and options.reverse is None:
         raise ConfigError(f"--symmetrise: expected --reverse MODEL beside it, got {options.symmetrise} alone")
     if options.symmetrise is not None and options.symmetrise not in METHODS:
@@ -144,28 +137,23 @@ def _load_backward(folder: Path, forward: Translator, options: AlignOptions) -> 
 
 
 def _links(alignment: WordAlignment, options: AlignOptions) -> Links:
-    return frozenset(Link(*pair) for pair in links(alignment, options.threshold))
+    return frozenset(extract_links(alignment, options.threshold))
 
 
 def _symmetrised(
     found: Iterator[Links], backward: Translator, sources: list[str], targets: list[str], options: AlignOptions
 ) -> Iterator[Links]:
-    """The links of each pair, made one with those of a model that reads the targets."""
+    """The links of each pair, symmetrised with those of a model that reads the targets."""
     method = METHODS[options.symmetrise or METHOD]
     pairs = _windows(backward, targets, sources, with_alignments=True)
     for forward, pair in zip(found, pairs, strict=True):
-        read_back = _links(pair.alignment(options.shift), options)
-        yield method(forward, frozenset(Link(j, i) for i, j in read_back))
+        yield method(forward, swap_sides(_links(pair.alignment(options.shift), options)))
 
 
 def _read_sides(options: AlignOptions) -> tuple[list[str], list[str]]:
     _check_apart(options)
-    sources, targets = read_lines(options.source), read_lines(options.target)
-    if len(sources) != len(targets):
-        raise DataError(
-            f"{options.target}: expected {len(sources)} lines, as many as in {options.source}, got {len(targets)}"
-        )
-    return sources, targets
+    sources = read_lines(options.source)
+    return sources, read_parallel(options.target, len(sources), f"as many as in {options.source}")
 
 
 def _check_apart(options: AlignOptions) -> None:

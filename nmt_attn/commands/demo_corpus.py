@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from nmt_attn.demo.corpus import SPLITS, demo_corpus, pharaoh
+from nmt_attn.alignment.formats import pharaoh_line
+from nmt_attn.demo.corpus import SPLITS, demo_corpus
 from nmt_attn.files import write_text
 
 
@@ -16,7 +17,7 @@ def write_demo_corpus(folder: Path) -> str:
         pairs = demo_corpus(split)
         _write_lines(folder / f"{split}.en", [pair.source for pair in pairs])
         _write_lines(folder / f"{split}.hi", [pair.target for pair in pairs])
-        _write_lines(folder / f"{split}.pharaoh", [pharaoh(pair.links) for pair in pairs])
+        _write_lines(folder / f"{split}.pharaoh", [pharaoh_line(pair.links) for pair in pairs])
         summary.append(f"{folder / split}.en, .hi, .pharaoh: {len(pairs)} sentence pairs and their alignments")
     return "\n".join(summary)
 

@@ -1,7 +1,7 @@
-"""`nmt-attn eval`: how good translations are, how that depends on the length of the source, and where attention looks.
+"""`nmt-attn eval`: how good translations are, how that depends on the length of the source, and where attention goes.
 
-One model or several, or files of translations, on one test set. The figures go to standard output; a folder (by
-default `eval/` in the run, if there is one model) gets the files. What can be refused is refused before translating.
+One model or several, or files of translations, on one test set. The results go to standard output; a folder (by
+default `eval/` in the run, if there is one model) gets the files. Bad input is refused before translating.
 """
 
 from collections import Counter
@@ -15,14 +15,14 @@ from nmt_attn.alignment.link_files import LinkFile
 from nmt_attn.alignment.links import GoldLinks, Links
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError
-from nmt_attn.evaluation.artifacts import Findings, Places, check_writable, write, write_figures
-from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
+from nmt_attn.evaluation.artifacts import EvaluationResults, OutputPaths, check_writable, write, write_artifacts
+from nmt_attn.evaluation.bootstrap import compare_systems
 from nmt_attn.evaluation.evaluation_inputs import (
+    EvaluatedModel,
     EvaluationSet,
-    Subject,
     built_in_gold,
     evaluation_config,
-    find_subject,
+    locate_model,
     read_gold,
     read_test_set,
 )
@@ -30,14 +30,14 @@ from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.metrics import measure_system
 from nmt_attn.evaluation.pictures import FORMATS
 from nmt_attn.evaluation.report_builder import evaluation_report
-from nmt_attn.evaluation.summary import summarise_measures
+from nmt_attn.evaluation.summary import summarise
 from nmt_attn.evaluation.system_outputs import (
     LinkOptions,
     SystemOutput,
+    add_model_results,
     read_output,
     reverse_links,
     run_model,
-    with_model_figures,
 )
 from nmt_attn.evaluation.tables import (
     format_alignments,
@@ -67,7 +67,7 @@ class EvaluateOptions:
     reference: Path | None = None
     beam: int | None = None
     report: Path | None = None  # folder for all files
-    json: Path | None = None  # the figures once more, in a file of any name
+    json: Path | None = None  # the results once more, in a file of any name
     plot: Path | None = None  # the metric by length once more, likewise
     device: str = "auto"
     precision: str | None = None
@@ -80,22 +80,22 @@ class EvaluateOptions:
 
 
 def evaluate(options: EvaluateOptions) -> None:
-    """Translates the test set, prints the figures and writes the files. Raises UserError."""
+    """Translates the test set, prints the results and writes the files. Raises UserError."""
     _check_options(options)
-    subjects = _find_subjects(options)
-    first = subjects[0] if subjects else None
+    models = _find_models(options)
+    first = models[0] if models else None
     config = evaluation_config(first, options.overrides)
     test = read_test_set(options.source, options.reference, first)
     gold = _find_gold(options, first, test)
-    places = Places(_choose_folder(options, subjects, test), options.json, options.plot)
-    outputs = [read_output(path, name, test) for path, name in _named_files(options, subjects)]
+    paths = OutputPaths(_choose_folder(options, models, test), options.json, options.plot)
+    outputs = [read_output(path, name, test) for path, name in _named_files(options, models)]
     reverse = _reverse_links(options, test)
-    systems = [*_run_models(options, subjects, test), *outputs]
-    findings = _summarise(options, systems, test, config, gold, reverse)
-    typer.echo(_text(findings, test, is_cumulative=options.cumulative))
-    write_figures(findings, places, is_cumulative=options.cumulative)
+    systems = [*_run_models(options, models, test), *outputs]
+    results = _summarise(options, systems, test, config, gold, reverse)
+    typer.echo(_text(results, test, is_cumulative=options.cumulative))
+    write_artifacts(results, paths, is_cumulative=options.cumulative)
     if options.report is not None:
-        page = evaluation_report(findings, test, gold, config, options.shift)
+        page = evaluation_report(results, test, gold, config, options.shift)
         write(options.report / REPORT, render_report(page))
 
 
@@ -121,40 +121,37 @@ def _check_options(options: EvaluateOptions) -> None:
         check_writable(options.report / "eval.json")
 
 
-def _find_subjects(options: EvaluateOptions) -> list[Subject]:
+def _find_models(options: EvaluateOptions) -> list[EvaluatedModel]:
     """The models; the newest run's where neither a model nor a file is named. Equal names become paths."""
     if options.hypotheses and not options.models:
         return []
-    found = [find_subject(folder) for folder in options.models or (None,)]
-    subjects = list({subject.model.resolve(): subject for subject in found}.values())
-    names = Counter(subject.name for subject in subjects)
-    return [
-        subject._replace(name=str(subject.run or subject.model)) if names[subject.name] > 1 else subject
-        for subject in subjects
-    ]
+    found = [locate_model(folder) for folder in options.models or (None,)]
+    models = list({model.folder.resolve(): model for model in found}.values())
+    names = Counter(model.name for model in models)
+    return [model._replace(name=str(model.run or model.folder)) if names[model.name] > 1 else model for model in models]
 
 
-def _named_files(options: EvaluateOptions, subjects: Sequence[Subject]) -> list[tuple[Path, str]]:
-    taken = Counter([*(path.name for path in options.hypotheses), *(subject.name for subject in subjects)])
+def _named_files(options: EvaluateOptions, models: Sequence[EvaluatedModel]) -> list[tuple[Path, str]]:
+    taken = Counter([*(path.name for path in options.hypotheses), *(model.name for model in models)])
     return [(path, path.name if taken[path.name] == 1 else str(path)) for path in options.hypotheses]
 
 
-def _find_gold(options: EvaluateOptions, subject: Subject | None, test: EvaluationSet) -> list[GoldLinks] | None:
+def _find_gold(options: EvaluateOptions, model: EvaluatedModel | None, test: EvaluationSet) -> list[GoldLinks] | None:
     if options.gold is not None:
         return read_gold(options.gold, test)
-    gold = built_in_gold(subject) if subject is not None and options.source is None else None
+    gold = built_in_gold(model) if model is not None and options.source is None else None
     if gold is None and options.reverse is not None:
         raise ConfigError(f"--reverse: expected --gold FILE beside it, got {options.reverse} alone")
     return gold
 
 
-def _choose_folder(options: EvaluateOptions, subjects: Sequence[Subject], test: EvaluationSet) -> Path | None:
+def _choose_folder(options: EvaluateOptions, models: Sequence[EvaluatedModel], test: EvaluationSet) -> Path | None:
     """Where the files go: as asked; else, of one run, into the run, a foreign test set into a folder of its own."""
     if options.report is not None:
         return options.report
-    if len(subjects) != 1 or options.hypotheses or subjects[0].run is None:
+    if len(models) != 1 or options.hypotheses or models[0].run is None:
         return None
-    folder = subjects[0].run / FOLDER if options.source is None else subjects[0].run / FOLDER / test.name
+    folder = models[0].run / FOLDER if options.source is None else models[0].run / FOLDER / test.name
     check_writable(folder / "eval.json")
     return folder
 
@@ -166,16 +163,14 @@ def _reverse_links(options: EvaluateOptions, test: EvaluationSet) -> list[Links]
     return reverse_links(translator, test, LinkOptions(options.shift, options.threshold))
 
 
-def _run_models(options: EvaluateOptions, subjects: Sequence[Subject], test: EvaluationSet) -> list[SystemOutput]:
+def _run_models(options: EvaluateOptions, models: Sequence[EvaluatedModel], test: EvaluationSet) -> list[SystemOutput]:
     """One model at a time is held; all show the sentence that the first one has chosen."""
     systems: list[SystemOutput] = []
     nbest = 0 if options.report is None else NBEST
-    for subject in subjects:
-        translator = Translator.load(
-            subject.model, choose_device(options.device), precision_override(options.precision)
-        )
-        shown = next((system.example.sentence for system in systems if system.example), None)
-        systems.append(run_model(subject, translator, test, options.beam, nbest, shown))
+    for model in models:
+        translator = Translator.load(model.folder, choose_device(options.device), precision_override(options.precision))
+        shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
+        systems.append(run_model(model, translator, test, options.beam, nbest, shown))
     return systems
 
 
@@ -186,35 +181,31 @@ def _summarise(
     config: EvaluateConfig,
     gold: Sequence[GoldLinks] | None,
     reverse: Sequence[Links],
-) -> Findings:
-    measured = [
-        NamedMeasures(system.name, measure_system(system.hypotheses, test.references, config)) for system in systems
-    ]
+) -> EvaluationResults:
+    measured = [(system.name, measure_system(system.hypotheses, test.references, config)) for system in systems]
     link_options = LinkOptions(options.shift, options.threshold)
     summaries = [
-        with_model_figures(
-            summarise_measures(system.name, test.sources, each.measures, config), system, gold, link_options, reverse
-        )
-        for system, each in zip(systems, measured, strict=True)
+        add_model_results(summarise(system.name, test.sources, measures, config), system, gold, link_options, reverse)
+        for system, (_, measures) in zip(systems, measured, strict=True)
     ]
-    return Findings(test.name, systems, summaries, compare_systems(measured))
+    return EvaluationResults(test.name, systems, summaries, compare_systems(measured))
 
 
-def _text(findings: Findings, test: EvaluationSet, *, is_cumulative: bool) -> str:
-    summaries = findings.summaries
+def _text(results: EvaluationResults, test: EvaluationSet, *, is_cumulative: bool) -> str:
+    summaries = results.summaries
     if len(summaries) == 1:
-        blocks = [_title(findings), format_summary(summaries[0])]
+        blocks = [_title(results), format_summary(summaries[0])]
         blocks += [format_lengths(summaries[0].up_to_length)] if is_cumulative else []
     else:
         blocks = [f"{len(summaries)} systems on {test.name}: {summaries[0].sentences:,} sentences"]
-        blocks += [format_systems(summaries, findings.comparisons)]
+        blocks += [format_systems(summaries, results.comparisons)]
         blocks += [format_lengths_of_systems(summaries, is_cumulative=False)]
         blocks += [format_lengths_of_systems(summaries, is_cumulative=True)] if is_cumulative else []
     blocks += [format_alignments(summaries), format_attention(summaries)]
     return "\n\n".join(block for block in blocks if block)
 
 
-def _title(findings: Findings) -> str:
-    [summary], [system] = findings.summaries, findings.systems
-    title = f"{summary.system} on {findings.test_set}: {summary.sentences:,} sentences"
+def _title(results: EvaluationResults) -> str:
+    [summary], [system] = results.summaries, results.systems
+    title = f"{summary.system} on {results.test_set}: {summary.sentences:,} sentences"
     return title if system.decoding is None else f"{title}, beam {system.decoding.beam}"

@@ -1,4 +1,4 @@
-"""`nmt-attn explain`: one sentence, its translation, and where each word of it looked.
+"""`nmt-attn explain`: one sentence, its translation, and the attention of each of its words.
 
 Colours go to a terminal only (and not where NO_COLOR is set); --html writes the page with the interactive view.
 """
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import typer
 
+from nmt_attn.alignment.weights import WeightMatrix, WordAlignment
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import check_writable, write
-from nmt_attn.evaluation.evaluation_inputs import find_subject
+from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.html_page import render_report
-from nmt_attn.evaluation.report_builder import PLACES, sentence_report
-from nmt_attn.evaluation.terminal import Looks, format_looks, printable
+from nmt_attn.evaluation.report_builder import NBEST_LABELS, sentence_report
+from nmt_attn.evaluation.terminal import format_alignment, printable
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.alignments import WordAlignment
 from nmt_attn.search.translator import Translator
-from nmt_attn.types import EOS, SPECIAL_TOKENS, UNK
+from nmt_attn.types import UNK
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ def explain(options: ExplainOptions) -> None:
         raise ConfigError(f"sentence: expected words, got {options.sentence!r}")
     if options.html is not None:
         check_writable(options.html)
-    subject = find_subject(options.model)
-    translator = Translator.load(subject.model, choose_device(options.device))
+    model = locate_model(options.model)
+    translator = Translator.load(model.folder, choose_device(options.device))
     attends = translator.model.has_attention
     request = translator.request(beam=options.beam, nbest=1, with_alignments=attends, batch_sentences=None)
-    request = request._replace(nbest=min(len(PLACES), request.search.beam))
+    request = request._replace(nbest=min(len(NBEST_LABELS), request.search.beam))
     [translation] = translator.translate_window([options.sentence], request)
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:
@@ -51,11 +51,11 @@ def explain(options: ExplainOptions) -> None:
     best = translation.hypotheses[0]
     typer.echo(f"{printable(best.text)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")
     if best.alignment is not None:
-        typer.echo(f"\n{format_looks(_looks(best.alignment), use_colour=_use_colour())}")
+        typer.echo(f"\n{format_alignment(_printable_matrix(best.alignment), use_colour=_use_colour())}")
     else:
         typer.echo(f"{translator.name}: no attention to show (attention.score: none)", err=True)
     if options.html is not None:
-        write(options.html, render_report(sentence_report(subject.name, translation)))
+        write(options.html, render_report(sentence_report(model.name, translation)))
 
 
 def _unknown_pieces(translator: Translator, sentence: str) -> list[str]:
@@ -64,10 +64,10 @@ def _unknown_pieces(translator: Translator, sentence: str) -> list[str]:
     return list(dict.fromkeys(printable(piece) for piece, number in pairs if number == UNK))
 
 
-def _looks(alignment: WordAlignment) -> Looks:
-    end = SPECIAL_TOKENS[EOS]
-    source, target = ([printable(word) for word in [*words, end]] for words in (alignment.source, alignment.target))
-    return Looks(source, target, alignment.weights.numpy(force=True))
+def _printable_matrix(alignment: WordAlignment) -> WeightMatrix:
+    matrix = alignment.matrix()
+    source, target = ([printable(word) for word in words] for words in (matrix.source, matrix.target))
+    return WeightMatrix(source, target, matrix.weights)
 
 
 def _use_colour() -> bool:

@@ -16,7 +16,7 @@ from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.corpus import read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.evaluation_inputs import find_subject
+from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.shortlist import SHORTLIST, LinkCounts
@@ -42,26 +42,26 @@ def make_shortlist(options: ShortlistOptions) -> None:
     if (options.source is None) != (options.target is None):
         given, other = ("source", "target") if options.source else ("target", "source")
         raise ConfigError(f"--{given}: expected --{other} beside it, got {options.source or options.target} alone")
-    subject = find_subject(options.model)
-    translator = Translator.load(subject.model, choose_device(options.device))
+    model = locate_model(options.model)
+    translator = Translator.load(model.folder, choose_device(options.device))
     if not translator.has_attention:
         raise ConfigError(f"shortlist: expected a model with attention, got {translator.name} (attention.score: none)")
     report = CorpusReport("data.train")
     counts = LinkCounts(translator.codecs.source.size, translator.codecs.target.size)
     pairs = 0
     with tqdm(total=options.limit, unit=" pairs", file=sys.stderr, disable=None, leave=False) as bar:
-        kept = _pairs(_corpus_config(subject.config, options), translator, report)
+        kept = _pairs(_corpus_config(model.config, options), translator, report)
         kept = islice(kept, options.limit)
         while window := list(islice(kept, WINDOW_LINES)):
             pairs += _count(window, translator, counts, bar)
     if pairs == 0:
         raise DataError(f"{report.source}: expected at least one usable pair, got none\n{report.text()}")
     found = counts.shortlist(options.frequent, options.candidates)
-    found.save(subject.model / SHORTLIST)
+    found.save(model.folder / SHORTLIST)
     linked = found.candidates.bool().sum(1)
     mean = linked.sum().item() / max(1, int(linked.bool().sum()))
     typer.echo(
-        f"{subject.model / SHORTLIST}: {pairs:,} pairs, {len(found.frequent):,} frequent words, "
+        f"{model.folder / SHORTLIST}: {pairs:,} pairs, {len(found.frequent):,} frequent words, "
         f"{mean:.1f} candidates of a source word",
         err=True,
     )

@@ -13,16 +13,17 @@ from typing import NamedTuple, NoReturn, TypeVar
 import typer
 from tqdm import tqdm
 
+from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.link_files import check_threshold
+from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
-from nmt_attn.files import read_lines
+from nmt_attn.files import check_count, read_lines
 from nmt_attn.find_model import find_model, precision_override
 from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.alignments import AlignmentRecord, EosPolicy, Write, alignment_writer
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
 from nmt_attn.search.jsonl_output import detail_writer
 from nmt_attn.search.lexical_constraints import encode_phrases
@@ -99,7 +100,7 @@ class _Outputs(NamedTuple):
     """Where translations go."""
 
     write_text: Callable[[str], object]
-    write_alignment: Write | None
+    write_alignment: WriteAlignment | None
     write_details: Callable[[int, Translation], object] | None
     is_list: bool
 
@@ -113,10 +114,10 @@ class _Outputs(NamedTuple):
             if self.write_alignment is not None:
                 self._write_alignments(line, translation, self.write_alignment)
 
-    def _write_alignments(self, line: int, translation: Translation, write: Write) -> None:
+    def _write_alignments(self, line: int, translation: Translation, write: WriteAlignment) -> None:
         for place, hypothesis in enumerate(translation.hypotheses, 1):
             assert hypothesis.alignment is not None, "asked for in the request"
-            write(AlignmentRecord(line, place, hypothesis.alignment))
+            write(line, place, hypothesis.alignment)
 
     def _text(self, line: int, translation: Translation) -> str:
         if not self.is_list:
@@ -263,9 +264,8 @@ def _check_threshold(options: TranslateOptions) -> None:
 
 
 def _check_counts(lines: int, found: Sequence[object] | None, path: Path | None, options: TranslateOptions) -> None:
-    if found is not None and lines != len(found):
-        source = options.input or "standard input"
-        raise DataError(f"{path}: expected {lines} lines, as many as in {source}, got {len(found)}")
+    if found is not None:
+        check_count(path, len(found), lines, f"as many as in {options.input or 'standard input'}")
 
 
 def _say(notes: _Notes) -> None:

@@ -1,4 +1,4 @@
-"""Validation picture: where a model looks while it reads one sentence of the validation corpus and its translation.
+"""Validation picture: a model's attention on one sentence pair of the validation corpus.
 
 The translation is the reference, so that the pictures of a training differ in the attention alone.
 """
@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.prepare import PreparedData
-from nmt_attn.evaluation.pictures import Alignment, alignment_pixels
+from nmt_attn.evaluation.pictures import alignment_pixels
 from nmt_attn.evaluation.system_outputs import choose_sentence
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator
-from nmt_attn.types import EOS, SPECIAL_TOKENS
 
 
 def validation_picture(data: PreparedData, model: Seq2Seq) -> Callable[[], NDArray[np.floating]] | None:
@@ -32,8 +31,6 @@ def validation_picture(data: PreparedData, model: Seq2Seq) -> Callable[[], NDArr
     def draw() -> NDArray[np.floating]:
         translator = Translator(model, data.codecs, SearchConfig())
         [pair] = force_decode(translator, [text.source], [text.target], with_alignments=True)
-        source, target, weights = pair.alignment(shift=0)
-        end, title = SPECIAL_TOKENS[EOS], f"data.valid, pair {number + 1}"
-        return alignment_pixels(Alignment([*source, end], [*target, end], weights.numpy(force=True), title))
+        return alignment_pixels(pair.alignment(shift=0).matrix(), f"data.valid, pair {number + 1}")
 
     return draw

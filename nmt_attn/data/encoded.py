@@ -4,7 +4,7 @@ The file is what the `datasets` library keeps: columns `source` and `target` (li
 `</s>`); where the text is kept, `source_text` and `target_text`; where word alignments are given, `links`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -27,7 +27,7 @@ class EncodedPair(NamedTuple):
     source: list[int]
     target: list[int]
     text: SentencePair
-    links: list[tuple[int, int]] | None = None  # (source, target) positions, from 0, of a given alignment
+    links: Sequence[tuple[int, int]] | None = None  # (source, target) positions, from 0, of a given alignment
 
 
 class Rows(NamedTuple):

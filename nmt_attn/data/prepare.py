@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from nmt_attn.alignment.links import Link
+from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.config.schema import Config
-from nmt_attn.data.alignments import Links, link_pieces, with_links
+from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
 from nmt_attn.data.corpus import Part, cache_folder, read_part
@@ -138,7 +140,7 @@ def _encoded(config: Config, part: Part, codecs: Codecs, report: CorpusReport) -
 
 def _with_links(
     config: Config, part: Part, pairs: Iterator[NumberedPair], report: CorpusReport
-) -> Iterator[tuple[NumberedPair, Links | None]]:
+) -> Iterator[tuple[NumberedPair, list[Link] | None]]:
     """The pairs with the given links of their words, which training pairs may have. Raises DataError."""
     if part == "train" and config.data.alignments is not None:
         return ((pair, links) for pair, links in with_links(config, pairs, report))
@@ -163,7 +165,7 @@ def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:
     return SampledCorpus(open_table(path), plan)
 
 
-def _piece_links(links: Links, text: SentencePair, codecs: Codecs) -> Links:
+def _piece_links(links: list[Link], text: SentencePair, codecs: Codecs) -> list[Link]:
     source, target = codecs.source.tokenizer, codecs.target.tokenizer
     return link_pieces(
         links, source.word_indices(source.encode(text.source)), target.word_indices(target.encode(text.target))

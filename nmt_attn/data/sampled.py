@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_attn.data.alignments import link_pieces
+from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.data.codec import Codecs, TextCodec
 from nmt_attn.data.encoded import EncodedCorpus, Ids, Rows
 from nmt_attn.data.segmentation import SubwordSampling

@@ -14,14 +14,15 @@ Sources begin with a capital letter, no sentence has punctuation, Hindi is in Un
 
 import difflib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from nmt_attn.alignment.links import Link
 from nmt_attn.demo import grammar, words
 from nmt_attn.demo.grammar import Head
 from nmt_attn.demo.sentences import SentenceWriter
-from nmt_attn.demo.synchronous import Link, Phrase
+from nmt_attn.demo.synchronous import Phrase
 from nmt_attn.errors import ConfigError
 
 
@@ -107,11 +108,6 @@ def as_pair(sentence: Phrase) -> DemoPair:
     """The sentence as text, its first letter a capital."""
     source = " ".join(sentence.source)
     return DemoPair(source[0].upper() + source[1:], " ".join(sentence.target), tuple(sorted(sentence.links)))
-
-
-def pharaoh(links: Iterable[Link]) -> str:
-    """The links as one line of a Pharaoh file: `0-1 1-0`."""
-    return " ".join(f"{source}-{target}" for source, target in links)
 
 
 def _bands_in_turn(weights: tuple[int, ...]) -> Iterator[LengthBand]:

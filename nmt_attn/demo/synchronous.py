@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-Link = tuple[int, int]
-"""Positions (source word, target word) from 0."""
+from nmt_attn.alignment.formats import parse_pharaoh
+from nmt_attn.alignment.links import Link
 
 
 class Phrase(NamedTuple):
@@ -55,11 +55,11 @@ def arrange(order: Order, parts: Mapping[str, Phrase], ties: Sequence[Tie] = ())
     for letter in order.english:
         if letter in parts:
             source_starts[letter] = len(source)
-            links += [(len(source) + i, target_starts[letter] + j) for i, j in parts[letter].links]
+            links += [Link(len(source) + i, target_starts[letter] + j) for i, j in parts[letter].links]
             source += parts[letter].source
     for english, hindi in ties:
         last = target_starts[hindi] + len(parts[hindi].target) - 1
-        links += [(source_starts[english] + i, last) for i in range(len(parts[english].source))]
+        links += [Link(source_starts[english] + i, last) for i in range(len(parts[english].source))]
     return Phrase(tuple(source), tuple(target), tuple(links))
 
 
@@ -69,7 +69,7 @@ def in_sequence(*phrases: Phrase) -> Phrase:
     target: list[str] = []
     links: list[Link] = []
     for phrase in phrases:
-        links += [(len(source) + i, len(target) + j) for i, j in phrase.links]
+        links += [Link(len(source) + i, len(target) + j) for i, j in phrase.links]
         source += phrase.source
         target += phrase.target
     return Phrase(tuple(source), tuple(target), tuple(links))
@@ -80,6 +80,5 @@ def aligned(source: str, target: str, links: str | None = None) -> Phrase:
     """A phrase from its words; `links` as Pharaoh text, by default every word with every word."""
     english, hindi = tuple(source.split()), tuple(target.split())
     if links is None:
-        return Phrase(english, hindi, tuple((i, j) for i in range(len(english)) for j in range(len(hindi))))
-    pairs = (link.split("-") for link in links.split())
-    return Phrase(english, hindi, tuple((int(i), int(j)) for i, j in pairs))
+        return Phrase(english, hindi, tuple(Link(i, j) for i in range(len(english)) for j in range(len(hindi))))
+    return Phrase(english, hindi, tuple(sorted(parse_pharaoh(links, source).sure)))

@@ -1,6 +1,6 @@
-"""Figures: the files that an evaluation leaves behind, and whether they could be written, asked before the work.
+"""Artifacts: the files that an evaluation writes, and the check, before the work, that they can be written.
 
-    eval.json                    all figures
+    eval.json                    all results
     TEST.hyp.txt                 the translations
     METRIC-by-length.png, .svg   the first metric by source length
     METRIC-up-to-length.*        the same, cumulative, on request
@@ -18,26 +18,26 @@ from typing import Any, NamedTuple
 import typer
 
 from nmt_attn.errors import DataError
-from nmt_attn.evaluation.comparison import SystemComparison
-from nmt_attn.evaluation.pictures import Alignment, LengthCurve, draw_alignment, draw_lengths
+from nmt_attn.evaluation.bootstrap import SystemComparison
+from nmt_attn.evaluation.curves import draw_lengths, length_curves
+from nmt_attn.evaluation.pictures import draw_alignment
 from nmt_attn.evaluation.summary import Summary, as_json, comparison_as_json
-from nmt_attn.evaluation.system_outputs import Example, SystemOutput
+from nmt_attn.evaluation.system_outputs import SystemOutput
 from nmt_attn.files import write_text
-from nmt_attn.types import EOS, SPECIAL_TOKENS
 
 PICTURE_ENDINGS = (".png", ".svg")
 
 
-class Places(NamedTuple):
-    """Where files go; None nowhere."""
+class OutputPaths(NamedTuple):
+    """Where files are written; None: nowhere."""
 
     folder: Path | None
-    json: Path | None  # the figures once more
+    json: Path | None  # the results once more
     plot: Path | None  # the plot once more
 
 
-class Findings(NamedTuple):
-    """What an evaluation has found; systems and summaries in one order."""
+class EvaluationResults(NamedTuple):
+    """All results of an evaluation; systems and summaries in one order."""
 
     test_set: str
     systems: Sequence[SystemOutput]
@@ -46,7 +46,7 @@ class Findings(NamedTuple):
 
 
 def check_writable(path: Path) -> None:
-    """Raises DataError if a file could not be written there, before the work that it is for."""
+    """Raises DataError if no file can be written there; called before the work whose result it gets."""
     if path.is_dir():
         raise DataError(f"{path}: expected a file that can be written, got a folder")
     above = next(folder for folder in path.absolute().parents if folder.exists())
@@ -55,20 +55,20 @@ def check_writable(path: Path) -> None:
         raise DataError(f"{path}: expected a folder that can be written to, got {above}, {found}")
 
 
-def write_figures(findings: Findings, places: Places, *, is_cumulative: bool) -> None:
-    """Writes all of them but the report. Raises DataError."""
-    text = json.dumps(_as_json(findings), indent=2, ensure_ascii=False) + "\n"
-    if places.folder is not None:
-        write(places.folder / "eval.json", text)
-        for system in findings.systems:
-            name = f"{findings.test_set}{_infix(system, findings)}.hyp.txt"
-            write(places.folder / name, "".join(f"{line}\n" for line in system.hypotheses))
-    if places.json is not None:
-        write(places.json, text)
-    _draw_lengths(findings, places, is_cumulative=is_cumulative)
-    for system in findings.systems:
-        if places.folder is not None and system.example is not None:
-            _draw_example(system.example, system, findings, places.folder)
+def write_artifacts(results: EvaluationResults, paths: OutputPaths, *, is_cumulative: bool) -> None:
+    """Writes all of them but the HTML report. Raises DataError."""
+    text = json.dumps(_as_json(results), indent=2, ensure_ascii=False) + "\n"
+    if paths.folder is not None:
+        write(paths.folder / "eval.json", text)
+        for system in results.systems:
+            name = f"{results.test_set}{_infix(system, results)}.hyp.txt"
+            write(paths.folder / name, "".join(f"{line}\n" for line in system.hypotheses))
+    if paths.json is not None:
+        write(paths.json, text)
+    _draw_lengths(results, paths, is_cumulative=is_cumulative)
+    for system in results.systems:
+        if paths.folder is not None and system.shown_sentence is not None:
+            _draw_alignment(system, results, paths.folder)
 
 
 def write(path: Path, text: str) -> None:
@@ -82,15 +82,15 @@ def label(summary: Summary, system: SystemOutput) -> str:
     return summary.system if system.decoding is None else f"{summary.system}, beam {system.decoding.beam}"
 
 
-def _as_json(findings: Findings) -> dict[str, Any]:
+def _as_json(results: EvaluationResults) -> dict[str, Any]:
     systems = [
         {**_decoding_as_json(system), **as_json(summary)}
-        for system, summary in zip(findings.systems, findings.summaries, strict=True)
+        for system, summary in zip(results.systems, results.summaries, strict=True)
     ]
     if len(systems) == 1:
-        return {"test_set": findings.test_set, **systems[0]}
-    comparisons = [comparison_as_json(comparison) for comparison in findings.comparisons]
-    return {"test_set": findings.test_set, "systems": systems, "comparisons": comparisons}
+        return {"test_set": results.test_set, **systems[0]}
+    comparisons = [comparison_as_json(comparison) for comparison in results.comparisons]
+    return {"test_set": results.test_set, "systems": systems, "comparisons": comparisons}
 
 
 def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:
@@ -103,35 +103,33 @@ def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:
     }
 
 
-def _draw_lengths(findings: Findings, places: Places, *, is_cumulative: bool) -> None:
-    estimate = findings.summaries[0].estimates[0].result
-    named = list(zip(findings.summaries, findings.systems, strict=True))
-    kinds = {"by": [LengthCurve(label(*pair), pair[0].by_length, estimate.signature) for pair in named]}
+def _draw_lengths(results: EvaluationResults, paths: OutputPaths, *, is_cumulative: bool) -> None:
+    estimate = results.summaries[0].estimates[0].result
+    names = [label(*pair) for pair in zip(results.summaries, results.systems, strict=True)]
+    kinds = {"by": length_curves(results.summaries, names, is_cumulative=False)}
     if is_cumulative:
-        kinds["up-to"] = [LengthCurve(label(*pair), pair[0].up_to_length, estimate.signature) for pair in named]
+        kinds["up-to"] = length_curves(results.summaries, names, is_cumulative=True)
     stem = estimate.name.lower()
     for kind, curves in kinds.items():
-        plots = [places.folder / f"{stem}-{kind}-length{ending}" for ending in PICTURE_ENDINGS] if places.folder else []
-        plots += [places.plot] if places.plot is not None and kind == list(kinds)[-1] else []
+        plots = [paths.folder / f"{stem}-{kind}-length{ending}" for ending in PICTURE_ENDINGS] if paths.folder else []
+        plots += [paths.plot] if paths.plot is not None and kind == list(kinds)[-1] else []
         for path in plots:
-            _drawn(path, draw_lengths(curves, path, estimate.name))
+            _report_drawn(path, draw_lengths(curves, path, estimate.name))
 
 
-def _draw_example(example: Example, system: SystemOutput, findings: Findings, folder: Path) -> None:
-    source, target, weights = example.alignment
-    end, number = SPECIAL_TOKENS[EOS], example.sentence + 1
-    title = f"{findings.test_set}, line {number}"
-    alignment = Alignment([*source, end], [*target, end], weights.numpy(force=True), title)
+def _draw_alignment(system: SystemOutput, results: EvaluationResults, folder: Path) -> None:
+    assert system.shown_sentence is not None and system.shown_alignment is not None
+    number, matrix = system.shown_sentence + 1, system.shown_alignment.matrix()
     for ending in PICTURE_ENDINGS:
-        path = folder / f"alignment-{number}{_infix(system, findings)}{ending}"
-        _drawn(path, draw_alignment(alignment, path))
+        path = folder / f"alignment-{number}{_infix(system, results)}{ending}"
+        _report_drawn(path, draw_alignment(matrix, path, f"{results.test_set}, line {number}"))
 
 
-def _infix(system: SystemOutput, findings: Findings) -> str:
-    return f".{system.name.replace('/', '_')}" if len(findings.systems) > 1 else ""
+def _infix(system: SystemOutput, results: EvaluationResults) -> str:
+    return f".{system.name.replace('/', '_')}" if len(results.systems) > 1 else ""
 
 
-def _drawn(path: Path, note: str | None) -> None:
+def _report_drawn(path: Path, note: str | None) -> None:
     typer.echo(f"wrote {path}", err=True)
     if note is not None:
         typer.echo(f"{path.name}: {note}", err=True)

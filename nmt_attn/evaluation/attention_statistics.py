@@ -1,11 +1,11 @@
-"""Statistics of attention over a corpus: where the weight goes, so that models compare beyond a single picture.
+"""Statistics of attention over a corpus: where the weight goes, to compare models by more than single pictures.
 
-    entropy     -sum_j a_tj ln a_tj in nats, of weights scaled to sum to 1: 0 looks at one word, ln n at n alike
+    entropy     -sum_j a_tj ln a_tj in nats, of weights scaled to sum to 1: 0 if one word has all, ln n if n share it
     end         share of the weight that lies on `</s>`
     diagonal    share of the weight within D words of the diagonal, which runs from corner to corner of the matrix
     gold        how often the word with the most weight is a gold link, of the target words that have one
 
-Target words count, their `</s>` does not. All of it is about the same references for every system.
+Rows of target words count, the row of `</s>` does not. Every system is measured on the same references.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from nmt_attn.alignment.links import GoldLinks
 DIAGONAL_WORDS = 2
 """D."""
 
-Weights = NDArray[np.floating]
+WordWeights = NDArray[np.floating]
 """Of one sentence: [target words + 1, source words + 1], `</s>` last on both sides; [0, 0] where there are none."""
 
 
@@ -32,9 +32,9 @@ class PositionEntropy(NamedTuple):
 
 
 class AttentionStatistics(NamedTuple):
-    """What one system's attention does on a corpus; shares are 0-1."""
+    """One system's attention on a corpus; shares are 0-1."""
 
-    words: int  # target words that look somewhere
+    words: int  # target words with any weight
     entropy: float  # nats
     end_share: float
     diagonal_share: float
@@ -43,9 +43,9 @@ class AttentionStatistics(NamedTuple):
 
 
 def attention_statistics(
-    corpus: Sequence[Weights], gold: Sequence[GoldLinks] | None = None
+    corpus: Sequence[WordWeights], gold: Sequence[GoldLinks] | None = None
 ) -> AttentionStatistics | None:
-    """The statistics of a corpus, a sentence a matrix; None if no target word looks anywhere."""
+    """The statistics of a corpus, a sentence a matrix; None if no target word has any weight."""
     rows = [matrix[:-1] for matrix in corpus if len(matrix) > 1]
     entropies = [_entropies(row) for row in rows]
     words = sum(int(np.isfinite(each).sum()) for each in entropies)
@@ -56,14 +56,14 @@ def attention_statistics(
         words,
         sum(float(np.nansum(each)) for each in entropies) / words,
         sum(float(row[:, -1].sum()) for row in rows) / total,
-        sum(_near_diagonal(row) for row in rows) / total,
+        sum(_mass_near_diagonal(row) for row in rows) / total,
         None if gold is None else _gold_share(corpus, gold),
         tuple(_by_position(entropies)),
     )
 
 
-def _entropies(rows: Weights) -> NDArray[np.float64]:
-    """[T]; NaN where a word looks nowhere."""
+def _entropies(rows: WordWeights) -> NDArray[np.float64]:
+    """[T]; NaN where a word has no weight."""
     sums = rows.sum(axis=1, keepdims=True, dtype=np.float64)
     shares = np.divide(rows, sums, out=np.full(rows.shape, np.nan), where=sums > 0)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
@@ -71,7 +71,7 @@ def _entropies(rows: Weights) -> NDArray[np.float64]:
     return entropies
 
 
-def _near_diagonal(rows: Weights) -> float:
+def _mass_near_diagonal(rows: WordWeights) -> float:
     targets, sources = rows.shape[0], rows.shape[1] - 1
     if sources == 0:
         return 0.0
@@ -80,7 +80,7 @@ def _near_diagonal(rows: Weights) -> float:
     return float(rows[:, :-1][distance <= DIAGONAL_WORDS].sum())
 
 
-def _gold_share(corpus: Sequence[Weights], gold: Sequence[GoldLinks]) -> float | None:
+def _gold_share(corpus: Sequence[WordWeights], gold: Sequence[GoldLinks]) -> float | None:
     hits = words = 0
     for matrix, links in zip(corpus, gold, strict=True):
         best = matrix.argmax(axis=1) if matrix.size else np.empty(0, int)

@@ -1,4 +1,4 @@
-"""Bootstrap: how far a metric could lie from its value if other sentences of the same kind had been tested.
+"""Bootstrap: how a metric varies over test sets of the same kind, and whether systems differ by more than chance.
 
 Sentences are drawn with replacement, as many as there are, 1,000 times; the metric of every draw comes from the sum
 of the drawn rows (nmt_attn/evaluation/metrics.py). Intervals as in Koehn 2004, "Statistical significance tests for
@@ -8,13 +8,13 @@ Differs: a resampled difference as large as the real one counts as chance, so th
 sacreBLEU, which counts only larger ones, says 0.001.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_attn.evaluation.metrics import Measure, Rows
+from nmt_attn.evaluation.metrics import Measure, Statistics, SystemMeasures
 
 RESAMPLES = 1000
 SEED = 12345
@@ -33,18 +33,38 @@ class Interval(NamedTuple):
 
     @property
     def half_width(self) -> float:
-        """What stands behind ± in sacreBLEU's output."""
+        """The number after ± in sacreBLEU's output."""
         return (self.high - self.low) / 2
 
 
-class Comparison(NamedTuple):
-    """A system against a baseline on the same sentences."""
+class MetricComparison(NamedTuple):
+    """A system against a baseline on the same sentences, under one metric."""
 
+    metric: str
     difference: float  # system - baseline
     p_value: float  # chance of a difference at least as large, were the two equally good
 
 
-def resampled_totals(rows: Rows, resamples: int = RESAMPLES, seed: int = SEED) -> Rows:
+class SystemComparison(NamedTuple):
+    """A system against the baseline."""
+
+    system: str
+    baseline: str
+    metrics: tuple[MetricComparison, ...]  # of `evaluate.metrics`, in its order
+
+
+def compare_systems(systems: Sequence[tuple[str, SystemMeasures]]) -> tuple[SystemComparison, ...]:
+    """Each named system but the first against the first. All on the same sentences and metrics."""
+    (baseline, first), *others = systems
+    return tuple(
+        SystemComparison(
+            name, baseline, tuple(paired_bootstrap(a, b) for a, b in zip(first.chosen, system.chosen, strict=True))
+        )
+        for name, system in others
+    )
+
+
+def resampled_totals(rows: Statistics, resamples: int = RESAMPLES, seed: int = SEED) -> Statistics:
     """totals [R, F]: sums of N rows drawn with replacement from rows [N, F]."""
     sentences = len(rows)
     random = np.random.default_rng(seed)
@@ -58,14 +78,14 @@ def resampled_totals(rows: Rows, resamples: int = RESAMPLES, seed: int = SEED) -
 
 
 def resampled_values(
-    rows: Rows, value: Callable[[Rows], float], resamples: int = RESAMPLES, seed: int = SEED
+    rows: Statistics, value: Callable[[Statistics], float], resamples: int = RESAMPLES, seed: int = SEED
 ) -> NDArray[np.float64]:
     """The metric of every resample [R]; `value` takes summed rows [F]."""
     return np.array([value(total) for total in resampled_totals(rows, resamples, seed)])
 
 
 def middle(values: NDArray[np.float64]) -> Interval:
-    """The interval that leaves out a fortieth of the values at each end."""
+    """The interval without the lowest and the highest fortieth of the values."""
     ordered = np.sort(values)
     outside = len(ordered) // 40
     return Interval(float(ordered[outside]), float(ordered[-1 - outside]), float(ordered.mean()))
@@ -77,7 +97,9 @@ def confidence_interval(measure: Measure, chosen: NDArray[np.bool_] | None = Non
     return middle(resampled_values(rows, measure.value, seed=seed))
 
 
-def paired_bootstrap(baseline: Measure, system: Measure, resamples: int = RESAMPLES, seed: int = SEED) -> Comparison:
+def paired_bootstrap(
+    baseline: Measure, system: Measure, resamples: int = RESAMPLES, seed: int = SEED
+) -> MetricComparison:
     """Whether the system differs from the baseline. Both measures: one metric, the same sentences in one order."""
     assert baseline.signature == system.signature and len(baseline.rows) == len(system.rows)
     difference = system.result().value - baseline.result().value
@@ -87,4 +109,4 @@ def paired_bootstrap(baseline: Measure, system: Measure, resamples: int = RESAMP
         - resampled_values(baseline.rows, baseline.value, resamples, seed)
     )
     larger = int(np.count_nonzero(drawn - drawn.mean() >= abs(difference)))
-    return Comparison(difference, (larger + 1) / (resamples + 1))
+    return MetricComparison(system.name, difference, (larger + 1) / (resamples + 1))

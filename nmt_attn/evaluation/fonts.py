@@ -1,11 +1,15 @@
-"""Fonts: which families can write a text, so that no picture shows boxes in place of letters.
+"""Fonts: which families can write a text, so that no picture and no page shows boxes in place of letters.
 
 Matplotlib brings DejaVu Sans (Latin, Greek, Cyrillic, Hebrew, Arabic, ...). The package `pymupdf-fonts` brings FiraGO,
 which adds Devanagari and Thai on every machine alike. What both lack is looked for among the fonts installed.
 Matplotlib shapes text itself since 3.11 (libraqm): joined letters, reordered vowel signs, conjuncts.
+A page embeds those of its letters that few machines have, as a subset of FiraGO (SIL Open Font License 1.1) with the
+rules that join and reorder them; copyright and licence stay in the font, its other names are left out.
 """
 
+import base64
 import importlib
+import io
 import logging
 import unicodedata
 from collections.abc import Iterable
@@ -25,6 +29,14 @@ NOT_LETTERS = ("lastresort", "last resort", "adobe blank", "emoji")
 CJK_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC"})
 
 
+PAGE_FAMILY = "page letters"
+"""What the page's style calls the font."""
+JOINERS = "\u0020\u00a0\u200c\u200d\u25cc"
+"""Space, joiners and the dotted circle: shaping needs them beside any letter."""
+COPYRIGHT, LICENCE, LICENCE_ADDRESS = 0, 13, 14
+"""The names of a font that say who made it and what may be done with it."""
+
+
 class FontChoice(NamedTuple):
     """Families in the order in which they are asked for a character, and the characters that none has."""
 
@@ -39,7 +51,7 @@ class FontChoice(NamedTuple):
 def choose_fonts(text: str) -> FontChoice:
     """The fewest families found that write `text`, `BASE_FAMILY` first."""
     quiet = logging.getLogger("matplotlib.font_manager")
-    quiet.setLevel(logging.ERROR)  # it tells of its cache and of every odd font, which helps no reader of a picture
+    quiet.setLevel(logging.ERROR)  # its messages about its cache and odd fonts help no user
     left = frozenset(character for character in text if needs_glyph(character))
     families: list[str] = []
     for family, characters in _families(left):
@@ -66,6 +78,12 @@ def find_bundled(text: str) -> BundledFont | None:
     path = _bundled_font() if wanted else None
     found = frozenset[str]() if path is None else _characters(path, 0, wanted)
     return None if path is None or not found else BundledFont(path, found)
+
+
+def embedded_font(text: str) -> str:
+    """A `@font-face` rule with the letters of `text` that need one, about 50 kB of Devanagari; empty if none does."""
+    font = find_bundled(text)
+    return "" if font is None else _font_face(font)
 
 
 def needs_glyph(character: str) -> bool:
@@ -157,3 +175,32 @@ def _characters(path: Path, index: int, wanted: frozenset[str]) -> frozenset[str
     except (RuntimeError, OSError, ValueError):
         return frozenset()
     return frozenset(character for character in wanted if font.get_char_index(ord(character)))
+
+
+@cache
+def _font_face(font: BundledFont) -> str:
+    content = base64.b64encode(_subset(font)).decode("ascii")
+    address = f"data:font/woff;base64,{content}"
+    return f'@font-face {{ font-family: "{PAGE_FAMILY}"; src: url({address}) format("woff"); }}'
+
+
+def _subset(font: BundledFont) -> bytes:
+    """The font as WOFF with no other letters, every rule about these kept."""
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    options = subset.Options(
+        layout_features=["*"],
+        hinting=False,
+        name_IDs=[COPYRIGHT, LICENCE, LICENCE_ADDRESS],
+        notdef_outline=True,
+    )
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text="".join(sorted(font.characters)) + JOINERS)
+    content = io.BytesIO()
+    with TTFont(font.path) as whole:
+        subsetter.subset(whole)
+        whole.flavor = "woff"
+        whole.save(content)
+    return content.getvalue()

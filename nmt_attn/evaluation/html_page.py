@@ -1,25 +1,45 @@
-"""Report page: a report as one HTML file that needs nothing else, opened from the disk in any browser.
+"""HTML page: a report as one HTML file that needs nothing else, opened from the disk in any browser.
 
-Texts are escaped by jinja2; the sentences stand in the page as JSON and become text nodes, never markup.
+jinja2 escapes all texts; the sentences are JSON in the page and become text nodes, never markup. The curves are
+matplotlib's, as SVG with the page's own fonts and its colours, light or dark.
 """
 
+import re
+from collections.abc import Callable
 from importlib.resources import files
+from io import StringIO
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
+from nmt_attn.evaluation.curves import entropy_figure, length_curves, length_figure
+from nmt_attn.evaluation.fonts import embedded_font
 from nmt_attn.evaluation.html_payload import WEIGHT_CHARACTERS, Report, pack_report
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES
-from nmt_attn.evaluation.page_fonts import embedded_font
-from nmt_attn.evaluation.pictures import LengthCurve
-from nmt_attn.evaluation.svg_curves import COLOURS, draw_curves, draw_entropies
+from nmt_attn.evaluation.pictures import GRID_COLOUR, SYSTEM_COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TEMPLATES = "templates"
+SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
+METADATA = ("Date", "Creator", "Format", "Type")
+FONT_FAMILY = re.compile(r"\s*font-family: [^;]*;?")
+MATPLOTLIB_ID = re.compile(r"[\w.]+")
+PAGE_COLOURS = {
+    **{colour: f"var(--s{number})" for number, colour in enumerate(SYSTEM_COLOURS)},
+    GRID_COLOUR: "var(--rule)",
+    "#000000": "currentColor",
+    "#ffffff": "var(--paper)",
+}
+"""The page's name for each colour of the figures, which templates/report.css sets for light and dark."""
 
 
 def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) -> str:
-    """The whole page; its matrices take `weight_characters` at most."""
+    """The whole page; its matrices take at most `weight_characters`."""
     environment = Environment(
         loader=PackageLoader("nmt_attn.evaluation", TEMPLATES),
         autoescape=True,
@@ -40,34 +60,67 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         by_length=_curves(report, is_cumulative=False),
         up_to_length=_curves(report, is_cumulative=True),
         entropies=_entropies(report),
-        colours=COLOURS,
+        colours=len(SYSTEM_COLOURS),
         small=SMALL_BUCKET_SENTENCES,
         diagonal=DIAGONAL_WORDS,
     )
 
 
 def _part(name: str) -> Markup:
-    """A file of ours, which goes into the page as it is."""
+    """One of our own files, inserted unescaped."""
     return Markup((files("nmt_attn.evaluation") / TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def _curves(report: Report, *, is_cumulative: bool) -> Markup:
     if not report.summaries:
         return Markup()
-    curves = [
-        LengthCurve(
-            summary.system,
-            summary.up_to_length if is_cumulative else summary.by_length,
-            summary.estimates[0].result.signature,
-        )
-        for summary in report.summaries
-    ]
+    curves = length_curves(report.summaries, report.systems, is_cumulative=is_cumulative)
     name = report.summaries[0].estimates[0].result.name
-    return draw_curves(curves, name, "up to a source length" if is_cumulative else "by source length")
+    title = "up to a source length" if is_cumulative else "by source length"
+    label = f"{title}: {name} of {', '.join(report.systems)}"
+    return inline_svg(lambda: length_figure(curves, name, has_titles=True), label)
 
 
 def _entropies(report: Report) -> Markup:
     systems = [
         (number, summary.attention) for number, summary in enumerate(report.summaries) if summary.attention is not None
     ]
-    return draw_entropies(systems) if systems else Markup()
+    if not systems:
+        return Markup()
+    return inline_svg(lambda: entropy_figure(systems), "entropy of attention in nats, by target position")
+
+
+def inline_svg(draw: Callable[[], "Figure"], label: str) -> Markup:
+    """The figure as an element of the page. A group whose id is not matplotlib's own gets it as its title."""
+    import matplotlib
+
+    with StringIO() as stream:
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
+            draw().savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(METADATA))
+        root = ElementTree.fromstring(stream.getvalue())
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag in (f"{SVG}metadata", f"{SVG}style"):  # its style would be the whole page's
+                parent.remove(child)
+    for element in root.iter():
+        _adapt(element)
+    root.attrib |= {"class": "curves", "role": "img", "aria-label": label}
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _adapt(element: ElementTree.Element) -> None:
+    """Removes what is matplotlib's: namespaces, ids of groups, fonts, colours."""
+    element.tag = element.tag.removeprefix(SVG)
+    if "style" in element.attrib:
+        style = FONT_FAMILY.sub("", element.attrib["style"])
+        for colour, variable in PAGE_COLOURS.items():
+            style = style.replace(colour, variable)
+        element.set("style", style)
+    if XLINK in element.attrib:
+        element.set("href", element.attrib.pop(XLINK))
+    if element.tag == "g" and "id" in element.attrib:
+        text = element.attrib.pop("id")
+        if not MATPLOTLIB_ID.fullmatch(text):
+            title = ElementTree.Element("title")
+            title.text = text
+            element.insert(0, title)

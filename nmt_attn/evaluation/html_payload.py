@@ -1,4 +1,4 @@
-"""Report: what the HTML page is made of, and how attention becomes few characters of it.
+"""HTML payload: the records of the HTML page, and its sentences and attention weights packed as JSON.
 
 A weight is kept to two decimals, one character for each of 0, 0.01, ..., 1; a run of zeros is two characters. Where
 all matrices together exceed WEIGHT_CHARACTERS, the page leaves some out and says so: first the further translations
@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt_attn.alignment.links import GoldLinks
-from nmt_attn.evaluation.comparison import SystemComparison
+from nmt_attn.alignment.weights import WordAlignment
+from nmt_attn.evaluation.bootstrap import SystemComparison
 from nmt_attn.evaluation.summary import Summary
 
 WEIGHT_CHARACTERS = 10_000_000
 """Of all matrices of a page; the text of a few thousand sentences takes one or two million more."""
 ZEROS = "~"
-"""Before the character of a number: so many zeros."""
+"""Followed by the character of a number: that many zeros."""
 _ASCII = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%()*+,-./:;=?@[]^_`{|} "
-# Weights in the middle are rare: they get the characters that take two bytes.
+# Middle weights are rare: they get the characters that take two bytes.
 LEVELS = _ASCII[:50] + "ÀÁÂÃÄÅÇÈÉÊËÌÍ" + _ASCII[50:]
 """The character of weight i / 100 is LEVELS[i]. None of them needs an escape in JSON or in HTML."""
 
@@ -30,23 +31,21 @@ SCRIPT_SPACES = re.compile("[ \t-\r\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u
 """JavaScript's white space, `\\s`."""
 
 
-class View(NamedTuple):
-    """One matrix: a translation, or the reference as the system reads it."""
+class AlignmentView(NamedTuple):
+    """The alignment of a translation, or of the reference in forced decoding."""
 
     label: str
     text: str
-    source_words: Sequence[str]
-    target_words: Sequence[str]
-    weights: NDArray[np.floating]  # [target words + 1, source words + 1], `</s>` last; [0, 0] if there is none
+    alignment: WordAlignment
     is_reference: bool = False
 
 
 class SystemSentence(NamedTuple):
-    """What one system made of a sentence."""
+    """One system's output for a sentence."""
 
     text: str
     value: float | None  # of the sentence, 0-100; None without a reference
-    views: tuple[View, ...]  # best translation first; none for a system without attention
+    views: tuple[AlignmentView, ...]  # best translation first; none for a system without attention
 
 
 class ReportSentence(NamedTuple):
@@ -89,7 +88,7 @@ def pack_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) -> P
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     wanted = sum(_has_matrix(view) for s in report.sentences for output in s.outputs for view in output.views)
-    return PackedReport(_safe(text), len(matrices), wanted - len(matrices))
+    return PackedReport(_escape(text), len(matrices), wanted - len(matrices))
 
 
 def pack_weights(weights: NDArray[np.floating]) -> str:
@@ -104,9 +103,9 @@ _Key = tuple[int, int, int]
 
 
 def _packed_matrices(report: Report, weight_characters: int) -> dict[_Key, str]:
-    """The matrices that fit, the most wanted first."""
+    """The matrices that fit, by priority."""
     keys = [
-        (_rank(view, place), number, system, place)
+        (_priority(view, place), number, system, place)
         for number, sentence in enumerate(report.sentences)
         for system, output in enumerate(sentence.outputs)
         for place, view in enumerate(output.views)
@@ -115,7 +114,7 @@ def _packed_matrices(report: Report, weight_characters: int) -> dict[_Key, str]:
     packed: dict[_Key, str] = {}
     left = weight_characters
     for _, number, system, place in sorted(keys):
-        text = pack_weights(report.sentences[number].outputs[system].views[place].weights)
+        text = pack_weights(report.sentences[number].outputs[system].views[place].alignment.array())
         left -= len(text)
         if left < 0:
             break
@@ -123,12 +122,12 @@ def _packed_matrices(report: Report, weight_characters: int) -> dict[_Key, str]:
     return packed
 
 
-def _rank(view: View, place: int) -> int:
+def _priority(view: AlignmentView, place: int) -> int:
     return 1 if view.is_reference else 0 if place == 0 else 2
 
 
-def _has_matrix(view: View) -> bool:
-    return view.weights.size > 0
+def _has_matrix(view: AlignmentView) -> bool:
+    return view.alignment.weights.numel() > 0
 
 
 def _sentence(number: int, sentence: ReportSentence, matrices: dict[_Key, str]) -> dict[str, Any]:
@@ -150,25 +149,25 @@ def _sentence(number: int, sentence: ReportSentence, matrices: dict[_Key, str]) 
     return found
 
 
-def _view(view: View, sentence: ReportSentence, weights: str | None) -> dict[str, Any]:
-    """Words stand in it only if the script would not find them in the text."""
+def _view(view: AlignmentView, sentence: ReportSentence, weights: str | None) -> dict[str, Any]:
+    """Lists words only where the script would split the text into other ones."""
     found: dict[str, Any] = {"label": view.label, "text": view.text}
     if view.is_reference:
         found["isReference"] = True
-    if list(view.source_words) != _script_words(sentence.source):
-        found["source"] = list(view.source_words)
-    if list(view.target_words) != _script_words(view.text):
-        found["target"] = list(view.target_words)
+    if list(view.alignment.source) != _script_words(sentence.source):
+        found["source"] = list(view.alignment.source)
+    if list(view.alignment.target) != _script_words(view.text):
+        found["target"] = list(view.alignment.target)
     if weights is not None:
         found["weights"] = weights
     return found
 
 
 def _script_words(text: str) -> list[str]:
-    """The words as the script splits them; Python has other white space."""
+    """The words as the script splits them; Python's white space differs."""
     return [word for word in SCRIPT_SPACES.split(text) if word]
 
 
-def _safe(text: str) -> str:
+def _escape(text: str) -> str:
     """The same JSON without the characters that could end or change a script element."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,8 +1,8 @@
-"""Quality by source length: the table in which a fixed vector fails and attention does not.
+"""Quality by source length: the table that shows where a fixed vector fails and attention does not.
 
 Two views: buckets of length (Bahdanau et al. 2015, arXiv 1409.0473v7, fig. 2) and everything up to a length
-(cumulative, as in the length analysis of Luong et al. 2015, arXiv 1508.04025, sec. 5.2). Length counts the source's
-words, split on whitespace, so that systems with different tokenizers meet in the same bucket.
+(cumulative, as in the length analysis of Luong et al. 2015, arXiv 1508.04025, sec. 5.2). Length is the number of
+source words, split on whitespace, so that a sentence is in the same bucket for every tokenizer.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
 from nmt_attn.evaluation.metrics import SystemMeasures, bleu_parts
 
 SMALL_BUCKET_SENTENCES = 50
-"""Fewer sentences than this say little; tables and plots mark them."""
+"""Tables and plots mark buckets with fewer sentences: their values are uncertain."""
 
 
 class Bucket(NamedTuple):
@@ -45,7 +45,7 @@ class LengthRow(NamedTuple):
 
     @property
     def is_small(self) -> bool:
-        """Whether there are too few sentences to trust the figures."""
+        """Whether there are too few sentences to trust the values."""
         return self.sentences < SMALL_BUCKET_SENTENCES
 
 

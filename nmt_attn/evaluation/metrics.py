@@ -4,7 +4,7 @@
     chrF   Popović 2015, n-grams of characters up to 6
     TER    Snover et al. 2006, edits per reference word: less is better
     exact  sentences that equal their reference, white space aside (for inflection, transliteration, normalisation)
-    CER    edits per reference character (nmt_attn/evaluation/edits.py): less is better
+    CER    edits per reference character (Levenshtein 1966): less is better
 
 Every number comes with a signature, sacreBLEU's (Post 2018) or of its form, and from one row of sufficient statistics
 a sentence: the sum of any rows gives the value of those sentences, so that length buckets and resampling count nothing
@@ -24,10 +24,11 @@ from sacrebleu.metrics.ter import TER
 
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.edits import edit_distance
+from nmt_attn.files import check_count
 from nmt_attn.version import __version__
 
-Rows = NDArray[np.float64]
+Statistics = NDArray[np.float64]
+"""Sufficient statistics: rows [N, F], or their sum [F]."""
 
 
 class MetricResult(NamedTuple):
@@ -50,12 +51,12 @@ class BleuParts(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """A system's output under one metric: rows [N, F] of whole numbers, one row a sentence."""
+    """A system's output under one metric: rows [N, F] of whole numbers, one row for each sentence."""
 
     name: str
     signature: str
-    rows: Rows
-    value: Callable[[Rows], float]
+    rows: Statistics
+    value: Callable[[Statistics], float]
     """The metric (0-100) of the sentences whose rows sum to total [F]."""
     is_error: bool = False  # less is better
 
@@ -92,7 +93,7 @@ def measure_system(hypotheses: Sequence[str], references: Sequence[str], config:
     return SystemMeasures(counted, tuple(chosen.values()))
 
 
-def bleu_parts(total: Rows) -> BleuParts:
+def bleu_parts(total: Statistics) -> BleuParts:
     """Precisions, brevity penalty and lengths from the summed rows [F] of a BLEU measure."""
     score = BLEU()._compute_score_from_stats(total.tolist())
     assert isinstance(score, BLEUScore)
@@ -103,6 +104,35 @@ def bleu_parts(total: Rows) -> BleuParts:
         score.sys_len,
         score.ref_len,
     )
+
+
+def edit_distance(first: str, second: str) -> int:
+    """Levenshtein 1966: the fewest single-character edits from one text to the other.
+
+    Myers 1999, "A fast bit-vector algorithm for approximate string matching based on dynamic programming", in the
+    form of Hyyrö 2001. A column of the table of distances is kept as its differences from row to row, in two
+    integers of as many bits as `first` has characters, so that a column costs a dozen operations.
+    """
+    if not first:
+        return len(second)
+    places: dict[str, int] = {}
+    for row, character in enumerate(first):
+        places[character] = places.get(character, 0) | 1 << row
+    everywhere = (1 << len(first)) - 1
+    last_row = 1 << (len(first) - 1)
+    up, down = everywhere, 0  # rows where the distance is one more, one less than in the row above
+    distance = len(first)
+    for character in second:
+        equal = places.get(character, 0)
+        diagonal = (((equal & up) + up) ^ up) | equal | down  # rows where it is no more than diagonally before
+        right_up = down | ~(diagonal | up) & everywhere  # rows where it grew, shrank from the column before
+        right_down = up & diagonal
+        distance += bool(right_up & last_row) - bool(right_down & last_row)
+        right_up = right_up << 1 | 1
+        right_down = right_down << 1
+        up = (right_down | ~(diagonal | right_up)) & everywhere
+        down = right_up & diagonal & everywhere
+    return distance
 
 
 def _bleu_metric(tokenize: str, *, lowercase: bool) -> Metric:
@@ -116,8 +146,7 @@ def _bleu_metric(tokenize: str, *, lowercase: bool) -> Metric:
 
 
 def _check_counts(hypotheses: Sequence[str], references: Sequence[str]) -> None:
-    if len(hypotheses) != len(references):
-        raise DataError(f"hypotheses: expected {len(references)} lines, as many as references, got {len(hypotheses)}")
+    check_count("hypotheses", len(hypotheses), len(references), "as many as references")
     if not references:
         raise DataError("references: expected at least 1 sentence, got 0")
 
@@ -127,7 +156,7 @@ def _sacrebleu(metric: Metric, hypotheses: Sequence[str], references: Sequence[s
     rows = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype=np.float64)
     name = metric._compute_score_from_stats(rows.sum(axis=0).tolist()).name
 
-    def value(total: Rows) -> float:
+    def value(total: Statistics) -> float:
         return float(metric._compute_score_from_stats(total.tolist()).score)
 
     return Measure(name, str(metric.get_signature()), rows, value, is_error=isinstance(metric, TER))
@@ -144,7 +173,7 @@ def _character_errors(hypotheses: Sequence[str], references: Sequence[str]) -> M
     return Measure("CER", _signature("character"), rows, _share, is_error=True)
 
 
-def _share(total: Rows) -> float:
+def _share(total: Statistics) -> float:
     """100 x counted / possible; over references without a character every edit counts as a whole text."""
     return float(100 * total[0] / max(total[1], 1))
 

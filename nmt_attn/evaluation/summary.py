@@ -1,4 +1,4 @@
-"""Summary: everything that is known about one system's output on one test set, in one record."""
+"""Summary: all results of one system on one test set, in one record."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS, AttentionStatistics
-from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
-from nmt_attn.evaluation.comparison import SystemComparison
+from nmt_attn.evaluation.bootstrap import Interval, SystemComparison, confidence_interval
 from nmt_attn.evaluation.lengths import LengthRow, by_length, up_to_length
-from nmt_attn.evaluation.metrics import BleuParts, MetricResult, SystemMeasures, bleu_parts, measure_system
+from nmt_attn.evaluation.metrics import BleuParts, MetricResult, SystemMeasures, bleu_parts
 
 
 class CorpusEstimate(NamedTuple):
@@ -40,21 +39,8 @@ class Summary(NamedTuple):
     attention: AttentionStatistics | None = None  # of the references
 
 
-def summarise(
-    system: str,
-    sources: Sequence[str],
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    config: EvaluateConfig,
-) -> Summary:
-    """The whole evaluation of one system. Raises DataError if the three do not have as many lines, or none."""
-    return summarise_measures(system, sources, measure_system(hypotheses, references, config), config)
-
-
-def summarise_measures(
-    system: str, sources: Sequence[str], measures: SystemMeasures, config: EvaluateConfig
-) -> Summary:
-    """The same of an output that has been measured."""
+def summarise(system: str, sources: Sequence[str], measures: SystemMeasures, config: EvaluateConfig) -> Summary:
+    """The evaluation of one system's output on the test set, from its measures on the same sentences."""
     assert len(sources) == len(measures.bleu.rows)
     return Summary(
         system,

@@ -1,4 +1,4 @@
-"""Systems: what is known of each system that is evaluated, once it has been run or its output has been read."""
+"""System outputs: translations of the test set, by a model or read from a file, and what a model adds to them."""
 
 import sys
 import time
@@ -10,14 +10,13 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
-from nmt_attn.alignment.links import GoldLinks, Link, Links, score_links
+from nmt_attn.alignment.links import GoldLinks, Links, score_links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
-from nmt_attn.errors import DataError
+from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_links
 from nmt_attn.evaluation.attention_statistics import attention_statistics
-from nmt_attn.evaluation.evaluation_inputs import EvaluationSet, Subject
+from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet
 from nmt_attn.evaluation.summary import AlignmentRow, Summary
-from nmt_attn.files import read_lines
-from nmt_attn.search.alignments import WordAlignment, best_links, threshold_links
+from nmt_attn.files import read_parallel
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
@@ -25,7 +24,7 @@ from nmt_attn.search.translator import Translator
 PICTURE_WORDS = 10
 """The alignment picture shows the source sentence whose length is closest to this."""
 SHIFT_MATTERS = 0.01
-"""The other shift is spoken of where it lowers the error rate by so much."""
+"""The other shift is reported where it lowers the error rate by more than this."""
 
 
 class Decoding(NamedTuple):
@@ -36,15 +35,8 @@ class Decoding(NamedTuple):
     seconds: float
 
 
-class Example(NamedTuple):
-    """One sentence for a picture."""
-
-    sentence: int  # from 0
-    alignment: WordAlignment
-
-
 class SystemOutput(NamedTuple):
-    """A system on the test set. What only a model has is None for a file."""
+    """A system on the test set. Fields that only a model has are None or empty for a file."""
 
     name: str
     hypotheses: list[str]
@@ -52,22 +44,23 @@ class SystemOutput(NamedTuple):
     translations: Sequence[Translation] = ()  # with n-best lists and, if the model attends, alignments
     forced: Sequence[ForcedPair] | None = None  # of the references
     has_attention: bool = False
-    example: Example | None = None
+    shown_sentence: int | None = None  # for a picture, from 0
+    shown_alignment: WordAlignment | None = None
 
 
 class LinkOptions(NamedTuple):
-    """How links are read off attention."""
+    """How links are extracted from attention."""
 
     shift: Shift
     threshold: float
 
 
 def run_model(
-    subject: Subject, translator: Translator, test: EvaluationSet, beam: int | None, nbest: int, example: int | None
+    model: EvaluatedModel, translator: Translator, test: EvaluationSet, beam: int | None, nbest: int, shown: int | None
 ) -> SystemOutput:
-    """Translates the test set and reads its references; alignments of the translations come if nbest is not 0.
+    """Translates the test set and force-decodes its references; the translations have alignments if nbest is not 0.
 
-    `example` is the sentence to show, None one of middle length.
+    `shown` is the sentence for a picture; None: one of middle length.
     """
     attends = translator.model.has_attention
     request = translator.request(beam=beam, nbest=1, with_alignments=attends and nbest > 0, batch_sentences=None)
@@ -80,36 +73,35 @@ def run_model(
     hypotheses = [each.text for each in translations]
     decoding = Decoding(request.search.beam, translator.model.output.weight.device.type, seconds)
     typer.echo(_speed_line(hypotheses, decoding), err=True)
-    number = choose_sentence(test.sources, hypotheses) if example is None else example
+    number = choose_sentence(test.sources, hypotheses) if shown is None else shown
+    alignment = _shown_alignment(translator, test, request.search.beam, number) if attends else None
     return SystemOutput(
-        subject.name,
+        model.name,
         hypotheses,
         decoding,
         translations,
         forced,
         attends,
-        None if number is None or not attends else _example(translator, test, request.search.beam, number),
+        None if alignment is None else number,
+        alignment,
     )
 
 
 def read_output(path: Path, name: str, test: EvaluationSet) -> SystemOutput:
-    """A system of which only its output is there, one line a sentence. Raises DataError."""
-    lines = read_lines(path)
-    if len(lines) != len(test.sources):
-        raise DataError(f"{path}: expected {len(test.sources)} lines, one a sentence of the test set, got {len(lines)}")
-    return SystemOutput(name, lines)
+    """A system known by its output alone, one line a sentence. Raises DataError."""
+    return SystemOutput(name, read_parallel(path, len(test.sources), ONE_A_SENTENCE))
 
 
-def with_model_figures(
+def add_model_results(
     summary: Summary,
     output: SystemOutput,
     gold: Sequence[GoldLinks] | None,
     options: LinkOptions,
     reverse: Sequence[Links],
 ) -> Summary:
-    """The summary with perplexity, alignment scores and statistics of attention, as far as the system has them.
+    """The summary with perplexity, alignment scores and attention statistics, where the system has them.
 
-    `reverse` holds the links of a model of the other direction, if there is one.
+    `reverse` holds the links of a model of the other direction, or nothing.
     """
     if output.forced is None:
         return summary
@@ -117,7 +109,7 @@ def with_model_figures(
     if not output.has_attention:
         return summary
     alignments = [pair.alignment(options.shift) for pair in output.forced]
-    weights = [each.weights.numpy(force=True) for each in alignments]
+    weights = [each.array() for each in alignments]
     rows = () if gold is None else _score(output, alignments, gold, options, reverse)
     return summary._replace(alignments=rows, attention=attention_statistics(weights, gold))
 
@@ -125,7 +117,7 @@ def with_model_figures(
 def reverse_links(translator: Translator, test: EvaluationSet, options: LinkOptions) -> list[Links]:
     """The argmax links of a model from the references' language into the sources', as (source, target)."""
     pairs = force_decode(translator, test.references, test.sources, with_alignments=True)
-    return [frozenset(Link(j, i) for i, j in best_links(pair.alignment(options.shift))) for pair in pairs]
+    return [swap_sides(links) for links in _argmax([pair.alignment(options.shift) for pair in pairs])]
 
 
 def choose_sentence(sources: Sequence[str], hypotheses: Sequence[str]) -> int | None:
@@ -142,22 +134,22 @@ def _score(
     options: LinkOptions,
     reverse: Sequence[Links],
 ) -> tuple[AlignmentRow, ...]:
-    best = _best_links(alignments)
-    wide = [_as_links(threshold_links(each, options.threshold)) for each in alignments]
+    best = _argmax(alignments)
+    wide = [frozenset(threshold_links(each, options.threshold)) for each in alignments]
     kinds = {"argmax": best, f"threshold {options.threshold:g}": wide}
     if reverse:
         kinds["argmax, reverse model"] = list(reverse)
         for name, method in METHODS.items():
             kinds[name] = [method(forward, backward) for forward, backward in zip(best, reverse, strict=True)]
     rows = tuple(AlignmentRow(name, score_links(found, gold)) for name, found in kinds.items())
-    _tell_of_other_shift(output, rows[0].scores.error_rate, gold, options.shift)
+    _report_better_shift(output, rows[0].scores.error_rate, gold, options.shift)
     return rows
 
 
-def _tell_of_other_shift(output: SystemOutput, error_rate: float, gold: Sequence[GoldLinks], shift: Shift) -> None:
+def _report_better_shift(output: SystemOutput, error_rate: float, gold: Sequence[GoldLinks], shift: Shift) -> None:
     assert output.forced is not None
     other: Shift = 0 if shift else 1
-    rate = score_links(_best_links([pair.alignment(other) for pair in output.forced]), gold).error_rate
+    rate = score_links(_argmax([pair.alignment(other) for pair in output.forced]), gold).error_rate
     if rate < error_rate - SHIFT_MATTERS:
         typer.echo(
             f"{output.name}: with --shift {other} the alignment error rate is {rate:.4f}, not {error_rate:.4f}",
@@ -165,19 +157,19 @@ def _tell_of_other_shift(output: SystemOutput, error_rate: float, gold: Sequence
         )
 
 
-def _best_links(alignments: Sequence[WordAlignment]) -> list[Links]:
-    return [_as_links(best_links(each)) for each in alignments]
+def _argmax(alignments: Sequence[WordAlignment]) -> list[Links]:
+    return [frozenset(argmax_links(each)) for each in alignments]
 
 
-def _as_links(pairs: Sequence[tuple[int, int]]) -> Links:
-    return frozenset(Link(*pair) for pair in pairs)
-
-
-def _example(translator: Translator, test: EvaluationSet, beam: int, number: int) -> Example | None:
+def _shown_alignment(
+    translator: Translator, test: EvaluationSet, beam: int, number: int | None
+) -> WordAlignment | None:
+    if number is None:
+        return None
     [translation] = translator.translate([test.sources[number]], beam=beam, with_alignments=True)
     alignment = translation.hypotheses[0].alignment
     assert alignment is not None, "asked for"
-    return Example(number, alignment) if alignment.weights.numel() else None
+    return alignment if alignment.weights.numel() else None
 
 
 def _speed_line(hypotheses: Sequence[str], decoding: Decoding) -> str:

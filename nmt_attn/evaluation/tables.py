@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
-from nmt_attn.evaluation.bootstrap import Interval
-from nmt_attn.evaluation.comparison import MetricComparison, SystemComparison
+from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, LengthRow
 from nmt_attn.evaluation.summary import Summary
 
@@ -12,7 +11,7 @@ SMALL_MARK = "*"
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns two blanks apart, the first to the left, the others to the right; no blanks at line ends."""
+    """Columns two blanks apart, the first left-aligned, the others right-aligned; no trailing blanks."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
@@ -25,7 +24,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_summary(summary: Summary) -> str:
-    """Corpus figures with their signatures, then the table by length."""
+    """Corpus metrics with their signatures, then the table by length."""
     return f"{format_metrics(summary)}\n\n{format_lengths(summary.by_length)}"
 
 

@@ -2,34 +2,27 @@
 
 import unicodedata
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_attn.alignment.weights import WeightMatrix
+
 LEAST_WEIGHT = 0.05
-"""Words with less are neither coloured nor named."""
+"""Words with less weight are neither coloured nor listed."""
 RAMP = ((0.2, 195, 16), (0.4, 153, 16), (0.6, 111, 16), (0.8, 69, 231), (1.0, 27, 231))
-"""Up to a weight: background and letters, of the 256 colours that terminals share."""
+"""Up to a weight: background and text colour, of the 256 standard terminal colours."""
 
 
-class Looks(NamedTuple):
-    """Target words, source words and the weights between them [target words, source words]."""
-
-    source: Sequence[str]
-    target: Sequence[str]
-    weights: NDArray[np.floating]
-
-
-def format_looks(looks: Looks, *, use_colour: bool) -> str:
-    """A line a target word: the word; with colour the source sentence; the source words it looks at, most first."""
-    width = max((cells(word) for word in looks.target), default=0)
+def format_alignment(matrix: WeightMatrix, *, use_colour: bool) -> str:
+    """A line a target word: the word; with colour, the source sentence; its source words by weight, greatest first."""
+    width = max((cells(word) for word in matrix.target), default=0)
     lines = []
-    for word, row in zip(looks.target, looks.weights, strict=True):
+    for word, row in zip(matrix.target, matrix.weights, strict=True):
         parts = [word + " " * (width - cells(word))]
         if use_colour:
-            parts.append(" ".join(_coloured(each, weight) for each, weight in zip(looks.source, row, strict=True)))
-        parts.append(_named(looks.source, row))
+            parts.append(" ".join(_coloured(each, weight) for each, weight in zip(matrix.source, row, strict=True)))
+        parts.append(_named(matrix.source, row))
         lines.append("  ".join(parts))
     return "\n".join(line.rstrip() for line in lines)
 
@@ -47,7 +40,7 @@ def cells(text: str) -> int:
 
 
 def printable(text: str) -> str:
-    """The text with its control characters, which a terminal might obey, shown as U+FFFD."""
+    """The text with U+FFFD for each control character, which a terminal might execute."""
     return "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in text)
 
 

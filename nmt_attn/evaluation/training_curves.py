@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt_attn.evaluation.fonts import missing_note
-from nmt_attn.evaluation.pictures import SYSTEM_COLOURS, SYSTEM_MARKERS, drawing, save_figure
+from nmt_attn.evaluation.pictures import GRID_COLOUR, drawing, save_figure, system_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SMOOTHED_UPDATES = 50
-"""The training loss is drawn as the mean of so many updates."""
+"""The training loss is drawn as the mean over this many updates."""
 
 Across = Literal["updates", "seconds"]
 Numbers = NDArray[np.float64]
@@ -34,12 +34,12 @@ class Curve(NamedTuple):
     values: Numbers
 
     def across(self, across: Across) -> Numbers:
-        """Where the values stand."""
+        """The abscissa of each value."""
         return self.updates if across == "updates" else self.seconds
 
 
 class TrainingLog(NamedTuple):
-    """One run's curves; those of what was not measured are empty."""
+    """One run's curves; empty where nothing was measured."""
 
     run: str
     training_loss: Curve  # nats per target token, of every update
@@ -49,7 +49,7 @@ class TrainingLog(NamedTuple):
 
 
 def read_training_log(lines: Iterable[str], run: str) -> TrainingLog:
-    """The curves of a log's lines. A line that a crash cut short is left out."""
+    """The curves in the lines of a log. Skips a line that a crash cut short."""
     records = [record for line in lines if (record := _record(line)) is not None]
     updates = [record for record in records if record.get("kind") == "update"]
     validations = [record for record in records if record.get("kind") == "validation"]
@@ -65,9 +65,9 @@ def read_training_log(lines: Iterable[str], run: str) -> TrainingLog:
 
 
 def draw_training(logs: Sequence[TrainingLog], path: Path, across: Across = "updates") -> str | None:
-    """Writes the picture; gives a line for the reader if a run's name could not be drawn.
+    """Writes the picture; returns a note if a run's name could not be drawn.
 
-    Raises DataError for another ending than pictures.FORMATS. BLEU has a plot if some run has measured it.
+    BLEU has a plot if some run has measured it. Raises DataError for another ending than pictures.FORMATS.
     """
     with drawing("".join(log.run for log in logs), path) as fonts:
         save_figure(_figure(logs, across), path)
@@ -99,8 +99,8 @@ def _figure(logs: Sequence[TrainingLog], across: Across) -> "Figure":
     figure = Figure(figsize=(8, 2 + 2.2 * len(rows)), layout="constrained")
     axes = dict(zip(rows, figure.subplots(len(rows), sharex=True), strict=True))
     for number, log in enumerate(logs):
-        colour = SYSTEM_COLOURS[number % len(SYSTEM_COLOURS)]
-        marker = SYSTEM_MARKERS[number % len(SYSTEM_MARKERS)]
+        style = system_style(number)
+        colour, marker = style["color"], style["marker"]
         smooth = log.training_loss._replace(values=_smoothed(log.training_loss.values))
         _draw(axes["loss"], smooth, across, color=colour, alpha=0.45, label=f"{log.run}, training")
         _draw(axes["loss"], log.validation_loss, across, color=colour, marker=marker, label=f"{log.run}, validation")
@@ -110,7 +110,7 @@ def _figure(logs: Sequence[TrainingLog], across: Across) -> "Figure":
     titles = {"loss": "loss, nats per target token", "bleu": "validation BLEU (greedy)", "rate": "learning rate"}
     for row, each in axes.items():
         each.set_ylabel(titles[row])
-        each.grid(color="#e5e5e5")
+        each.grid(color=GRID_COLOUR)
         each.set_axisbelow(True)
         each.set_ylim(bottom=0)
     axes["loss"].legend(frameon=False, fontsize=8)
@@ -142,7 +142,7 @@ def _draw(
 
 
 def _smoothed(values: Numbers) -> Numbers:
-    """Means of the last SMOOTHED_UPDATES values, of as many as there are at the start; skipped updates do not count."""
+    """Means of the last SMOOTHED_UPDATES values, or of all so far at the start; skipped updates do not count."""
     is_there = np.isfinite(values)
     sums, counts = np.cumsum(np.where(is_there, values, 0)), np.cumsum(is_there)
     for each in (sums, counts):

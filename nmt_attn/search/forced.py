@@ -1,11 +1,11 @@
-"""Forced decoding: what a model thinks of translations that it is given, and where it looks while it reads them.
+"""Forced decoding: the log-probabilities that a model gives to given translations, and its attention on them.
 
-Luong et al. 2015 (arXiv 1508.04025), section 5.4, measures alignments so. The loss of the references gives the
-perplexity; their attention, the same words for every system, compares systems.
+Luong et al. 2015 (arXiv 1508.04025), section 5.4, measures alignments in this way. The loss of the references gives
+the perplexity; attention on the references compares systems on the same words.
 
-Which row of weights belongs to a target word? Row t is there when y_t is predicted, after y_{t-1} came in. With shift
-0 the row belongs to y_t, the predicted word. With shift 1 it belongs to y_{t-1}, the input: Luong's footnote has it
-so for content-based scores, whose query h_t has read y_{t-1}. Which of them the links follow, a gold set tells.
+Which row of weights belongs to a target word? Step t consumes y_{t-1}, computes row t and predicts y_t. With shift 0
+the row belongs to y_t, the predicted word. With shift 1 it belongs to y_{t-1}, the input, as Luong's footnote has it
+for content-based scores, whose query h_t has read y_{t-1}. Gold links show which of the two fits a model.
 """
 
 import math
@@ -16,24 +16,25 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from nmt_attn.alignment.pieces import EMPTY, Words, merge_pieces
+from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.batching import collate, plan_evaluation
 from nmt_attn.data.encoded import Lengths
 from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.search.alignments import EMPTY, WordAlignment, Words, merge_pieces
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
 BATCH_TOKENS = 4096
-"""Sentences x longest side, of those decoded together."""
+"""Of a batch: sentences x longest side."""
 BLOCK_NUMBERS = 1 << 22
 """Scores held at once: [tokens, V] never exists whole."""
 
 
 class ForcedPair(NamedTuple):
-    """A given translation. A blank source, which no model is shown, has no tokens."""
+    """A given translation. A pair with a blank source, which no model reads, has no tokens."""
 
     source: Words
     target: Words
@@ -46,7 +47,7 @@ class ForcedPair(NamedTuple):
         return math.fsum(self.token_log_probs)
 
     def alignment(self, shift: Shift) -> WordAlignment:
-        """The weights between words; with shift 1, those that a piece had when it was the input."""
+        """The weights between words; with shift 1, a piece gets the row of the step that consumes it."""
         assert self.weights is not None, "asked for"
         if not self.token_log_probs:
             return EMPTY
@@ -71,9 +72,9 @@ def force_decode(
     with_alignments: bool,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> list[ForcedPair]:
-    """One result for each pair of lines, in order; `progress` hears of every batch how many lines are done with it.
+    """One result for each pair of lines, in order. `progress` is called after each batch with its number of lines.
 
-    Raises ConfigError if alignments are asked for of a model without attention.
+    Raises ConfigError for alignments from a model without attention.
     """
     if with_alignments and not translator.model.has_attention:
         raise ConfigError(f"alignments: expected a model with attention, got {translator.name} (attention.score: none)")

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from nmt_attn.alignment.formats import matrix_as_json
+from nmt_attn.alignment.weights import with_eos
 from nmt_attn.errors import DataError
 from nmt_attn.files import replacing_text
-from nmt_attn.search.alignments import DECIMALS, WordAlignment
 from nmt_attn.search.forced import ForcedPair, perplexity
 from nmt_attn.search.translation import Translation
-from nmt_attn.types import EOS, SPECIAL_TOKENS
 
 ENDINGS = (".jsonl", ".jsonl.gz")
 LOG_PROB_DECIMALS = 6
@@ -57,9 +57,9 @@ def details(line: int, translation: Translation) -> Iterator[dict[str, object]]:
             "log_prob": round(found.log_prob, LOG_PROB_DECIMALS),
             "rank": round(found.rank, LOG_PROB_DECIMALS),
             "finished": found.is_finished,
-            "tokens": [*found.pieces, SPECIAL_TOKENS[EOS]] if found.token_log_probs else [],
+            "tokens": with_eos(found.pieces) if found.token_log_probs else [],
             "token_log_probs": [round(value, LOG_PROB_DECIMALS) for value in found.token_log_probs],
-            "alignment": None if found.alignment is None else _alignment(found.alignment),
+            "alignment": None if found.alignment is None else matrix_as_json(found.alignment.matrix()),
         }
 
 
@@ -71,16 +71,6 @@ def scored(line: int, source: str, target: str, pieces: Sequence[str], pair: For
         "target": target,
         "log_prob": round(pair.log_prob, LOG_PROB_DECIMALS),
         "perplexity": perplexity([pair]),
-        "tokens": [*pieces, SPECIAL_TOKENS[EOS]] if pair.token_log_probs else [],
+        "tokens": with_eos(pieces) if pair.token_log_probs else [],
         "token_log_probs": [round(value, LOG_PROB_DECIMALS) for value in pair.token_log_probs],
-    }
-
-
-def _alignment(alignment: WordAlignment) -> dict[str, object]:
-    end = [SPECIAL_TOKENS[EOS]] if alignment.weights.numel() > 0 else []
-    weights = alignment.weights.float().cpu().tolist()
-    return {
-        "source": [*alignment.source, *end],
-        "target": [*alignment.target, *end],
-        "weights": [[round(weight, DECIMALS) for weight in row] for row in weights],
     }

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nmt_attn.alignment.pieces import Words, merge_pieces
+from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.codec import Codecs
-from nmt_attn.search.alignments import WordAlignment, Words, merge_pieces
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.request import Demand, Request
 from nmt_attn.types import UNK

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.alignment.pieces import EMPTY
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.batching import collate_source
@@ -22,7 +23,6 @@ from nmt_attn.model.packed import JoinedLinear, output_rows, pack
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
 from nmt_attn.runtime import choose_decoding_precision, choose_device
-from nmt_attn.search.alignments import EMPTY
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.errors import DataError
 from nmt_attn.files import read_lines
-from nmt_attn.search.alignments import WordAlignment
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tiny_runs import REFERENCES, SOURCES, make_run, names
 
 from nmt_attn.commands.evaluate import EvaluateOptions, evaluate
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.evaluation.evaluation_inputs import find_subject
+from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.evaluation.system_outputs import choose_sentence
 from nmt_attn.files import read_lines
@@ -64,8 +64,8 @@ def test_the_newest_run_is_taken_and_named(
 ) -> None:
     make_run(tmp_path)
     monkeypatch.chdir(tmp_path)
-    subject = find_subject(None)
-    assert (subject.name, subject.run) == ("mine", Path("runs/mine"))
+    model = locate_model(None)
+    assert (model.name, model.run) == ("mine", Path("runs/mine"))
     assert "model: runs/mine/best (the newest" in capsys.readouterr().err
 
 
@@ -73,7 +73,7 @@ def test_the_runs_configuration_counts_not_the_models(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     text = (run / "config.yaml").read_text(encoding="utf-8")
     (run / "config.yaml").write_text(text.replace("tokenize: none", "tokenize: char"), encoding="utf-8")
-    assert find_subject(run).config.evaluate.tokenize == "char"
+    assert locate_model(run).config.evaluate.tokenize == "char"
 
 
 @pytest.mark.usefixtures("quick_pictures")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
+from nmt_attn.alignment.formats import read_pharaoh
 from nmt_attn.alignment.link_files import LinkFile
-from nmt_attn.alignment.links import read_pharaoh, score_links
+from nmt_attn.alignment.links import score_links
 from nmt_attn.commands.evaluate import EvaluateOptions, evaluate
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import bleu
@@ -147,8 +148,8 @@ def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: 
     (tmp_path / "gold").write_text("".join(f"{line}\n" for line in GOLD))
     read = figures(root, tmp_path, models=(run,), gold=LinkFile(tmp_path / "gold"))
     align(AlignOptions(run, root / "test.es", root / "test.en", tmp_path / "found.pharaoh"))
-    found = read_pharaoh((tmp_path / "found.pharaoh").read_text().split("\n")[:-1], "found", first_index=0)
-    scores = score_links([each.sure for each in found], read_pharaoh(GOLD, "gold", first_index=0))
+    found = read_pharaoh((tmp_path / "found.pharaoh").read_text().split("\n")[:-1], "found")
+    scores = score_links([each.sure for each in found], read_pharaoh(GOLD, "gold"))
     assert read["alignments"][0]["error_rate"] == pytest.approx(scores.error_rate)
 
 

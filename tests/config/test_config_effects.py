@@ -20,6 +20,7 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.corpus import read_test
 from nmt_attn.errors import UserError
+from nmt_attn.evaluation.metrics import measure_system
 from nmt_attn.evaluation.summary import as_json, summarise
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.search.translator import Translator
@@ -247,7 +248,8 @@ def observe_output(config: Config, run: Path) -> Observation:
     texts = [translation.text for translation in translations]
     references = [pair.target for pair in corpus.pairs]
     found: Observation = {"batches": shapes, "translations": repr(translations), "references": references}
-    found["summary"] = json.dumps(as_json(summarise("r", sources, texts, references, config.evaluate)))
+    measured = measure_system(texts, references, config.evaluate)
+    found["summary"] = json.dumps(as_json(summarise("r", sources, measured, config.evaluate)))
     return found
 
 

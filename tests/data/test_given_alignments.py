@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from nmt_attn.config.schema import Config
-from nmt_attn.data.alignments import link_pieces
 from nmt_attn.data.batching import batches, collate, guide_of
 from nmt_attn.data.cache import fingerprint
 from nmt_attn.data.prepare import prepare_training
@@ -50,11 +49,6 @@ def test_the_cache_knows_the_links(tmp_path: Path) -> None:
     assert fingerprint(config_of(tmp_path, [*LINKS[:-1], ""])) != before
     assert fingerprint(config_of(tmp_path, LINKS)) == before
     assert fingerprint(config_of(tmp_path, LINKS, alignments=None)) != before
-
-
-def test_every_piece_of_a_word_takes_over_its_links() -> None:
-    # source pieces 0, 1 are word 0 and 2 is word 1; target piece 0 is word 0 and 1, 2 are word 1
-    assert link_pieces([(0, 1), (1, 0)], [0, 0, 1], [0, 1, 1]) == [(0, 1), (0, 2), (1, 1), (1, 2), (2, 0)]
 
 
 @pytest.mark.parametrize("kind", ["char", "sentencepiece"])

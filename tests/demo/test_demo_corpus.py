@@ -15,7 +15,6 @@ from nmt_attn.demo.corpus import (
     demo_corpus,
     endless_pairs,
     lights_pair,
-    pharaoh,
 )
 from nmt_attn.errors import ConfigError
 
@@ -146,10 +145,6 @@ def test_another_process_with_other_hashes_makes_the_same_corpus(corpora: Corpor
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONWARNINGS": "ignore"}
         made = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, check=True)
         assert made.stdout.decode().strip() == ascii(corpora["train"][:23])
-
-
-def test_links_are_written_as_in_pharaoh() -> None:
-    assert pharaoh([(0, 2), (1, 1), (3, 0)]) == "0-2 1-1 3-0"
 
 
 @pytest.mark.parametrize(

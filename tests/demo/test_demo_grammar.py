@@ -2,8 +2,8 @@
 
 import pytest
 
+from nmt_attn.alignment.formats import pharaoh_line
 from nmt_attn.demo import grammar, words
-from nmt_attn.demo.corpus import pharaoh
 from nmt_attn.demo.grammar import STATEMENT, WHO, Extras, Head, Nominal, Tense
 from nmt_attn.demo.synchronous import NOTHING, Order, Phrase, Tie, aligned, arrange, in_sequence
 from nmt_attn.demo.words import Adjective, Agreement, Noun, Verb
@@ -30,7 +30,7 @@ def state(subject: Nominal, verb: Verb, tense: Tense = "habitual", **parts: Phra
 def check(phrase: Phrase, english: str, hindi: str, links: str) -> None:
     assert " ".join(phrase.source) == english
     assert " ".join(phrase.target) == hindi
-    assert pharaoh(sorted(phrase.links)) == links
+    assert pharaoh_line(sorted(phrase.links)) == links
 
 
 def test_parts_keep_their_links_in_either_order() -> None:

@@ -3,16 +3,16 @@
 import pytest
 
 from nmt_attn.config.schema import EvaluateConfig
-from nmt_attn.evaluation.comparison import NamedMeasures, compare_systems
-from nmt_attn.evaluation.metrics import measure_system
+from nmt_attn.evaluation.bootstrap import compare_systems
+from nmt_attn.evaluation.metrics import SystemMeasures, measure_system
 
 CONFIG = EvaluateConfig(metrics=("exact", "cer"))
 REFERENCES = ["ab", "cd", "ef"] * 20
 OUTPUTS = {"same": REFERENCES, "first": ["ab", "xx", "xx"] * 20, "better": ["ab", "cd", "xx"] * 20}
 
 
-def named(*names: str) -> list[NamedMeasures]:
-    return [NamedMeasures(name, measure_system(OUTPUTS[name], REFERENCES, CONFIG)) for name in names]
+def named(*names: str) -> list[tuple[str, SystemMeasures]]:
+    return [(name, measure_system(OUTPUTS[name], REFERENCES, CONFIG)) for name in names]
 
 
 def test_each_is_compared_with_the_first_in_the_metrics_order() -> None:

@@ -2,24 +2,27 @@
 
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_pages import BREAKOUT, FIRST, SOURCES, make_report, weights_of
 
 from nmt_attn.alignment.links import AlignmentScores
+from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics, PositionEntropy
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.html_payload import (
     LEVELS,
     ZEROS,
+    AlignmentView,
     Report,
     ReportSentence,
     SystemSentence,
-    View,
     pack_report,
     pack_weights,
 )
@@ -84,8 +87,9 @@ def test_the_sentences_come_back() -> None:
 def test_words_that_differ_from_the_text_are_kept() -> None:
     report = make_report()
     [sentence, *_] = report.sentences
-    lowered = sentence.outputs[0].views[0]._replace(source_words=["turn", "off", "the", "lights"])
-    output = sentence.outputs[0]._replace(views=(lowered,))
+    view = sentence.outputs[0].views[0]
+    lowered = view.alignment._replace(source=("turn", "off", "the", "lights"))
+    output = sentence.outputs[0]._replace(views=(view._replace(alignment=lowered),))
     packed = pack_report(report._replace(sentences=[sentence._replace(outputs=(output,))]))
     assert json.loads(packed.json)["sentences"][0]["outputs"][0]["views"][0]["source"][0] == "turn"
 
@@ -93,7 +97,8 @@ def test_words_that_differ_from_the_text_are_kept() -> None:
 def test_words_that_the_script_would_split_otherwise_are_kept() -> None:
     # U+0085 is white space to Python, not to JavaScript; with U+FEFF it is the other way round
     for text in ("one\x85two three", "one\ufefftwo three"):
-        views = (View("best", text, text.split(), text.split(), weights_of(text, text)),)
+        alignment = WordAlignment(tuple(text.split()), tuple(text.split()), weights_of(text, text))
+        views = (AlignmentView("best", text, alignment),)
         sentence = ReportSentence(text, None, None, (SystemSentence(text, None, views),))
         data = json.loads(pack_report(Report("", ("a",), [sentence], "")).json)
         [found] = data["sentences"][0]["outputs"][0]["views"]
@@ -102,7 +107,7 @@ def test_words_that_the_script_would_split_otherwise_are_kept() -> None:
 
 def test_what_does_not_fit_is_left_out_translations_last_and_told() -> None:
     report = make_report()
-    whole = [pack_weights(sentence.outputs[0].views[0].weights) for sentence in report.sentences]
+    whole = [pack_weights(sentence.outputs[0].views[0].alignment.array()) for sentence in report.sentences]
     packed = pack_report(report, weight_characters=sum(map(len, whole)) + 1)
     views = [sentence["outputs"][0]["views"] for sentence in json.loads(packed.json)["sentences"]]
     assert all("weights" in best for best, _ in views)
@@ -139,8 +144,9 @@ def test_the_page_shows_figures_and_curves_without_script() -> None:
         assert f"{estimate.result.value:.2f}" in page
         assert estimate.result.signature in page
     assert page.count("<svg ") == 2
-    # two systems, two buckets or bounds with sentences each, in both pictures
-    assert page.count("<circle ") == 2 * 2 * 2
+    # two buckets or bounds with sentences in both pictures: each point says what it is
+    for name in report.systems:
+        assert len(re.findall(rf"<title>{re.escape(escape(name, quote=False))}, \S+ words: [\d.]+ \[", page)) == 2 * 2
 
 
 def test_statistics_of_attention_are_shown_of_systems_that_have_them() -> None:
@@ -152,11 +158,8 @@ def test_statistics_of_attention_are_shown_of_systems_that_have_them() -> None:
     page = render_report(report._replace(summaries=[attending, report.summaries[1]]))
     for shown in ("1,234", "0.812", "0.6234", "1.234"):
         assert f"<td>{shown}</td>" in page
-    # two positions on an axis up to 1.25, which is five steps of 0.25
-    heights = [12 + (1 - value / 1.25) * (320 - 12 - 56) for value in (0.5, 1.25)]
-    [points] = re.findall('<polyline points="(.*?)"', page)
-    assert [float(point.split(",")[1]) for point in points.split()] == pytest.approx(heights, abs=0.1)
-    assert "<polyline" not in render_report(report)
+    assert "entropy of attention in nats, by target position" in page
+    assert "entropy of attention in nats" not in render_report(report)
 
 
 def test_a_page_of_one_sentence_needs_no_figures() -> None:
@@ -174,12 +177,8 @@ def test_three_thousand_sentences_stay_below_15_megabytes() -> None:
     rng = np.random.default_rng(1)
     weights = rng.dirichlet([0.1] * 14, size=14)
     [sentence, *_] = report.sentences
-    views = tuple(
-        sentence.outputs[0]
-        .views[0]
-        ._replace(text=source, source_words=source.split(), target_words=source.split(), weights=weights)
-        for _ in range(4)
-    )
+    alignment = WordAlignment(tuple(source.split()), tuple(source.split()), torch.from_numpy(weights))
+    views = (sentence.outputs[0].views[0]._replace(text=source, alignment=alignment),) * 4
     output = sentence.outputs[0]._replace(text=source, views=views)
     many = [sentence._replace(source=source, reference=source, outputs=(output, output))] * 3000
     assert len(render_report(report._replace(sentences=many)).encode()) < 15_000_000

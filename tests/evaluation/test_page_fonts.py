@@ -11,8 +11,8 @@ from fontTools.ttLib import TTFont
 from report_pages import make_report
 
 from nmt_attn.evaluation import fonts
+from nmt_attn.evaluation.fonts import PAGE_FAMILY, embedded_font
 from nmt_attn.evaluation.html_page import TEMPLATES, render_report
-from nmt_attn.evaluation.page_fonts import PAGE_FAMILY, embedded_font
 
 HINDI = "लाइट बंद करो क्षण"
 

@@ -6,8 +6,8 @@ import pytest
 
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import DataError
-from nmt_attn.evaluation.metrics import measure
-from nmt_attn.evaluation.summary import as_json, summarise
+from nmt_attn.evaluation.metrics import measure, measure_system
+from nmt_attn.evaluation.summary import Summary, as_json, summarise
 
 CONFIG = EvaluateConfig(tokenize="none", length_buckets=(4,))
 SOURCES = ["un gato negro", "dos perros muy grandes de aqui"]
@@ -15,8 +15,13 @@ REFERENCES = ["a black cat", "two very big dogs from here"]
 HYPOTHESES = ["a black cat", "two very big cats from here"]
 
 
+def summary_of(sentences: int = 2) -> Summary:
+    measures = measure_system(HYPOTHESES[:sentences], REFERENCES[:sentences], CONFIG)
+    return summarise("mine", SOURCES[:sentences], measures, CONFIG)
+
+
 def test_summary_holds_the_corpus_and_both_length_views() -> None:
-    summary = summarise("mine", SOURCES, HYPOTHESES, REFERENCES, CONFIG)
+    summary = summary_of()
     assert (summary.system, summary.sentences) == ("mine", 2)
     assert [each.result for each in summary.estimates] == [
         measure(name, HYPOTHESES, REFERENCES, CONFIG).result() for name in ("bleu", "chrf")
@@ -26,7 +31,7 @@ def test_summary_holds_the_corpus_and_both_length_views() -> None:
 
 
 def test_json_can_be_written_and_says_the_same() -> None:
-    summary = summarise("mine", SOURCES, HYPOTHESES, REFERENCES, CONFIG)
+    summary = summary_of()
     read = json.loads(json.dumps(as_json(summary), allow_nan=False))
     assert read["metrics"][0]["name"] == "BLEU"
     assert read["metrics"][0]["value"] == summary.estimates[0].result.value
@@ -38,7 +43,7 @@ def test_json_can_be_written_and_says_the_same() -> None:
 
 
 def test_an_empty_bucket_is_null_in_json() -> None:
-    read = as_json(summarise("mine", SOURCES[:1], HYPOTHESES[:1], REFERENCES[:1], CONFIG))
+    read = as_json(summary_of(1))
     assert read["by_length"][1] == {
         "words": ">4",
         "sentences": 0,
@@ -50,4 +55,4 @@ def test_an_empty_bucket_is_null_in_json() -> None:
 
 def test_too_few_hypotheses_are_refused_with_both_counts() -> None:
     with pytest.raises(DataError, match="expected 2 lines, as many as references, got 1"):
-        summarise("mine", SOURCES, HYPOTHESES[:1], REFERENCES, CONFIG)
+        measure_system(HYPOTHESES[:1], REFERENCES, CONFIG)

@@ -2,8 +2,7 @@
 
 from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics
-from nmt_attn.evaluation.bootstrap import Interval
-from nmt_attn.evaluation.comparison import MetricComparison, SystemComparison
+from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
 from nmt_attn.evaluation.summary import AlignmentRow, CorpusEstimate, Summary

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from nmt_attn.evaluation import training_curves
-from nmt_attn.evaluation.pictures import FORMATS
+from nmt_attn.evaluation.pictures import FORMATS, SYSTEM_COLOURS
 from nmt_attn.evaluation.training_curves import TrainingLog, draw_training, read_training_log
 
 
@@ -57,7 +58,7 @@ def test_the_training_loss_is_drawn_as_a_mean_of_what_was_not_skipped(drawn: lis
     assert rate.get_xlabel() == "updates"
 
 
-def test_a_mean_reaches_back_so_many_updates(drawn: list[Figure]) -> None:
+def test_a_mean_reaches_back_fifty_updates(drawn: list[Figure]) -> None:
     steps = [
         json.dumps({"kind": "update", "update": i, "loss": i, "learning_rate": 1, "seconds": 1}) for i in range(1, 53)
     ]
@@ -72,5 +73,18 @@ def test_a_mean_reaches_back_so_many_updates(drawn: list[Figure]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", FORMATS)
 def test_every_format_is_written(ending: str, tmp_path: Path) -> None:
-    assert draw_training(both(), tmp_path / f"a{ending}", "seconds") is None
-    assert (tmp_path / f"a{ending}").stat().st_size > 1000
+    path = tmp_path / f"a{ending}"
+    assert draw_training(both(), path, "seconds") is None
+    content = path.read_bytes()
+    if ending == ".png":
+        pixels = imread(path)[:, :, :3]
+        # 8 by 8.6 inches of three plots, cut to what is drawn, with both runs' colours in it
+        assert pixels.shape[:2] == pytest.approx((8.6 * 150, 8 * 150), rel=0.02)
+        for colour in SYSTEM_COLOURS[:2]:
+            wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+            assert (np.abs(pixels - wanted).max(axis=2) < 0.01).sum() > 100
+    elif ending == ".svg":
+        for text in ("with, training", "without, validation", "validation BLEU (greedy)", "seconds of training"):
+            assert f"<!-- {text} -->" in content.decode()
+    else:
+        assert content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.errors import DataError
-from nmt_attn.search.alignments import WordAlignment
 from nmt_attn.search.unk_replacement import UnknownWords, read_dictionary
 
 LINE = "Herr  Xaver schläft"

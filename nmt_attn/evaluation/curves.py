@@ -1,0 +1,161 @@
+"""Curves over test sentences: a metric by source length (Bahdanau et al. 2015, fig. 2), entropy by target position.
+
+One figure each, for picture files and for the HTML page. Training curves: nmt_attn/evaluation/training_curves.py.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nmt_attn.evaluation.attention_statistics import AttentionStatistics
+from nmt_attn.evaluation.fonts import missing_note
+from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, Estimate, LengthRow
+from nmt_attn.evaluation.pictures import GRID_COLOUR, drawing, save_figure, system_style
+from nmt_attn.evaluation.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PAGE_INCHES = (7.5, 3.4)
+MOST_STEPS = 5
+"""Between the ends of an axis."""
+CUT_FROM = 50
+"""If all values lie above, the axis starts below the lowest one instead of at 0, so that differences are seen."""
+SHORTEST = 5
+"""Of a cut axis."""
+
+
+class LengthCurve(NamedTuple):
+    """One system's metric by source length."""
+
+    system: str
+    rows: Sequence[LengthRow]
+    signature: str
+
+
+def length_curves(summaries: Sequence[Summary], names: Sequence[str], *, is_cumulative: bool) -> list[LengthCurve]:
+    """The first metric of each summary, under these names."""
+    return [
+        LengthCurve(
+            name,
+            summary.up_to_length if is_cumulative else summary.by_length,
+            summary.estimates[0].result.signature,
+        )
+        for name, summary in zip(names, summaries, strict=True)
+    ]
+
+
+def draw_lengths(curves: Sequence[LengthCurve], path: Path, metric: str = "BLEU") -> str | None:
+    """Writes a metric by length bucket with its 95% intervals, one line a system. Returns a note on missing fonts.
+
+    All curves have the same buckets. Buckets without sentences stay empty; hollow markers are small buckets. Raises
+    DataError for another ending than pictures.FORMATS.
+    """
+    text = "".join([*(curve.system for curve in curves), *(curve.signature for curve in curves)])
+    with drawing(text, path) as fonts:
+        figure = length_figure(curves, metric, (7.5, 4.5))
+        axes = figure.axes[0]
+        axes.set_xlabel(f"source words; below: sentences (hollow: fewer than {SMALL_BUCKET_SENTENCES})")
+        axes.set_ylabel(f"{metric}, 95% interval")
+        axes.legend(frameon=False, loc="best")
+        signatures = "\n".join(dict.fromkeys(f"{metric}|{curve.signature}" for curve in curves))
+        figure.text(0.01, -0.01, signatures, fontsize=7, color="#666666", va="top")
+        save_figure(figure, path)
+    return missing_note(fonts)
+
+
+def length_figure(
+    curves: Sequence[LengthCurve], metric: str, inches: tuple[float, float] = PAGE_INCHES, *, has_titles: bool = False
+) -> "Figure":
+    """The curves without a legend. `has_titles`: the id of each point says what it is, for `html_page.inline_svg`."""
+    figure, axes = _plot(inches)
+    for number, curve in enumerate(curves):
+        shift = min(0.12, 0.6 / len(curves)) * (number - (len(curves) - 1) / 2)
+        _draw_lengths(axes, curve, metric, shift, number, has_titles=has_titles)
+    rows = curves[0].rows
+    axes.set_xticks(range(len(rows)), [f"{row.bucket.name}\n{row.sentences:,}" for row in rows])
+    axes.set_xlim(-0.5, len(rows) - 0.5)
+    axes.set_xlabel("source words; below: sentences")
+    _set_ticks(axes, metric_ticks([curve.rows for curve in curves], metric))
+    return figure
+
+
+def entropy_figure(systems: Sequence[tuple[int, AttentionStatistics]]) -> "Figure":
+    """Entropy of attention by target position, one line a system; each comes with its number among all systems."""
+    figure, axes = _plot(PAGE_INCHES)
+    highest = 0.5
+    for number, found in systems:
+        entropies = [each.entropy for each in found.entropy_by_position]
+        axes.plot([each.position for each in found.entropy_by_position], entropies, color=system_style(number)["color"])
+        highest = max(highest, *entropies)
+    _set_ticks(axes, round_ticks(0, highest))
+    axes.set_xlabel("target position")
+    return figure
+
+
+def metric_ticks(tables: Sequence[Sequence[LengthRow]], metric: str) -> tuple[float, ...]:
+    """Ticks for values of 0-100 by length and their intervals: from 0, or from below them if all are high."""
+    found = [each for rows in tables for row in rows for each in row.estimates if each.metric == metric]
+    high = max([10.0, *(max(each.value, each.interval.high) for each in found)])
+    low = min([high, *(min(each.value, each.interval.low) for each in found)])
+    return round_ticks(min(low, high - SHORTEST) if low > CUT_FROM else 0, high)
+
+
+def round_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Multiples of 1, 2, 2.5 or 5 and powers of ten, from below `low` to above the greater `high`."""
+    from matplotlib.ticker import MaxNLocator
+
+    locator = MaxNLocator(nbins=MOST_STEPS, steps=[1, 2, 2.5, 5, 10])
+    # rounded: BLEU of a perfect output is 100.00000000000004
+    return tuple(float(tick) for tick in locator.tick_values(low, round(high, 6)))
+
+
+def _plot(inches: tuple[float, float]) -> tuple["Figure", "Axes"]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=inches, layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(axis="y", color=GRID_COLOUR)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _set_ticks(axes: "Axes", ticks: tuple[float, ...]) -> None:
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_ylim(ticks[0], ticks[-1] + 0.02 * (ticks[-1] - ticks[0]))  # room for half a marker
+
+
+def _draw_lengths(
+    axes: "Axes", curve: LengthCurve, metric: str, shift: float, number: int, *, has_titles: bool
+) -> None:
+    style = system_style(number)
+    # a bucket without sentences leaves a gap in the line
+    values = [_find(row, metric).value if row.sentences else np.nan for row in curve.rows]
+    places = np.arange(len(values)) + shift
+    axes.plot(places, values, linewidth=1.5, label=curve.system, **style)
+    for place, row in zip(places, curve.rows, strict=True):
+        if row.sentences:
+            estimate = _find(row, metric)
+            face = "white" if row.is_small else style["color"]
+            bar = axes.errorbar(
+                place, estimate.value, yerr=_reach(estimate), mfc=face, capsize=3, clip_on=False, **style
+            )
+            if has_titles:
+                low, high = estimate.interval.low, estimate.interval.high
+                title = f"{curve.system}, {row.bucket.name} words: {estimate.value:.2f} [{low:.1f}, {high:.1f}]"
+                bar[0].set_gid(title)
+
+
+def _reach(estimate: Estimate) -> list[list[float]]:
+    """How far the interval reaches below and above; with very few sentences it can lie beside the value."""
+    low, high = estimate.interval.low, estimate.interval.high
+    return [[max(estimate.value - low, 0)], [max(high - estimate.value, 0)]]
+
+
+def _find(row: LengthRow, metric: str) -> Estimate:
+    return next(estimate for estimate in row.estimates if estimate.metric == metric)
