@@ -47,9 +47,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "decoder": {**LUONG, **DECODER},
     },
     "luong-local": {
-        "encoder": {"cell": "lstm", **ENCODER},
+        "encoder": {"cell": "lstm", "hidden": 64, "embedding": 64, "dropout": 0.1},
         "attention": {"score": "general", "window": "local-p", "half_width": 6},
-        "decoder": {**LUONG, **DECODER},
+        "decoder": {**LUONG, "hidden": 128, "embedding": 64, "dropout": 0.1},
     },
 }
 EXAMPLES = (0, 14, 49, 28, 1, 2)

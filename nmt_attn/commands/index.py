@@ -14,7 +14,7 @@ from nmt_attn.config.schema import Config
 from nmt_attn.data.corpus import read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import DataError
-from nmt_attn.evaluation.evaluation_inputs import find_subject
+from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.lab.neighbours import INDEX, PAIRS, STATES, write_index
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import SentencePair
@@ -30,11 +30,11 @@ class IndexOptions:
 
 def make_index(options: IndexOptions) -> None:
     """Writes the index into the run's folder, or the model's. Raises UserError."""
-    subject = find_subject(options.run)
-    translator = Translator.load(subject.model, torch.device("cpu"))
+    model = locate_model(options.run)
+    translator = Translator.load(model.folder, torch.device("cpu"))
     folder = options.run / INDEX
     report = CorpusReport("data.train")
-    pairs = islice(_pairs(subject.config, translator, report), options.limit)
+    pairs = islice(_pairs(model.config, translator, report), options.limit)
     with tqdm(total=options.limit, unit=" pairs", file=sys.stderr, disable=None, leave=False) as bar:
         count = write_index(folder, translator, pairs, bar.update)
     if count == 0:

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from nmt_attn.alignment.weights import extract_links
 from nmt_attn.errors import UserError
 from nmt_attn.lab.batcher import Batcher, Limits, ModelThread
 from nmt_attn.lab.examples import Example
@@ -44,7 +45,6 @@ from nmt_attn.lab.requests import (
     TranslateBody,
 )
 from nmt_attn.lab.training_log import TrainingLog
-from nmt_attn.search.alignments import best_links, threshold_links
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translation import Translation
 
@@ -216,9 +216,9 @@ class _Service:
         def work() -> Json:
             [pair] = force_decode(model.translator, [body.source], [body.target], with_alignments=True)
             found = pair.alignment(body.shift)
-            links = best_links(found) if body.threshold is None else threshold_links(found, body.threshold)
+            links = extract_links(found, body.threshold)
             weights = [numbers(row) for row in found.weights]
-            return {"source": found.source, "target": found.target, "weights": weights, "links": links}
+            return {"source": found.source, "target": found.target, "weights": weights, "links": [(link.source, link.target) for link in links]}
 
         return await self._timed(work)
 
