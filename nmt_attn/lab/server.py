@@ -218,7 +218,12 @@ class _Service:
             found = pair.alignment(body.shift)
             links = extract_links(found, body.threshold)
             weights = [numbers(row) for row in found.weights]
-            return {"source": found.source, "target": found.target, "weights": weights, "links": [(link.source, link.target) for link in links]}
+            return {
+                "source": found.source,
+                "target": found.target,
+                "weights": weights,
+                "links": [(link.source, link.target) for link in links],
+            }
 
         return await self._timed(work)
 

@@ -11,7 +11,7 @@ function curve(points, box, name, kind) {
   const x = value => 46 + (box.width - 60) * ((value - left) / (right - left)), y = value => box.height - 22 - (box.height - 40) * ((value - low) / (high - low));
   const line = points.filter(point => Number.isFinite(point[1])).map(point => `${x(point[0]).toFixed(1)},${y(point[1]).toFixed(1)}`).join(" ");
   return svg("g", {}, [
-    svg("polyline", { points: line, class: `curve ${kind}` }), svg("text", { x: 46, y: 12, class: "label" }, `${name}: ${fixed(ys.at(-1))}`),
+    svg("polyline", { points: line, class: `curve ${kind}` }), points.length < 30 ? points.filter(point => Number.isFinite(point[1])).map(point => svg("circle", { cx: x(point[0]), cy: y(point[1]), r: 3, class: kind })) : null, svg("text", { x: 46, y: 12, class: "label" }, `${name}: ${fixed(ys.at(-1))}`),
     svg("text", { x: 42, y: y(high) + 4, "text-anchor": "end", class: "digits" }, fixed(high, 1)), svg("text", { x: 42, y: y(low), "text-anchor": "end", class: "digits" }, fixed(low, 1)),
     svg("text", { x: box.width - 14, y: box.height - 6, "text-anchor": "end", class: "digits" }, `update ${right}`),
   ]);
