@@ -132,8 +132,9 @@ const PANELS = {
     const model = modelOf(side), picture = machinePicture(model, trace, stepOf(side), `machine-${side}`);
     lightUp(picture, state.m);
     return [
-      html("div", { class: "panel-head" }, stageList(model, state.m, m => go(state.t, m)), copyButtons(`machine-${side}`, () => byId(`machine-${side}`))),
+      stageList(model, state.m, m => go(state.t, m)),
       stageLine(model, state.m), html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `machine of model ${side.toUpperCase()}` }, picture),
+      html("div", { class: "panel-foot" }, copyButtons(`machine-${side}`, () => byId(`machine-${side}`))),
     ];
   },
   matrix(side, { trace, base }) {
