@@ -12,6 +12,7 @@ import typer
 
 from nmt_attn import cli_options as options
 from nmt_attn.errors import ConfigError, UserError
+from nmt_attn.extensions import load_extensions
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Trains, runs and explains neural machine translation with recurrent networks and attention.",
-    epilog="First steps: nmt-attn train configs/demo.yaml; echo 'Turn off the lights' | nmt-attn translate --beam 5",
+    epilog="First steps: nmt-attn train demo; echo 'Turn off the lights' | nmt-attn translate --beam 5",
 )
 
 
@@ -36,7 +37,7 @@ def refuse_processes(context: typer.Context) -> None:
         )
 
 
-@app.command(epilog="Example: nmt-attn train configs/demo.yaml --set model.attention.score=general")
+@app.command(epilog="Example: nmt-attn train demo --set model.attention.score=general")
 def train(
     config: options.ConfigFile,
     overrides: options.Overrides = None,
@@ -237,7 +238,7 @@ def shortlist(
     target: Annotated[Path | None, typer.Option(help="Its translations.")] = None,
     frequent: Annotated[int, typer.Option(min=0, help="Words that every sentence may have: the most frequent.")] = 1000,
     candidates: Annotated[int, typer.Option(min=1, help="Words beside each source word: the likeliest.")] = 50,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read so many pairs at most.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most N pairs.", metavar="N")] = None,
     device: options.Device = "auto",
 ) -> None:
     """Learn which words `translate --shortlist` scores, from the model's attention on training pairs."""
@@ -324,9 +325,12 @@ def plot(
     run(runs, output, across)
 
 
-@app.command("config", epilog="Example: nmt-attn config configs/demo.yaml --set model.decoder.style=luong")
+@app.command("config", epilog="Example: nmt-attn config demo --set model.decoder.style=luong")
 def show_config(
-    config: Annotated[Path | None, typer.Argument(help="YAML file. Default: the reference of every key.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="YAML file, or the name of a shipped one. Default: the reference of every key."),
+    ] = None,
     overrides: options.Overrides = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema for editors instead.")] = False,
 ) -> None:
@@ -351,6 +355,9 @@ def main() -> None:
     """Runs the command line; the process's exit code is 0 done, 1 internal fault, 2 user's mistake, 130 interrupted."""
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
+        if not {"-h", "--help"} & set(sys.argv):
+            for line in load_extensions():
+                sys.stderr.write(f"nmt-attn: {line}\n")
         app()
     except UserError as error:
         sys.stderr.write(f"nmt-attn: {error}\n")

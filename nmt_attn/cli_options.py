@@ -5,7 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-ConfigFile = Annotated[Path, typer.Argument(help="YAML file; configs/reference.yaml shows every key.")]
+ConfigFile = Annotated[
+    Path,
+    typer.Argument(help="YAML file, or the name of a shipped one, such as demo. `nmt-attn config` shows every key."),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one key, such as model.attention.score=dot. Repeatable."),

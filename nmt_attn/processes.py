@@ -22,7 +22,7 @@ from nmt_attn.errors import ConfigError, ProcessError
 T = TypeVar("T")
 
 LONGEST_WAIT = timedelta(days=7)
-"""For another process's turn: reading a large corpus takes hours. That one has ended shows at once all the same."""
+"""Timeout for another process: reading a large corpus takes hours. A process that dies is still noticed immediately."""
 
 
 class Processes:

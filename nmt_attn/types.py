@@ -1,4 +1,4 @@
-"""Records that cross the floors, the letters of shapes, and the one place that makes masks.
+"""Records that several packages share, the letters of shapes, and the one function that makes masks.
 
     B  sentences in the batch       E  embedding                                A  inside a score
     S  source length                H  decoder state                            V  target vocabulary
@@ -7,10 +7,12 @@
 Batch is axis 0 everywhere, recurrent states included: one [B, H] per layer.
 """
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+
+State = TypeVar("State")
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids of the four special tokens; the same in every vocabulary."""
@@ -37,21 +39,29 @@ class Batch(NamedTuple):
     tgt_in: Tensor  # [B, T] int64
     tgt_out: Tensor  # [B, T] int64
     tgt_lengths: Tensor  # [B] int64
-    guide: Tensor | None = None  # [B, T, S], given weights: each row sums to 1, or to 0 where nothing is known
+    alignment: Tensor | None = None  # [B, T, S], given weights; a row sums to 1, or to 0 for a word without links
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
         ids = (tensor.to(device, non_blocking=True) for tensor in self[:5])
-        guide = None if self.guide is None else self.guide.to(device, non_blocking=True)
-        return Batch(*ids)._replace(guide=guide)
+        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
+        return Batch(*ids)._replace(alignment=alignment)
 
     def pin_memory(self) -> "Batch":
-        """The same batch in memory that a GPU reads by itself, so that `to` need not wait for the copy."""
+        """The same batch in pinned memory, so that `to` copies it to a GPU asynchronously."""
         ids = (tensor.pin_memory() for tensor in self[:5])
-        return Batch(*ids)._replace(guide=None if self.guide is None else self.guide.pin_memory())
+        return Batch(*ids)._replace(alignment=None if self.alignment is None else self.alignment.pin_memory())
+
+
+class StepOutput(NamedTuple, Generic[State]):
+    """One decoding step of N = B x K hypotheses, those of one sentence adjacent."""
+
+    log_probs: Tensor  # [N, V]
+    weights: Tensor  # [N, S], attention weights of this step
+    state: State
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """mask [B, size] bool, True = real token, from lengths [B]. The only maker of masks."""
+    """mask [B, size] bool, True = real token, from lengths [B]. All masks are made here."""
     positions = torch.arange(size, device=lengths.device)
     return positions < lengths.unsqueeze(1)

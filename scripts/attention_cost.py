@@ -1,10 +1,10 @@
-"""Measures what one look at the source costs: every score in every window, against S and the size of the states.
+"""Measures the cost of one attention step: every score in every window, against S and the size of the states.
 
     python scripts/attention_cost.py             a minute on one core; writes docs/attention-cost.md and .png
-    python scripts/attention_cost.py --quick --output FILE.md      seconds, for a first look
+    python scripts/attention_cost.py --quick --output FILE.md      a few seconds, small sizes
 
-Time is the processor time of one thread, the median of repeated looks at one batch of sentences that all have the
-length S. Memory is what a look newly takes, in bytes, counted operation by operation, so it has no spread.
+Time is processor time of one thread: the median over repeated steps on one batch of sentences of length S. Memory is
+the number of bytes that a step allocates, counted operation by operation, so it has no variance.
 """
 
 import argparse
@@ -37,21 +37,21 @@ HEAD = """
 
 Measured on {date}: {machine}.
 
-One look at the source for each of {sentences} sentences of S positions at once: score, softmax, context. States have
-d numbers. The keys, computed once per sentence, are left out. Processor time, medians, in ms; memory newly taken.
+One attention step for {sentences} sentences of S positions at once: score, softmax, context. States have size d. The
+keys, computed once per sentence, are not included. Processor time, medians, in ms; memory allocated.
 
 ![time of one step against S and d]({picture})
 """
 
 DENSE = """
-One thing does grow with S in a local window: the row of weights that alignments are made of has S numbers, nearly all
-of them 0. It is made when search asks for it (`Weights.dense`) and is not in the figures above:
+One part of a local window does grow with S: the dense row of weights for alignments has S numbers, nearly all of them
+0. It is computed only when search needs it (`Weights.dense`) and is not included in the table above:
 """
 
 SENTENCES = 8
 HALF_WIDTH = 10
 FITTED = 3
-"""Points at the large end that the growth is fitted to."""
+"""The growth is fitted to this many of the largest points."""
 
 
 class Plan(NamedTuple):
@@ -69,14 +69,14 @@ QUICK = Plan((10, 100, 200, 400), (16, 32, 64), length=50, size=32, repeats=5)
 
 
 class Cost(NamedTuple):
-    """Of one look."""
+    """The cost of one step."""
 
     seconds: float
     bytes: int
 
 
 class Curves(NamedTuple):
-    """A score in a window: the cost of one step over the lengths, and over the sizes; of its dense row; of its keys."""
+    """A score in a window: costs of a step by length and by size, of the dense weights, and of the keys."""
 
     score: str
     window: str
@@ -87,7 +87,7 @@ class Curves(NamedTuple):
 
 
 class Allocations(TorchDispatchMode):
-    """Adds up the bytes of every new tensor; views of what was there are free."""
+    """Adds up the bytes of all new tensors; views cost nothing."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -104,7 +104,7 @@ class Allocations(TorchDispatchMode):
 
 
 def main() -> None:
-    """Measures, writes the page and the picture beside it."""
+    """Measures, then writes the page and its picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes, few repeats")
     default = Path(__file__).parents[1] / "docs" / "attention-cost.md"
@@ -120,24 +120,24 @@ def main() -> None:
 
 
 def measure(score: str, window: str, plan: Plan) -> Curves:
-    """One score in one window over the whole plan."""
+    """Measures one score in one window."""
     positions, by_length, dense = max(*plan.lengths, plan.length), [], []
     for length in plan.lengths:
-        attention, look = _look(score, window, plan.size, length, positions)
-        by_length.append(cost(look, plan.repeats))
-        weights: Weights = look()[1]
+        attention, step = _step(score, window, plan.size, length, positions)
+        by_length.append(cost(step, plan.repeats))
+        weights: Weights = step()[1]
         dense.append(cost(weights.dense, plan.repeats))
     by_size, keys = [], []
     for size in plan.sizes:
-        attention, look = _look(score, window, size, plan.length, positions)
-        by_size.append(cost(look, plan.repeats))
+        attention, step = _step(score, window, size, plan.length, positions)
+        by_size.append(cost(step, plan.repeats))
         project = functools.partial(attention.project_keys, torch.randn(SENTENCES, plan.length, size))
         keys.append(cost(project, plan.repeats))
     return Curves(score, window, by_length, by_size, dense, keys)
 
 
 def cost(action: Callable[[], object], repeats: int) -> Cost:
-    """Median time and bytes of `action`."""
+    """Median time and allocated bytes of `action`."""
     times = []
     for _ in range(repeats + 3):
         started = time.thread_time()
@@ -149,14 +149,14 @@ def cost(action: Callable[[], object], repeats: int) -> Cost:
 
 
 def growth(xs: Sequence[int], values: Sequence[float]) -> float:
-    """The exponent p of value ~ x^p over the large end: the slope in log-log, to two decimals."""
+    """The exponent p of value ~ x^p over the large end: the slope of the log-log fit, to two decimals."""
     return round(float(np.polyfit(np.log(xs[-FITTED:]), np.log(values[-FITTED:]), 1)[0]), 2) + 0.0  # no -0.0
 
 
-def _look(
+def _step(
     score: str, window: str, size: int, length: int, positions: int
 ) -> tuple[Attention, Callable[[], tuple[Tensor, Weights]]]:
-    """The attention, and one step of it: a query for each sentence, keys projected beforehand."""
+    """The attention and one step of it: one query per sentence, with projected keys."""
     torch.manual_seed(1)
     score_sizes = ScoreSizes(size, size, size, positions, use_bias=False, project=False)
     window_sizes = WindowSizes(size, size, HALF_WIDTH, HALF_WIDTH / 2, renormalise=False)
@@ -179,11 +179,11 @@ FAMILIES = {
     "#2458a8": ("dot", "scaled-dot", "general", "scaled-general"),
     "#2f7d4f": ("location",),
 }
-"""Scores of one formula share a colour."""
+"""Scores with the same formula share a colour."""
 
 
 def draw(curves: Sequence[Curves], plan: Plan, path: Path) -> None:
-    """Time of a step over S and over d, a column of two panels for each window."""
+    """Time of a step against S and against d; one column of two panels for each window."""
     from matplotlib.figure import Figure
 
     with drawing("", path):
@@ -209,7 +209,7 @@ def draw(curves: Sequence[Curves], plan: Plan, path: Path) -> None:
 
 
 def page(curves: Sequence[Curves], plan: Plan, picture: str) -> str:
-    """The page: tables, and what they say about the papers' claims."""
+    """The page: tables, and how they compare with the papers' claims."""
     additive, local = curves[0], curves[-1]
     parts = [
         HEAD.format(date=datetime.date.today(), machine=_machine(), sentences=SENTENCES, picture=picture),
@@ -229,22 +229,22 @@ def _claims(curves: Sequence[Curves], plan: Plan) -> str:
     additive, dot = (next(c for c in curves if (c.window, c.score) == ("global", name)) for name in ("additive", "dot"))
     return f"""
 Columns of S have d = {plan.size}, columns of d have S = {plan.length}. S^p and d^p: the power of S or d with which time
-(in the last column memory) grows over the {FITTED} largest values; below them, the cost of calling an operation at all
-hides it.
+(in the last column memory) grows over the {FITTED} largest values; for smaller ones, the overhead of calling an
+operation dominates.
 
-Beside what the formulas promise:
+Compared with the formulas:
 
-- *Additive* is a hidden layer for every pair of words, S d^2; with U h_j kept from step to step (Bahdanau et al. 2015,
+- *Additive* is a hidden layer for every pair of words, S d^2; with U h_j cached between steps (Bahdanau et al. 2015,
   A.1.2) S d. Measured: {_powers(additive, plan)} a step; the keys, once per sentence, d^{keys:.2f}.
-- *Dot* is S d (Luong et al. 2015, 3.1). Measured: {_powers(dot, plan)}. The two grow alike; additive is dearer
-  by a factor, as it takes a tanh for every number of every key. *General* reads keys and states, two matrices where
-  dot reads one; once they outgrow the processor's cache the time jumps, for dot at twice the length.
-- *A local window* is D d, whatever S (Luong et al. 2015, 3.2). Measured with D = {HALF_WIDTH}: S^{min(slopes):.2f} to
+- *Dot* is S d (Luong et al. 2015, 3.1). Measured: {_powers(dot, plan)}. Both grow alike; additive is slower by
+  a constant factor, as it computes a tanh for every number of every key. *General* reads keys and states, two matrices
+  where dot reads one; the time jumps once they exceed the processor's cache, for dot at twice the length.
+- *A local window* is D d for any S (Luong et al. 2015, 3.2). Measured with D = {HALF_WIDTH}: S^{min(slopes):.2f} to
   S^{max(slopes):.2f} in time, and the same number of bytes at every S, as the window is gathered before it is scored.
-- *Location* computes a number for every position that it knows (`attention.max_positions`, here {longest}) in any
-  window: what it costs is not the sentence's length but the longest one's.
+- *Location* computes a number for each of `attention.max_positions` positions (here {longest}) in any window: its cost
+  depends on that number, not on the length of the sentence.
 
-Without keeping the keys, every step would pay the first row too:
+Without cached keys, every step would also cost the first row:
 """
 
 

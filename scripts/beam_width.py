@@ -1,9 +1,9 @@
-"""Translates a run's test set with several beam widths and prints a table: what a wider beam gives, and what it costs.
+"""Translates the test set of a run with several beam widths and prints quality and speed of each.
 
     python scripts/beam_width.py RUN [--width N ...] [--set search.key=value ...]
 
-The columns: BLEU (signature below the table), tokens written per token of the references, log p of a sentence and its
-rank on average over the sentences, sentences whose rank is lower than with the first width, sentences/s.
+The columns: BLEU (signature below the table), output tokens per reference token, mean log p and mean rank of a
+sentence, number of sentences whose rank is lower than with the first width, sentences/s.
 """
 
 import argparse
@@ -27,7 +27,7 @@ HEAD = """
 
 
 class Search(NamedTuple):
-    """What one width gave."""
+    """The translations with one width."""
 
     beam: int
     translations: list[Translation]
@@ -42,7 +42,7 @@ def search(translator: Translator, test: EvaluationSet, beam: int) -> Search:
 
 
 def table(searches: Sequence[Search], references: Sequence[str], config: EvaluateConfig) -> str:
-    """Markdown, one row a width, and the signature of BLEU."""
+    """A Markdown table with one row per width, and the signature of BLEU."""
     first = searches[0]
     lines, signature = [], ""
     for found in searches:
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = locate_model(given.run)
     test = read_test_set(None, None, model)
     translator = Translator.load(model.folder, choose_device("cpu"), given.overrides)
-    search(translator, test._replace(sources=test.sources[:64]), 1)  # so that no width pays for the start
+    search(translator, test._replace(sources=test.sources[:64]), 1)  # warm-up
     searches = [search(translator, test, width) for width in given.width]
     print(table(searches, test.references, evaluation_config(model, ())))  # noqa: T201
 

@@ -1,15 +1,17 @@
-"""Measures training and decoding, the machine's own ceiling, and where the time goes; writes docs/benchmarks.md.
+"""Benchmarks training and decoding, the peak speed of the machine, and the time of each stage.
 
-    python scripts/benchmark.py --quick                               under five minutes, a made-up corpus
+Writes docs/benchmarks.md.
+
+    python scripts/benchmark.py --quick                               under five minutes, a synthetic corpus
     python scripts/benchmark.py --corpus F.de F.en --test T.de --reference T.en
     python scripts/benchmark.py --corpus F.de F.en --peer opennmt --peer-python .peers/venv-onmt/bin/python
 
-One thread; processor seconds. Each measurement runs in a process of its own; medians of interleaved runs. With
---corpus, two files of tokens between spaces, batches are 64 lines in the order of the file; --test (tokens) and
---reference (plain text, where the tokens are SentencePiece's) give translations after `--updates` updates, and BLEU.
-A peer is another toolkit, installed in an environment of its own: joeynmt 2.3.0 or OpenNMT-py 3.5.1. It trains on the
-same batches and, with --corpus, translates the same lines. Models that --folder has already are not trained again for
-`--parts decoding`, so that training and timing can be two calls: `--parts models`, then `--parts decoding`.
+One thread; processor seconds. Each measurement runs in a separate process; figures are medians of interleaved runs.
+--corpus takes two files of space-separated tokens; batches are 64 lines in file order. --test (tokens) and --reference
+(plain text, if the tokens are SentencePiece pieces) are translated after `--updates` updates and scored by BLEU. A peer
+is another toolkit in its own environment: joeynmt 2.3.0 or OpenNMT-py 3.5.1. It trains on the same batches and, with
+--corpus, translates the same lines. `--parts decoding` uses the models that --folder already has, so that training and
+timing can be separate calls: `--parts models`, then `--parts decoding`.
 """
 
 import argparse
@@ -27,17 +29,17 @@ from bench.jobs import run_job
 from bench.page import date_and_machine, refresh, table
 from bench.peers import VARIANTS, Peer
 from bench.plan import Plan, Result, say
-from bench.systems import SYSTEMS, Corpus, made_up
+from bench.systems import SYSTEMS, Corpus, synthetic
 
 QUICK_SYSTEMS = ("luong-feeding",)
-"""Whose growth is measured with --quick."""
+"""Systems whose growth is measured with --quick."""
 DENORMAL_UPDATES = 45
-"""Fewer leave no denormal numbers behind, so that there is nothing to measure."""
+"""With fewer updates, no denormal numbers occur, so there is nothing to measure."""
 PARTS = ("training", "models", "decoding", "growth", "start")
 
 
 def main() -> None:
-    """Measures the parts that are asked for and refreshes their sections of the page."""
+    """Measures the selected parts and updates their sections of the page."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as temporary:
         plan = _plan(arguments, arguments.folder or Path(temporary))
@@ -59,18 +61,18 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few updates, once each")
-    parser.add_argument("--corpus", type=Path, nargs=2, metavar=("SOURCE", "TARGET"), help="tokens between spaces")
-    parser.add_argument("--test", type=Path, help="source lines to translate; default: the corpus itself")
-    parser.add_argument("--reference", type=Path, help="their translations as plain text, for BLEU")
+    parser.add_argument("--quick", action="store_true", help="few updates, no repeats")
+    parser.add_argument("--corpus", type=Path, nargs=2, metavar=("SOURCE", "TARGET"), help="space-separated tokens")
+    parser.add_argument("--test", type=Path, help="source lines to translate (default: the corpus)")
+    parser.add_argument("--reference", type=Path, help="reference translations as plain text, for BLEU")
     parser.add_argument("--updates", type=int, help="default: 60, quick 6")
-    parser.add_argument("--seed", type=int, default=1, help="of every model, the peers' too")
+    parser.add_argument("--seed", type=int, default=1, help="seed of every model, including peers")
     parser.add_argument("--repeats", type=int, help="interleaved runs; default: 3, quick 1")
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--peer", nargs="+", choices=sorted(VARIANTS), default=[])
     parser.add_argument("--peer-python", nargs="+", type=Path, default=[], help="one for each --peer")
-    parser.add_argument("--folder", type=Path, help="keeps what is made on the way (caches, models)")
+    parser.add_argument("--folder", type=Path, help="folder for caches and models; default: temporary")
     default = Path(__file__).parents[1] / "docs" / "benchmarks.md"
     parser.add_argument("--output", type=Path, default=default, help="default: docs/benchmarks.md")
     arguments = parser.parse_args()
@@ -84,10 +86,10 @@ def _arguments() -> argparse.Namespace:
 def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
     folder.mkdir(parents=True, exist_ok=True)
     is_quick = arguments.quick
-    corpus = Corpus(arguments.corpus[0], arguments.corpus[1], folder) if arguments.corpus else made_up(folder)
+    corpus = Corpus(arguments.corpus[0], arguments.corpus[1], folder) if arguments.corpus else synthetic(folder)
     return Plan(
         corpus=corpus,
-        is_made_up=not arguments.corpus,
+        is_synthetic=not arguments.corpus,
         test=arguments.test or corpus.source,
         reference=arguments.reference,
         updates=arguments.updates or (6 if is_quick else 60),
@@ -101,7 +103,7 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
 
 
 def training(plan: Plan, ceiling: Result) -> dict[str, str]:
-    """Rates of every system and peer, shares of the ceiling, stages, denormals."""
+    """Speed of every system and peer, share of peak speed, stages, denormals."""
     ours: dict[tuple[str, str], list[Result]] = {}
     theirs: dict[tuple[str, str], list[float]] = {}
     for _ in range(plan.repeats):
@@ -143,7 +145,7 @@ def _training_table(
         for rates, peaks in zip(known, memory, strict=True):
             row.append(f"{statistics.median(rates):,.0f}, {statistics.median(peaks):,.0f}" if rates and peaks else "-")
         rows.append(row)
-    what = "a made-up corpus" if plan.is_made_up else "the given corpus"
+    what = "a synthetic corpus" if plan.is_synthetic else "the given corpus"
     text = f"Training on {what}, {plan.updates} updates, the first third not timed; medians of {plan.repeats}.\n\n"
     return text + table(head, rows) + "\n" + _flops_table(ours)
 
@@ -173,7 +175,7 @@ def _stages(plan: Plan) -> str:
 def _denormals(plan: Plan) -> str:
     rows = []
     for system in ("bahdanau", "luong-feeding"):
-        # the flushed one last, as its model stays
+        # flushed last, because its model is kept
         kept, flushed = (
             plan.train(system, "fp32", flushes_denormals=flushes)["tokens_a_second"] for flushes in (False, True)
         )
@@ -182,7 +184,7 @@ def _denormals(plan: Plan) -> str:
 
 
 def growth(axes: Mapping[str, tuple[int, ...]], systems: tuple[str, ...]) -> str:
-    """Time and memory along every axis, with the fitted power."""
+    """Time and memory along each axis, with the fitted exponent."""
     rows = []
     for system in systems:
         for axis, points in axes.items():
@@ -191,15 +193,15 @@ def growth(axes: Mapping[str, tuple[int, ...]], systems: tuple[str, ...]) -> str
             found = [run_job("growth", {**base, axis: point}) for point in points]
             for name in ("microseconds_a_token", "peak_mebibytes"):
                 values = [point[name] for point in found]
-                told = ", ".join(f"{point}: {value:.0f}" for point, value in zip(points, values, strict=True))
-                rows.append([system, axis.replace("_", " "), name.replace("_", " "), told, exponent(points, values)])
+                at = ", ".join(f"{point}: {value:.0f}" for point, value in zip(points, values, strict=True))
+                rows.append([system, axis.replace("_", " "), name.replace("_", " "), at, exponent(points, values)])
     base_text = ", ".join(f"{axis.replace('_', ' ')} {GrowthJob._field_defaults[axis]}" for axis in axes)
-    text = f"One axis moves, the others stay ({base_text}); fp32; fitted y = a x^b.\n\n"
+    text = f"One axis varies, the others are fixed ({base_text}); fp32; fitted y = a x^b.\n\n"
     return text + table(["system", "axis", "what", "at", "b"], rows)
 
 
 def start_up(plan: Plan) -> str:
-    """Seconds of `--help`, and until the first sentence of the smallest model here is translated."""
+    """Seconds for `--help`, and to translate one sentence with the smallest model."""
     model = plan.model("luong", plan.precisions[-1])
     if not model.exists():
         plan.train("luong", plan.precisions[-1])
@@ -220,9 +222,7 @@ def start_up(plan: Plan) -> str:
 
 def _machine(ceiling: Result) -> str:
     rows = [[name.replace("_", " "), value / 1e9] for name, value in ceiling.items()]
-    head = (
-        f"Measured on {date_and_machine()}. Its own ceiling (products of 2048 x 2048 matrices, a copy in memory):\n\n"
-    )
+    head = f"Measured on {date_and_machine()}. Its peak speed (products of 2048 x 2048 matrices, a copy in memory):\n\n"
     return head + table(["what", "GFLOP/s or GB/s"], rows)
 
 

@@ -1,9 +1,9 @@
-"""Fetches a public corpus into data/NAME, in the layout that the configs expect: python scripts/fetch_corpus.py NAME.
+"""Downloads a public corpus to data/NAME in the layout of the configs: python scripts/fetch_corpus.py NAME.
 
     eutrans    -> data/eutrans-es-en   Spanish-English tourist phrases (Amengual et al. 2000), 9,900 pairs
     multi30k   -> data/multi30k        German-English image captions (Elliott et al. 2016), 29,000 pairs
 
-The files come from fixed commits of the repositories that publish them; see there for the terms of use.
+The files come from fixed commits of the repositories that publish them; see them for the terms of use.
 """
 
 import argparse
@@ -17,11 +17,11 @@ SITE = "https://raw.githubusercontent.com"
 
 
 class Corpus(NamedTuple):
-    """Where a corpus comes from, and what its files are called there and here."""
+    """The source of a corpus, and the remote and local names of its files."""
 
     folder: str
     address: str
-    files: dict[str, str]  # name here: name there; a difference in `.gz` packs or unpacks
+    files: dict[str, str]  # local name: remote name; files are compressed or decompressed if `.gz` differs
 
 
 CORPORA = {
@@ -47,7 +47,7 @@ CORPORA = {
 
 
 def fetch(corpus: Corpus, root: Path, site: str) -> None:
-    """Downloads every file that is not there yet; each appears whole or not at all."""
+    """Downloads missing files atomically."""
     folder = root / corpus.folder
     folder.mkdir(parents=True, exist_ok=True)
     for here, there in corpus.files.items():
@@ -64,11 +64,11 @@ def fetch(corpus: Corpus, root: Path, site: str) -> None:
 
 
 def main() -> None:
-    """Reads the command line; exit code 2 and one line if the network does not give the files."""
+    """Command line; one line and exit code 2 if a download fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(CORPORA))
     parser.add_argument("--root", type=Path, default=Path("data"), help="folder of all corpora (default: data)")
-    parser.add_argument("--site", default=SITE, help="where the repositories are found (default: %(default)s)")
+    parser.add_argument("--site", default=SITE, help="base URL of the repositories (default: %(default)s)")
     arguments = parser.parse_args()
     try:
         fetch(CORPORA[arguments.name], arguments.root, arguments.site)

@@ -1,11 +1,10 @@
-"""What a large corpus costs: writes a synthetic one, trains on it a little, and tables time and memory.
+"""Cost of a large corpus: writes a synthetic one, trains briefly on it, and prints a table of time and memory.
 
     python scripts/scale.py --folder /tmp/large --pairs 5000000 [--tokenizer sentencepiece]
 
-The words follow Zipf's law; the target is the source's words in another spelling and in reversed order. The first
-start learns the vocabularies and encodes, the second finds all that in the cache. Memory is read from /proc (Linux):
-`resident` is the most the process held, pages of the mapped corpus included, which the operating system takes back
-when it needs them; `own` leaves those pages out.
+Words follow Zipf's law; the target is the source in another spelling and in reverse order. The first start learns the
+vocabularies and encodes the corpus, the second uses the cache. Memory is read from /proc (Linux): `resident` is the
+peak, including pages of the mapped corpus, which the operating system can reclaim; `own` excludes these pages.
 """
 
 import argparse
@@ -38,21 +37,21 @@ training: {{epochs: null, updates: {updates}, validate_translation: false}}
 
 
 class Memory(NamedTuple):
-    """Of a process, in bytes."""
+    """Memory of a process in bytes."""
 
-    resident: int  # the most so far
-    own: int  # now, without the pages of files
+    resident: int  # peak so far
+    own: int  # current, without file pages
 
 
 class Start(NamedTuple):
-    """What one start of training cost."""
+    """The cost of one start of training."""
 
     seconds: float  # until the first update is done
     most: Memory
 
 
 def spelling(number: int, letters: str) -> str:
-    """The number written with these letters as digits, two at least: a word that no other number has."""
+    """The number in base len(letters), with these letters as digits, at least two: distinct numbers differ."""
     word = ""
     while number or len(word) < 2:
         number, digit = divmod(number, len(letters))
@@ -78,7 +77,7 @@ def write_corpus(folder: Path, name: str, pairs: int, seed: int) -> None:
 
 
 def write_corpora(folder: Path, pairs: int) -> None:
-    """The training corpus, unless it is there from an earlier call, and a validation corpus of 500 pairs."""
+    """The training corpus, unless it exists, and a validation corpus of 500 pairs."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / f"train-{pairs}.src").is_file():
         write_corpus(folder, f"train-{pairs}", pairs, seed=1)
@@ -86,7 +85,7 @@ def write_corpora(folder: Path, pairs: int) -> None:
 
 
 def train(config: Path, log: Path) -> Start:
-    """One start of `nmt-attn train` on a run that begins or goes on."""
+    """Starts or resumes training with `nmt-attn train`."""
     logged = log.stat().st_size if log.is_file() else 0
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "nmt_attn", "train", str(config)])
@@ -97,12 +96,12 @@ def train(config: Path, log: Path) -> Start:
             seconds = time.monotonic() - started
         time.sleep(0.05)
     if process.returncode or seconds is None:
-        sys.exit(process.returncode or "the run was finished before it began: remove the folder")
+        sys.exit(process.returncode or "expected a run to train, got a finished one: remove the folder")
     return Start(seconds, most)
 
 
 def memory_of(pid: int) -> Memory:
-    """What /proc says of the process; zeros once it has ended."""
+    """Memory of the process from /proc; zeros once it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -113,7 +112,7 @@ def memory_of(pid: int) -> Memory:
 
 def main() -> None:
     """Writes, trains twice, prints the table."""
-    parser = argparse.ArgumentParser(description="Tables time and memory of training on a large synthetic corpus.")
+    parser = argparse.ArgumentParser(description="Measures time and memory of training on a large synthetic corpus.")
     parser.add_argument("--folder", type=Path, required=True, help="for the corpus, its cache and the run")
     parser.add_argument("--pairs", type=int, default=5_000_000)
     parser.add_argument("--tokenizer", choices=["word", "sentencepiece"], default="word")

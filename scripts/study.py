@@ -1,9 +1,8 @@
-"""What two papers claim, measured on the built-in corpus: trains every kind of attention and writes docs/study.md.
+"""Tests the claims of two papers on the built-in corpus: trains every kind of attention and writes docs/study.md.
 
     python scripts/study.py [--seeds 1 2] [--systems plain bahdanau ...] [--set KEY=VALUE ...]
 
-A driver over `nmt-attn train` and `nmt-attn eval`. Interrupted, it goes on where it was: what is trained is not trained
-again, what is evaluated is not evaluated again.
+Runs `nmt-attn train` and `nmt-attn eval`. When restarted after an interruption, it skips finished runs and evaluations.
 """
 
 import argparse
@@ -27,7 +26,7 @@ LUONG = [
     "model.decoder.readout_hidden=null",
 ]
 TRAINING = ["training.minutes=null", "training.epochs=8", "training.validate_translation=false"]
-"""The same updates for every system, however long they take; so on every machine the same models."""
+"""The same number of updates for every system, so that models do not depend on the speed of the machine."""
 SYSTEMS = {
     "plain": ["model.attention.score=none", "model.attention.fixed_context=true", "model.decoder.init=bridge"],
     "bahdanau": [],
@@ -40,21 +39,21 @@ SYSTEMS = {
         *LUONG,
         "model.attention.score=general",
         "model.attention.window=local-p",
-        "training.learning_rate=1.5e-3",  # at 3e-3 one of two seeds lost what it had learnt, in the third epoch
+        "training.learning_rate=1.5e-3",  # at 3e-3 one of two seeds diverged in the third epoch
     ],
 }
-"""Overrides of configs/demo.yaml, where `bahdanau` is."""
+"""Overrides of configs/demo.yaml, which is `bahdanau`."""
 PICTURES_IN_A_ROW = 4
 
 
 def nmt_attn(*arguments: str) -> None:
-    """Runs the command; its mistakes end the study."""
-    print("$ nmt-attn", *arguments, file=sys.stderr)  # noqa: T201  what is going on
+    """Runs the command; an error ends the study."""
+    print("$ nmt-attn", *arguments, file=sys.stderr)  # noqa: T201  progress
     subprocess.run([sys.executable, "-m", "nmt_attn", *arguments], check=True, stdout=sys.stderr)
 
 
 def run_system(name: str, seed: int, runs: Path, overrides: Sequence[str]) -> Path:
-    """The run, trained and evaluated."""
+    """Trains and evaluates a system, unless its run is finished."""
     run = runs / f"{name}-{seed}"
     if not (run / "eval" / "eval.json").is_file():
         keys = [f"run.name={run.name}", f"run.dir={runs}", f"run.seed={seed}", *TRAINING, *SYSTEMS[name], *overrides]
@@ -64,7 +63,7 @@ def run_system(name: str, seed: int, runs: Path, overrides: Sequence[str]) -> Pa
 
 
 def read_result(runs: Sequence[Path]) -> Result:
-    """What is known of runs that differ in their seed alone."""
+    """The results of runs that differ only in their seed."""
     figures = [json.loads((run / "eval" / "eval.json").read_text(encoding="utf-8")) for run in runs]
     rows = [(place, row["words"]) for place, row in enumerate(figures[0]["by_length"]) if row["metrics"]]
     bleu = tuple(each["metrics"][0]["value"] for each in figures)
@@ -86,7 +85,7 @@ def read_result(runs: Sequence[Path]) -> Result:
 
 
 class Speed(NamedTuple):
-    """How fast a run was trained."""
+    """The training speed of a run."""
 
     tokens_per_second: float  # target tokens, validation not counted
     minutes: float  # of all training, validation counted
@@ -142,7 +141,7 @@ def cost_table(found: dict[str, Result]) -> list[str]:
 
 
 def claim_table(found: dict[str, Result]) -> list[str]:
-    """The claims about systems that were trained."""
+    """The claims about trained systems."""
     rows = [
         [claim.text, claim.measured(found), "yes" if claim.holds(found) else "**not confirmed**"]
         for claim in CLAIMS
@@ -152,7 +151,7 @@ def claim_table(found: dict[str, Result]) -> list[str]:
 
 
 def picture_table(names: Sequence[str], pictures: Path) -> list[str]:
-    """The alignment of one sentence by every system that has one, four in a row."""
+    """The alignment of one sentence by each system with attention, four per row."""
     lines = []
     for start in range(0, len(names), PICTURES_IN_A_ROW):
         chosen = names[start : start + PICTURES_IN_A_ROW]
@@ -162,15 +161,15 @@ def picture_table(names: Sequence[str], pictures: Path) -> list[str]:
 
 
 def document(found: dict[str, Result], seeds: Sequence[int], pictures: Path, remark: str) -> str:
-    """docs/study.md. `pictures` is the folder beside it."""
+    """The text of docs/study.md; `pictures` is the folder next to it."""
     minutes = sum(result.training_minutes for result in found.values())
     drawn = [name for name in found if (pictures / f"alignment.{name}.png").is_file()]
     lines = [
-        "# What the papers claim, and what the built-in corpus shows",
+        "# Claims of the papers, tested on the built-in corpus",
         "",
         f"Written by `scripts/study.py`, which trains {len(found)} systems, seeds {' and '.join(map(str, seeds))}:",
         "`configs/demo.yaml` with another attention and the same updates for each. All but `plain` and `bahdanau` have",
-        "Luong's order (the cell first, then the look), without input feeding. `plain` has no attention: the encoder's",
+        "Luong's order (cell first, then attention), without input feeding. `plain` has no attention: the encoder's",
         "last state enters every step.",
         f"Training took {minutes:.0f} minutes for seed {seeds[0]}, on one core.",
         "",
@@ -179,8 +178,8 @@ def document(found: dict[str, Result], seeds: Sequence[int], pictures: Path, rem
         "10. BLEU is sacreBLEU's on words (`tok:none`), beam 5. The alignment error rate (AER) is that of argmax links",
         "against the corpus's own gold links, from forced decoding. Other figures are means over the seeds.",
         "",
-        "`local-p` has half the others' learning rate: at 3e-3 one of two seeds lost in its third epoch what it had",
-        "learnt, and ended at 45.4 BLEU; the other ended at 94.0. D is 10; 4 % of the gold links lie farther from the",
+        "`local-p` has half the learning rate of the others: at 3e-3 one of two seeds diverged in its third epoch",
+        "and ended at 45.4 BLEU; the other ended at 94.0. D is 10; 4 % of the gold links lie farther from the",
         "diagonal, out of reach for `local-m`.",
         "",
         "One small grammar, small models, minutes of training: what is not confirmed here is not confirmed *here*.",
@@ -214,7 +213,7 @@ def document(found: dict[str, Result], seeds: Sequence[int], pictures: Path, rem
 
 
 def draw(trained: dict[str, list[Path]], report: Path, pictures: Path) -> None:
-    """One report on the first seed of every system; its plot and its alignments go beside the document."""
+    """Writes a report on the first seed of every system and copies its plot and alignments next to the document."""
     if not (report / "eval.json").is_file():
         nmt_attn(
             "eval", *(part for runs in trained.values() for part in ("--model", str(runs[0]))), "--report", str(report)
@@ -234,7 +233,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/study"))
     parser.add_argument("--output", type=Path, default=Path("docs/study.md"))
     parser.add_argument("--only-runs", action="store_true", help="train and evaluate, write no document")
-    parser.add_argument("--remark", default="", help="a paragraph of the document, such as when and with which code")
+    parser.add_argument("--remark", default="", help="a paragraph to add, for example the date and version")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     options = parser.parse_args()
     trained = {

@@ -1,4 +1,4 @@
-"""Claims: what the papers say about their systems, in terms of what scripts/study.py measures."""
+"""Claims of the papers about their systems, in terms of the measurements of scripts/study.py."""
 
 import statistics
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Result(NamedTuple):
-    """One system. Quality: means over its seeds; speed: of its first seed."""
+    """One system. Quality is averaged over the seeds; speed is of the first seed."""
 
     bleu: float
     bleu_of_seeds: tuple[float, ...]
@@ -20,7 +20,7 @@ class Result(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What a paper says, and whether the results agree."""
+    """A claim of a paper, and whether the results confirm it."""
 
     text: str
     needs: tuple[str, ...]
@@ -35,17 +35,17 @@ def fall(result: Result) -> float:
 
 
 def is_better(better: Result, worse: Result) -> bool:
-    """Whether every seed of the one has more BLEU than any of the other."""
+    """True if every seed of `better` has higher BLEU than every seed of `worse`."""
     return min(better.bleu_of_seeds) > max(worse.bleu_of_seeds)
 
 
 def bleu_of(*names: str) -> Callable[[dict[str, Result]], str]:
-    """BLEU of systems in words."""
+    """A function that lists the BLEU of systems."""
     return lambda found: "BLEU: " + ", ".join(f"{name} {found[name].bleu:.2f}" for name in names)
 
 
 def better_than(better: str, worse: str, text: str) -> Claim:
-    """That one system has more BLEU than another."""
+    """The claim that one system has higher BLEU than another."""
     return Claim(text, (better, worse), lambda found: is_better(found[better], found[worse]), bleu_of(better, worse))
 
 

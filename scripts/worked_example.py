@@ -1,7 +1,7 @@
 """Writes docs/worked-example.md: attention by hand, every number shown: python scripts/worked_example.py.
 
-The numbers are the package's own: its scores, its Attention and its attentional state compute them, and what passes
-through tanh and softmax on the way is read off. Nothing is computed here a second time.
+The package computes all numbers: its scores, its Attention and its attentional state; the inputs and outputs of tanh
+and softmax are recorded on the way. Nothing is computed twice.
 """
 
 import argparse
@@ -110,14 +110,14 @@ The code: the scores are `Concat`, `Additive` and `Dot` in `nmt_attn/model/score
 
 
 class Seen(NamedTuple):
-    """One call of tanh or softmax inside the package."""
+    """A recorded call of tanh or softmax."""
 
     before: Tensor
     after: Tensor
 
 
 class Watch(TorchFunctionMode):
-    """Reads off what goes into tanh and softmax and what comes out, and changes nothing."""
+    """Records inputs and outputs of tanh and softmax."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class Watch(TorchFunctionMode):
 
 
 class Look(NamedTuple):
-    """One look at the source."""
+    """One attention step."""
 
     watch: dict[str, Seen]
     weights: Tensor  # [S]
@@ -262,7 +262,7 @@ weight ({equation}). Its first number is
 
 
 def _block(title: str, rows: Iterable[Cells], names: Sequence[str] = ("",)) -> str:
-    """A matrix in a block of its own."""
+    """A matrix as a code block."""
     width = max(len(name) for name in names)
     lines = []
     for name, row in zip(names, rows, strict=True):
@@ -272,22 +272,22 @@ def _block(title: str, rows: Iterable[Cells], names: Sequence[str] = ("",)) -> s
 
 
 def _chosen(numbers: Sequence[float]) -> Cells:
-    """Numbers chosen by hand: one decimal."""
+    """Hand-picked numbers, with one decimal."""
     return [f"{number:.1f}" for number in numbers]
 
 
 def _computed(numbers: Tensor) -> list[Cells]:
-    """Rows of numbers that the package has computed: four decimals."""
+    """Rows of computed numbers, with four decimals."""
     return [[f"{number:.4f}" for number in row] for row in numbers.reshape(-1, numbers.shape[-1]).tolist()]
 
 
 def _halves(numbers: Sequence[float]) -> Cells:
-    """Eight numbers with a bar in the middle."""
+    """Eight numbers with a bar between the halves."""
     return [*_chosen(numbers[:UNITS]), "|", *_chosen(numbers[UNITS:])]
 
 
 def _sum_of_products(left: Cells, right: Cells) -> str:
-    """`0.9 x 0.1 + ...`: how one number of a product comes about."""
+    """`0.9 x 0.1 + ...`: the terms of one number of a product."""
     return " + ".join(f"{a} x {b}" for a, b in zip(left, right, strict=True))
 
 

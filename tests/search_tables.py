@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from nmt_attn.search.backpointers import Hypothesis
-from nmt_attn.search.beam import StepResult, beam_search
+from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS, Ranking
-from nmt_attn.search.token_rules import FREE, Constraints
-from nmt_attn.types import BOS, EOS, PAD, UNK
+from nmt_attn.search.token_rules import NO_RULES, TokenRules
+from nmt_attn.types import BOS, EOS, PAD, UNK, StepOutput
 
 A, B = 4, 5
 VOCABULARY = 6  # four special tokens, A and B
@@ -36,18 +36,18 @@ class TableSteps:
     def start(self) -> History:
         return History(torch.empty(len(self.log_probs), 0))
 
-    def step(self, last_ids: Tensor, state: History) -> StepResult[History]:
+    def step(self, last_ids: Tensor, state: History) -> StepOutput[History]:
         ids = torch.cat([state.ids, last_ids.unsqueeze(1).float()], dim=1)
         width = len(last_ids) // len(self.log_probs)
         sentences = torch.arange(len(self.log_probs)).repeat_interleave(width)
         step = min(state.ids.size(1), self.log_probs.size(1) - 1)  # the last one repeats
         padding = torch.zeros(len(ids), 30 - ids.size(1))
-        return StepResult(self.log_probs[sentences, step, last_ids], torch.cat([ids, padding], dim=1), History(ids))
+        return StepOutput(self.log_probs[sentences, step, last_ids], torch.cat([ids, padding], dim=1), History(ids))
 
     def reorder(self, state: History, rows: Tensor) -> History:
         return History(state.ids[rows])
 
-    def keep(self, sentences: Tensor) -> "TableSteps":
+    def select_sentences(self, sentences: Tensor) -> "TableSteps":
         return TableSteps(self.log_probs[sentences])
 
 
@@ -60,7 +60,7 @@ def search(
     shortest: list[int] | None = None,
     ranking: Ranking = BY_LOG_PROB,
     stops_early: bool = False,
-    constraints: Constraints = FREE,
+    token_rules: TokenRules = NO_RULES,
     prefixes: list[tuple[int, ...]] | None = None,
 ) -> list[list[Hypothesis]]:
     """Beam search over tables, one for each sentence."""
@@ -71,7 +71,7 @@ def search(
         padded = torch.tensor([[*prefix, *[PAD] * (size - len(prefix))] for prefix in prefixes], dtype=torch.int64)
         limits = limits._replace(prefixes=padded)
     options = BeamOptions(
-        beam, wanted or beam, ranking, with_weights=True, constraints=constraints, stops_early=stops_early
+        beam, wanted or beam, ranking, with_weights=True, token_rules=token_rules, stops_early=stops_early
     )
     return beam_search(TableSteps(tables), limits, options)
 
@@ -101,24 +101,24 @@ def rescored(table: Tensor, ids: tuple[int, ...]) -> list[float]:
     return [float(table[min(step, len(table) - 1), last, token]) for step, (last, token) in enumerate(pairs)]
 
 
-def penalised(table: Tensor, ids: tuple[int, ...], constraints: Constraints) -> float:
+def penalised(table: Tensor, ids: tuple[int, ...], token_rules: TokenRules) -> float:
     """What search goes by: log p of the whole, lowered; -inf where it is forbidden."""
     total = 0.0
     for place, (token, log_prob) in enumerate(zip((*ids, EOS), rescored(table, ids), strict=True)):
-        total += lowered(log_prob, ids[:place], token, constraints)
+        total += lowered(log_prob, ids[:place], token, token_rules)
     return total
 
 
-def lowered(log_prob: float, ids: tuple[int, ...], token: int, constraints: Constraints) -> float:
+def lowered(log_prob: float, ids: tuple[int, ...], token: int, token_rules: TokenRules) -> float:
     """log p of `token` after `ids` as search sees it."""
-    if constraints.forbid_unknown and token == UNK:
+    if token_rules.forbid_unknown and token == UNK:
         return -math.inf
-    if constraints.no_repeat_ngram is not None:
-        size = constraints.no_repeat_ngram
+    if token_rules.no_repeat_ngram is not None:
+        size = token_rules.no_repeat_ngram
         ngrams = [(*ids, token)[place : place + size] for place in range(len(ids) + 2 - size)]
         if len(ngrams) > 0 and ngrams[-1] in ngrams[:-1]:
             return -math.inf
-    return log_prob * constraints.repetition_penalty if token in ids else log_prob
+    return log_prob * token_rules.repetition_penalty if token in ids else log_prob
 
 
 class Whole(NamedTuple):
@@ -132,20 +132,20 @@ class Whole(NamedTuple):
 
 
 def enumerate_all(
-    table: Tensor, shortest: int, longest: int, ranking: Ranking, constraints: Constraints = FREE
+    table: Tensor, shortest: int, longest: int, ranking: Ranking, token_rules: TokenRules = NO_RULES
 ) -> dict[tuple[int, ...], float]:
     """The rank of every possible sequence."""
     ranks = {}
     for length in range(shortest, longest + 1):
         for ids in itertools.product((UNK, A, B), repeat=length):
-            total = penalised(table, ids, constraints)
+            total = penalised(table, ids, token_rules)
             if total > -math.inf:
                 ranks[ids] = ranking.rank(torch.tensor(total, dtype=torch.float64), length + 1).item()
     return ranks
 
 
 def plain_search(
-    table: Tensor, beam: int, shortest: int, longest: int, ranking: Ranking, constraints: Constraints = FREE
+    table: Tensor, beam: int, shortest: int, longest: int, ranking: Ranking, token_rules: TokenRules = NO_RULES
 ) -> list[tuple[int, ...]]:
     """Beam search in plain Python that goes on as long as one of the best goes on: ids, best first."""
     finished: list[Whole] = []
@@ -155,7 +155,7 @@ def plain_search(
         candidates = []  # (-total, parent, token); PAD and BOS are never produced
         for parent, (sum_so_far, ids) in enumerate(front):
             for token in (UNK, EOS, A, B):
-                total = sum_so_far + lowered(row[ids[-1] if ids else BOS][token], ids, token, constraints)
+                total = sum_so_far + lowered(row[ids[-1] if ids else BOS][token], ids, token, token_rules)
                 if total > -math.inf and not (token == EOS and length < shortest):
                     candidates.append((-total, parent, token))
         candidates.sort()

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
     ("errors", "types", "version"),
+    ("registry", "extensions"),
+    ("registries",),
     ("files", "memory", "runtime", "processes"),
     ("text_io", "alignment"),
     ("config", "demo"),

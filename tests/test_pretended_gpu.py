@@ -10,16 +10,16 @@ import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from tiny_models import Overrides
 
-from nmt_attn.config.schema import CellName, DecoderName, ScoreName, WindowName
+from nmt_attn.registries import CELLS, DECODERS, SCORES, WINDOWS
 from nmt_attn.training.optimizer import OPTIMIZERS
 
 TESTS = Path(__file__).parent
-SCORED = [score for score in get_args(ScoreName) if score != "none"]
+SCORED = list(SCORES)
 COVER: list[Overrides] = [  # each window, order and cell, and each kind of score, once at least
     {"decoder.style": "bahdanau", "attention.score": "additive"},
     {"decoder.style": "luong", "attention.score": "general", "decoder.input_feeding": "attentional"},
@@ -31,8 +31,8 @@ COVER: list[Overrides] = [  # each window, order and cell, and each kind of scor
 
 
 def every_combination() -> Iterator[Overrides]:
-    scored = product(SCORED, get_args(WindowName), get_args(DecoderName), get_args(CellName))
-    plain = product(["none"], ["global"], get_args(DecoderName), get_args(CellName))
+    scored = product(SCORED, WINDOWS, DECODERS, CELLS)
+    plain = product(["none"], ["global"], DECODERS, CELLS)
     for score, window, style, cell in (*scored, *plain):
         keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style}
         if score in ("dot", "scaled-dot"):

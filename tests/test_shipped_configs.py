@@ -7,8 +7,8 @@ import torch
 from tiny_training import Watcher
 
 from nmt_attn.config.file import load_config
+from nmt_attn.config.key_paths import all_keys, locate, value_at
 from nmt_attn.config.schema import Config
-from nmt_attn.config.words import all_keys, locate, value_at
 from nmt_attn.data.prepare import prepare_training
 from nmt_attn.model.count import count_from_config
 from nmt_attn.model.store import model_from_config

@@ -15,8 +15,8 @@ from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import TextScores, UpdateReport, ValidationReport
-from nmt_attn.training.moving_average import AveragedWeights
+from nmt_attn.training.events import TextScores, UpdateEvent, ValidationEvent
+from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
 
@@ -37,20 +37,20 @@ def tiny_corpus(pairs: int, seed: int = 1) -> EncodedCorpus:
 class Watcher:
     """An observer that remembers what it was told; with a folder it keeps checkpoints there."""
 
-    def __init__(self, on_update: Callable[[UpdateReport], None] = lambda report: None) -> None:
-        self.updates: list[UpdateReport] = []
-        self.validations: list[ValidationReport] = []
+    def __init__(self, on_update: Callable[[UpdateEvent], None] = lambda report: None) -> None:
+        self.updates: list[UpdateEvent] = []
+        self.validations: list[ValidationEvent] = []
         self.bests: list[int] = []
         self.kept_models: list[int] = []
         self.checkpoints: list[Progress] = []
         self.save: Callable[[Progress], object] = lambda progress: None
         self._on_update = on_update
 
-    def updated(self, report: UpdateReport) -> None:
+    def updated(self, report: UpdateEvent) -> None:
         self.updates.append(report)
         self._on_update(report)
 
-    def validated(self, report: ValidationReport) -> None:
+    def validated(self, report: ValidationEvent) -> None:
         self.validations.append(report)
 
     def best(self, progress: Progress) -> None:
@@ -97,7 +97,7 @@ def start(
     torch.manual_seed(seed)
     model = build_model(accepted(DROPOUT).model, SOURCE_WORDS, TARGET_WORDS, POSITIONS).to(device)
     optimizer = build_optimizer(model.parameters(), config)
-    averaged = None if config.ema is None else AveragedWeights(model, config.ema)
+    averaged = None if config.ema is None else MovingAverage(model, config.ema)
     progress = None if folder is None else load_newest(folder, model, optimizer, print, averaged)
     trainer = Trainer(
         model,

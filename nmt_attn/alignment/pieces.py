@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.alignment.links import Link
 from nmt_attn.alignment.weights import WordAlignment
 
 
@@ -40,13 +39,13 @@ def merge_pieces(weights: Tensor, source: Words, target: Words) -> WordAlignment
 
 def link_pieces(
     links: Iterable[tuple[int, int]], source_words: Sequence[int], target_words: Sequence[int]
-) -> list[Link]:
-    """Links of words as links of their pieces, every piece of one with every piece of the other; sorted.
+) -> list[tuple[int, int]]:
+    """Links of words -> sorted positions of linked pieces, every piece of one word with every piece of the other.
 
     `source_words[i]` is the word that source piece i belongs to; the same for the target.
     """
     sources, targets = _pieces_by_word(source_words), _pieces_by_word(target_words)
-    return sorted({Link(i, j) for s, t in links for i in sources.get(s, ()) for j in targets.get(t, ())})
+    return sorted({(i, j) for s, t in links for i in sources.get(s, ()) for j in targets.get(t, ())})
 
 
 def _pieces_of_words(side: Words) -> tuple[Tensor, Tensor]:

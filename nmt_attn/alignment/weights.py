@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt_attn.alignment.links import Link
-from nmt_attn.types import EOS, SPECIAL_TOKENS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +52,8 @@ class WordAlignment(NamedTuple):
 
 def with_eos(words: Sequence[str]) -> list[str]:
     """The words, or tokens, and `</s>`."""
+    from nmt_attn.types import EOS, SPECIAL_TOKENS  # imports torch, which files of links do without
+
     return [*words, SPECIAL_TOKENS[EOS]]
 
 

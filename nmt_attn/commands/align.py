@@ -27,7 +27,7 @@ from nmt_attn.files import read_lines, read_parallel
 from nmt_attn.find_model import find_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
-from nmt_attn.search.jsonl_output import ENDINGS, scored
+from nmt_attn.search.jsonl_output import ENDINGS, forced_record
 from nmt_attn.search.translator import WINDOW_LINES, Translator, model_folder
 from nmt_attn.text_io import or_standard, writing
 
@@ -89,7 +89,7 @@ def score(options: AlignOptions) -> None:
         for number, (source, target, pair) in enumerate(zip(sources, targets, pairs, strict=True), 1):
             if options.output is not None and options.output.name.endswith(ENDINGS):
                 pieces = translator.codecs.target.pieces(target)
-                write(json.dumps(scored(number, source, target, pieces, pair), ensure_ascii=False) + "\n")
+                write(json.dumps(forced_record(number, source, target, pieces, pair), ensure_ascii=False) + "\n")
             else:
                 write(_score_line(pair))
             total, tokens = total + pair.log_prob, tokens + len(pair.token_log_probs)

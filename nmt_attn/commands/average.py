@@ -24,7 +24,7 @@ from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_from_
 from nmt_attn.model.weight_average import mean_weights
 from nmt_attn.search.translator import model_folder
 from nmt_attn.training.checkpoint import checkpoint_paths, read_newest, read_weights
-from nmt_attn.training.run_folder import CHECKPOINTS, learnt_differences, model_path
+from nmt_attn.training.run_folder import CHECKPOINTS, learned_differences, model_path
 
 RECORD = "average.json"
 """Which models a folder is the mean of. Only a folder with it is replaced."""
@@ -131,7 +131,7 @@ def _check_alike(parts: Sequence[Part]) -> None:
     first = parts[0]
     words = _vocabulary(first.vocabulary)
     for part in parts[1:]:
-        if differences := learnt_differences(first.config, part.config):
+        if differences := learned_differences(first.config, part.config):
             raise CheckpointError(
                 f"{part.path}: expected the configuration of {first.path}, got another: {'; '.join(differences)} "
                 "(models of different trainings search together: nmt-attn translate --model A --model B)"

@@ -19,7 +19,7 @@ from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import force_decode
-from nmt_attn.search.shortlist import SHORTLIST, LinkCounts
+from nmt_attn.search.shortlist import SHORTLIST, AlignmentCounts
 from nmt_attn.search.translator import WINDOW_LINES, Translator
 from nmt_attn.types import SentencePair
 
@@ -47,7 +47,7 @@ def make_shortlist(options: ShortlistOptions) -> None:
     if not translator.has_attention:
         raise ConfigError(f"shortlist: expected a model with attention, got {translator.name} (attention.score: none)")
     report = CorpusReport("data.train")
-    counts = LinkCounts(translator.codecs.source.size, translator.codecs.target.size)
+    counts = AlignmentCounts(translator.codecs.source.size, translator.codecs.target.size)
     pairs = 0
     with tqdm(total=options.limit, unit=" pairs", file=sys.stderr, disable=None, leave=False) as bar:
         kept = _pairs(_corpus_config(model.config, options), translator, report)
@@ -87,7 +87,7 @@ def _pairs(config: Config, translator: Translator, report: CorpusReport) -> Iter
             report.drop("over-long", pair.number)
 
 
-def _count(window: list[SentencePair], translator: Translator, counts: LinkCounts, bar: "tqdm[NoReturn]") -> int:
+def _count(window: list[SentencePair], translator: Translator, counts: AlignmentCounts, bar: "tqdm[NoReturn]") -> int:
     """Counts the links of the pairs; how many pairs."""
     sources, targets = zip(*window, strict=True)
     forced = force_decode(translator, sources, targets, with_alignments=True, progress=bar.update)

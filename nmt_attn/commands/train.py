@@ -26,11 +26,11 @@ from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import Silent, TextScores
+from nmt_attn.training.events import SilentObserver, TextScores
 from nmt_attn.training.graphs import check_graphs
-from nmt_attn.training.moving_average import AveragedWeights
+from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.recorder import Recorder, Saves, planned_updates
+from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 
@@ -61,7 +61,7 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
-        with folder.taken(is_fresh=is_fresh) if processes.is_first else nullcontext():
+        with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
                 _say_data(data)
                 _keep_vocabulary(folder, data)
@@ -79,7 +79,7 @@ def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2S
     """The trainer, where the newest checkpoint left it."""
     optimizer = build_optimizer(model.parameters(), config.training)
     decay = config.training.ema
-    averaged = None if decay is None else AveragedWeights(model, decay)
+    averaged = None if decay is None else MovingAverage(model, decay)
     progress = load_newest(folder.checkpoints, model, optimizer, _voice(processes), averaged) or Progress()
     _require_same_updates(folder, config, progress, processes)
     _require_same_start(config, data, progress, processes)
@@ -102,7 +102,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     """Trains with everything around it: log, bar, checkpoints, best model, signals."""
     if not trainer.processes.is_first:
         with _signals(trainer):
-            trainer.run(Silent())
+            trainer.run(SilentObserver())
         return
 
     def save(place: Path) -> None:
@@ -125,7 +125,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     saves = Saves(save_best, save_kept, save_state)
     draw = validation_picture(data, trainer.model) if config.training.alignment_picture else None
     with (
-        Recorder(folder, planned, trainer.progress, saves, draw) as recorder,
+        RunRecorder(folder, planned, trainer.progress, saves, draw) as recorder,
         _signals(trainer),
     ):
         trainer.run(recorder)

@@ -25,13 +25,13 @@ from nmt_attn.find_model import find_model, precision_override
 from nmt_attn.model.store import CONFIG
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
-from nmt_attn.search.jsonl_output import detail_writer
+from nmt_attn.search.jsonl_output import jsonl_writer
 from nmt_attn.search.lexical_constraints import encode_phrases
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import merge, read_shortlist
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import WINDOW_LINES, Translator
-from nmt_attn.search.unk_replacement import UnknownWords, read_dictionary
+from nmt_attn.search.unk_replacement import UnkReplacement, read_dictionary
 from nmt_attn.text_io import check_readable, count_lines, or_standard, read_windows, writing
 
 EOS_POLICY: EosPolicy = "kept"
@@ -67,16 +67,16 @@ class TranslateOptions:
     replace_unknown: bool = False
     dictionary: Path | None = None  # means `replace_unknown` too
     # on what
-    is_short: bool = False  # only likely words are scored
+    is_short: bool = False  # only likely words are forced_record
     batch_size: int | None = None
     device: str = "auto"
     precision: str | None = None
 
-    def unknown_words(self) -> UnknownWords | None:
+    def unknown_words(self) -> UnkReplacement | None:
         """How they are replaced; None if they stay. Raises DataError for a dictionary that cannot be read."""
         if self.dictionary is not None:
-            return UnknownWords(read_dictionary(self.dictionary))
-        return UnknownWords() if self.replace_unknown else None
+            return UnkReplacement(read_dictionary(self.dictionary))
+        return UnkReplacement() if self.replace_unknown else None
 
     def sampling(self) -> Sampling | None:
         """How translations are drawn; None if they are searched for. Raises ConfigError."""
@@ -199,7 +199,7 @@ def _open_outputs(options: TranslateOptions) -> Iterator[_Outputs]:
         write_alignment = None
         if options.alignments is not None:
             write_alignment = stack.enter_context(alignment_writer(options.alignments, EOS_POLICY, options.threshold))
-        write_details = None if options.details is None else stack.enter_context(detail_writer(options.details))
+        write_details = None if options.details is None else stack.enter_context(jsonl_writer(options.details))
         write_text = stack.enter_context(writing(options.output))
         yield _Outputs(write_text, write_alignment, write_details, is_list=options.nbest is not None)
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from nmt_attn.config.base import NameOf
+from nmt_attn.config.messages import join_words, show
 from nmt_attn.config.schema import NAME_PATTERN
-from nmt_attn.config.words import join_words, show
 
 _PATTERN_WORDS = {NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)"}
 _TYPE_WORDS = {bool: "true or false", types.NoneType: "null", int: "a whole number", float: "a number"}
@@ -20,6 +21,7 @@ class Kind(NamedTuple):
     """One kind of value; a key may accept several."""
 
     type: Any  # bool, int, float, str, NoneType, tuple, or Literal
+    is_registered: bool = False  # Literal: the values are names of a registry, to which an extension may add
     choices: tuple[Any, ...] = ()  # Literal: the values spelled out
     limits: tuple[tuple[str, Any], ...] = ()  # of a number, such as (">=", 1)
     pattern: str | None = None  # of text
@@ -60,6 +62,8 @@ def _kinds(annotation: Any, limits: Iterable[Any]) -> list[Kind]:
     if origin is tuple:
         size = None if parts[-1] is Ellipsis else len(parts)
         return [Kind(tuple, items=tuple(_kinds(parts[0], [])), size=size)]
+    for name in (limit for limit in limits if isinstance(limit, NameOf)):
+        return [Kind(Literal, is_registered=True, choices=name.choices)]
     patterns = [limit.pattern for limit in limits if annotation is str and getattr(limit, "pattern", None)]
     ranges = [pair for limit in limits if annotation in (int, float) for pair in _limit(limit)]
     return [Kind(annotation, limits=tuple(ranges), pattern=patterns[0] if patterns else None)]

@@ -13,22 +13,17 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from nmt_attn.config.accepted_values import choices_of, describe, kinds_of
+from nmt_attn.config.extends import EXTENDS, Layers, find_config, read_config, read_layers
+from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
+from nmt_attn.config.messages import did_you_mean, join_words, show
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
-from nmt_attn.config.words import (
-    Keys,
-    all_keys,
-    did_you_mean,
-    join_words,
-    locate,
-    section_of,
-    show,
-)
 from nmt_attn.config.yaml_io import format_yaml, parse_yaml
-from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import read_text, write_text
+from nmt_attn.errors import ConfigError
+from nmt_attn.files import write_text
+from nmt_attn.registries import CORPUS_FORMS
 
-_CORPUS_FORMS = ("source", "target", "tsv", "jsonl", "dataset", "builtin")
+_PLACES = {"source", "target", *CORPUS_FORMS}
 _TRUTH_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
@@ -43,26 +38,19 @@ class _Mistake(NamedTuple):
 def load_config(path: Path, overrides: Sequence[str]) -> Config:
     """The configuration in the file at `path`, with `overrides` (`section.key=value`) on top.
 
-    Raises ConfigError with every mistake of both, one a line.
+    A bare name that is no file, such as `demo`, stands for the shipped configuration of that name. What the file
+    extends: nmt_attn/config/extends.py. Raises ConfigError with every mistake of all files and overrides, one a line.
     """
-    try:
-        text = read_text(path)
-    except DataError as error:
-        meant = did_you_mean(path.name, [file.name for file in path.absolute().parent.glob("*.y*ml")])
-        hint = f" (did you mean {path.with_name(meant)}?)" if meant and not path.exists() else ""
-        raise ConfigError(f"{error}{hint}") from error
-    return parse_config(text, overrides, str(path))
+    path = find_config(path)
+    return parse_config(read_config(path), overrides, str(path))
 
 
 def parse_config(text: str, overrides: Sequence[str], where: str) -> Config:
     """Like `load_config`, from the text of a file called `where`."""
-    tree, messages = parse_yaml(text, where)
-    if not isinstance(tree, dict | None):
-        raise ConfigError(f"{where}: expected sections of keys and values, got {show(tree)}")
-    tree = tree or {}
+    layers = read_layers(text, Path(where))
     for override in overrides:
-        messages += _override(tree, override)
-    return _validate(tree, messages)
+        layers.messages.extend(_override(layers, override))
+    return _validate(layers)
 
 
 def dump_config(config: Config) -> str:
@@ -77,11 +65,14 @@ def save_config(config: Config, path: Path) -> None:
 
 def json_schema() -> str:
     """The JSON schema of a configuration file, for editors that check while one types."""
-    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+    schema = Config.model_json_schema()
+    about = "file, or name of a shipped one, whose values hold where this file names none"
+    schema["properties"] = {EXTENDS: {"type": "string", "description": about}} | schema["properties"]
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _override(tree: dict[str, Any], override: str) -> list[str]:
-    """Sets one key in `tree`; gives back what is wrong with the form of the override."""
+def _override(layers: Layers, override: str) -> list[str]:
+    """Sets one key in the tree; gives back what is wrong with the form of the override."""
     path, equals, text = (part.strip() for part in override.partition("="))
     keys = tuple(path.split("."))
     if not equals or not all(keys):
@@ -93,7 +84,9 @@ def _override(tree: dict[str, Any], override: str) -> list[str]:
     place = locate(keys)
     if place.rest and place.section is None:
         return [f"--set {path}: expected the path of a key, got more after {'.'.join(place.known)}"]
-    node: Any = tree
+    for known in [known for known in layers.files if known[: len(keys)] == keys]:
+        del layers.files[known]  # which comes from no file any more
+    node: Any = layers.tree
     for key in keys[:-1]:
         if node.get(key) is None:
             node[key] = {}
@@ -104,22 +97,29 @@ def _override(tree: dict[str, Any], override: str) -> list[str]:
     return messages
 
 
-def _validate(tree: dict[str, Any], messages: list[str]) -> Config:
-    """The configuration in `tree`. Raises ConfigError with `messages` and everything wrong in it."""
+def _validate(layers: Layers) -> Config:
+    """The configuration that the layers hold. Raises ConfigError with everything that is wrong in them."""
+    tree = layers.tree
     _fill_in(tree, ())
     mistakes: list[_Mistake] = []
     try:
         config = _read(tree)
     except ValidationError as error:
-        mistakes = _explain(error, tree)
+        mistakes = _explain(error, layers)
         for mistake in mistakes:
             _remove(tree, mistake.keys)
         config = _read(tree)  # the rest, to find what contradicts in it
-    messages += [mistake.message for mistake in mistakes]
+    messages = [*layers.messages, *(_with_file(mistake, layers) for mistake in mistakes)]
     messages += [message for message in contradictions(config) if not _is_doubtful(message, mistakes)]
     if messages:
         raise ConfigError("\n".join(messages))
     return config
+
+
+def _with_file(mistake: _Mistake, layers: Layers) -> str:
+    """The message, after the file that the key comes from if there are several."""
+    file = layers.files.get(mistake.keys)
+    return mistake.message if file is None else f"{file}: {mistake.message}"
 
 
 def _read(tree: dict[str, Any]) -> Config:
@@ -135,18 +135,18 @@ def _fill_in(node: dict[str, Any], above: Keys) -> None:
         if section is not None and not locate(keys).rest and isinstance(value, dict | None):
             node[key] = value = value or {}
             _fill_in(value, keys)
-            if section is CorpusConfig and not value.keys() & set(_CORPUS_FORMS):
+            if section is CorpusConfig and not value.keys() & _PLACES:
                 node[key] = getattr(DataConfig(), key).model_dump(exclude_defaults=True) | value
 
 
-def _explain(error: ValidationError, tree: dict[str, Any]) -> list[_Mistake]:
+def _explain(error: ValidationError, layers: Layers) -> list[_Mistake]:
     """One mistake for each wrong key, however many ways pydantic has tried to read it."""
     mistakes: dict[Keys, _Mistake] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         place = locate(tuple(str(part) for part in detail["loc"]))
         unknown = place.rest[:1] if place.section is not None else ()
         keys = place.known + unknown
-        mistakes[keys] = _unknown_key(keys) if unknown else _wrong_value(keys, tree)
+        mistakes[keys] = _unknown_key(keys) if unknown else _wrong_value(keys, layers)
     return list(mistakes.values())
 
 
@@ -171,21 +171,21 @@ def _names(keys: list[Keys]) -> str:
     return ", ".join(known[-1] for known in keys)
 
 
-def _wrong_value(keys: Keys, tree: dict[str, Any]) -> _Mistake:
-    value: Any = tree
+def _wrong_value(keys: Keys, layers: Layers) -> _Mistake:
+    value: Any = layers.tree
     for key in keys:
         value = value[key]
     field = locate(keys).field
     assert field is not None, "the root is a mapping"
     is_section = section_of(field) is not None
     expected = "a section of keys and values" if is_section else describe(field)
-    hint = None if is_section else _hint(field, value)
+    hint = None if is_section else _hint(field, value, is_resolved=layers.is_resolved)
     message = f"{'.'.join(keys)}: expected {expected}, got {show(value)}"
     return _Mistake(keys, message + (f" ({hint})" if hint else ""))
 
 
-def _hint(field: FieldInfo, value: object) -> str | None:
-    """What the user may have meant by a value of the wrong kind."""
+def _hint(field: FieldInfo, value: object, *, is_resolved: bool) -> str | None:
+    """What the user may have meant by a value of the wrong kind. A run wrote a resolved file: no name is misspelt."""
     choices, kinds = choices_of(field), {kind.type for kind in kinds_of(field)}
     if tuple in kinds:
         return None if isinstance(value, list | dict | None) else f"did you mean [{value}]?"
@@ -202,6 +202,8 @@ def _hint(field: FieldInfo, value: object) -> str | None:
     if kinds & {int, float} and re.fullmatch(r"[-+.\deE]*\d", value):
         return f"did you mean {value} without quotes?"
     close = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)])
+    if any(kind.is_registered for kind in kinds_of(field)) and (is_resolved or not close):
+        return f"is the extension that registers {show(value)} missing?"
     return f"did you mean {show(close)}?" if close else None
 
 

@@ -1,6 +1,7 @@
 """Which keys of `model` contradict each other: sizes that cannot meet, and options that would change nothing.
 
-The options that hang on one other key alone stand in the table of nmt_attn/config/rules.py.
+What the names can do is said by the parts that bear them (nmt_attn/registries.py); options that no chosen part reads
+are refused by nmt_attn/config/options.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +15,19 @@ from nmt_attn.config.derived import (
     readout_size,
     start_layer,
 )
+from nmt_attn.config.key_paths import defaults, is_default, value_at
+from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
+from nmt_attn.config.options import describe_readers, readers_of
 from nmt_attn.config.schema import Config
-from nmt_attn.config.words import complain, complain_idle, is_default, join_words, show, value_at, with_value
+from nmt_attn.registries import CELLS, INITIAL_CELL_STATES, INITIAL_STATES, REGISTRIES, SCORES, WINDOWS
+from nmt_attn.registry import exclusions_of, options_of
 
-SCORES_WITH_TANH = ("additive", "normed-additive", "concat")
+
+def model_contradictions(config: Config) -> Iterator[str]:
+    """One message for each contradiction. The default model has none, and needs no part to be imported."""
+    if config.model != defaults().model:
+        for rule in _RULES:
+            yield from rule(config)
 
 
 def _layers(config: Config) -> Iterator[str]:
@@ -35,23 +45,23 @@ def _layers(config: Config) -> Iterator[str]:
 
 
 def _attention(config: Config) -> Iterator[str]:
-    attention = config.model.attention
+    attention, where = config.model.attention, "model.attention"
+    if attention.score == "none":
+        return
     is_identity = attention.score == "concat" and attention.concat_keys == "identity"
-    has_inner = attention.score in SCORES_WITH_TANH and not is_identity
-    if attention.hidden is not None and not has_inner and attention.window != "local-p":
-        other = "model.attention.concat_keys" if is_identity else "model.attention.score"
-        hint = f"it is for {join_words(map(show, SCORES_WITH_TANH))} and for model.attention.window 'local-p'"
-        yield complain_idle(config, "model.attention.hidden", with_value(config, other), hint)
-    if attention.score not in ("dot", "scaled-dot"):
+    if is_identity and attention.hidden is not None and "hidden" not in options_of(WINDOWS[attention.window]):
+        hint = describe_readers(readers_of(where, "hidden"))
+        yield complain_idle(config, f"{where}.hidden", with_value(config, f"{where}.concat_keys"), hint)
+    if not SCORES[attention.score].needs_equal_sizes:
         return
     is_equal = encoder_sizes(config.model.encoder)[-1] == config.model.decoder.hidden
-    reason = f"{with_value(config, 'model.attention.score')} and {_encoder_words(config, -1)}"
+    reason = f"{with_value(config, f'{where}.score')} and {_encoder_words(config, -1)}"
     if attention.project and is_equal:
-        yield complain_idle(
-            config, "model.attention.project", f"{reason} = {with_value(config, 'model.decoder.hidden')}"
-        )
+        equal = f"{reason} = {with_value(config, 'model.decoder.hidden')}"
+        yield complain_idle(config, f"{where}.project", equal)
     if not attention.project and not is_equal:
-        hint = "or take model.attention.score: general, or model.attention.project: true"
+        can_project = "project" in options_of(SCORES[attention.score])
+        hint = f"or take {where}.score: general" + (f", or {where}.project: true" if can_project else "")
         expected = f"{encoder_sizes(config.model.encoder)[-1]} with {reason}"
         yield complain(config, "model.decoder.hidden", expected, hint)
 
@@ -64,24 +74,31 @@ def _encoder_words(config: Config, layer: int) -> str:
 
 def _first_state(config: Config) -> Iterator[str]:
     encoder, decoder = config.model.encoder, config.model.decoder
-    if decoder.init == "last":
+    first = INITIAL_STATES[decoder.init]
+    if first.needs_equal_sizes:
         yield from _same_size(config, "model.decoder.init")
-    if decoder.init == "backward-first" and encoder_directions(encoder)[-1] == 1:
+    if first.reads_backward and encoder_directions(encoder)[-1] == 1:
         expected = (
             f"true with {with_value(config, 'model.decoder.init')}, which reads the backward direction of the top layer"
         )
         yield complain(config, "model.encoder.bidirectional", expected)
-    if decoder.cell != "lstm":
-        return
-    if decoder.init_cell in ("last", "bridge") and encoder.cell != "lstm":
-        hint = "or take model.decoder.init_cell: zero or copy"
-        yield complain(
-            config, "model.encoder.cell", f"'lstm' with {with_value(config, 'model.decoder.init_cell')}", hint
-        )
-    elif decoder.init_cell == "last":
-        yield from _same_size(config, "model.decoder.init_cell")
-    if decoder.init_cell == "copy" and decoder.init == "zero":
-        yield complain_idle(config, "model.decoder.init_cell", with_value(config, "model.decoder.init"))
+    yield from _first_cell_state(config)
+
+
+def _first_cell_state(config: Config) -> Iterator[str]:
+    encoder, decoder, key = config.model.encoder, config.model.decoder, "model.decoder.init_cell"
+    with_cell = join_words(show(name) for name in CELLS if CELLS[name].has_cell)
+    if not CELLS[decoder.cell].has_cell:
+        if not is_default(config, key):
+            yield complain_idle(config, key, with_value(config, "model.decoder.cell"), f"it is for {with_cell}")
+    elif decoder.init_cell == "copy":
+        if not INITIAL_STATES[decoder.init].sees_source:
+            yield complain_idle(config, key, with_value(config, "model.decoder.init"))
+    elif INITIAL_CELL_STATES[decoder.init_cell].sees_source and not CELLS[encoder.cell].has_cell:
+        hint = f"or take {key}: zero or copy"
+        yield complain(config, "model.encoder.cell", f"{with_cell} with {with_value(config, key)}", hint)
+    elif INITIAL_CELL_STATES[decoder.init_cell].needs_equal_sizes:
+        yield from _same_size(config, key)
 
 
 def _same_size(config: Config, key: str) -> Iterator[str]:
@@ -104,7 +121,8 @@ def _without_attention(config: Config) -> Iterator[str]:
     if attention.score != "none":
         return
     reason, sizes = with_value(config, "model.attention.score"), [encoder.embedding, *encoder_sizes(encoder)]
-    is_sum_read = decoder.init == "mean" or any(above == below for below, above in pairwise(sizes[:-1]))
+    first = INITIAL_STATES[decoder.init]
+    is_sum_read = first.reads_states or any(above == below for below, above in pairwise(sizes[:-1]))
     if encoder.residual and sizes[-1] == sizes[-2] and not is_sum_read:
         hint = "final states are read before the top layer's input is added"
         yield complain_idle(
@@ -112,10 +130,11 @@ def _without_attention(config: Config) -> Iterator[str]:
         )
     if attention.fixed_context:
         return
-    from_cell = decoder.cell == "lstm" and decoder.init_cell in ("last", "bridge")
-    if decoder.init == "zero" and not from_cell:
+    cell = INITIAL_CELL_STATES.get(decoder.init_cell)  # None: a copy of the first state
+    from_cell = CELLS[decoder.cell].has_cell and cell is not None and cell.sees_source
+    if not first.sees_source and not from_cell:
         hint = "or take model.attention.fixed_context: true"
-        expected = f"another than 'zero' with {reason}, as nothing of the source is seen"
+        expected = f"another than {show(decoder.init)} with {reason}, as nothing of the source is seen"
         yield complain(config, "model.decoder.init", expected, hint)
     if decoder.style == "luong" and decoder.input_feeding == "context":
         yield complain_idle(
@@ -150,11 +169,14 @@ def _dropout(config: Config) -> Iterator[str]:
         yield complain_idle(config, "model.dropout_mask", reason)
 
 
-def _first_weights(config: Config) -> Iterator[str]:
-    if config.model.initialisation == "bahdanau" and config.model.attention.score == "normed-additive":
-        reason = with_value(config, "model.attention.score")
-        expected = f"another than 'bahdanau' with {reason}, whose v_a would begin at 0 and have no direction"
-        yield complain(config, "model.initialisation", expected)
+def _exclusions(config: Config) -> Iterator[str]:
+    """Values that a chosen part says it does not go with."""
+    for registry in (registry for registry in REGISTRIES if registry.config_keys[0].startswith("model.")):
+        for key in registry.config_keys:
+            for other, value, reason in exclusions_of(registry.get(value_at(config, key))):
+                if value_at(config, other) == value:
+                    expected = f"another than {show(value)} with {with_value(config, key)}, {reason}"
+                    yield complain(config, other, expected)
 
 
 def _tied(config: Config) -> Iterator[str]:
@@ -171,13 +193,13 @@ def _tied(config: Config) -> Iterator[str]:
             yield complain(config, "model.encoder.embedding", expected)
 
 
-MODEL_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
+_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _layers,
     _attention,
     _first_state,
     _without_attention,
     _readout,
     _dropout,
-    _first_weights,
+    _exclusions,
     _tied,
 )

@@ -8,8 +8,8 @@ from pydantic.fields import FieldInfo
 
 from nmt_attn.config.accepted_values import abridge, choices_of
 from nmt_attn.config.base import Section
+from nmt_attn.config.key_paths import section_of
 from nmt_attn.config.schema import Config
-from nmt_attn.config.words import section_of
 from nmt_attn.config.yaml_io import format_yaml
 
 _WIDTH = 120

@@ -1,10 +1,11 @@
-"""Sections inside `data` and `training`: what keeps a model from learning its corpus by heart, or gives it a hint."""
+"""Sections inside `data` and `training`: word vectors, and what regularises or guides training."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nmt_attn.config.base import Count, Fraction, Section, Share
+from nmt_attn.config.base import Count, DecayName, Fraction, NameOf, Section, Share
+from nmt_attn.registries import DECAYS
 
 
 class VectorsConfig(Section):
@@ -12,37 +13,37 @@ class VectorsConfig(Section):
 
     source: str | None = Field(None, description="text file of source word vectors, plain or .gz (word2vec, GloVe)")
     target: str | None = Field(None, description="text file of target word vectors")
-    freeze: bool = Field(False, description="embeddings that begin with such vectors do not learn")
+    freeze: bool = Field(False, description="do not train embeddings that start from such vectors")
 
 
 class GuidedAttentionConfig(Section):
-    """Chen et al. 2016: attention is told where to look, by the word alignments of data.alignments."""
+    """Chen et al. 2016: the word alignments of data.alignments supervise attention."""
 
     weight: float = Field(1.0, gt=0, description="of the alignment loss beside the translation loss, at first")
-    decay: Literal["none", "linear", "exponential", "inverse-sigmoid"] = Field(
+    decay: Annotated[str, NameOf(DECAYS, "none")] = Field(
         "none", description="how the weight falls over the updates; formulas as in scheduled_sampling"
     )
     updates: Count = Field(1000, description="k of the decay")
 
 
 class WordDropoutConfig(Section):
-    """Words that the network reads as <unk>."""
+    """Words replaced by <unk> in the network's input."""
 
-    source: Fraction = Field(0.0, description="share of the source words that are read as <unk>")
-    target: Fraction = Field(0.0, description="share of the previous target words that are read as <unk>")
+    source: Fraction = Field(0.0, description="share of the source words replaced by <unk>")
+    target: Fraction = Field(0.0, description="share of the previous target words replaced by <unk>")
 
 
 class SubwordSamplingConfig(Section):
-    """Kudo 2018, Provilkov et al. 2020: SentencePiece cuts the training text in another way in every epoch."""
+    """Kudo 2018, Provilkov et al. 2020: SentencePiece segments the training text anew in every epoch."""
 
     alpha: float | None = Field(
         None,
         ge=0,
-        description="unigram: exponent of the probabilities of the ways to cut, 0 for equal ones; bpe: share of merges "
-        "left out; null always cuts in the best way",
+        description="unigram: exponent of the segmentations' probabilities, 0 makes them equal; bpe: share of merges "
+        "left out; null: always the best segmentation",
     )
     nbest: Annotated[int, Field(ge=2, le=512)] | None = Field(
-        None, description="unigram: draw from the best so many ways; by default from all"
+        None, description="unigram: sample from the N best segmentations; by default from all"
     )
 
 
@@ -50,12 +51,14 @@ class ScheduledSamplingConfig(Section):
     """Bengio et al. 2015: the previous word is now and then the model's own instead of the reference's."""
 
     rate: Share = Field(0.0, description="largest probability of the model's own word; 0 is teacher forcing")
-    decay: Literal["inverse-sigmoid", "linear", "exponential"] = Field(
-        "inverse-sigmoid", description="how the reference's words give way over the updates"
+    decay: DecayName = Field(
+        "inverse-sigmoid", description="how the share of the reference's words falls over the updates"
     )
     updates: Count = Field(
         1000,
         description="k of i updates: linear 1 - i / k are the reference's, exponential exp(-i / k), inverse-sigmoid "
         "k / (k + exp(i / k))",
     )
-    choice: Literal["argmax", "sample"] = Field("argmax", description="the most likely word, or one drawn by its odds")
+    choice: Literal["argmax", "sample"] = Field(
+        "argmax", description="the most likely word, or one sampled from the model"
+    )

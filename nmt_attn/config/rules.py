@@ -5,64 +5,25 @@ Every message names both keys. What a single key accepts: nmt_attn/config/schema
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
-from nmt_attn.config.model_rules import MODEL_RULES, SCORES_WITH_TANH
-from nmt_attn.config.regularisation_rules import REGULARISATION_RULES
+from nmt_attn.config.key_paths import is_default, value_at
+from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
+from nmt_attn.config.model_rules import model_contradictions
+from nmt_attn.config.options import unread_options
 from nmt_attn.config.schema import Config, CorpusConfig
-from nmt_attn.config.words import complain, complain_idle, is_default, join_words, show, value_at, with_value
+from nmt_attn.registries import CORPUS_FORMS, SCORES
 
-_SCORED = ("additive", "normed-additive", "dot", "scaled-dot", "general", "scaled-general", "concat", "location")
-_FALLING = ("plateau", "halving", "step-halving", "inverse-sqrt", "cosine", "linear")
-_CONTAINERS = ("tsv", "jsonl", "dataset", "builtin")
 _CORPORA = ("train", "valid", "test")
-
-
-class Need(NamedTuple):
-    """`key` has an effect only where `other` has one of `values`; elsewhere it must be at its default."""
-
-    key: str
-    other: str
-    values: tuple[str, ...]
-
-
-NEEDS = (
-    Need("tokenizer.algorithm", "tokenizer.kind", ("sentencepiece",)),
-    Need("tokenizer.min_frequency", "tokenizer.kind", ("word", "char")),
-    Need("model.attention.window", "model.attention.score", _SCORED),
-    Need("model.attention.bias", "model.attention.score", SCORES_WITH_TANH),
-    Need("model.attention.concat_keys", "model.attention.score", ("concat",)),
-    Need("model.attention.project", "model.attention.score", ("dot", "scaled-dot")),
-    Need("model.attention.attend_eos", "model.attention.score", _SCORED),
-    Need("model.attention.max_positions", "model.attention.score", ("location",)),
-    Need("model.attention.half_width", "model.attention.window", ("local-m", "local-p")),
-    Need("model.attention.half_width", "model.attention.score", _SCORED),
-    Need("model.attention.sigma", "model.attention.window", ("local-p",)),
-    Need("model.attention.sigma", "model.attention.score", _SCORED),
-    Need("model.attention.renormalise", "model.attention.window", ("local-p",)),
-    Need("model.attention.renormalise", "model.attention.score", _SCORED),
-    Need("model.attention.fixed_context", "model.attention.score", ("none",)),
-    Need("model.decoder.init_cell", "model.decoder.cell", ("lstm",)),
-    Need("model.decoder.input_feeding", "model.decoder.style", ("luong",)),
-    Need("model.decoder.attentional_activation", "model.decoder.style", ("luong",)),
-    Need("model.decoder.attentional_bias", "model.decoder.style", ("luong",)),
-    Need("model.decoder.attentional_dropout", "model.decoder.style", ("luong",)),
-    Need("model.decoder.readout_state", "model.decoder.style", ("bahdanau",)),
-    Need("model.initial_range", "model.initialisation", ("uniform",)),
-    Need("training.betas", "training.optimizer", ("adam", "adamw")),
-    Need("training.rho", "training.optimizer", ("adadelta",)),
-    Need("training.epsilon", "training.optimizer", ("adam", "adamw", "adadelta", "adagrad")),
-    Need("training.halve_after_epochs", "training.schedule", ("halving",)),
-    Need("training.decay_after", "training.schedule", ("step-halving",)),
-    Need("training.decay_times", "training.schedule", ("step-halving",)),
-    Need("training.decay_factor", "training.schedule", ("plateau",)),
-    Need("training.decay_patience", "training.schedule", ("plateau",)),
-    Need("training.minimum_rate", "training.schedule", _FALLING),
-    Need("training.alignment_picture", "model.attention.score", _SCORED),
-    Need("search.alpha", "search.length_penalty", ("gnmt", "reward")),
-    Need("search.stop", "search.length_penalty", ("average", "gnmt", "reward")),
-    Need("search.coverage_penalty", "model.attention.score", _SCORED),
+_OF_ATTENTION = (
+    "model.attention.window",
+    "model.attention.attend_eos",
+    "model.attention.half_width",
+    "model.attention.sigma",
+    "model.attention.renormalise",
+    "training.alignment_picture",
+    "search.coverage_penalty",
 )
+"""Keys that have no effect without attention."""
 
 
 def contradictions(config: Config) -> list[str]:
@@ -70,14 +31,21 @@ def contradictions(config: Config) -> list[str]:
     return [message for rule in _RULES for message in rule(config)]
 
 
-def _needs(config: Config) -> Iterator[str]:
-    reported = set()
-    for need in NEEDS:
-        if need.key in reported or is_default(config, need.key) or value_at(config, need.other) in need.values:
-            continue
-        reported.add(need.key)
-        hint = f"it is for {join_words(show(value) for value in need.values)}"
-        yield complain_idle(config, need.key, with_value(config, need.other), hint)
+def _idle_keys(config: Config) -> Iterator[str]:
+    """Keys whose value has no effect with the chosen parts, each reported once."""
+    reported = dict([*_without_attention(config), *unread_options(config)])
+    yield from reported.values()
+
+
+def _without_attention(config: Config) -> Iterator[tuple[str, str]]:
+    score = "model.attention.score"
+    if config.model.attention.score == "none":
+        hint = f"it is for {join_words(map(show, SCORES))}"
+        keys = (key for key in _OF_ATTENTION if not is_default(config, key))
+        yield from ((key, complain_idle(config, key, with_value(config, score), hint)) for key in keys)
+    elif config.model.attention.fixed_context:
+        key = "model.attention.fixed_context"
+        yield key, complain_idle(config, key, with_value(config, score), "it is for 'none'")
 
 
 def _corpora(config: Config) -> Iterator[str]:
@@ -95,14 +63,14 @@ def _corpora(config: Config) -> Iterator[str]:
 
 def _place(config: Config, where: str) -> str:
     """The key that says where the corpus is."""
-    places = (f"{where}.{place}" for place in _CONTAINERS if value_at(config, f"{where}.{place}") is not None)
+    places = (f"{where}.{place}" for place in CORPUS_FORMS if value_at(config, f"{where}.{place}") is not None)
     return next(places, f"{where}.source")
 
 
 def _corpus(config: Config, where: str, corpus: CorpusConfig) -> Iterator[str]:
     """One place, and keys that mean something there."""
     place = _place(config, where)
-    for other in (f"{where}.{name}" for name in _CONTAINERS):
+    for other in (f"{where}.{name}" for name in CORPUS_FORMS):
         if other != place and value_at(config, other) is not None:
             yield complain(config, other, f"null beside {with_value(config, place)}, as a corpus has one place")
     for name in ("subset", "revision"):
@@ -136,7 +104,7 @@ def _sides(config: Config, where: str, place: str) -> Iterator[str]:
         missing = next(key for key in keys if key not in given)
         yield complain(config, missing, f"a value like that of {with_value(config, given[0])}")
     elif not given and place in keys:
-        others = join_words(f"{where}.{other}" for other in _CONTAINERS)
+        others = join_words(f"{where}.{other}" for other in CORPUS_FORMS)
         yield complain(config, keys[0], f"a file (and one in {keys[1]}) where there is no {others}")
 
 
@@ -169,6 +137,66 @@ def _cuda_graphs(config: Config) -> Iterator[str]:
         yield complain(config, key, f"false with {reason}, whose weights have the shape of no bucket")
 
 
+def _scheduled_sampling(config: Config) -> Iterator[str]:
+    where = "training.scheduled_sampling"
+    for key in (f"{where}.{name}" for name in ("decay", "updates", "choice")):
+        if config.training.scheduled_sampling.rate == 0 and not is_default(config, key):
+            yield complain_idle(config, key, with_value(config, f"{where}.rate"))
+
+
+def _guided_attention(config: Config) -> Iterator[str]:
+    where, alignments = "training.guided_attention", config.data.alignments
+    for key in (f"{where}.{name}" for name in ("weight", "decay", "updates")):
+        if alignments is None and not is_default(config, key):
+            yield complain_idle(config, key, with_value(config, "data.alignments"))
+    if alignments is None:
+        return
+    if config.training.guided_attention.decay == "none" and not is_default(config, f"{where}.updates"):
+        yield complain_idle(config, f"{where}.updates", with_value(config, f"{where}.decay"))
+    if config.model.attention.score == "none":
+        expected = f"null with {with_value(config, 'model.attention.score')}, as there are no weights to guide"
+        yield complain(config, "data.alignments", expected)
+    is_builtin = config.data.train.builtin is not None
+    if is_builtin != (alignments == "builtin"):
+        reason = with_value(config, "data.train.builtin")
+        yield complain(config, "data.alignments", f"{'builtin' if is_builtin else 'a file'} with {reason}")
+
+
+def _subword_sampling(config: Config) -> Iterator[str]:
+    sampling, where = config.training.subword_sampling, "training.subword_sampling"
+    is_bpe = config.tokenizer.algorithm == "bpe"
+    if sampling.alpha is None:
+        if sampling.nbest is not None:
+            yield complain_idle(config, f"{where}.nbest", with_value(config, f"{where}.alpha"))
+    elif config.tokenizer.kind != "sentencepiece":
+        reason = with_value(config, "tokenizer.kind")
+        yield complain(config, f"{where}.alpha", f"null with {reason}, which cuts a text in one way alone")
+    elif is_bpe and not 0 < sampling.alpha < 1:
+        expected = f"between 0 and 1, both left out, with {with_value(config, 'tokenizer.algorithm')}"
+        yield complain(config, f"{where}.alpha", expected, "the share of merges that are left out")
+    elif is_bpe and sampling.nbest is not None:
+        yield complain_idle(config, f"{where}.nbest", with_value(config, "tokenizer.algorithm"))
+
+
+def _vectors(config: Config) -> Iterator[str]:
+    vectors, where, tie = config.data.vectors, "data.vectors", config.model.tie
+    reason = with_value(config, "model.tie")
+    is_one = tie in ("source-target", "all")
+    if is_one and vectors.source is not None and vectors.target is not None:
+        expected = f"null beside {where}.source with {reason}, as both sides have one matrix"
+        yield complain(config, f"{where}.target", expected)
+    if not vectors.freeze:
+        return
+    if vectors.source is None and vectors.target is None:
+        yield complain_idle(
+            config,
+            f"{where}.freeze",
+            f"{with_value(config, f'{where}.source')} and {with_value(config, f'{where}.target')}",
+        )
+    elif tie == "all" or (tie == "target-output" and vectors.target is not None):
+        yield complain(config, f"{where}.freeze", f"false with {reason}, as the output layer would not learn either")
+
+
 def _search(config: Config) -> Iterator[str]:
     search = config.search
     for key in ("search.length_penalty", "search.stop", "search.coverage_penalty"):
@@ -192,10 +220,13 @@ def _evaluate(config: Config) -> Iterator[str]:
 
 _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _corpora,
-    _needs,
-    *MODEL_RULES,
+    _idle_keys,
+    model_contradictions,
     _training,
-    *REGULARISATION_RULES,
+    _scheduled_sampling,
+    _guided_attention,
+    _subword_sampling,
+    _vectors,
     _search,
     _evaluate,
 )

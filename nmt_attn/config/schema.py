@@ -8,7 +8,24 @@ from typing import Literal
 
 from pydantic import Field
 
-from nmt_attn.config.base import Count, Fraction, Section
+from nmt_attn.config.base import (
+    CellName,
+    Count,
+    DecoderName,
+    Fraction,
+    InitialCellStateName,
+    InitialisationName,
+    InitialStateName,
+    MetricName,
+    OptimizerName,
+    RankingName,
+    ReadoutName,
+    ScheduleName,
+    ScoreName,
+    Section,
+    TokenizerName,
+    WindowName,
+)
 from nmt_attn.config.regularisation import (
     GuidedAttentionConfig,
     ScheduledSamplingConfig,
@@ -17,20 +34,6 @@ from nmt_attn.config.regularisation import (
     WordDropoutConfig,
 )
 
-CellName = Literal["gru", "gru-cho", "lstm", "rnn"]
-ScoreName = Literal[
-    "none",
-    "additive",
-    "normed-additive",
-    "dot",
-    "scaled-dot",
-    "general",
-    "scaled-general",
-    "concat",
-    "location",
-]
-WindowName = Literal["global", "local-m", "local-p"]
-DecoderName = Literal["bahdanau", "luong", "conditional"]
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
 
@@ -63,7 +66,7 @@ class CorpusConfig(Section):
     )
     builtin: Literal["demo"] | None = Field(None, description="corpus that the package makes itself")
     split: str | None = Field(None, description="split of the dataset or built-in corpus")
-    limit: Count | None = Field(None, description="only the first so many pairs")
+    limit: Count | None = Field(None, description="use only the first N pairs")
 
 
 class DataConfig(Section):
@@ -76,7 +79,7 @@ class DataConfig(Section):
     alignments: str | None = Field(
         None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"
     )
-    vectors: VectorsConfig = Field(VectorsConfig(), description="word vectors to begin with, read at a fresh start")
+    vectors: VectorsConfig = Field(VectorsConfig(), description="pretrained word vectors, read at a fresh start")
     max_length: Count = Field(100, description="tokens a side; longer training pairs are over-long")
     over_long: BadLine = Field("drop", description="over-long training pairs: drop (and count) or error")
     blank: BadLine = Field("drop", description="training pairs with an empty side: drop (and count) or error")
@@ -89,7 +92,7 @@ class DataConfig(Section):
 class TokenizerConfig(Section):
     """How text becomes tokens; learned from the training corpus when training starts."""
 
-    kind: Literal["word", "char", "sentencepiece"] = Field("word", description="word splits on whitespace")
+    kind: TokenizerName = Field("word", description="word splits on whitespace")
     algorithm: Literal["unigram", "bpe"] = Field("unigram", description="of SentencePiece")
     vocab_size: int = Field(30000, ge=8, description="largest number of tokens a side, special ones included")
     min_frequency: Count = Field(1, description="rarer words and characters become <unk>")
@@ -116,7 +119,7 @@ class AttentionConfig(Section):
     """Which source positions are scored, and how."""
 
     score: ScoreName = Field("additive", description="how a source position is matched with the query")
-    window: WindowName = Field("global", description="which source positions can be seen")
+    window: WindowName = Field("global", description="which source positions are visible")
     hidden: Count | None = Field(
         None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
     )
@@ -132,7 +135,7 @@ class AttentionConfig(Section):
     half_width: Count = Field(10, description="local windows: D, positions to each side of p_t")
     sigma: float | None = Field(None, gt=0, description="local-p: width of the Gaussian; by default D / 2")
     renormalise: bool = Field(False, description="local-p: weights sum to 1 after the Gaussian")
-    fixed_context: bool = Field(False, description="none: the fixed vector enters every step, not the first alone")
+    fixed_context: bool = Field(False, description="none: the fixed vector enters every step, not only the first")
 
 
 class DecoderConfig(Section):
@@ -153,18 +156,18 @@ class DecoderConfig(Section):
         0.0, description="luong: on the attentional state h~, where it is read and where it is fed to the next step"
     )
     residual: bool = Field(False, description="add a layer's input to its output, from the second layer on")
-    init: Literal["zero", "last", "mean", "bridge", "backward-first"] = Field(
+    init: InitialStateName = Field(
         "bridge", description="first state: 0, encoder's last, tanh W mean, tanh W last, tanh W backward state at 1"
     )
-    init_cell: Literal["zero", "last", "bridge", "copy"] = Field(
-        "zero", description="first cell state of an LSTM: 0, encoder's last cell, tanh W of it, or the first state"
+    init_cell: InitialCellStateName = Field(
+        "zero", description="first cell state of an LSTM: the first state, 0, encoder's last cell, or tanh W of it"
     )
     input_feeding: Literal["none", "attentional", "context"] = Field(
-        "none", description="luong: what of the last step joins the input"
+        "none", description="luong: what of the last step joins the next input"
     )
     attentional_activation: Literal["tanh", "none"] = Field("tanh", description="luong: of W_c [c; s]")
     attentional_bias: bool = Field(False, description="luong: bias beside W_c")
-    readout: Literal["linear", "deep", "maxout"] = Field(
+    readout: ReadoutName = Field(
         "linear", description="U s + V y + C c as it is, its tanh, or the larger of each pair; luong: linear is W_s h~"
     )
     readout_hidden: Count | None = Field(None, description="size of the readout; by default the decoder's hidden")
@@ -185,8 +188,8 @@ class ModelConfig(Section):
     dropout_mask: Literal["step", "sentence"] = Field(
         "step", description="dropout: a new mask at every step, or one mask per sentence (variational)"
     )
-    initialisation: Literal["xavier", "uniform", "orthogonal", "bahdanau"] = Field(
-        "xavier", description="xavier, uniform(-range, range), xavier + orthogonal recurrent, Bahdanau's appendix"
+    initialisation: InitialisationName = Field(
+        "xavier", description="xavier, xavier + orthogonal recurrent, uniform(-range, range), Bahdanau's appendix"
     )
     initial_range: float = Field(0.1, gt=0, description="range of `initialisation: uniform`")
 
@@ -194,74 +197,77 @@ class ModelConfig(Section):
 class TrainingConfig(Section):
     """How the network learns."""
 
-    batch_tokens: Count = Field(2048, description="padded tokens of the longer side in one batch")
+    batch_tokens: Count = Field(2048, description="tokens of the longer side in one batch, padding included")
     accumulate_batches: Count = Field(
         1, description="batches whose gradients are added up to one update, by each process where there are several"
     )
-    epochs: Count | None = Field(20, description="stop after so many passes over the corpus")
-    updates: Count | None = Field(None, description="stop after so many updates")
-    minutes: float | None = Field(None, gt=0, description="stop after so many minutes of training, validation included")
+    epochs: Count | None = Field(20, description="stop after N passes over the corpus")
+    updates: Count | None = Field(None, description="stop after N updates")
+    minutes: float | None = Field(None, gt=0, description="stop after N minutes of training, validation included")
     loss_per: Literal["token", "sentence"] = Field(
         "token",
-        description="what the loss is a mean over when its gradient is taken: target tokens, or sentences (papers)",
+        description="unit of the mean whose gradient is taken: target tokens, or sentences (papers)",
     )
-    optimizer: Literal["sgd", "adam", "adamw", "adadelta", "adagrad"] = Field("adam", description="update rule")
+    optimizer: OptimizerName = Field("adam", description="update rule")
     learning_rate: float = Field(1e-3, gt=0, description="before the schedule")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="adam, adamw: decay of the two moments")
     rho: Fraction = Field(0.95, description="adadelta: decay of the averages")
     epsilon: float | None = Field(None, gt=0, description="of the optimizer; by default torch's")
     weight_decay: float = Field(0.0, ge=0, description="L2 term; decoupled with adamw")
-    schedule: Literal["constant", "plateau", "halving", "step-halving", "inverse-sqrt", "cosine", "linear"] = Field(
-        "constant", description="of the learning rate over the updates"
-    )
-    warmup_updates: int = Field(0, ge=0, description="linear rise from 0 at the start, with every schedule")
+    schedule: ScheduleName = Field("constant", description="of the learning rate over the updates")
+    warmup_updates: int = Field(0, ge=0, description="linear warm-up from 0, with every schedule")
     halve_after_epochs: Count = Field(5, description="halving: the rate halves at the start of each later epoch")
     decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
     decay_times: Count = Field(4, description="step-halving: how often the rate is halved until the end")
     decay_factor: Fraction = Field(0.5, description="plateau: factor when validation has not improved")
-    decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain that are forgiven")
+    decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain to tolerate")
     minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
     ema: float | None = Field(
-        None, gt=0, lt=1, description="decay of an average of the weights that is validated and kept in their place"
+        None,
+        gt=0,
+        lt=1,
+        description="decay of a moving average of the weights, which is validated and saved in their place",
     )
     cuda_graphs: bool = Field(
         False,
-        description="GPU: the work of each shape of batch is recorded once and sent as one piece (not yet measured)",
+        description="GPU: record the kernels of each batch shape once and launch them as one graph (not yet measured)",
     )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
-    word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words that are read as <unk>")
+    word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words replaced by <unk> in the input")
     subword_sampling: SubwordSamplingConfig = Field(
-        SubwordSamplingConfig(), description="sentencepiece: the text is cut in another way in every epoch"
+        SubwordSamplingConfig(), description="sentencepiece: segment the text anew in every epoch"
     )
     guided_attention: GuidedAttentionConfig = Field(
-        GuidedAttentionConfig(), description="with data.alignments: attention learns to look where they say"
+        GuidedAttentionConfig(), description="with data.alignments: they supervise attention"
     )
     scheduled_sampling: ScheduledSamplingConfig = Field(
         ScheduledSamplingConfig(), description="the model's own previous word in place of the reference's"
     )
-    validate_updates: Count | None = Field(
-        None, description="validate every so many updates; by default by validate_epochs"
-    )
-    validate_epochs: Count = Field(1, description="validate every so many epochs")
+    validate_updates: Count | None = Field(None, description="validate every N updates; by default by validate_epochs")
+    validate_epochs: Count = Field(1, description="validate every N epochs")
     validate_translation: bool = Field(
-        True, description="validate by greedy BLEU and chrF beside the loss; costs a translation of the corpus"
+        True, description="validate by greedy BLEU and chrF beside the loss; translates the corpus each time"
     )
     alignment_picture: bool = Field(
         True, description="a picture of one sentence's alignment at each validation, for TensorBoard"
     )
-    metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="what best/ is chosen by")
-    patience: Count | None = Field(None, description="stop after so many validations without a gain")
-    checkpoint_updates: Count = Field(500, description="save the state of training every so many updates")
-    keep_last: int = Field(2, ge=2, description="newest states of training that stay, in case the newest is damaged")
-    keep_best: Count = Field(1, description="best models; more than one are kept in models/, beside best/")
+    metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="metric that chooses best/")
+    patience: Count | None = Field(None, description="stop after N validations without a gain")
+    checkpoint_updates: Count = Field(500, description="save the state of training every N updates")
+    keep_last: int = Field(
+        2, ge=2, description="number of newest training states to keep, in case the newest is damaged"
+    )
+    keep_best: Count = Field(1, description="number of best models to keep; more than one go to models/, beside best/")
 
 
 class SearchConfig(Section):
     """How translations are searched for."""
 
     beam: Count = Field(5, description="hypotheses kept at each step; 1 is greedy search")
-    groups: Count = Field(1, description="parts of the beam that search apart, each for other words than those before")
+    groups: Count = Field(
+        1, description="parts of the beam that search separately; each avoids the words of the parts before it"
+    )
     group_penalty: float = Field(
         0.5, gt=0, description="log p that a token costs a group for each use by the groups before it at this step"
     )
@@ -269,24 +275,25 @@ class SearchConfig(Section):
     precision: Literal["fp32", "auto", "bf16", "int8"] = Field(
         "fp32", description="of the products; auto is int8 on a CPU that has it, else bf16 if it has that, else fp32"
     )
-    max_length: Count | None = Field(None, description="tokens of a translation at most")
-    max_length_factor: float = Field(2.0, gt=0, description="tokens at most: this times the source's tokens, plus 10")
-    length_penalty: Literal["none", "average", "gnmt", "reward"] = Field(
+    max_length: Count | None = Field(None, description="maximum length of a translation in tokens")
+    max_length_factor: float = Field(2.0, gt=0, description="maximum length: this times the source's tokens, plus 10")
+    length_penalty: RankingName = Field(
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )
     alpha: float = Field(1.0, ge=0, description="strength of gnmt and reward")
     stop: Literal["exact", "early"] = Field(
-        "exact", description="exact: no open translation can rank higher any more; early: none does as it stands"
+        "exact",
+        description="exact: stop once no open hypothesis can rank higher; early: once none ranks higher as it stands",
     )
     coverage_penalty: float = Field(
-        0.0, ge=0, description="GNMT's beta: ranks translations lower that pass over source words; 0 is none"
+        0.0, ge=0, description="GNMT's beta: ranks a translation lower for source words that it does not cover; 0: off"
     )
-    min_length: int = Field(0, ge=0, description="tokens of a translation at least, as far as the greatest length goes")
-    min_length_factor: float = Field(0.0, ge=0, description="tokens at least: this times the source's tokens")
+    min_length: int = Field(0, ge=0, description="minimum length of a translation in tokens; the maximum length wins")
+    min_length_factor: float = Field(0.0, ge=0, description="minimum length: this times the source's tokens")
     forbid_unknown: bool = Field(False, description="never write <unk>")
-    no_repeat_ngram: Count | None = Field(None, description="no sequence of so many tokens comes twice")
+    no_repeat_ngram: Count | None = Field(None, description="no sequence of N tokens occurs twice")
     repetition_penalty: float = Field(
-        1.0, ge=1, description="log p of a token that was there before is multiplied by this"
+        1.0, ge=1, description="log p of a token that occurred before is multiplied by this"
     )
 
 
@@ -296,13 +303,13 @@ class EvaluateConfig(Section):
     length_buckets: tuple[Count, ...] = Field(
         (10, 20, 30, 40, 50, 60), description="upper bounds of source length in words; a last bucket is open"
     )
-    metrics: tuple[Literal["bleu", "chrf", "ter", "exact", "cer"], ...] = Field(
+    metrics: tuple[MetricName, ...] = Field(
         ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"
     )
     tokenize: Literal["13a", "none", "intl", "char", "zh", "flores200"] = Field(
         "13a", description="sacreBLEU's tokenizer; none for text that is tokenised already"
     )
-    lowercase: bool = Field(False, description="BLEU without regard to case")
+    lowercase: bool = Field(False, description="BLEU ignores case")
 
 
 class Config(Section):

@@ -1,11 +1,15 @@
-"""Batches: which pairs go together, and the one place that pads. Lengths are tokens with `</s>`.
+"""Batches: how pairs are grouped and padded. Lengths are tokens with `</s>`.
 
-A plan is a list of arrays of row numbers, one a batch; every row is in it once. It is a pure function of the
-lengths, the seed and the epoch, so training that was interrupted finds the rest of its epoch again.
+A plan is a list of arrays of row numbers, one per batch; every row occurs once. It is a pure function of the lengths,
+the seed and the epoch, so a resumed run continues its epoch where it stopped.
 
-A large corpus is shuffled as a stream: blocks of neighbouring rows in random order, `WINDOW_ROWS` of them at a time
-shuffled row by row, sorted by length and cut. So reading stays inside a window of the mapped file, which the
-operating system can keep in memory, where a plain shuffle would reach all over the disk.
+A large corpus is shuffled in windows: blocks of adjacent rows are put in random order, then `WINDOW_ROWS` rows at a
+time are shuffled, sorted by length and split into batches. Reads stay within a window of the mapped file that the
+operating system can keep in memory; a full shuffle would read from all over the disk.
+
+`pad_to_bucket` pads batches to few distinct shapes, so that what was compiled or captured for one shape serves many
+batches. Added positions are ordinary padding; added sentences have an empty source and no target. Neither affects loss
+or gradient (tests/training/test_graphs.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from nmt_attn.data.encoded import EncodedCorpus, Ids, Lengths
 from nmt_attn.types import BOS, EOS, PAD, Batch
@@ -23,10 +28,14 @@ RowNumbers = NDArray[np.int32]
 Plan = list[RowNumbers]
 
 BLOCK_ROWS = 1 << 12
-"""Rows that stay neighbours in the file when a large corpus is shuffled."""
+"""Rows that stay adjacent when a large corpus is shuffled."""
 
 WINDOW_ROWS = 1 << 20
-"""Rows shuffled together; a corpus of no more is shuffled as a whole."""
+"""Rows shuffled together; a smaller corpus is shuffled as a whole."""
+
+
+SENTENCES_MULTIPLE, POSITIONS_MULTIPLE = 8, 4
+"""`pad_to_bucket` rounds the sizes of a batch up to multiples of these."""
 
 
 class SourceBatch(NamedTuple):
@@ -36,8 +45,16 @@ class SourceBatch(NamedTuple):
     src_lengths: Tensor  # [B] int64
 
 
+class Shape(NamedTuple):
+    """Sizes of a batch."""
+
+    sentences: int  # B
+    source: int  # S
+    target: int  # T
+
+
 class Sizes(NamedTuple):
-    """Of some batches together."""
+    """Totals over several batches."""
 
     sentences: int
     source_tokens: int
@@ -46,10 +63,10 @@ class Sizes(NamedTuple):
 
 
 def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int) -> Plan:
-    """The batches of one epoch, in random order; those in one batch are of nearly the same length.
+    """The batches of one epoch, in random order; the sentences of a batch have similar lengths.
 
-    The epoch (of a large corpus each window of it) is shuffled, sorted by the longer side (ties stay shuffled) and
-    cut where sentences x longest side would exceed `batch_tokens`. A pair that exceeds it alone is a batch of its own.
+    The epoch (for a large corpus, each window) is shuffled, sorted by the longer side (ties stay shuffled) and split
+    where sentences x longest side would exceed `batch_tokens`. A pair that exceeds it alone is a batch of its own.
     """
     rng = np.random.default_rng([seed, epoch])
     plan: Plan = []
@@ -61,7 +78,7 @@ def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens
 
 
 def plan_evaluation(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int) -> Plan:
-    """The batches of one look at every pair, from short to long, without chance."""
+    """Batches of every pair once, from short to long, without randomness."""
     order = np.arange(len(source_lengths), dtype=np.int32)
     return _sort_and_cut(order, np.maximum(source_lengths, target_lengths), batch_tokens)
 
@@ -79,7 +96,7 @@ def padding_share(plan: Plan, source_lengths: Lengths, target_lengths: Lengths) 
 
 
 def total_sizes(batches: Sequence[Batch]) -> Sizes:
-    """What the batches hold together."""
+    """The total sizes of the batches."""
     return Sizes(
         sentences=sum(len(batch.src_ids) for batch in batches),
         source_tokens=sum(int(batch.src_lengths.sum()) for batch in batches),
@@ -89,15 +106,15 @@ def total_sizes(batches: Sequence[Batch]) -> Sizes:
 
 
 def batches(corpus: EncodedCorpus, plan: Sequence[RowNumbers]) -> Iterator[Batch]:
-    """The batches of the plan, in its order."""
+    """The padded batches of the plan, in order."""
     for indices in plan:
         rows = corpus.rows(indices)
         batch = collate(rows.source, rows.target)
-        yield batch if rows.links is None else batch._replace(guide=guide_of(rows.links, batch))
+        yield batch if rows.links is None else batch._replace(alignment=alignment_weights(rows.links, batch))
 
 
 def collate(source_ids: Sequence[Sequence[int] | Ids], target_ids: Sequence[Sequence[int] | Ids]) -> Batch:
-    """A padded batch of ids without `<s>` and `</s>`; adds both. Needs one pair at least."""
+    """A padded batch from ids without `<s>` and `</s>`, which are added. Needs at least one pair."""
     assert len(source_ids) == len(target_ids), "as many sources as targets"
     source = collate_source(source_ids)
     tgt_lengths = torch.tensor([len(row) + 1 for row in target_ids])
@@ -110,25 +127,48 @@ def collate(source_ids: Sequence[Sequence[int] | Ids], target_ids: Sequence[Sequ
     )
 
 
-def guide_of(links: Sequence[Ids], batch: Batch) -> Tensor:
-    """Source and target positions of the links of each sentence -> [B, T, S]: of a target token's links, equal shares.
+def alignment_weights(links: Sequence[Ids], batch: Batch) -> Tensor:
+    """Links of each sentence -> weights [B, T, S]: equal shares among the source tokens linked to a target token.
 
-    Rows of tokens without a link, of `</s>` and of padding are 0.
+    `links[b]` is source and target position of the first link, of the second, and so on. Rows of tokens without
+    links, of `</s>` and of padding are 0.
     """
-    guide = np.zeros((*batch.tgt_out.shape, batch.src_ids.shape[1]), np.float32)
-    for row, positions in zip(guide, links, strict=True):
+    weights = np.zeros((*batch.tgt_out.shape, batch.src_ids.shape[1]), np.float32)
+    for row, positions in zip(weights, links, strict=True):
         row[positions[1::2], positions[::2]] = 1
-    return torch.from_numpy(guide / np.maximum(guide.sum(-1, keepdims=True), 1))
+    return torch.from_numpy(weights / np.maximum(weights.sum(-1, keepdims=True), 1))
 
 
 def collate_source(source_ids: Sequence[Sequence[int] | Ids]) -> SourceBatch:
-    """A padded batch of source sentences alone; adds `</s>`. Needs one sentence at least."""
+    """A padded batch of source sentences; adds `</s>`. Needs at least one sentence."""
     lengths = torch.tensor([len(row) + 1 for row in source_ids])
     return SourceBatch(_padded(source_ids, before=[], after=[EOS]), lengths)
 
 
+def shape_of(batch: Batch) -> Shape:
+    """The sizes of the padded batch."""
+    return Shape(len(batch.src_ids), batch.src_ids.shape[1], batch.tgt_out.shape[1])
+
+
+def pad_to_bucket(batch: Batch) -> Batch:
+    """The batch padded to the next multiples of SENTENCES_MULTIPLE and POSITIONS_MULTIPLE. On the CPU, no alignment."""
+    assert batch.alignment is None, "an alignment is not padded"
+    shape = shape_of(batch)
+    rows = -shape.sentences % SENTENCES_MULTIPLE
+    source, target = -shape.source % POSITIONS_MULTIPLE, -shape.target % POSITIONS_MULTIPLE
+    src_ids = pad(batch.src_ids, (0, source, 0, rows), value=PAD)
+    src_ids[shape.sentences :, 0] = EOS
+    return Batch(
+        src_ids=src_ids,
+        src_lengths=pad(batch.src_lengths, (0, rows), value=1),
+        tgt_in=pad(batch.tgt_in, (0, target, 0, rows), value=PAD),
+        tgt_out=pad(batch.tgt_out, (0, target, 0, rows), value=PAD),
+        tgt_lengths=pad(batch.tgt_lengths, (0, rows), value=0),
+    )
+
+
 def _padded(rows: Sequence[Sequence[int] | Ids], *, before: list[int], after: list[int]) -> Tensor:
-    """[B, longest + 1] int64: each row between `before` and `after`, one of which holds one id."""
+    """[B, longest + 1] int64: each row between `before` and `after`, one of which is a single id."""
     padded = np.full((len(rows), max(len(row) for row in rows) + 1), PAD, np.int64)
     first = len(before)
     for line, row in zip(padded, rows, strict=True):

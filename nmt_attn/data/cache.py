@@ -1,7 +1,7 @@
-"""Cache: folders that are whole or not there, named after all that their content depends on.
+"""Cache: folders named by a fingerprint of their inputs; a folder is either complete or absent.
 
-A folder is written under a temporary name beside its place and renamed. When two processes make the same one, the
-first rename wins. A manifest of sizes and digests tells a whole folder from a damaged one.
+A folder is written under a temporary name beside its final path and then renamed. If two processes write the same
+folder, the first rename wins. A manifest of sizes and digests detects damaged folders.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nmt_attn import demo
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.alignments import BUILTIN
 from nmt_attn.data.corpus import located
@@ -22,10 +23,10 @@ from nmt_attn.errors import DataError
 from nmt_attn.files import open_binary, reason
 
 FORMAT = 1
-"""Raised whenever the same input would be prepared in another way."""
+"""Incremented whenever the same input is prepared differently."""
 
 SMALL_BYTES = 64 << 20
-"""Files up to this size are known by their content, larger ones by size and time of change."""
+"""Files up to this size are identified by content, larger ones by size and modification time."""
 
 _MANIFEST = "manifest.json"
 
@@ -49,7 +50,7 @@ def fingerprint(config: Config) -> str:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file that was written to `folder` is there as it was."""
+    """True if `folder` contains every file that was written to it, unchanged."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_bytes())
         return bool(manifest == _describe(folder))
@@ -59,9 +60,9 @@ def is_whole(folder: Path) -> bool:
 
 @contextmanager
 def filling(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`; renamed onto it when the block ends well, removed otherwise.
+    """Context of an empty folder that becomes `folder` if the block succeeds and is removed otherwise.
 
-    If a whole folder is there by then, it stays. Raises DataError if the place cannot be written to.
+    If `folder` is complete by then, it is kept. Raises DataError if the folder cannot be written.
     """
     owner = f".{folder.name}.{socket.gethostname()}.{os.getpid()}."
     temporary = folder.with_name(f"{owner}{secrets.token_hex(4)}.tmp")
@@ -79,7 +80,7 @@ def filling(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in missing:
             with suppress(OSError):
-                parent.rmdir()  # which it does only if the block has left it empty
+                parent.rmdir()  # only removes empty folders
 
 
 def _rename(temporary: Path, folder: Path) -> None:
@@ -95,7 +96,7 @@ def _rename(temporary: Path, folder: Path) -> None:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """Removes what killed processes of this machine have left behind."""
+    """Removes temporary folders of killed processes of this machine."""
     for path in parent.glob(f".*.{socket.gethostname()}.*.tmp"):
         pid = path.name.split(f".{socket.gethostname()}.")[1].split(".")[0]
         if pid.isdigit() and not _is_running(int(pid)):
@@ -113,13 +114,13 @@ def _is_running(pid: int) -> bool:
 
 
 def _describe(folder: Path) -> dict[str, list[Any]]:
-    """Size and digest of each file, by its name."""
+    """Size and digest of each file by name."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
     return {str(path.relative_to(folder)): [path.stat().st_size, _digest(path)] for path in paths}
 
 
 def _digest(path: Path) -> str | None:
-    """Of the content; None for a file that is too large to be read at every start."""
+    """Digest of the content; None for files too large to be read at every start."""
     if path.stat().st_size > SMALL_BYTES:
         return None
     with path.open("rb") as stream:
@@ -127,9 +128,9 @@ def _digest(path: Path) -> str | None:
 
 
 def _identity(corpus: CorpusConfig, root: str | None) -> list[Any]:
-    """What a corpus is made of, as JSON."""
+    """What determines the content of a corpus, as JSON."""
     if corpus.builtin is not None:
-        generator = sorted(Path(__file__).parent.glob("demo_*.py"))
+        generator = sorted(Path(demo.__file__).parent.glob("*.py"))
         return [corpus.model_dump(), [_digest(path) for path in generator]]
     names = [corpus.tsv, corpus.jsonl] if corpus.tsv or corpus.jsonl else [corpus.source, corpus.target]
     if corpus.dataset is None:
@@ -139,12 +140,12 @@ def _identity(corpus: CorpusConfig, root: str | None) -> list[Any]:
 
 
 def _alignments(name: str, root: str | None) -> list[Any]:
-    """What the file of word alignments is, or that they are the built-in corpus's."""
+    """Identifies the file of word alignments, or those of the built-in corpus."""
     return [name] if name == BUILTIN else _state(located(name, root))
 
 
 def _state(path: Path) -> list[Any]:
-    """What tells this file from an other or an earlier one."""
+    """Identifies this file and its version."""
     with open_binary(path):
         status = path.stat()
     digest = _digest(path)

@@ -1,4 +1,4 @@
-"""Codec: text of one language into ids and back, and the plain files that keep it beside a model.
+"""Codec: converts text of one language to ids and back; saved as plain files beside a model.
 
 NAME.json   which tokenizer          NAME.txt   one token a line          NAME.model   SentencePiece only
 """
@@ -16,11 +16,11 @@ from nmt_attn.files import open_binary, read_text, replacing, write_text
 from nmt_attn.types import BOS, EOS, PAD
 
 SHARED, SOURCE, TARGET = "shared", "source", "target"
-"""Names of saved codecs: `shared` alone, or the two others."""
+"""Names of saved codecs: `shared` alone, or `source` and `target`."""
 
 
 class TextCodec:
-    """The tokenizer and the vocabulary of one side (or, when shared, of both)."""
+    """The tokenizer and vocabulary of one side, or of both if shared."""
 
     def __init__(self, kind: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
         self.kind = kind
@@ -29,11 +29,11 @@ class TextCodec:
 
     @property
     def size(self) -> int:
-        """Tokens of the vocabulary, special ones included."""
+        """Size of the vocabulary, special tokens included."""
         return len(self.vocabulary)
 
     def pieces(self, text: str) -> list[str]:
-        """The pieces of the text, as spelled in the text even if they are not in the vocabulary."""
+        """The pieces of the text as spelled there, in the vocabulary or not."""
         return self.tokenizer.encode(text)
 
     def encode(self, text: str) -> list[int]:
@@ -41,7 +41,7 @@ class TextCodec:
         return self.vocabulary.ids_of(self.tokenizer.encode(text))
 
     def output_pieces(self, ids: Iterable[int]) -> list[str]:
-        """The pieces of ids that a model wrote: `<pad>`, `<s>` and `</s>` are left out, `<unk>` stays."""
+        """The pieces of ids produced by a model, without `<pad>`, `<s>` and `</s>`; `<unk>` is kept."""
         return self.vocabulary.tokens_of(i for i in ids if i not in (PAD, BOS, EOS))
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -59,7 +59,7 @@ class TextCodec:
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "TextCodec":
-        """What `save` wrote. Raises CheckpointError if a file is missing or damaged."""
+        """Loads what `save` wrote. Raises CheckpointError if a file is missing or damaged."""
         try:
             kind, lowercase = _read_record(folder / f"{name}.json")
             tokenizer = _load_tokenizer(TOKENIZERS[kind], folder / f"{name}.model", lowercase=lowercase)
@@ -72,13 +72,13 @@ class TextCodec:
 
 
 class Codecs(NamedTuple):
-    """Those of both sides; one object twice if they share a vocabulary."""
+    """The codecs of both sides; the same object twice if they share a vocabulary."""
 
     source: TextCodec
     target: TextCodec
 
     def save(self, folder: Path) -> None:
-        """Writes one codec if it is shared, else two. Raises DataError."""
+        """Saves one codec if shared, else two. Raises DataError."""
         if self.source is self.target:
             self.source.save(folder, SHARED)
         else:
@@ -87,7 +87,7 @@ class Codecs(NamedTuple):
 
 
 def load_codecs(folder: Path) -> Codecs:
-    """What `Codecs.save` wrote. Raises CheckpointError."""
+    """Loads what `Codecs.save` wrote. Raises CheckpointError."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: expected a folder of vocabulary files, got none")
     if (folder / f"{SHARED}.json").is_file():
@@ -97,7 +97,7 @@ def load_codecs(folder: Path) -> Codecs:
 
 
 def learn_codec(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> TextCodec:
-    """A codec learned from one pass over `lines`; `text_name` says in errors what they are.
+    """Learns a codec in one pass over `lines`, which errors call `text_name`.
 
     Raises ConfigError if `vocab_size` does not fit the text.
     """

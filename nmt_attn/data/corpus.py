@@ -6,40 +6,50 @@
     blank         as configured  drop           kept
     over-long     as configured  kept           kept            (judged where text is tokenised: prepare.py)
 
-(1) error if `data.undecodable` is error: both mean that the line cannot be read. A test corpus loses no line, so
-that its translations line up with its files. Blank is a side of white space alone; a lone accent is not blank.
+(1) error if `data.undecodable` is error: both mean that the line cannot be read. A test corpus keeps every line, so
+that translations have the line numbers of its files. A blank side is white space only; a lone accent is not blank.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from nmt_attn import registries
+from nmt_attn.config.messages import join_words
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.data.corpus_stats import CorpusReport
-from nmt_attn.data.dataset_reader import read_dataset
 from nmt_attn.data.readers import (
-    Columns,
     Fault,
     Fields,
     NumberedPair,
+    TsvColumns,
+    read_dataset,
     read_files,
     read_jsonl,
     read_tsv,
     text_pair,
 )
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.registry import Registry
 from nmt_attn.types import SentencePair
 
-Part = Literal["train", "valid", "test"]
+CorpusPart = Literal["train", "valid", "test"]
 
 
 class Corpus(NamedTuple):
-    """A corpus that is small enough to be held as text."""
+    """A corpus held in memory as text."""
 
     pairs: list[SentencePair]
     report: CorpusReport
+
+
+class _Folders(NamedTuple):
+    """Where files are: `data.root`, and the cache of downloaded datasets."""
+
+    root: str | None
+    cache: Path
 
 
 class _Policy(NamedTuple):
@@ -55,8 +65,8 @@ def read_test(config: Config) -> Corpus:
     return Corpus(pairs, report)
 
 
-def read_part(config: Config, part: Part, report: CorpusReport) -> Iterator[NumberedPair]:
-    """The usable pairs of a corpus, one by one; `report` fills up meanwhile. Raises DataError, ConfigError."""
+def read_part(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Yields the usable pairs of a corpus and counts all lines in `report`. Raises DataError, ConfigError."""
     data = config.data
     corpus: CorpusConfig = getattr(data, part)
     policy = _policy(data, part)
@@ -83,11 +93,11 @@ def cache_folder(config: Config) -> Path:
 
 
 def located(name: str, root: str | None) -> Path:
-    """Where the file `name` of the configuration is."""
+    """The path of the file `name` of the configuration, relative to `data.root`."""
     return Path(root or ".").expanduser() / Path(name).expanduser()
 
 
-def _policy(data: DataConfig, part: Part) -> _Policy:
+def _policy(data: DataConfig, part: CorpusPart) -> _Policy:
     malformed: Literal["drop", "error"] = "error" if data.undecodable == "error" else "drop"
     if part == "train":
         return _Policy(malformed, data.undecodable, data.blank)
@@ -108,23 +118,34 @@ def _is_kept(fault: Fault, policy: _Policy, number: int, report: CorpusReport) -
 
 
 def _read(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
-    """All pairs of a corpus, whatever its form."""
+    """All pairs of a corpus in any form."""
     source, target = corpus.source, corpus.target
-    _check_form(corpus, report.corpus)
-    if corpus.builtin is not None:
-        return _read_builtin(corpus, report)
-    if corpus.tsv is not None:
-        columns = Columns(_column(source, 1, f"{report.corpus}.source"), _column(target, 2, f"{report.corpus}.target"))
-        return read_tsv(located(corpus.tsv, root), columns, report)
-    fields = Fields(str(source or "source"), str(target or "target"))
-    if corpus.jsonl is not None:
-        return read_jsonl(located(corpus.jsonl, root), fields, report)
-    if corpus.dataset is not None:
-        return read_dataset(corpus, fields, folder=located(corpus.dataset, root), cache=cache, report=report)
-    return read_files(located(str(source), root), located(str(target), root), report)
+    form = _form(corpus, report.corpus)
+    if form is None:
+        return read_files(located(str(source), root), located(str(target), root), report)
+    return CORPUS_FORMS[form](corpus, _Folders(root, cache), report)
 
 
-def _read_builtin(corpus: CorpusConfig, report: CorpusReport) -> Iterator[NumberedPair]:
+def tsv_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Two columns of `corpus.tsv`."""
+    source = _column(corpus.source, 1, f"{report.corpus}.source")
+    target = _column(corpus.target, 2, f"{report.corpus}.target")
+    return read_tsv(located(str(corpus.tsv), folders.root), TsvColumns(source, target), report)
+
+
+def jsonl_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Two fields of each line of `corpus.jsonl`."""
+    return read_jsonl(located(str(corpus.jsonl), folders.root), _fields(corpus), report)
+
+
+def dataset_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Two fields of each row of `corpus.dataset`."""
+    folder = located(str(corpus.dataset), folders.root)
+    return read_dataset(corpus, _fields(corpus), folder=folder, cache=folders.cache, report=report)
+
+
+def builtin_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+    """A split of the corpus that the package makes itself."""
     split = corpus.split or "train"
     report.source = report.target = f"the built-in corpus ({split})"
     pairs = enumerate(_demo_pairs(split, corpus.limit), start=1)
@@ -133,19 +154,25 @@ def _read_builtin(corpus: CorpusConfig, report: CorpusReport) -> Iterator[Number
 
 @functools.cache
 def _demo_pairs(split: str, limit: int | None) -> tuple[SentencePair, ...]:
-    """Kept, as making the corpus takes seconds and it is read more than once."""
+    """Cached, because generating the corpus takes seconds and it is read more than once."""
     from nmt_attn.demo.corpus import demo_corpus
 
     return tuple(SentencePair(pair.source, pair.target) for pair in demo_corpus(split, limit))
 
 
-def _check_form(corpus: CorpusConfig, where: str) -> None:
-    given = [name for name in ("tsv", "jsonl", "dataset", "builtin") if getattr(corpus, name) is not None]
+def _form(corpus: CorpusConfig, where: str) -> str | None:
+    """The key that says where the corpus is; None for two files. Raises ConfigError unless there is one place."""
+    given = [name for name in CORPUS_FORMS if getattr(corpus, name) is not None]
     if not given and corpus.source is not None and corpus.target is not None:
-        return
+        return None
     if len(given) != 1:
-        forms = "one of source and target files, tsv, jsonl, dataset or builtin"
+        forms = f"one of source and target files, {join_words(CORPUS_FORMS)}"
         raise ConfigError(f"{where}: expected {forms}, got {' and '.join(given) or 'none of them'}")
+    return given[0]
+
+
+def _fields(corpus: CorpusConfig) -> Fields:
+    return Fields(str(corpus.source or "source"), str(corpus.target or "target"))
 
 
 def _column(value: str | int | None, default: int, where: str) -> int:
@@ -154,3 +181,8 @@ def _column(value: str | int | None, default: int, where: str) -> int:
     if not isinstance(value, int) or value < 1:
         raise ConfigError(f"{where}: expected the number of a column, from 1, got {value!r}")
     return value
+
+
+CORPUS_FORMS: Registry[Callable[[CorpusConfig, _Folders, CorpusReport], Iterator[NumberedPair]]] = (
+    registries.CORPUS_FORMS
+)

@@ -1,20 +1,20 @@
-"""Report on a corpus: how many lines were read, kept and dropped, for which reasons, and which lines they are."""
+"""Statistics of a corpus: how many lines were read, kept and dropped, for which reasons, and their numbers."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 FIRST_LINES = 20
-"""Line numbers that are kept of each reason."""
+"""Line numbers recorded for each reason."""
 
 SHOWN_LINES = 5
-"""Line numbers that `text` shows of each reason."""
+"""Line numbers that `text` shows for each reason."""
 
 DropReason = Literal["undecodable", "malformed", "blank", "over-long"]
 
 
 @dataclass
 class Tally:
-    """How many lines, and the numbers (from 1) of the first of them."""
+    """A number of lines, and the line numbers (from 1) of the first of them."""
 
     count: int = 0
     lines: list[int] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Tally:
             self.lines.append(number)
 
     def text(self) -> str:
-        """Such as `22 (lines 1039, 1451, 2301, 2302, 2400, ...)`."""
+        """For example `22 (lines 1039, 1451, 2301, 2302, 2400, ...)`."""
         numbers = [str(number) for number in self.lines[:SHOWN_LINES]]
         if self.count > len(numbers):
             numbers.append("...")
@@ -35,7 +35,7 @@ class Tally:
 
 @dataclass
 class TokenCount:
-    """Tokens of one side of the kept pairs, and how many of them are not in the vocabulary."""
+    """Tokens on one side of the kept pairs, and how many of them are outside the vocabulary."""
 
     count: int = 0
     unknown: int = 0
@@ -46,13 +46,13 @@ class TokenCount:
         self.unknown += unknown
 
     def text(self) -> str:
-        """Such as `377,534 tokens (1.2 % unknown)`."""
+        """For example `377,534 tokens (1.2 % unknown)`."""
         return f"{self.count:,} tokens ({100 * self.unknown / max(self.count, 1):.1f} % unknown)"
 
 
 @dataclass
 class CorpusReport:
-    """What reading one corpus has met. `source` and `target` are the names of its sides, such as file names."""
+    """What was found while reading one corpus. `source` and `target` name its sides, for example by their files."""
 
     corpus: str
     source: str = ""
@@ -69,15 +69,15 @@ class CorpusReport:
         return self.lines - sum(tally.count for tally in self.dropped.values())
 
     def drop(self, reason: DropReason, number: int) -> None:
-        """Counts a pair that is left out."""
+        """Counts a dropped pair."""
         self.dropped.setdefault(reason, Tally()).add(number)
 
     def note(self, what: str, number: int) -> None:
-        """Counts a line that is kept although something about it was odd."""
+        """Counts a line that is kept but worth a note."""
         self.notes.setdefault(what, Tally()).add(number)
 
     def text(self) -> str:
-        """A few lines for people: the totals, the tokens if they are known, one for each reason and note."""
+        """A summary for people: totals, tokens if known, and one line for each reason and note."""
         names = self.source if self.source == self.target else f"{self.source} and {self.target}"
         rows = [f"{self.corpus}: {self.kept:,} of {self.lines:,} pairs kept, from {names}"]
         if self.source_tokens.count:
@@ -87,12 +87,12 @@ class CorpusReport:
         return "\n".join(rows)
 
     def to_json(self) -> dict[str, Any]:
-        """The same as a record for a log; `from_json` reads it back."""
+        """The report as JSON; `from_json` is the inverse."""
         return {**asdict(self), "kept": self.kept}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "CorpusReport":
-        """What `to_json` wrote. Raises KeyError or TypeError if it is something else."""
+        """The inverse of `to_json`. Raises KeyError or TypeError for other records."""
         dropped, notes = ({key: Tally(**tally) for key, tally in record[name].items()} for name in ("dropped", "notes"))
         return cls(
             corpus=record["corpus"],

@@ -1,7 +1,7 @@
-"""Encoded corpora: pairs of ids in an Arrow file that is mapped into memory and never decoded as a whole.
+"""Encoded corpora: pairs of ids in a memory-mapped Arrow file.
 
-The file is what the `datasets` library keeps: columns `source` and `target` (lists of int32, without `<s>` and
-`</s>`); where the text is kept, `source_text` and `target_text`; where word alignments are given, `links`.
+The file has the format of the `datasets` library: columns `source` and `target` (lists of int32, without `<s>` and
+`</s>`); with text, also `source_text` and `target_text`; with word alignments, `links`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ Ids = NDArray[np.int32]
 Lengths = NDArray[np.int32]
 
 CHUNK_PAIRS = 50_000
-"""Pairs written at a time: all that is ever held as Python objects."""
+"""Pairs written at a time; no more are held as Python objects."""
 
 
 class EncodedPair(NamedTuple):
@@ -30,8 +30,8 @@ class EncodedPair(NamedTuple):
     links: Sequence[tuple[int, int]] | None = None  # (source, target) positions, from 0, of a given alignment
 
 
-class Rows(NamedTuple):
-    """Some pairs of a corpus: int32 arrays that look into the mapped file (read-only)."""
+class EncodedRows(NamedTuple):
+    """Some pairs of a corpus: read-only int32 views of the mapped file."""
 
     source: list[Ids]
     target: list[Ids]
@@ -39,7 +39,7 @@ class Rows(NamedTuple):
 
 
 class EncodedCorpus:
-    """Pairs of ids on disk. Lengths, in tokens with `</s>`, are held in memory."""
+    """Pairs of ids on disk. Lengths, in tokens with `</s>`, are in memory."""
 
     def __init__(self, table: Any) -> None:
         """`table`: an Arrow table with the columns above."""
@@ -53,29 +53,29 @@ class EncodedCorpus:
     def __len__(self) -> int:
         return len(self.source_lengths)
 
-    def rows(self, indices: NDArray[np.integer[Any]]) -> Rows:
+    def rows(self, indices: NDArray[np.integer[Any]]) -> EncodedRows:
         """The pairs at `indices`, in that order, without `<s>` and `</s>`."""
         links = None if self._links is None else self._links.rows(indices)
-        return Rows(self._source.rows(indices), self._target.rows(indices), links)
+        return EncodedRows(self._source.rows(indices), self._target.rows(indices), links)
 
     def in_epoch(self, epoch: int) -> Self:
-        """The corpus as that epoch sees it: always the same, unless a kind of corpus says otherwise."""
+        """The corpus of that epoch: the same in every epoch unless a subclass resamples it."""
         return self
 
     def text_rows(self, indices: NDArray[np.integer[Any]]) -> list[SentencePair]:
-        """The text of the pairs at `indices`, in that order; only of a corpus that was written with its text."""
+        """The text of the pairs at `indices`, in that order. The corpus must have been written with its text."""
         sources, targets = (self._table.column(f"{side}_text") for side in ("source", "target"))
         return [SentencePair(sources[int(i)].as_py(), targets[int(i)].as_py()) for i in indices]
 
     def texts(self) -> list[SentencePair]:
-        """The text of every pair as written in the corpus; only of a corpus that was written with its text."""
+        """The text of every pair as written in the corpus. The corpus must have been written with its text."""
         sources = self._table.column("source_text").to_pylist()
         targets = self._table.column("target_text").to_pylist()
         return [SentencePair(source, target) for source, target in zip(sources, targets, strict=True)]
 
 
 def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool, keep_links: bool = False) -> None:
-    """Writes the pairs to an Arrow file, chunk by chunk. Raises OSError if the disk does not let it."""
+    """Writes the pairs to an Arrow file, chunk by chunk. Raises OSError if the file cannot be written."""
     import pyarrow as pa
     from datasets.arrow_writer import ArrowWriter
 
@@ -114,7 +114,7 @@ def open_table(path: Path) -> Any:
 
 
 class _Column:
-    """Lists of int32 in chunks, without a Python object for each."""
+    """A chunked Arrow column of int32 lists, indexed without creating Python objects."""
 
     def __init__(self, chunks: list[Any]) -> None:
         self._offsets = [_numbers(chunk.offsets) for chunk in chunks]
@@ -135,12 +135,12 @@ class _Column:
 
 
 def _numbers(array: Any) -> Ids:
-    """An Arrow array of int32 without gaps as numpy's, on the same memory.
+    """A numpy view of an Arrow int32 array without nulls.
 
-    Its own `to_numpy` imports pandas where that is installed: 41 MiB.
+    Arrow's own `to_numpy` imports pandas where that is installed: 41 MiB.
     """
     _, values = array.buffers()
-    if not len(array):  # which may have no memory at all
+    if not len(array):  # it may have no buffer
         return np.zeros(0, np.int32)
     return np.frombuffer(values, np.int32, count=len(array), offset=array.offset * np.dtype(np.int32).itemsize)
 

@@ -1,6 +1,6 @@
-"""Prefetching: a thread makes the next items while the last one is worked on.
+"""Prefetching: a thread produces the next items while the current one is processed.
 
-The order is that of the items, and each is made once, so whoever takes them cannot tell who made them.
+Items are produced once and in order, so the consumer gets the same sequence with and without the thread.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,33 +14,33 @@ T = TypeVar("T")
 
 @contextmanager
 def prefetched(items: Iterable[T], ahead: int) -> Iterator[Iterator[T]]:
-    """The items, of which a thread makes up to `ahead` before they are asked for; with 0 there is no thread.
+    """Context of an iterator over `items`; a thread produces up to `ahead` of them in advance, or none if 0.
 
-    An error in making an item is raised where it is taken. When the block is left, for whatever reason, the thread has
-    ended: it finishes the item that it is at, and makes no more.
+    An error in producing an item is raised where the item is consumed. When the block is left, even by an exception,
+    the thread has ended: it finishes the current item and produces no more.
     """
     if ahead == 0:
         yield iter(items)
         return
-    maker = _Maker(items, ahead)
-    maker.start()
+    producer = _Producer(items, ahead)
+    producer.start()
     try:
-        yield maker.taken()
+        yield producer.results()
     finally:
-        maker.stop()
+        producer.stop()
 
 
-class _Made(NamedTuple, Generic[T]):
+class _Result(NamedTuple, Generic[T]):
     items: tuple[T, ...]  # one; none at the end
     error: BaseException | None
 
 
-class _Maker(Thread, Generic[T]):
+class _Producer(Thread, Generic[T]):
     def __init__(self, items: Iterable[T], ahead: int) -> None:
         super().__init__(name="prefetch", daemon=True)
         self._items = iter(items)
         self._free = Semaphore(ahead)
-        self._made: SimpleQueue[_Made[T]] = SimpleQueue()
+        self._results: SimpleQueue[_Result[T]] = SimpleQueue()
         self._must_stop = False
 
     def run(self) -> None:
@@ -49,24 +49,24 @@ class _Maker(Thread, Generic[T]):
             if self._must_stop:
                 return
             try:
-                made = _Made((next(self._items),), None)
+                result = _Result((next(self._items),), None)
             except StopIteration:
-                made = _Made[T]((), None)
-            except BaseException as error:  # whatever it is, the one who waits must hear of it
-                made = _Made[T]((), error)
-            self._made.put(made)
-            if not made.items:
+                result = _Result[T]((), None)
+            except BaseException as error:  # the consumer must see every error
+                result = _Result[T]((), error)
+            self._results.put(result)
+            if not result.items:
                 return
 
-    def taken(self) -> Iterator[T]:
+    def results(self) -> Iterator[T]:
         while True:
-            made = self._made.get()
-            if made.error is not None:
-                raise made.error
-            if not made.items:
+            result = self._results.get()
+            if result.error is not None:
+                raise result.error
+            if not result.items:
                 return
             self._free.release()
-            yield made.items[0]
+            yield result.items[0]
 
     def stop(self) -> None:
         self._must_stop = True

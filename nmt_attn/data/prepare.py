@@ -1,39 +1,38 @@
-"""Preparing: the training and validation corpora as ids, cached, so that a second start reads and learns nothing.
+"""Preparation: encodes the training and validation corpora and caches the result for later starts.
 
     FINGERPRINT/train.arrow  valid.arrow  vocab/  reports.json        in `data.cache`
 
-Text is read line by line as often as it is needed; it is never held as a whole.
+Text is read line by line, once for each pass; no corpus is held in memory.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
-from nmt_attn.alignment.links import Link
 from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.config.schema import Config
 from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
-from nmt_attn.data.corpus import Part, cache_folder, read_part
+from nmt_attn.data.corpus import CorpusPart, cache_folder, read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open_table, write_encoded
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
-from nmt_attn.data.segmentation import SubwordSampling
+from nmt_attn.data.subwords import SubwordSampling
 from nmt_attn.data.tokenizer import TOKENIZERS, Word
 from nmt_attn.errors import DataError
 from nmt_attn.files import read_text, write_text
 from nmt_attn.types import UNK, SentencePair
 
-_PARTS: tuple[Part, ...] = ("train", "valid")
+_PARTS: tuple[CorpusPart, ...] = ("train", "valid")
 
 
 class PreparedData(NamedTuple):
-    """All that training needs of its corpora. The validation corpus has its `texts`."""
+    """The corpora and codecs for training. The validation corpus has its `texts`."""
 
     codecs: Codecs
     train: EncodedCorpus
@@ -55,7 +54,7 @@ class PreparedData(NamedTuple):
 
 
 def prepare_training(config: Config) -> PreparedData:
-    """The corpora of `config` as ids, with the codecs learned from data.train; from the cache if they are there.
+    """The encoded corpora of `config` and the codecs learned from data.train, from the cache if possible.
 
     Raises DataError if a corpus cannot be read or has no usable pair, ConfigError if the tokenizer cannot be learned.
     """
@@ -97,7 +96,7 @@ def _learn(config: Config) -> Codecs:
 
 
 def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
-    """The training pairs without those that are surely over-long: their words would have no pair to be learned from."""
+    """The training pairs except those known to be over-long, whose words would be in the vocabulary but in no pair."""
     kind = TOKENIZERS[config.tokenizer.kind]
     tokenizer = (Word if kind.has_model else kind)(lowercase=config.tokenizer.lowercase)
     report = CorpusReport("data.train")
@@ -112,18 +111,18 @@ def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
         raise _no_pairs(report)
 
 
-def _encode(config: Config, part: Part, codecs: Codecs, path: Path) -> CorpusReport:
-    """Writes a corpus as ids; its report."""
+def _encode(config: Config, part: CorpusPart, codecs: Codecs, path: Path) -> CorpusReport:
+    """Writes a corpus as ids and returns its statistics."""
     report = CorpusReport(f"data.{part}")
     has_links = part == "train" and config.data.alignments is not None
-    keep_text = part == "valid" or _is_sampled(config)
+    keep_text = part == "valid" or _resamples(config)
     write_encoded(path, _encoded(config, part, codecs, report), keep_text=keep_text, keep_links=has_links)
     if report.kept == 0:
         raise _no_pairs(report)
     return report
 
 
-def _encoded(config: Config, part: Part, codecs: Codecs, report: CorpusReport) -> Iterator[EncodedPair]:
+def _encoded(config: Config, part: CorpusPart, codecs: Codecs, report: CorpusReport) -> Iterator[EncodedPair]:
     pairs = _progress(read_part(config, part, report), f"data.{part}")
     for pair, links in _with_links(config, part, pairs, report):
         source, target = codecs.source.encode(pair.source), codecs.target.encode(pair.target)
@@ -133,22 +132,22 @@ def _encoded(config: Config, part: Part, codecs: Codecs, report: CorpusReport) -
         report.source_tokens.add(len(source), source.count(UNK))
         report.target_tokens.add(len(target), target.count(UNK))
         text = SentencePair(pair.source, pair.target)
-        if links is not None and not _is_sampled(config):  # else words are cut when the pair is read
+        if links is not None and not _resamples(config):  # else the pair is segmented when it is read
             links = _piece_links(links, text, codecs)
         yield EncodedPair(source, target, text, links)
 
 
 def _with_links(
-    config: Config, part: Part, pairs: Iterator[NumberedPair], report: CorpusReport
-) -> Iterator[tuple[NumberedPair, list[Link] | None]]:
-    """The pairs with the given links of their words, which training pairs may have. Raises DataError."""
+    config: Config, part: CorpusPart, pairs: Iterator[NumberedPair], report: CorpusReport
+) -> Iterator[tuple[NumberedPair, Sequence[tuple[int, int]] | None]]:
+    """The pairs with the given word links; only training pairs can have them. Raises DataError."""
     if part == "train" and config.data.alignments is not None:
         return ((pair, links) for pair, links in with_links(config, pairs, report))
     return ((pair, None) for pair in pairs)
 
 
-def _is_sampled(config: Config) -> bool:
-    """Whether training text is cut anew in every epoch, and so has to be kept."""
+def _resamples(config: Config) -> bool:
+    """True if training text is segmented anew in every epoch, so that the text must be kept."""
     return config.training.subword_sampling.alpha is not None
 
 
@@ -165,7 +164,7 @@ def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:
     return SampledCorpus(open_table(path), plan)
 
 
-def _piece_links(links: list[Link], text: SentencePair, codecs: Codecs) -> list[Link]:
+def _piece_links(links: Sequence[tuple[int, int]], text: SentencePair, codecs: Codecs) -> list[tuple[int, int]]:
     source, target = codecs.source.tokenizer, codecs.target.tokenizer
     return link_pieces(
         links, source.word_indices(source.encode(text.source)), target.word_indices(target.encode(text.target))
@@ -186,7 +185,7 @@ def _is_over_long(
 
 
 def _progress(pairs: Iterable[NumberedPair], what: str) -> Iterator[NumberedPair]:
-    """The pairs, with a bar on standard error if that is a terminal."""
+    """The pairs, with a progress bar if standard error is a terminal."""
     yield from tqdm(pairs, desc=what, unit=" pairs", disable=None, leave=False)
 
 

@@ -1,7 +1,10 @@
-"""Readers: files of parallel text as numbered pairs, line by line; nothing is judged or dropped here.
+"""Readers: parallel text from files or the `datasets` library as numbered pairs. No pair is dropped here.
 
-Lines end with `\\n` and with nothing else (not with U+2028, NUL or a lone `\\r`), so numbers never shift. A `\\r`
-before the `\\n` and a byte-order mark at the start of a file are taken off and noted in the report.
+Lines end with `\\n` only (not with U+2028, NUL or a lone `\\r`), so line numbers never shift. A `\\r` before the
+`\\n` and a byte-order mark at the start of a file are removed and noted in the report.
+
+A dataset is a folder written by `save_to_disk`, or what `load_dataset` accepts. Its rows are numbered from 1. A side is
+a column of text or a field of a record, such as WMT's `translation`.
 """
 
 import json
@@ -11,16 +14,24 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from nmt_attn.config.schema import CorpusConfig
 from nmt_attn.data.corpus_stats import CorpusReport
-from nmt_attn.errors import DataError
+from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import open_binary, reason
 
-_UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+_SAVED = ("state.json", "dataset_dict.json")
+"""Files that identify a folder written by `save_to_disk`."""
+
+_ROWS = 1000
+"""Rows decoded at a time."""
 
 
 class Fault(NamedTuple):
-    """Why a line cannot be read as it stands, with a message that names its place."""
+    """Why a line is not valid, with a message that names the file and line."""
 
     reason: Literal["undecodable", "malformed"]
     message: str
@@ -35,15 +46,15 @@ class NumberedPair(NamedTuple):
     fault: Fault | None = None
 
 
-class Columns(NamedTuple):
-    """Which columns of a TSV file, from 1."""
+class TsvColumns(NamedTuple):
+    """The columns of a TSV file, from 1."""
 
     source: int
     target: int
 
 
 class Fields(NamedTuple):
-    """Which fields of a record, by name or by names joined with dots."""
+    """The fields of a record, by name or by names joined with dots."""
 
     source: str
     target: str
@@ -61,8 +72,8 @@ def read_files(source: Path, target: Path, report: CorpusReport) -> Iterator[Num
         yield _decoded_pair(number, one, other, report)
 
 
-def read_tsv(path: Path, columns: Columns, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two columns of a file of tab-separated ones; quotes mean nothing. A blank line is a blank pair."""
+def read_tsv(path: Path, columns: TsvColumns, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Two columns of a tab-separated file; quotes have no meaning. A blank line is a blank pair."""
     report.source = report.target = str(path)
     needed = max(columns)
     for number, line in enumerate(_lines(path, report), start=1):
@@ -75,7 +86,7 @@ def read_tsv(path: Path, columns: Columns, report: CorpusReport) -> Iterator[Num
 
 
 def read_jsonl(path: Path, fields: Fields, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two fields of a file with one JSON object a line; null is a blank text, as is a blank line."""
+    """Two fields of a file with one JSON object per line; null and blank lines are blank texts."""
     report.source = report.target = str(path)
     for number, line in enumerate(_lines(path, report), start=1):
         place = f"{path}:{number}"
@@ -91,8 +102,27 @@ def read_jsonl(path: Path, fields: Fields, report: CorpusReport) -> Iterator[Num
             yield pair._replace(fault=fault or pair.fault)
 
 
+def read_dataset(
+    corpus: CorpusConfig, fields: Fields, *, folder: Path, cache: Path, report: CorpusReport
+) -> Iterator[NumberedPair]:
+    """The rows of `folder` if it exists, else of the hub's dataset of that name, cached in `cache`."""
+    if folder.is_dir() and corpus.revision is not None:
+        expected = f"null, as {folder} is a folder and not a dataset of the hub"
+        raise ConfigError(f"{report.corpus}.revision: expected {expected}, got {corpus.revision}")
+    table = _one_split(_load(corpus, folder, cache), corpus, report.corpus)
+    report.source = report.target = f"{corpus.dataset}[{corpus.split}]" if corpus.split else str(corpus.dataset)
+    source = _path(table, fields.source, f"{report.corpus}.source")
+    target = _path(table, fields.target, f"{report.corpus}.target")
+    number = 0
+    columns = list(dict.fromkeys([source[0], target[0]]))
+    for batch in table.with_format(None).select_columns(columns).iter(batch_size=_ROWS):
+        for source_text, target_text in zip(_texts(batch, source), _texts(batch, target), strict=True):
+            number += 1
+            yield text_pair(number, source_text, target_text, report)
+
+
 def text_pair(number: int, source: str, target: str, report: CorpusReport) -> NumberedPair:
-    """A pair of texts that do not come from lines: line breaks become blanks, half surrogate pairs U+FFFD."""
+    """A pair of texts not read from lines: line breaks become blanks, lone surrogates U+FFFD."""
     if "\n" in source or "\n" in target:
         report.note("line breaks inside a text, read as blanks", number)
     fault = None
@@ -110,12 +140,12 @@ def text_pair(number: int, source: str, target: str, report: CorpusReport) -> Nu
 
 
 def _lines(path: Path, report: CorpusReport) -> Iterator[bytes]:
-    """The lines of a file without their ends."""
+    """The lines of a file without line ends."""
     with open_binary(path) as stream:
         try:
             for number, line in enumerate(stream, start=1):
                 if number == 1:
-                    line = _without_mark(line, path, report)
+                    line = _strip_byte_order_mark(line, path, report)
                 line = line.removesuffix(b"\n")
                 if line.endswith(b"\r"):
                     report.note(f"\\r\\n line ends in {path.name}, read as \\n", number)
@@ -125,12 +155,12 @@ def _lines(path: Path, report: CorpusReport) -> Iterator[bytes]:
             raise DataError(f"{path}: expected a whole file, got a damaged one: {reason(error)}") from error
 
 
-def _without_mark(line: bytes, path: Path, report: CorpusReport) -> bytes:
-    if line.startswith(_UTF16_MARKS):
+def _strip_byte_order_mark(line: bytes, path: Path, report: CorpusReport) -> bytes:
+    if line.startswith(_UTF16_BOMS):
         raise DataError(f"{path}: expected UTF-8 text, got UTF-16 (convert it: iconv -f UTF-16 -t UTF-8)")
-    if line.startswith(_UTF8_MARK):
+    if line.startswith(_UTF8_BOM):
         report.note(f"byte-order mark at the start of {path.name}, left out", 1)
-    return line.removeprefix(_UTF8_MARK)
+    return line.removeprefix(_UTF8_BOM)
 
 
 def _decoded_pair(number: int, source: bytes, target: bytes, report: CorpusReport) -> NumberedPair:
@@ -148,7 +178,7 @@ def _decode(line: bytes, place: str) -> tuple[str, Fault | None]:
 
 
 def _field(record: Any, name: str) -> str:
-    """The text of a field; of `translation`'s fields too. Raises LookupError with what was found instead."""
+    """The text of a field, also inside `translation`. Raises LookupError with what was found instead."""
     if not isinstance(record, dict):
         raise LookupError(type(record).__name__)
     value: Any = record
@@ -168,3 +198,67 @@ def _field(record: Any, name: str) -> str:
 
 def _unequal(shorter: Path, longer: Path, most: int, least: int) -> DataError:
     return DataError(f"{shorter}:{least}: expected {most} lines, as in {longer}, got {least}")
+
+
+def _load(corpus: CorpusConfig, folder: Path, cache: Path) -> Any:
+    """A dataset, or a dict of splits."""
+    name = str(folder) if folder.is_dir() else str(corpus.dataset)
+    if not folder.is_dir() and (name.count("/") > 1 or name.startswith((".", "/", "~"))):
+        raise DataError(f"{folder}: expected a folder, got no such file or directory")
+    import datasets
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # not in its __all__
+
+    datasets.disable_progress_bars()
+    disable_progress_bars()
+    try:
+        if any((folder / file).is_file() for file in _SAVED):
+            return datasets.load_from_disk(str(folder))
+        place = str(cache / "datasets")
+        return datasets.load_dataset(name, corpus.subset, split=corpus.split, revision=corpus.revision, cache_dir=place)
+    except Exception as error:  # the library and its network layers raise many types
+        found = (str(error) or type(error).__name__).split("\n")[0]
+        raise DataError(f"{corpus.dataset}: expected a dataset that can be loaded, got: {found}") from error
+
+
+def _one_split(loaded: Any, corpus: CorpusConfig, where: str) -> Any:
+    got = corpus.split or "none"
+    if isinstance(loaded, dict):
+        if corpus.split is None and len(loaded) == 1:
+            return next(iter(loaded.values()))
+        if corpus.split not in loaded:
+            raise ConfigError(f"{where}.split: expected one of {', '.join(sorted(loaded))}, got {got}")
+        return loaded[corpus.split]
+    if corpus.split not in (None, str(loaded.split)):
+        raise ConfigError(f"{where}.split: expected {loaded.split or 'none'}, all that {corpus.dataset} has, got {got}")
+    return loaded
+
+
+def _path(table: Any, name: str, where: str) -> list[str]:
+    """The path to a text in each row, beginning with the column."""
+    schema = table.features.arrow_schema
+    paths = _text_paths([], schema)
+    for path in ([name], ["translation", name], name.split(".")):
+        if path in paths:
+            return path
+    known = ", ".join(".".join(path) for path in paths) or "none"
+    raise ConfigError(f"{where}: expected one of the texts in the dataset ({known}), got {name}")
+
+
+def _text_paths(outer: list[str], fields: Any) -> list[list[str]]:
+    import pyarrow as pa
+
+    paths = []
+    for field in fields:
+        path = [*outer, field.name]
+        if pa.types.is_struct(field.type):
+            paths += _text_paths(path, field.type)
+        elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            paths.append(path)
+    return paths
+
+
+def _texts(batch: dict[str, list[Any]], path: list[str]) -> Iterator[str]:
+    for value in batch[path[0]]:
+        for name in path[1:]:
+            value = value[name] if value is not None else None
+        yield value or ""

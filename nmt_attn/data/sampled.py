@@ -1,11 +1,11 @@
-"""Sampled corpora: training text that is cut into subwords anew each time it is read.
+"""Sampled corpora: training text that is segmented into subwords anew in every epoch.
 
-Kudo 2018 (arXiv 1804.10959): the pieces are drawn from the segmentations that the unigram model gives; Provilkov et
-al. 2020 (arXiv 1910.13267), BPE-dropout: merges are left out. What is drawn depends on the seed, the epoch, the row
-and the side alone, so that a stop changes nothing and every process sees the same.
+Kudo 2018 (arXiv 1804.10959): segmentations are drawn from the unigram model; Provilkov et al. 2020 (arXiv
+1910.13267), BPE-dropout: merges are left out at random. A segmentation depends only on the seed, the epoch, the row and
+the side, so that a resumed run and every process see the same.
 
-Lengths, and so the plan of an epoch, are those of the one best segmentation: a batch of sampled ones may hold somewhat
-more tokens than `training.batch_tokens`. A side that would exceed `data.max_length` keeps its best segmentation.
+Lengths, and so the plan of an epoch, are those of the best segmentation: a sampled batch may have slightly more tokens
+than `training.batch_tokens`. A side that would exceed `data.max_length` keeps its best segmentation.
 """
 
 import copy
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.data.codec import Codecs, TextCodec
-from nmt_attn.data.encoded import EncodedCorpus, Ids, Rows
-from nmt_attn.data.segmentation import SubwordSampling
+from nmt_attn.data.encoded import EncodedCorpus, EncodedRows, Ids
+from nmt_attn.data.subwords import SubwordSampling
 
 
 class SamplingPlan(NamedTuple):
@@ -31,7 +31,7 @@ class SamplingPlan(NamedTuple):
 
 
 class SampledCorpus(EncodedCorpus):
-    """A corpus that was written with its text, its links being of words; its rows change from epoch to epoch."""
+    """A corpus written with its text and word links; its rows change from epoch to epoch."""
 
     def __init__(self, table: Any, plan: SamplingPlan) -> None:
         super().__init__(table)
@@ -39,12 +39,12 @@ class SampledCorpus(EncodedCorpus):
         self._epoch = 0
 
     def in_epoch(self, epoch: int) -> Self:
-        """The same corpus, cut as it is in that epoch."""
+        """The corpus with the segmentations of that epoch."""
         other = copy.copy(self)
         other._epoch = epoch
         return other
 
-    def rows(self, indices: NDArray[np.integer[Any]]) -> Rows:
+    def rows(self, indices: NDArray[np.integer[Any]]) -> EncodedRows:
         links = super().rows(indices).links
         source: list[Ids] = []
         target: list[Ids] = []
@@ -55,7 +55,7 @@ class SampledCorpus(EncodedCorpus):
                 ids.append(np.array(codec.vocabulary.ids_of(pieces), np.int32))
             if links is not None:
                 piece_links.append(self._link(links[place], *sides))
-        return Rows(source, target, None if links is None else piece_links)
+        return EncodedRows(source, target, None if links is None else piece_links)
 
     def _pieces(self, text: str, row: int, side: int) -> list[str]:
         codec: TextCodec = self._plan.codecs[side]
@@ -65,7 +65,7 @@ class SampledCorpus(EncodedCorpus):
         return pieces if len(pieces) <= self._plan.max_length else codec.tokenizer.encode(text)
 
     def _link(self, word_links: Ids, source: list[str], target: list[str]) -> Ids:
-        """Source and target position of each link, of words -> of pieces."""
+        """Links of words -> links of pieces: source and target position of each link, flattened."""
         words = [
             codec.tokenizer.word_indices(side) for codec, side in zip(self._plan.codecs, (source, target), strict=True)
         ]

@@ -1,26 +1,45 @@
-"""SentencePiece: learning a model from text and opening a learned one. Its log is silenced, its errors put in words."""
+"""Subwords: SentencePiece models, learned and opened, and segmentations drawn at random from a model.
+
+    unigram   P(x)^alpha over all segmentations x, or over the n best: Kudo 2018 (arXiv 1804.10959), eq. 8
+    bpe       each merge is left out with probability alpha: Provilkov et al. 2020 (arXiv 1910.13267)
+
+SentencePiece samples too, but its random numbers differ between processes whatever the seed, and a resumed run must
+repeat the segmentations of an uninterrupted one. No piece crosses a blank, so text is segmented word by word.
+SentencePiece's log is silenced and its errors are translated.
+"""
 
 import io
+import math
+import random
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import lru_cache
+from itertools import accumulate, groupby, pairwise
+from typing import Any, Literal, NamedTuple
 
 from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 
 BLANK = "▁"
-"""The visible blank, U+2581, with which a piece begins a word."""
+"""U+2581, with which a piece begins a word."""
 
 SAMPLE_LINES = 500_000
-"""Of a larger corpus a seeded sample of so many lines is learned from: a unigram model needs 21 bytes a character."""
+"""A model learns from at most this many lines, a seeded sample: a unigram model needs 21 bytes per character."""
 
 LONGEST_LINE_BYTES = 1 << 20
-"""SentencePiece leaves out longer lines when it learns; its own default, 4192, would leave out real ones."""
+"""SentencePiece skips longer lines in learning; its default, 4192, would skip real ones."""
+
+UNKNOWN_PENALTY = 10.0
+"""How much less than the rarest piece an unknown character scores, as in SentencePiece."""
+
+CACHED_WORDS = 1 << 16
+"""Size of the least-recently-used cache of words."""
 
 
 def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
-    """The serialised model; the same for the same lines. `text_name` says in errors what was learned from.
+    """The serialised model; the same for the same lines, which errors call `text_name`.
 
     Every character of the text gets a piece. Raises ConfigError if `vocab_size` does not fit the text.
     """
@@ -31,7 +50,7 @@ def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name
     faults: list[BaseException] = []
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_remembering(lines, faults),
+            sentence_iterator=_recording_faults(lines, faults),
             model_writer=model,
             model_type=config.algorithm,
             vocab_size=config.vocab_size,
@@ -51,7 +70,7 @@ def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name
     except RuntimeError as error:
         if faults:
             raise faults[0] from None
-        raise _in_words(str(error), config, text_name) from error
+        raise _translated(str(error), config, text_name) from error
     return model.getvalue()
 
 
@@ -69,8 +88,8 @@ def open_sentencepiece(model: bytes) -> Any:
     return processor
 
 
-def _remembering(lines: Iterable[str], faults: list[BaseException]) -> Iterator[str]:
-    """The lines; what reading them raises is kept in `faults`, as SentencePiece turns it into an error of its own."""
+def _recording_faults(lines: Iterable[str], faults: list[BaseException]) -> Iterator[str]:
+    """The lines. Errors in reading them are appended to `faults`, because SentencePiece replaces them by its own."""
     try:
         yield from lines
     except BaseException as error:
@@ -78,7 +97,7 @@ def _remembering(lines: Iterable[str], faults: list[BaseException]) -> Iterator[
         raise
 
 
-def _in_words(fault: str, config: TokenizerConfig, text_name: str) -> ConfigError | DataError:
+def _translated(fault: str, config: TokenizerConfig, text_name: str) -> ConfigError | DataError:
     where, got = "tokenizer.vocab_size", config.vocab_size
     if most := re.search(r"value <= (\d+)", fault):
         limit = f"all that SentencePiece ({config.algorithm}) can learn from {text_name}"
@@ -89,3 +108,99 @@ def _in_words(fault: str, config: TokenizerConfig, text_name: str) -> ConfigErro
     if "sentences_.empty()" in fault or "all_chars_count" in fault:
         return DataError(f"{text_name}: expected text that SentencePiece can learn from, got none")
     return ConfigError(f"tokenizer: expected SentencePiece to learn from {text_name}, got: {fault}")
+
+
+class SubwordSampling(NamedTuple):
+    """How a segmentation is drawn."""
+
+    algorithm: Literal["unigram", "bpe"]
+    alpha: float  # unigram: exponent of the probabilities, 0 for equal ones; BPE: share of the merges left out
+    nbest: int | None  # unigram: sample from the n best; None: from all
+
+
+class Ends(NamedTuple):
+    """Where a piece that ends at a given position of a word can begin."""
+
+    starts: list[int]
+    shares: list[float]  # cumulative probabilities of the starts
+
+
+class Segmenter:
+    """Draws the pieces of texts."""
+
+    def __init__(self, processor: Any, sampling: SubwordSampling) -> None:
+        """`processor`: a SentencePieceProcessor whose model uses `sampling.algorithm`."""
+        ids = range(processor.get_piece_size())
+        ordinary = [i for i in ids if not (processor.is_control(i) or processor.is_unknown(i))]
+        self._scores: dict[str, float] = {processor.id_to_piece(i): processor.get_score(i) for i in ordinary}
+        self._longest = max(map(len, self._scores))
+        self._unknown = min(self._scores.values()) - UNKNOWN_PENALTY
+        self._processor = processor
+        self._sampling = sampling
+        self._ends = lru_cache(CACHED_WORDS)(self._find_ends)
+
+    def draw(self, text: str, seed: int) -> list[str]:
+        """The pieces of a text of words and single blanks; the same for the same seed in every process."""
+        rng = random.Random(seed)
+        if self._sampling.nbest is not None:
+            return self._draw_from_nbest(text, self._sampling.nbest, rng)
+        segment = self._segment_unigram if self._sampling.algorithm == "unigram" else self._segment_bpe
+        pieces = [piece for word in text.split() for piece in segment(BLANK + word, rng)]
+        return self._join_unknown(pieces)
+
+    def _draw_from_nbest(self, text: str, count: int, rng: random.Random) -> list[str]:
+        segmentations: list[list[str]] = self._processor.nbest_encode(text, nbest_size=count, out_type=str)
+        scores = [
+            sum(self._scores.get(piece, self._unknown) for piece in segmentation) for segmentation in segmentations
+        ]
+        weights = [math.exp(self._sampling.alpha * (score - max(scores))) for score in scores]
+        return rng.choices(segmentations, weights)[0]
+
+    def _segment_unigram(self, word: str, rng: random.Random) -> list[str]:
+        """Draws pieces from the end backwards, each by its share of all segmentations of the text before its end."""
+        ends = self._ends(word)
+        pieces = []
+        end = len(word)
+        while end > 0:
+            starts, shares = ends[end - 1]
+            start = starts[min(bisect(shares, rng.random()), len(starts) - 1)]
+            pieces.append(word[start:end])
+            end = start
+        return pieces[::-1]
+
+    def _find_ends(self, word: str) -> list[Ends]:
+        """For each end 1 .. len(word), by the forward sums of P^alpha over all segmentations of each prefix."""
+        sums, found = [0.0], []  # in log space
+        for end in range(1, len(word) + 1):
+            starts, logs = [], []
+            for start in range(max(0, end - self._longest), end):
+                score = self._scores.get(word[start:end], self._unknown if end - start == 1 else None)
+                if score is not None:
+                    starts.append(start)
+                    logs.append(sums[start] + self._sampling.alpha * score)
+            weights = [math.exp(log - max(logs)) for log in logs]
+            found.append(Ends(starts, [part / sum(weights) for part in accumulate(weights)]))
+            sums.append(max(logs) + math.log(sum(weights)))
+        return found
+
+    def _segment_bpe(self, word: str, rng: random.Random) -> list[str]:
+        """Applies the merge of the greatest score, leftmost on ties, until none is possible or all are left out."""
+        pieces = list(word)
+        while True:
+            merges = [
+                (score, -place)
+                for place, pair in enumerate(pairwise(pieces))
+                if (score := self._scores.get("".join(pair))) is not None and rng.random() >= self._sampling.alpha
+            ]
+            if not merges:
+                return pieces
+            place = -max(merges)[1]
+            pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+
+    def _join_unknown(self, pieces: list[str]) -> list[str]:
+        """Joins adjacent unknown pieces, as SentencePiece does."""
+        joined: list[str] = []
+        for is_known, group in groupby(pieces, self._scores.__contains__):
+            run = list(group)
+            joined += run if is_known else ["".join(run)]
+        return joined

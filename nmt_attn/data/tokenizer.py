@@ -1,29 +1,34 @@
-"""Tokenizers: text into pieces and back, and which whitespace word each piece belongs to.
+"""Tokenizers: split text into pieces, join pieces to text, and map each piece to its whitespace word.
 
-    word           the words between white space, as they are
-    char           single characters (code points); a blank between words is the piece `▁`
+    word           whitespace-separated words
+    char           single code points; a blank between words is the piece `▁`
     sentencepiece  Kudo and Richardson 2018 (arXiv 1808.06226), unigram or BPE; `▁` begins a word
 
-White space is what `str.split` takes for it: tabs, no-break spaces and U+2028 separate words too, and any run
-of it counts as one blank. Nothing else is normalised: every tokenizer gives back, character for character,
-the words it was given (in small letters if `tokenizer.lowercase`; a written `▁` comes back as `_`).
+White space is that of `str.split`: tabs, no-break spaces and U+2028 separate words too, and any run of it counts as
+one blank. Nothing else is normalised: every tokenizer reproduces the words character by character (lowercased if
+`tokenizer.lowercase`; a literal `▁` becomes `_`).
 """
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
+from nmt_attn import registries
 from nmt_attn.config.schema import TokenizerConfig
-from nmt_attn.data.segmentation import Segmenter, SubwordSampling
-from nmt_attn.data.subwords import BLANK, learn_sentencepiece, open_sentencepiece
+from nmt_attn.data.subwords import BLANK, Segmenter, SubwordSampling, learn_sentencepiece, open_sentencepiece
+from nmt_attn.registry import Registry
 
 
 class Tokenizer:
     """Contract. `decode(encode(text)) == normalise(text)`; every piece is non-empty and free of white space."""
 
     tokens: tuple[str, ...] = ()
-    """The whole vocabulary in the order of its ids, if the tokenizer has learned one; else it is counted."""
+    """The vocabulary in order of ids if the tokenizer has learned one; else empty, and the vocabulary is counted."""
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `tokenizer` that it reads, beside those that every tokenizer reads."""
 
     has_model = False
-    """Whether splitting needs a learned model, which is saved beside the vocabulary."""
+    """True if the tokenizer needs a learned model, which is saved beside the vocabulary."""
 
     def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
         self.lowercase = lowercase
@@ -31,11 +36,11 @@ class Tokenizer:
 
     @classmethod
     def learn_model(cls, lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
-        """What must be known to split text, learned from `lines`; empty where nothing must be."""
+        """A model learned from `lines`, which errors call `text_name`; empty if the tokenizer needs none."""
         return b""
 
     def normalise(self, text: str) -> str:
-        """The text as this tokenizer can give it back: its words with single blanks between them."""
+        """The text as this tokenizer reproduces it: words separated by single blanks."""
         return " ".join(self.words(text))
 
     def words(self, text: str) -> list[str]:
@@ -47,27 +52,29 @@ class Tokenizer:
         raise NotImplementedError
 
     def sample(self, text: str, sampling: SubwordSampling, seed: int) -> list[str]:
-        """The pieces of one of several ways to cut the text; the same for the same seed. Only where there are several.
+        """The pieces of a segmentation drawn at random; the same for the same seed. Only for tokenizers with a model.
 
-        They decode to what `encode`'s do.
+        They decode to the same text as those of `encode`.
         """
         raise NotImplementedError
 
     def decode(self, pieces: Sequence[str]) -> str:
-        """The text of the pieces, detokenised; any list of pieces will do, as a model may write any."""
+        """The detokenised text of any list of pieces, since a model can produce any."""
         raise NotImplementedError
 
     def word_indices(self, pieces: Sequence[str]) -> list[int]:
-        """For each piece the position, from 0, of its word in `decode(pieces).split()`."""
+        """The position, from 0, of the word of each piece in `decode(pieces).split()`."""
         raise NotImplementedError
 
     def begins_word(self, piece: str) -> bool:
-        """Whether the word before the piece, if there is one, has ended."""
+        """True if a word before the piece ends there."""
         return piece.startswith(BLANK)
 
 
 class Word(Tokenizer):
-    """The words between white space."""
+    """Whitespace-separated words."""
+
+    options = ("min_frequency",)
 
     def encode(self, text: str) -> list[str]:
         return self.words(text)
@@ -83,10 +90,12 @@ class Word(Tokenizer):
 
 
 class Character(Tokenizer):
-    """Code points; a base letter and its combining marks are pieces of their own."""
+    """Code points; a base letter and its combining marks are separate pieces."""
+
+    options = ("min_frequency",)
 
     def words(self, text: str) -> list[str]:
-        return _words(_free_blank(text), lowercase=self.lowercase)
+        return _words(_replace_blank_mark(text), lowercase=self.lowercase)
 
     def encode(self, text: str) -> list[str]:
         return list(self.normalise(text).replace(" ", BLANK))
@@ -99,11 +108,12 @@ class Character(Tokenizer):
 
 
 class SentencePiece(Tokenizer):
-    """Subwords. Unknown characters come as pieces of their own, as written.
+    """Subwords. Unknown characters are separate pieces, as written.
 
-    Differs: text is not brought into the form NFKC, which would write `½` as `1⁄2` and split words at `´`.
+    Differs: text is not normalised to NFKC, which would turn `½` into `1⁄2` and split words at `´`.
     """
 
+    options = ("algorithm",)
     has_model = True
 
     def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
@@ -114,11 +124,11 @@ class SentencePiece(Tokenizer):
 
     @classmethod
     def learn_model(cls, lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
-        texts = (" ".join(_words(_free_blank(line), lowercase=config.lowercase)) for line in lines)
+        texts = (" ".join(_words(_replace_blank_mark(line), lowercase=config.lowercase)) for line in lines)
         return learn_sentencepiece(texts, config, text_name)
 
     def words(self, text: str) -> list[str]:
-        return _words(_free_blank(text), lowercase=self.lowercase)
+        return _words(_replace_blank_mark(text), lowercase=self.lowercase)
 
     def encode(self, text: str) -> list[str]:
         pieces: list[str] = self.processor.encode(self.normalise(text), out_type=str)
@@ -136,14 +146,14 @@ class SentencePiece(Tokenizer):
         return _word_indices(pieces)
 
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {"word": Word, "char": Character, "sentencepiece": SentencePiece}
+TOKENIZERS: Registry[type[Tokenizer]] = registries.TOKENIZERS
 
 
 def _words(text: str, *, lowercase: bool) -> list[str]:
     return (text.lower() if lowercase else text).split()
 
 
-def _free_blank(text: str) -> str:
+def _replace_blank_mark(text: str) -> str:
     return text.replace(BLANK, "_")
 
 
@@ -152,7 +162,7 @@ def _join(pieces: Sequence[str]) -> str:
 
 
 def _word_indices(pieces: Sequence[str]) -> list[int]:
-    """A `▁` belongs to the word that it begins; one that begins no word belongs to the last."""
+    """A `▁` belongs to the word that it begins, or to the last word if it begins none."""
     indices, word, has_text = [], 0, False
     for piece in pieces:
         if piece.startswith(BLANK) and has_text:

@@ -1,10 +1,10 @@
 """Word vectors from a text file: the format of word2vec, GloVe and fastText, plain or `.gz`.
 
     [COUNT SIZE]                 a first line of two whole numbers is a header
-    word 0.25 -1.5 ...           a word and SIZE numbers a line, between white space
+    word 0.25 -1.5 ...           a word and SIZE numbers per line, separated by white space
 
-Words are matched as they are written with the tokens of the vocabulary, `▁` of subwords included; special tokens
-are not. A word that holds white space, as a few in GloVe's files do, matches none. Of a word that comes twice the
+Words are matched literally with the tokens of the vocabulary, including the `▁` of subwords; special tokens are not
+matched. A word that contains white space, as a few in GloVe's files do, matches no token. If a word occurs twice, the
 first line counts.
 """
 
@@ -22,7 +22,7 @@ from nmt_attn.types import SPECIAL_TOKENS, UNK
 
 
 class WordVectors(NamedTuple):
-    """The vectors of those words of a vocabulary that the file has."""
+    """The vectors of the vocabulary words that occur in the file."""
 
     ids: NDArray[np.int64]  # [n]
     values: NDArray[np.float32]  # [n, E]
@@ -34,9 +34,9 @@ class WordVectors(NamedTuple):
 
 
 def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -> WordVectors:
-    """The vectors of `size` numbers for the words of `vocabulary`; `size_key` says in errors where the size is from.
+    """The vectors of `size` numbers for the words of `vocabulary`; errors name `size_key` as the origin of the size.
 
-    Raises DataError, with the number of the line, if a line is not a word and so many numbers, and if the file has
+    Raises DataError, with the number of the line, if a line is not a word and `size` numbers, and if the file has
     none of the words.
     """
     found: dict[int, list[float]] = {}
@@ -47,7 +47,7 @@ def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -
             continue
         word, *_ = line.split(maxsplit=1) or [b""]
         index = vocabulary.ids_of([word.decode("utf-8", "replace")])[0]
-        if index != UNK or line.rstrip(b" ").count(b" ") != size:  # to look at every number of every line takes long
+        if index != UNK or line.rstrip(b" ").count(b" ") != size:  # parsing every line would be slow
             text, numbers = _fields(line, size, size_key, place)
             if index != UNK and text == word and index not in found:
                 found[index] = _numbers(numbers, place)
@@ -68,7 +68,7 @@ def _is_header(line: bytes) -> bool:
 
 
 def _fields(line: bytes, size: int, size_key: str, place: str) -> tuple[bytes, list[bytes]]:
-    """The word, which may hold white space, and `size` fields after it."""
+    """The word, which may contain white space, and the `size` fields after it."""
     text, *fields = line.rsplit(maxsplit=size) or [b""]
     extra = [field for field in text.split()[1:] if _is_number(field)]
     if len(fields) != size or extra:

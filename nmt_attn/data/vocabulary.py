@@ -11,7 +11,7 @@ from nmt_attn.types import SPECIAL_TOKENS, UNK
 
 
 class Vocabulary:
-    """Tokens by id and ids by token. Text that spells a special token, such as `</s>`, is unknown text."""
+    """Tokens by id and ids by token. Text that spells a special token, such as `</s>`, is unknown."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         assert tuple(tokens[: len(SPECIAL_TOKENS)]) == SPECIAL_TOKENS, "a vocabulary begins with the special tokens"
@@ -32,7 +32,7 @@ class Vocabulary:
         return len(self.tokens)
 
     def ids_of(self, tokens: Iterable[str]) -> list[int]:
-        """The id of each token; `<unk>`'s for one that is not here."""
+        """The id of each token; that of `<unk>` for tokens outside the vocabulary."""
         get = self._ids.get
         return [get(token, UNK) for token in tokens]
 
@@ -41,13 +41,13 @@ class Vocabulary:
         return [self.tokens[i] for i in ids]
 
     def save(self, path: Path) -> None:
-        """One token a line; the id is the line number, from 0. Raises DataError."""
+        """Writes one token per line; the id is the line number, from 0. Raises DataError."""
         with replacing_text(path) as stream:
             stream.writelines(f"{token}\n" for token in self.tokens)
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """What `save` wrote. Raises DataError if it cannot be read, CheckpointError if it is no vocabulary."""
+        """Loads what `save` wrote. Raises DataError if it cannot be read, CheckpointError if it is not a vocabulary."""
         tokens = read_lines(path)
         if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
             first = " ".join(tokens[: len(SPECIAL_TOKENS)])

@@ -1,15 +1,15 @@
-"""The demo corpus: English-Hindi pairs with their true word alignment, made here and never downloaded.
+"""The demo corpus: generated English-Hindi pairs with their true word alignments.
 
-Its grammar is small and its word order is Hindi's: the verb comes last, postpositions follow their noun, owners
-come before what they own, "B when C" turns into "जब C तब B". Links are known because both sides come from one
-derivation (nmt_attn/demo/grammar.py). It serves the questions of two papers:
+Its grammar is small and its word order is that of Hindi: the verb is last, postpositions follow their noun, owners
+precede what they own, "B when C" becomes "जब C तब B". Links are known because both sides come from one derivation
+(nmt_attn/demo/grammar.py). It serves to study two questions:
 
-    What does length do to one fixed vector? Bahdanau et al. 2015 (arXiv 1409.0473v7), figure 2. Sentences grow by
-        clauses that have nothing to do with each other, and every length band has a known share of every split.
-    Does attention find the words? Luong et al. 2015 (arXiv 1508.04025), section 5.4: alignment error rate.
+    How does a fixed-length vector cope with long sentences? Bahdanau et al. 2015 (arXiv 1409.0473v7), figure 2.
+        Sentences grow by unrelated clauses, and every length band has a known share of every split.
+    Does attention align words? Luong et al. 2015 (arXiv 1508.04025), section 5.4: alignment error rate.
 
-The splits are disjoint by source and by target: a checksum of the target decides which split may hold a pair.
-Sources begin with a capital letter, no sentence has punctuation, Hindi is in Unicode's form NFC.
+The splits are disjoint by source and by target: a checksum of the target decides which split may contain a pair.
+Sources begin with a capital letter, there is no punctuation, and Hindi is in Unicode's form NFC.
 """
 
 import difflib
@@ -22,7 +22,7 @@ from nmt_attn.alignment.links import Link
 from nmt_attn.demo import grammar, words
 from nmt_attn.demo.grammar import Head
 from nmt_attn.demo.sentences import SentenceWriter
-from nmt_attn.demo.synchronous import Phrase
+from nmt_attn.demo.synchronous import PhrasePair
 from nmt_attn.errors import ConfigError
 
 
@@ -42,7 +42,7 @@ class LengthBand(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Number of pairs; weight of every length band; checksums, modulo 8, of the targets that may be in it."""
+    """Number of pairs; weight of each length band; checksums, modulo 8, of the targets that belong to it."""
 
     size: int
     weights: tuple[int, ...]
@@ -65,7 +65,7 @@ SPLITS = {
     "valid": Split(300, (60, 18, 8, 5, 4, 3, 2), (1,)),
     "test": Split(490, (1, 1, 1, 1, 1, 1, 1), (0,)),
 }
-"""Training is mostly short, as real text is; every band of the test is measured equally well."""
+"""Training sentences are mostly short, like real text; the test has equally many of each band."""
 
 
 def demo_corpus(split: str, limit: int | None = None) -> list[DemoPair]:
@@ -80,10 +80,10 @@ def demo_corpus(split: str, limit: int | None = None) -> list[DemoPair]:
 
 
 def endless_pairs(split: str, seed: int) -> Iterator[DemoPair]:
-    """Different pairs of a split without end; the same ones for the same seed, on every machine.
+    """Yields distinct pairs of a split without end; the same ones for the same seed on every machine.
 
-    After any number of pairs each length band has its share of them to within one pair. The first pair of the
-    test is `lights_pair()`, whatever the seed.
+    After any number of pairs, each length band has its share of them to within one pair. The first pair of the test is
+    always `lights_pair()`.
     """
     settings, writer = SPLITS[split], SentenceWriter(f"{split} {seed}")
     sources, targets = set[str](), set[str]()
@@ -99,19 +99,21 @@ def endless_pairs(split: str, seed: int) -> Iterator[DemoPair]:
 
 
 def lights_pair() -> DemoPair:
-    """Turn off the lights -> लाइट बंद करो: never seen in training, though each of its words is."""
+    """Turn off the lights -> लाइट बंद करो: not in the training set, which has each of its words."""
     lights = grammar.noun_phrase(Head(words.LIGHTS), "the").phrase
     return as_pair(grammar.imperative(words.TURN_OFF, {"O": lights}))
 
 
-def as_pair(sentence: Phrase) -> DemoPair:
+def as_pair(sentence: PhrasePair) -> DemoPair:
     """The sentence as text, its first letter a capital."""
     source = " ".join(sentence.source)
-    return DemoPair(source[0].upper() + source[1:], " ".join(sentence.target), tuple(sorted(sentence.links)))
+    return DemoPair(
+        source[0].upper() + source[1:], " ".join(sentence.target), tuple(Link(*link) for link in sorted(sentence.links))
+    )
 
 
 def _bands_in_turn(weights: tuple[int, ...]) -> Iterator[LengthBand]:
-    """Always the band that lags farthest behind its share; the first one among equals."""
+    """Yields the band farthest below its share; the first one on ties."""
     counts = [0] * len(weights)
     while True:
         total = sum(counts) + 1

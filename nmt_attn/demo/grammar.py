@@ -1,6 +1,6 @@
-"""Rules of the demo corpus: what either language says, in which order, and which word translates which.
+"""Rules of the demo corpus: the words and word order of both languages, and which word translates which.
 
-The parts of a rule have letters; arrange (nmt_attn/demo/synchronous.py) puts them in either order:
+The parts of a rule have letters; arrange (nmt_attn/demo/synchronous.py) puts them in the order of each language:
 
     statement       S A V R O D P T  ->  S T P D R O V A     he is reading a book here -> वह यहाँ एक किताब पढ़ रहा है
     command           A V R O D P T  ->  T P D R O V         turn off the lights -> लाइट बंद करो
@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
-from nmt_attn.demo.synchronous import Order, Phrase, Tie, aligned, arrange, in_sequence
+from nmt_attn.demo.synchronous import Order, PhrasePair, Tie, aligned, arrange, in_sequence
 from nmt_attn.demo.words import (
     Adjective,
     Agreement,
@@ -34,7 +34,7 @@ from nmt_attn.demo.words import (
 )
 
 Tense = Literal["habitual", "progressive", "past", "future"]
-"""past is the past progressive: Hindi's simple past would need ने."""
+"""past is the past progressive; the simple past in Hindi would need ने."""
 
 AND = aligned("and", "और")
 
@@ -54,9 +54,9 @@ IF = Order("ICTB", "ICTB")
 
 
 class Nominal(NamedTuple):
-    """A noun phrase and what it asks of the words around it."""
+    """A noun phrase and the agreement that it requires."""
 
-    phrase: Phrase
+    phrase: PhrasePair
     agreement: Agreement
 
 
@@ -73,11 +73,11 @@ class Head(NamedTuple):
 
 
 class Extras(NamedTuple):
-    """What may surround a head: adjectives, the owner's phrase (oblique), a prepositional phrase."""
+    """Optional modifiers of a head: adjectives, the owner (oblique), a prepositional phrase."""
 
     adjectives: tuple[Adjective, ...] = ()
-    owner: Phrase | None = None
-    place: Phrase | None = None
+    owner: PhrasePair | None = None
+    place: PhrasePair | None = None
 
 
 NO_EXTRAS = Extras()
@@ -117,8 +117,8 @@ def noun_phrase(head: Head, determiner: str = "", extras: Extras = NO_EXTRAS) ->
     return Nominal(arrange(NOUN_PHRASE, parts), agreement)
 
 
-def before_noun(preposition: Phrase, noun: Phrase) -> Phrase:
-    """The preposition and an oblique noun phrase, which Hindi puts first."""
+def before_noun(preposition: PhrasePair, noun: PhrasePair) -> PhrasePair:
+    """A preposition and an oblique noun phrase; the noun phrase is first in Hindi."""
     return arrange(PREPOSITION, {"P": preposition, "N": noun})
 
 
@@ -131,7 +131,7 @@ def couple(first: Nominal, second: Nominal) -> Nominal:
 class Predicate(NamedTuple):
     """The parts A and V of a clause, and their ties."""
 
-    parts: Mapping[str, Phrase]
+    parts: Mapping[str, PhrasePair]
     ties: tuple[Tie, ...] = ()
 
 
@@ -155,7 +155,7 @@ def predicate(
     return Predicate({"V": verb_phrase(verb, english, f"{participle} {present}", negation)})
 
 
-def verb_phrase(verb: Verb, english: str, hindi: str, negation: str) -> Phrase:
+def verb_phrase(verb: Verb, english: str, hindi: str, negation: str) -> PhrasePair:
     """V: `not`, the English form, its particle; preverb, negation, the Hindi form.
 
     turns off -> बंद करता है has the links 0-1 0-2 1-0; not clean -> साफ़ नहीं करता has 0-1 1-0 1-2.
@@ -168,14 +168,14 @@ def verb_phrase(verb: Verb, english: str, hindi: str, negation: str) -> Phrase:
     return arrange(Order("NFP", "PNF"), parts, (Tie("F", "P"),) if verb.preverb and not verb.particle else ())
 
 
-def copula(subject: Agreement, *, is_past: bool) -> Phrase:
+def copula(subject: Agreement, *, is_past: bool) -> PhrasePair:
     """is, are, was or were."""
     if is_past:
         return aligned("were" if subject.is_plural else "was", was_form(subject))
     return aligned("are" if subject.is_plural else "is", is_form(subject))
 
 
-def complement(description: Phrase, *, is_negative: bool) -> Phrase:
+def complement(description: PhrasePair, *, is_negative: bool) -> PhrasePair:
     """V after a copula: `not big` -> `बड़ा नहीं`."""
     parts = {"J": description}
     if is_negative:
@@ -183,41 +183,41 @@ def complement(description: Phrase, *, is_negative: bool) -> Phrase:
     return arrange(Order("NJ", "JN"), parts)
 
 
-def animate_object(noun: Phrase) -> Phrase:
-    """A person or animal as an object: the oblique noun phrase and को, which no English word stands for."""
+def animate_object(noun: PhrasePair) -> PhrasePair:
+    """A person or animal as an object: the oblique noun phrase and को, which has no English counterpart."""
     return in_sequence(noun, aligned("", "को"))
 
 
-def clause(order: Order, subject: Phrase, action: Predicate, others: Mapping[str, Phrase]) -> Phrase:
-    """The clause of these parts; with NOTHING for a subject it goes on with the one before."""
+def clause(order: Order, subject: PhrasePair, action: Predicate, others: Mapping[str, PhrasePair]) -> PhrasePair:
+    """The clause of these parts; with NOTHING as subject it continues the clause before."""
     return arrange(order, {**others, **action.parts, "S": subject}, action.ties)
 
 
-def yes_no(subject: Phrase, action: Predicate, others: Mapping[str, Phrase]) -> Phrase:
-    """`does Sita read` -> `क्या सीता पढ़ती है`; what asks in English is the auxiliary in front."""
+def yes_no(subject: PhrasePair, action: Predicate, others: Mapping[str, PhrasePair]) -> PhrasePair:
+    """`does Sita read` -> `क्या सीता पढ़ती है`; in English the auxiliary comes first."""
     parts = {**others, **action.parts, "S": subject, "Q": aligned("", "क्या")}
     return arrange(YES_NO, parts, (*action.ties, Tie("A", "Q")))
 
 
-def relative(noun: Nominal, clause: Phrase) -> Nominal:
+def relative(noun: Nominal, clause: PhrasePair) -> Nominal:
     """`the boy` and `is running` -> `the boy who is running`, `जो लड़का दौड़ रहा है वह`."""
     answer = aligned("", "वे" if noun.agreement.is_plural else "वह")
     parts = {"N": noun.phrase, "R": aligned("who", "जो"), "C": clause, "Y": answer}
     return Nominal(arrange(RELATIVE, parts, (Tie("R", "Y"),)), noun.agreement)
 
 
-def when(main: Phrase, condition: Phrase) -> Phrase:
+def when(main: PhrasePair, condition: PhrasePair) -> PhrasePair:
     """`main when condition` -> `जब condition तब main`."""
     parts = {"B": main, "W": aligned("when", "जब"), "C": condition, "Y": aligned("", "तब")}
     return arrange(WHEN, parts, (Tie("W", "Y"),))
 
 
-def if_then(condition: Phrase, main: Phrase) -> Phrase:
+def if_then(condition: PhrasePair, main: PhrasePair) -> PhrasePair:
     """`if condition then main` -> `अगर condition तो main`."""
     return arrange(IF, {"I": aligned("if", "अगर"), "C": condition, "T": aligned("then", "तो"), "B": main})
 
 
-def imperative(verb: Verb, others: Mapping[str, Phrase], *, is_negative: bool = False) -> Phrase:
+def imperative(verb: Verb, others: Mapping[str, PhrasePair], *, is_negative: bool = False) -> PhrasePair:
     """`turn off the lights` -> `लाइट बंद करो`, `do not run` -> `मत दौड़ो`."""
     action = verb_phrase(verb, verb.base, imperative_form(verb.stem), "मत" if is_negative else "")
     auxiliary = {"A": aligned("do", "")} if is_negative else {}

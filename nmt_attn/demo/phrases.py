@@ -1,6 +1,6 @@
-"""Phrases of the demo corpus drawn at random: who, what, where and what is done. The rules: grammar.py.
+"""Random phrases of the demo corpus: subjects, objects, places and actions, by the rules of grammar.py.
 
-Chances are in percent. They rest on `Random.random` alone, which Python promises to keep the same.
+Probabilities are in percent. They use only `Random.random`, whose sequence Python guarantees to be stable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from nmt_attn.demo import grammar, words
 from nmt_attn.demo.grammar import AND, Extras, Head, Nominal, Tense
-from nmt_attn.demo.synchronous import NOTHING, Phrase, aligned, arrange, in_sequence
+from nmt_attn.demo.synchronous import NOTHING, PhrasePair, aligned, arrange, in_sequence
 from nmt_attn.demo.words import Adjective, Agreement, Noun, Verb
 
 T = TypeVar("T")
@@ -55,11 +55,11 @@ class Action(NamedTuple):
     """A verb, and the parts O, R, D, P of its clause."""
 
     verb: Verb
-    parts: Mapping[str, Phrase]
+    parts: Mapping[str, PhrasePair]
 
 
-class Dice:
-    """Choices from one stream of random numbers."""
+class Sampler:
+    """Random choices from one seeded stream."""
 
     def __init__(self, seed: str) -> None:
         self._random = Random(seed)
@@ -69,42 +69,42 @@ class Dice:
         return items[int(self._random.random() * len(items))]
 
     def some(self, items: Sequence[T], number: int) -> list[T]:
-        """So many different ones of `items`, or all of them if they are fewer."""
+        """`number` distinct items, or all if there are fewer."""
         left, chosen = list(items), list[T]()
         while left and len(chosen) < number:
             chosen.append(left.pop(int(self._random.random() * len(left))))
         return chosen
 
-    def chance(self, percent: int) -> bool:
-        """True in so many of a hundred cases."""
+    def happens(self, percent: int) -> bool:
+        """True with a probability of `percent` / 100."""
         return self._random.random() * 100 < percent
 
 
 class PhraseWriter:
-    """Draws the phrases of one clause after the other; `begin_clause` stands between two of them."""
+    """Draws the phrases of a clause; call `begin_clause` before each clause."""
 
-    def __init__(self, dice: Dice) -> None:
-        self._dice = dice
+    def __init__(self, sampler: Sampler) -> None:
+        self._rng = sampler
         self._unused_names: Sequence[Noun] = words.NAMES
 
     def begin_clause(self) -> None:
-        """All names may be used again."""
+        """Starts a clause: all names may be used again."""
         self._unused_names = words.NAMES
 
     def subject(self) -> Nominal:
         """A name, a pronoun, a noun, two of them, or a noun beside something."""
         kinds = (self.name, self.name, self._pronoun, self._pronoun, self.living, self.living, self.living)
-        return self._dice.pick((*kinds, self._couple, self._beside))()
+        return self._rng.pick((*kinds, self._couple, self._beside))()
 
     def who_does(self) -> Nominal:
-        """`the boy who is running`: the subject of a statement that stands by itself."""
+        """`the boy who is running`: the subject of an independent statement."""
         noun, action = self.noun(words.PEOPLE, ("the",)), self.action()
-        predicate = grammar.predicate(action.verb, self._dice.pick(PRESENT), noun.agreement)
+        predicate = grammar.predicate(action.verb, self._rng.pick(PRESENT), noun.agreement)
         return grammar.relative(noun, grammar.clause(grammar.STATEMENT, NOTHING, predicate, action.parts))
 
     def name(self) -> Nominal:
-        """A name that is new in its clause: naming the subject again would call for अपना."""
-        name = self._dice.pick(self._unused_names or words.NAMES)
+        """A name not yet used in the clause: repeating the subject would require अपना."""
+        name = self._rng.pick(self._unused_names or words.NAMES)
         self._unused_names = [unused for unused in self._unused_names if unused != name]
         return grammar.noun_phrase(Head(name))
 
@@ -116,102 +116,102 @@ class PhraseWriter:
         self,
         nouns: Sequence[Noun],
         determiners: Sequence[str] = (),
-        place: Phrase | None = None,
+        place: PhrasePair | None = None,
         *,
         is_oblique: bool = False,
     ) -> Nominal:
         """One of `nouns` with a determiner, perhaps adjectives, perhaps an owner."""
-        noun = self._dice.pick(nouns)
-        is_plural = bool(noun.plural) and noun not in words.SPOTS and self._dice.chance(30)
+        noun = self._rng.pick(nouns)
+        is_plural = bool(noun.plural) and noun not in words.SPOTS and self._rng.happens(30)
         usual = DETERMINERS_OF_MANY if is_plural else DETERMINERS_OF_ONE if noun.plural else DETERMINERS_OF_STUFF
-        determiner = self._dice.pick(determiners or usual)
+        determiner = self._rng.pick(determiners or usual)
         if noun in words.STRANGERS and determiner in ("my", "our"):
             determiner = "the" if is_plural else "every"
-        has_owner = determiner == "the" and not place and noun not in words.STRANGERS and self._dice.chance(25)
+        has_owner = determiner == "the" and not place and noun not in words.STRANGERS and self._rng.happens(25)
         extras = Extras(self._adjectives(noun), self._owner(noun) if has_owner else None, place)
         return grammar.noun_phrase(Head(noun, is_plural, is_oblique), determiner, extras)
 
-    def someone(self) -> Phrase:
+    def someone(self) -> PhrasePair:
         """A person or animal before a postposition."""
-        return self.name().phrase if self._dice.chance(50) else self.noun(ALIVE, is_oblique=True).phrase
+        return self.name().phrase if self._rng.happens(50) else self.noun(ALIVE, is_oblique=True).phrase
 
-    def things(self, nouns: Sequence[Noun]) -> Phrase:
-        """One to four different lifeless objects, joined by `and` or by `or`."""
-        conjunction, number = self._dice.pick((AND, AND, OR)), self._dice.pick(NUMBERS_OF_THINGS)
+    def things(self, nouns: Sequence[Noun]) -> PhrasePair:
+        """One to four distinct lifeless objects, joined by `and` or by `or`."""
+        conjunction, number = self._rng.pick((AND, AND, OR)), self._rng.pick(NUMBERS_OF_THINGS)
         things = NOTHING
-        for noun in self._dice.some(nouns, number):
+        for noun in self._rng.some(nouns, number):
             thing = self.noun((noun,)).phrase
             things = in_sequence(things, conjunction, thing) if things.source else thing
         return things
 
-    def place(self, places: Sequence[tuple[Phrase, Sequence[Noun]]]) -> Phrase:
+    def place(self, places: Sequence[tuple[PhrasePair, Sequence[Noun]]]) -> PhrasePair:
         """Here, there, or one of `places`."""
-        return self._dice.pick((HERE, THERE)) if self._dice.chance(10) else self._located(places)
+        return self._rng.pick((HERE, THERE)) if self._rng.happens(10) else self._located(places)
 
     def action(self, *, may_be_it: bool = False) -> Action:
-        """What somebody does, and to what; without tense and person."""
-        kind = self._dice.pick(ACTIONS)
+        """A verb and its complements, without tense and person."""
+        kind = self._rng.pick(ACTIONS)
         if kind == "moving":
             return self._moving()
         if kind == "handing":
             return self._handing()
         if kind == "alone":
-            return self._with_place(Action(self._dice.pick(words.INTRANSITIVE), {}))
+            return self._with_place(Action(self._rng.pick(words.INTRANSITIVE), {}))
         if kind == "watching":
-            watched = self._dice.pick(RECEIVERS) if self._dice.chance(30) else grammar.animate_object(self.someone())
+            watched = self._rng.pick(RECEIVERS) if self._rng.happens(30) else grammar.animate_object(self.someone())
             return self._with_place(Action(words.WATCH, {"O": watched}))
-        verb, objects = self._dice.pick(words.TRANSITIVE)
-        is_it = may_be_it and not verb.particle and self._dice.chance(15)
+        verb, objects = self._rng.pick(words.TRANSITIVE)
+        is_it = may_be_it and not verb.particle and self._rng.happens(15)
         return self._with_place(Action(verb, {"O": IT if is_it else self.things(objects)}))
 
     def _pronoun(self) -> Nominal:
-        return self._dice.pick((HE, SHE, THEY))
+        return self._rng.pick((HE, SHE, THEY))
 
     def _couple(self) -> Nominal:
-        first, second = (self.name() if self._dice.chance(50) else self.living() for _ in range(2))
+        first, second = (self.name() if self._rng.happens(50) else self.living() for _ in range(2))
         return grammar.couple(first, second)
 
     def _beside(self) -> Nominal:
         return self.noun(ALIVE, place=self._located(BESIDE))
 
-    def _owner(self, noun: Noun) -> Phrase:
-        if noun in words.OF_BUILDINGS and self._dice.chance(60):
+    def _owner(self, noun: Noun) -> PhrasePair:
+        if noun in words.OF_BUILDINGS and self._rng.happens(60):
             return self.noun(words.INSIDES, is_oblique=True).phrase
-        return self.name().phrase if self._dice.chance(50) else self.noun(words.PEOPLE, is_oblique=True).phrase
+        return self.name().phrase if self._rng.happens(50) else self.noun(words.PEOPLE, is_oblique=True).phrase
 
     def _adjectives(self, noun: Noun) -> tuple[Adjective, ...]:
-        if not self._dice.chance(25):
+        if not self._rng.happens(25):
             return ()
         if noun in ALIVE:
-            return (self._dice.pick(words.OF_PEOPLE),)
+            return (self._rng.pick(words.OF_PEOPLE),)
         if noun in words.EDIBLE:
-            return (self._dice.pick(words.OF_FOOD),)
-        colours = (self._dice.pick(words.COLOURS),) if noun in words.COLOURED and self._dice.chance(40) else ()
-        return (self._dice.pick(words.OF_THINGS), *colours) if not colours or self._dice.chance(40) else colours
+            return (self._rng.pick(words.OF_FOOD),)
+        colours = (self._rng.pick(words.COLOURS),) if noun in words.COLOURED and self._rng.happens(40) else ()
+        return (self._rng.pick(words.OF_THINGS), *colours) if not colours or self._rng.happens(40) else colours
 
-    def _located(self, places: Sequence[tuple[Phrase, Sequence[Noun]]]) -> Phrase:
-        preposition, nouns = self._dice.pick(places)
+    def _located(self, places: Sequence[tuple[PhrasePair, Sequence[Noun]]]) -> PhrasePair:
+        preposition, nouns = self._rng.pick(places)
         return grammar.before_noun(preposition, self.noun(nouns, is_oblique=True).phrase)
 
     def _moving(self) -> Action:
-        if self._dice.chance(20):
-            return self._dice.pick((Action(words.GO, {"P": THERE}), Action(words.COME, {"P": HERE})))
-        verb, preposition = self._dice.pick(((words.GO, INTO), (words.COME, FROM)))
+        if self._rng.happens(20):
+            return self._rng.pick((Action(words.GO, {"P": THERE}), Action(words.COME, {"P": HERE})))
+        verb, preposition = self._rng.pick(((words.GO, INTO), (words.COME, FROM)))
         return Action(verb, {"P": self._located([(preposition, words.INSIDES)])})
 
     def _handing(self) -> Action:
         """`gives me the key` or `gives the key to the girl`."""
-        frame = self._dice.pick(words.HANDED)
+        frame = self._rng.pick(words.HANDED)
         things = self.things(frame.objects)
-        if self._dice.chance(50):
-            return Action(frame.verb, {"O": things, "R": self._dice.pick(RECEIVERS)})
+        if self._rng.happens(50):
+            return Action(frame.verb, {"O": things, "R": self._rng.pick(RECEIVERS)})
         return Action(frame.verb, {"O": things, "D": grammar.before_noun(TO, self.someone())})
 
     def _with_place(self, action: Action) -> Action:
-        """The action, perhaps `in the garden`, perhaps `with Sita`."""
+        """The action, sometimes with a place (`in the garden`) or company (`with Sita`)."""
         parts = {}
-        if self._dice.chance(25):
+        if self._rng.happens(25):
             parts["P"] = self.place(WHERE_PEOPLE_ARE)
-        if self._dice.chance(12):
+        if self._rng.happens(12):
             parts["C"] = grammar.before_noun(WITH, self.someone())
         return Action(action.verb, {**action.parts, "P": arrange(grammar.PLACES, parts)}) if parts else action

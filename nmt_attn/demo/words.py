@@ -1,22 +1,22 @@
-"""Words of the demo corpus: an English-Hindi dictionary of our own, and how Hindi inflects it.
+"""Words of the demo corpus: an English-Hindi dictionary and Hindi inflection.
 
-Every English form has one Hindi form for each gender, number and case, so a source sentence has one
-translation. Ways of writing that end in the sign ा agree like an adjective; that covers adjectives proper,
-का, वाला, मेरा, the participles in ता and रहा, and गा of the future. Tenses with ने are left out.
+Every English form has one Hindi form for each gender, number and case, so a source sentence has one translation. Words
+that end in the sign ा agree like adjectives: adjectives proper, का, वाला, मेरा, the participles in ता and रहा, and गा of
+the future. Tenses with ने are not used.
 """
 
 from typing import NamedTuple
 
 
 class Agreement(NamedTuple):
-    """What a noun asks of its adjectives, its genitive and its verb."""
+    """The agreement of a noun with its adjectives, its genitive and its verb."""
 
     is_feminine: bool
     is_plural: bool
 
 
 class Noun(NamedTuple):
-    """A noun; an empty plural marks what is used in the singular only. `hindi` is the direct singular."""
+    """A noun; the plural is empty if only the singular is used. `hindi` is the direct singular."""
 
     english: str
     plural: str
@@ -43,7 +43,7 @@ class Adjective(NamedTuple):
 
 
 def agree(form: str, agreement: Agreement, *, is_oblique: bool = False) -> str:
-    """`form` (masculine direct singular) as `agreement` asks: ा, े or ी; other endings stay as they are."""
+    """`form` (masculine direct singular) inflected for `agreement`: ा, े or ी; other endings are unchanged."""
     if not form.endswith("ा"):
         return form
     if agreement.is_feminine:
@@ -211,7 +211,7 @@ SEND = Verb("send", "sends", "sending", "भेज")
 
 
 class Frame(NamedTuple):
-    """A verb and the nouns that it can be done to."""
+    """A verb and the nouns that can be its objects."""
 
     verb: Verb
     objects: tuple[Noun, ...]

@@ -22,9 +22,11 @@ from sacrebleu.metrics.bleu import BLEU, BLEUScore
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
+from nmt_attn import registries
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import check_count
+from nmt_attn.registry import Registry
 from nmt_attn.version import __version__
 
 Statistics = NDArray[np.float64]
@@ -162,12 +164,29 @@ def _sacrebleu(metric: Metric, hypotheses: Sequence[str], references: Sequence[s
     return Measure(name, str(metric.get_signature()), rows, value, is_error=isinstance(metric, TER))
 
 
-def _exact(hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
+def bleu_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """BLEU by `evaluate.tokenize` and `evaluate.lowercase`."""
+    return _sacrebleu(_bleu_metric(config.tokenize, lowercase=config.lowercase), hypotheses, references)
+
+
+def chrf_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """chrF2, case kept: `evaluate.lowercase` is BLEU's."""
+    return _sacrebleu(CHRF(), hypotheses, references)
+
+
+def ter_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """TER by sacreBLEU's default: case ignored, text split on white space."""
+    return _sacrebleu(TER(), hypotheses, references)
+
+
+def exact_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """Sentences that equal their reference, white space aside."""
     equal = [a.split() == b.split() for a, b in zip(hypotheses, references, strict=True)]
     return Measure("exact", _signature("sentence"), np.array([[match, 1] for match in equal], np.float64), _share)
 
 
-def _character_errors(hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
+def character_error_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """Edits per reference character."""
     texts = [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(hypotheses, references, strict=True)]
     rows = np.array([[edit_distance(a, b), len(b)] for a, b in texts], np.float64)
     return Measure("CER", _signature("character"), rows, _share, is_error=True)
@@ -182,14 +201,4 @@ def _signature(unit: str) -> str:
     return f"nrefs:1|case:mixed|unit:{unit}|nmt-attn:{__version__}"
 
 
-METRICS: dict[str, Callable[[Sequence[str], Sequence[str], EvaluateConfig], Measure]] = {
-    "bleu": lambda hypotheses, references, config: _sacrebleu(
-        _bleu_metric(config.tokenize, lowercase=config.lowercase), hypotheses, references
-    ),
-    # case kept: `evaluate.lowercase` is BLEU's
-    "chrf": lambda hypotheses, references, config: _sacrebleu(CHRF(), hypotheses, references),
-    # sacreBLEU's default: case ignored, text split on whitespace
-    "ter": lambda hypotheses, references, config: _sacrebleu(TER(), hypotheses, references),
-    "exact": lambda hypotheses, references, config: _exact(hypotheses, references),
-    "cer": lambda hypotheses, references, config: _character_errors(hypotheses, references),
-}
+METRICS: Registry[Callable[[Sequence[str], Sequence[str], EvaluateConfig], Measure]] = registries.METRICS

@@ -15,9 +15,8 @@ from nmt_attn.lab.trace import TracedStep, traced_step
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, select_rows
 from nmt_attn.search.backpointers import Hypothesis
-from nmt_attn.search.beam import StepResult
 from nmt_attn.search.ranking import Ranking
-from nmt_attn.types import BOS, EOS, PAD
+from nmt_attn.types import BOS, EOS, PAD, StepOutput
 
 Fate = Literal["kept", "pruned", "ended", "cut", "open"]
 """Of a candidate: it goes on; it was dropped; it ended with `</s>`; it ended because it was as long as allowed; it was
@@ -64,13 +63,13 @@ class NotingSteps:
         """The decoder's state before the first token."""
         return self.model.start(self.memory)
 
-    def step(self, last_ids: Tensor, state: DecoderState) -> StepResult[DecoderState]:
+    def step(self, last_ids: Tensor, state: DecoderState) -> StepOutput[DecoderState]:
         """One step of all hypotheses."""
         traced = self.traced(last_ids, state)
         numbers = tuple(last_ids.tolist())
         rows = self.rows if len(self.rows) == len(numbers) else tuple(range(len(numbers)))
         self.rounds.append(Round(traced.log_probs.clone(), traced.weights, numbers, rows))
-        return StepResult(traced.log_probs, traced.weights, traced.state)
+        return StepOutput(traced.log_probs, traced.weights, traced.state)
 
     def traced(self, last_ids: Tensor, state: DecoderState) -> TracedStep:
         """The same, with all its numbers."""
@@ -82,7 +81,7 @@ class NotingSteps:
         self.rows = tuple(rows.tolist())
         return select_rows(state, rows)
 
-    def keep(self, sentences: Tensor) -> "NotingSteps":
+    def select_sentences(self, sentences: Tensor) -> "NotingSteps":
         """The one sentence."""
         return self
 

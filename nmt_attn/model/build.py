@@ -1,12 +1,14 @@
-"""Builds the model that `config.model` describes. The one file that reads it; the tables of names are gathered here.
+"""Builds the model that `config.model` describes. The one file that reads it.
 
-A new score, window or decoder order is one class, and one line in its table.
+Which parts there are stands in nmt_attn/registries.py. A new score, window or initial state is one class, a new
+decoder one class and a function here, and each one line there.
 """
 
 from collections.abc import Callable
 
 from torch import nn
 
+from nmt_attn import registries
 from nmt_attn.config.derived import (
     context_size,
     decoder_rates,
@@ -24,13 +26,14 @@ from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder, EncoderLayer
-from nmt_attn.model.initial_state import INITIAL_STATES, InitialState, StartState
+from nmt_attn.model.initial_state import INITIAL_CELL_STATES, INITIAL_STATES, InitialState, StartState
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
 from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
 from nmt_attn.model.readout import READOUTS, Readout
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.windows import WINDOWS, WindowSizes
+from nmt_attn.registry import Registry, reads
 from nmt_attn.types import PAD
 
 
@@ -59,7 +62,7 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
         target_dropout=_dropout(config, decoder_rates(config.decoder).embedding),
         attends_eos=config.attention.attend_eos,
     )
-    INITIALISATIONS[config.initialisation](model, config.initial_range)
+    INITIALISATIONS[config.initialisation](config.initial_range).initialise(model)
     zero_padding(model)
     return model
 
@@ -111,18 +114,18 @@ def build_start_state(config: ModelConfig) -> StartState:
     decoder, encoder = config.decoder, config.encoder
     sizes = encoder_sizes(encoder)
     below = [start_layer(layer, config) for layer in range(decoder.layers)]
-    hidden_inputs = [sizes[layer] for layer in below]
 
-    def parts(name: str, inputs: list[int]) -> list[InitialState]:
-        return [INITIAL_STATES[name](layer, size, decoder.hidden) for layer, size in zip(below, inputs, strict=True)]
+    def parts(kind: type[InitialState]) -> list[InitialState]:
+        inputs = (kind.input_size(sizes[layer], sizes[-1], encoder.hidden) for layer in below)
+        return [kind(layer, size, decoder.hidden) for layer, size in zip(below, inputs, strict=True)]
 
-    first = {"mean": sizes[-1], "backward-first": encoder.hidden}.get(decoder.init)
-    hidden = parts(decoder.init, hidden_inputs if first is None else [first] * decoder.layers)
+    hidden = parts(INITIAL_STATES[decoder.init])
     has_cell, copies = CELLS[decoder.cell].has_cell, decoder.init_cell == "copy"
-    cell = parts(decoder.init_cell, hidden_inputs) if has_cell and not copies else None
+    cell = parts(INITIAL_CELL_STATES[decoder.init_cell]) if has_cell and not copies else None
     return StartState(hidden, cell, copies_hidden=has_cell and copies)
 
 
+@reads("readout_state")
 def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
     """Look with the previous state, then update."""
     decoder, parts = config.decoder, _parts(config, positions)
@@ -135,6 +138,7 @@ def build_conditional(config: ModelConfig, positions: int) -> Decoder:
     return ConditionalDecoder(parts, CELLS[decoder.cell](decoder.hidden), _readout(decoder, parts))
 
 
+@reads("input_feeding", "attentional_activation", "attentional_bias", "attentional_dropout")
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
     """Update, then look with the new state."""
     decoder, parts = config.decoder, _parts(config, positions)
@@ -176,8 +180,4 @@ def _feeding(config: DecoderConfig, parts: DecoderParts) -> Feeding:
     return Feeding(sizes[config.input_feeding], is_attentional=config.input_feeding == "attentional")
 
 
-DECODERS: dict[str, Callable[[ModelConfig, int], Decoder]] = {
-    "bahdanau": build_bahdanau,
-    "conditional": build_conditional,
-    "luong": build_luong,
-}
+DECODERS: Registry[Callable[[ModelConfig, int], Decoder]] = registries.DECODERS

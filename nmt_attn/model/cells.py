@@ -16,11 +16,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nmt_attn import registries
 from nmt_attn.model.activation import lstm_activations, tanh
+from nmt_attn.model.initialise import Scheme
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.recurrence import CellLoop, GRULoop, LoopStart, LSTMLoop, gru_sequence, lstm_sequence
 from nmt_attn.model.state import CellState
+from nmt_attn.registry import Registry
 
 
 class Cell(nn.Module):
@@ -28,6 +31,7 @@ class Cell(nn.Module):
 
     gates: ClassVar[int]
     has_cell: ClassVar[bool] = False
+    forget_gate: ClassVar[int | None] = None  # the gate, from 0, whose bias starts at 1
     has_recurrent_bias: ClassVar[bool] = False
     is_sum: ClassVar[bool] = False  # U h is only added to the gate inputs, so that both can be one product
     loop: ClassVar[type[CellLoop] | None] = None  # the same cell with a backward by hand, if it has one
@@ -36,6 +40,11 @@ class Cell(nn.Module):
         super().__init__()
         self.hidden = hidden
         self.recurrent = GateProjection(hidden, hidden, self.gates, bias=self.has_recurrent_bias)  # U
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, beyond those that the scheme sets by the number of axes."""
+        scheme.recurrent(self.recurrent.weight, self.gates)
+        scheme.vectors(self)
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         """gate inputs [N, G x H], state of N rows -> the next state."""
@@ -96,6 +105,7 @@ class LSTM(Cell):
 
     gates = 4
     has_cell = True
+    forget_gate = 1
     is_sum = True
     loop = LSTMLoop
 
@@ -125,7 +135,9 @@ class RecurrentLayer(nn.Module):
 
     def __init__(self, cell: Cell, inputs: int) -> None:
         super().__init__()
-        self.input_to_gates = GateProjection(inputs, cell.hidden, cell.gates, bias=True)  # W
+        self.input_to_gates = GateProjection(
+            inputs, cell.hidden, cell.gates, bias=True, forget_gate=cell.forget_gate
+        )  # W
         self.cell = cell
         self.joined: nn.Module | None = None  # [x ; h] -> W x + U h, of a packed model
 
@@ -146,4 +158,4 @@ class RecurrentLayer(nn.Module):
         return next_state
 
 
-CELLS: dict[str, type[Cell]] = {"gru": GRU, "gru-cho": ChoGRU, "lstm": LSTM, "rnn": TanhRNN}
+CELLS: Registry[type[Cell]] = registries.CELLS

@@ -40,7 +40,9 @@ class Decoder(nn.Module):
         bottom, *above = parts.cells
         self.attention = parts.attention
         self.start_state = parts.start_state
-        self.embedding_to_gates = GateProjection(parts.embedding, bottom.hidden, bottom.gates, bias=True)  # W
+        self.embedding_to_gates = GateProjection(
+            parts.embedding, bottom.hidden, bottom.gates, bias=True, forget_gate=bottom.forget_gate
+        )  # W
         self.bottom = bottom
         self.upper = nn.ModuleList(RecurrentLayer(cell, bottom.hidden) for cell in above)
         self.layer_dropout = parts.layer_dropout

@@ -11,16 +11,37 @@ starts from the top layer of the encoder, and so on down (nmt_attn/config/derive
 LSTM has its own choice: zero, last, bridge, or copy (c = s).
 """
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
+from nmt_attn import registries
 from nmt_attn.model.projection import Projection
 from nmt_attn.model.state import CellState, Memory
+from nmt_attn.registry import Registry
 from nmt_attn.types import length_mask
 
 
 class InitialState(nn.Module):
     """Contract: the first hidden state of one decoder layer, or its first cell state."""
+
+    sees_source: ClassVar[bool] = True
+    """Whether anything of the source is in it."""
+
+    needs_equal_sizes: ClassVar[bool] = False
+    """Whether the encoder layer that it starts from must have the decoder's size."""
+
+    reads_states: ClassVar[bool] = False
+    """Whether it reads the states of every position, not only final ones."""
+
+    reads_backward: ClassVar[bool] = False
+    """Whether it reads the backward direction of the encoder's top layer, which must have one."""
+
+    @classmethod
+    def input_size(cls, below: int, top: int, direction: int) -> int:
+        """`inputs`, given the size of the encoder layer that it starts from, of the top one, and of one direction."""
+        return below
 
     def __init__(self, encoder_layer: int, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -39,12 +60,16 @@ class InitialState(nn.Module):
 class Zero(InitialState):
     """0."""
 
+    sees_source = False
+
     def forward(self, memory: Memory, finals: tuple[Tensor, ...]) -> Tensor:
         return memory.encoder_states.new_zeros(memory.encoder_states.shape[0], self.hidden)
 
 
 class Last(InitialState):
     """The encoder's final state as it is."""
+
+    needs_equal_sizes = True
 
     def forward(self, memory: Memory, finals: tuple[Tensor, ...]) -> Tensor:
         return self.pick(finals)
@@ -68,6 +93,12 @@ class Learned(InitialState):
 class Mean(Learned):
     """x is the mean of the encoder states over the real positions."""
 
+    reads_states = True
+
+    @classmethod
+    def input_size(cls, below: int, top: int, direction: int) -> int:
+        return top
+
     def summary(self, memory: Memory, finals: tuple[Tensor, ...]) -> Tensor:
         states, lengths = memory.encoder_states, memory.source_lengths
         mask = length_mask(lengths, states.shape[1]).unsqueeze(2)
@@ -83,6 +114,12 @@ class Bridge(Learned):
 
 class BackwardFirst(Learned):
     """x is the backward direction's state at position 1: the second half of the top layer's final state."""
+
+    reads_backward = True
+
+    @classmethod
+    def input_size(cls, below: int, top: int, direction: int) -> int:
+        return direction
 
     def summary(self, memory: Memory, finals: tuple[Tensor, ...]) -> Tensor:
         return finals[-1].chunk(2, -1)[1]
@@ -108,10 +145,5 @@ class StartState(nn.Module):
         return tuple(map(CellState, hidden, cells))
 
 
-INITIAL_STATES: dict[str, type[InitialState]] = {
-    "zero": Zero,
-    "last": Last,
-    "mean": Mean,
-    "bridge": Bridge,
-    "backward-first": BackwardFirst,
-}
+INITIAL_STATES: Registry[type[InitialState]] = registries.INITIAL_STATES
+INITIAL_CELL_STATES: Registry[type[InitialState]] = registries.INITIAL_CELL_STATES

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from nmt_attn.model.initialise import Scheme
 from nmt_attn.model.products import linear
 
 
@@ -16,8 +17,17 @@ class Projection(nn.Linear):
 
 
 class GateProjection(Projection):
-    """A map whose rows are G blocks, one for each gate; knows G so that each block is initialised alone."""
+    """A map whose rows are G blocks, one for each gate; knows G so that each block is initialised alone.
 
-    def __init__(self, inputs: int, hidden: int, gates: int, *, bias: bool) -> None:
+    `forget_gate` is the block, from 0, whose bias keeps the cell state at first; None if there is none.
+    """
+
+    def __init__(self, inputs: int, hidden: int, gates: int, *, bias: bool, forget_gate: int | None = None) -> None:
         self.gates = gates
+        self.forget_gate = forget_gate
         super().__init__(inputs, gates * hidden, bias=bias)
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, one gate at a time."""
+        if self.weight.numel():
+            scheme.gates(self.weight, self.bias, self.gates, self.forget_gate)

@@ -10,7 +10,9 @@ p(y_t) = softmax(W_o of this). It feeds nothing back, so a whole target goes thr
 
 from torch import Tensor, nn
 
+from nmt_attn import registries
 from nmt_attn.model.projection import Projection
+from nmt_attn.registry import Registry
 
 
 class Readout(nn.Module):
@@ -50,4 +52,4 @@ class Maxout(Readout):
         return total.unflatten(-1, (-1, 2)).amax(-1)
 
 
-READOUTS: dict[str, type[Readout]] = {"linear": Readout, "deep": Deep, "maxout": Maxout}
+READOUTS: Registry[type[Readout]] = registries.READOUTS

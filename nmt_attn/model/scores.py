@@ -11,15 +11,18 @@
 Letters of shapes: nmt_attn/types.py.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from nmt_attn import registries
 from nmt_attn.model.activation import tanh_of_sum_times
 from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.fused import fused_scores, is_fused
+from nmt_attn.model.initialise import Scheme
 from nmt_attn.model.projection import Projection
+from nmt_attn.registry import Exclusion, Registry
 
 
 class ScoreSizes(NamedTuple):
@@ -36,6 +39,23 @@ class ScoreSizes(NamedTuple):
 class Score(nn.Module):
     """Contract. A score never masks and never normalises: `Attention` does both."""
 
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `model.attention` that it reads, beside `score` and those of the window."""
+
+    needs_equal_sizes: ClassVar[bool] = False
+    """Whether it takes the product of query and encoder state as they are, so that H = M (or `project`)."""
+
+    exclusions: ClassVar[tuple[Exclusion, ...]] = ()
+    """Values of other keys that it does not go with, such as a window."""
+
+    tanh_vectors: ClassVar[tuple[str, ...]] = ()
+    """Its parameters that are the v of v . tanh(...)."""
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, beyond those that the scheme sets by the number of axes."""
+        scheme.score_matrices(self)
+        scheme.vectors(self, self.tanh_vectors)
+
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         """[B, S, M] -> [B, S, A]. Called once per sentence; by default the identity."""
         return encoder_states
@@ -51,6 +71,9 @@ class Score(nn.Module):
 
 class Additive(Score):
     """v_a . tanh(W_a s + U_a h [+ b]). U_a h is the key."""
+
+    options = ("hidden", "bias")
+    tanh_vectors = ("vector",)
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
@@ -71,6 +94,8 @@ class Additive(Score):
 class NormedAdditive(Additive):
     """g v / |v| . tanh(W_a s + U_a h + b), with a learned gain g (Salimans and Kingma 2016)."""
 
+    exclusions = (Exclusion("model.initialisation", "bahdanau", "whose v_a would begin at 0 and have no direction"),)
+
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__(sizes)
         self.gain = nn.Parameter(torch.tensor(sizes.hidden**-0.5))  # g
@@ -87,6 +112,9 @@ class NormedAdditive(Additive):
 
 class Dot(Score):
     """s . h. Sizes that differ need `project`: s . P h with a learned P."""
+
+    options = ("project",)
+    needs_equal_sizes = True
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
@@ -149,6 +177,9 @@ class ScaledGeneral(General):
 class Concat(Score):
     """v_a . tanh(W_a [s ; h] [+ b]), the product with h taken once per sentence."""
 
+    options = ("hidden", "bias", "concat_keys")
+    tanh_vectors = ("vector",)
+
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.decoder_size = sizes.decoder
@@ -170,6 +201,9 @@ class Concat(Score):
 class ConcatIdentity(Score):
     """v_a . tanh(W_a s + h [+ b]): the variant of Luong's own code, with no matrix on h (so A = M)."""
 
+    options = ("bias", "concat_keys")
+    tanh_vectors = ("vector",)
+
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
         self.query_projection = Projection(sizes.decoder, sizes.encoder, bias=sizes.use_bias)  # W_a
@@ -187,6 +221,8 @@ class Location(Score):
 
     Differs: a position that W_a has no row for gets so low a score that it has no weight beside one that has.
     """
+
+    options = ("max_positions",)
 
     def __init__(self, sizes: ScoreSizes) -> None:
         super().__init__()
@@ -207,13 +243,4 @@ def additive_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
     return tanh_of_sum_times(queries.unsqueeze(2), keys.unsqueeze(1), vector)
 
 
-SCORES: dict[str, type[Score]] = {
-    "additive": Additive,
-    "normed-additive": NormedAdditive,
-    "dot": Dot,
-    "scaled-dot": ScaledDot,
-    "general": General,
-    "scaled-general": ScaledGeneral,
-    "concat": Concat,
-    "location": Location,
-}
+SCORES: Registry[type[Score]] = registries.SCORES

@@ -10,15 +10,7 @@ from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.state import DecoderState, Memory, Weights
-from nmt_attn.types import BOS, PAD, Batch, length_mask
-
-
-class StepOutput(NamedTuple):
-    """One step of search. N = B x K, the K hypotheses of one sentence adjacent."""
-
-    log_probs: Tensor  # [N, V]
-    weights: Tensor  # [N, S]
-    state: DecoderState
+from nmt_attn.types import BOS, PAD, Batch, StepOutput, length_mask
 
 
 class Read(NamedTuple):
@@ -123,7 +115,7 @@ class Seq2Seq(nn.Module):
         chances = torch.softmax(scores, -1)
         return chances.div_(torch.empty_like(chances).exponential_()).argmax(-1)
 
-    def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput:
+    def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
         readout, weights, state = self.read(last_ids, state, memory)
         log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)

@@ -9,14 +9,17 @@ Positions j and t count from 1 here, as in the paper; column j - 1 of a matrix i
 A local window is gathered, never masked out of the whole row: one step costs the same whatever S is.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from nmt_attn import registries
+from nmt_attn.model.initialise import Scheme
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import Projection
 from nmt_attn.model.state import Memory
+from nmt_attn.registry import Exclusion, Registry
 
 
 class View(NamedTuple):
@@ -44,6 +47,19 @@ class Window(nn.Module):
     """Contract. A window shows and re-weights; scoring and normalising is not its work."""
 
     is_local: bool = True
+
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `model.attention` that it reads, beside `window` and those of the score."""
+
+    exclusions: ClassVar[tuple[Exclusion, ...]] = ()
+    """Values of other keys that it does not go with, such as a score."""
+
+    tanh_vectors: ClassVar[tuple[str, ...]] = ()
+    """Its parameters that are the v of v . tanh(...)."""
+
+    def initialise(self, scheme: Scheme) -> None:
+        """Its first numbers, beyond those that the scheme sets by the number of axes."""
+        scheme.vectors(self, self.tanh_vectors)
 
     def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
         """query [B, T, H], memory, steps [B, T] int64 (index of each target position, from 0) -> what can be seen."""
@@ -74,6 +90,8 @@ class LocalM(Window):
     Differs: beyond the end of the source, p_t stays on the last position (the paper leaves it open).
     """
 
+    options = ("half_width",)
+
     def __init__(self, sizes: WindowSizes) -> None:
         super().__init__()
         self.half_width = sizes.half_width  # D
@@ -85,6 +103,9 @@ class LocalM(Window):
 
 class LocalP(Window):
     """p_t is predicted from the query; positions count for less the farther they lie from it."""
+
+    options = ("half_width", "sigma", "renormalise", "hidden")
+    tanh_vectors = ("vector",)
 
     def __init__(self, sizes: WindowSizes) -> None:
         super().__init__()
@@ -129,4 +150,4 @@ def gather_window(query: Tensor, memory: Memory, centre: Tensor, half_width: int
     )
 
 
-WINDOWS: dict[str, type[Window]] = {"global": Global, "local-m": LocalM, "local-p": LocalP}
+WINDOWS: Registry[type[Window]] = registries.WINDOWS

@@ -1,9 +1,9 @@
-"""Ensembles: several models with the same vocabularies search as one.
+"""Ensembles: several models with the same vocabularies decode together.
 
     linear      p = (p_1 + ... + p_M) / M
     log-linear  p = (p_1 * ... * p_M)^(1 / M), normalised
 
-Their attention weights are averaged, over the models that have attention.
+Attention weights are averaged over the models that have attention.
 """
 
 import math
@@ -17,20 +17,21 @@ from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
-from nmt_attn.search.beam import StepFunction, StepResult
+from nmt_attn.search.beam import StepFunction
 from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.search.translator import Translator
+from nmt_attn.types import StepOutput
 
 Combination = Literal["linear", "log-linear"]
 
 
 def linear(log_probs: Sequence[Tensor]) -> Tensor:
-    """log of the mean probability; M of [N, V] -> [N, V]."""
+    """Log of the mean probability: M tensors [N, V] -> [N, V]."""
     return reduce(torch.logaddexp, log_probs) - math.log(len(log_probs))
 
 
 def log_linear(log_probs: Sequence[Tensor]) -> Tensor:
-    """The mean of log p, normalised; likewise."""
+    """Mean log-probability, renormalised: M tensors [N, V] -> [N, V]."""
     return (reduce(torch.add, log_probs) / len(log_probs)).log_softmax(-1)
 
 
@@ -39,37 +40,37 @@ COMBINATIONS: dict[Combination, Callable[[Sequence[Tensor]], Tensor]] = {"linear
 
 @dataclass(frozen=True)
 class EnsembleSteps:
-    """Step functions of the same sentences as one (`beam.StepFunction`); its state is the tuple of theirs."""
+    """Step functions of the same sentences, combined into one; its state is the tuple of their states."""
 
     members: tuple[StepFunction[Any], ...]
     attending: tuple[int, ...]  # the members whose weights are averaged
     combination: Combination
 
     def start(self) -> tuple[Any, ...]:
-        """Each member's state before the first token."""
+        """The state of each member before the first token."""
         return tuple(member.start() for member in self.members)
 
-    def step(self, last_ids: Tensor, state: tuple[Any, ...]) -> StepResult[tuple[Any, ...]]:
+    def step(self, last_ids: Tensor, state: tuple[Any, ...]) -> StepOutput[tuple[Any, ...]]:
         """One step of every member."""
         results = [member.step(last_ids, own) for member, own in zip(self.members, state, strict=True)]
         log_probs = COMBINATIONS[self.combination]([result.log_probs for result in results])
         weights = reduce(torch.add, [results[place].weights for place in self.attending]) / len(self.attending)
-        return StepResult(log_probs, weights, tuple(result.state for result in results))
+        return StepOutput(log_probs, weights, tuple(result.state for result in results))
 
     def reorder(self, state: tuple[Any, ...], rows: Tensor) -> tuple[Any, ...]:
-        """These rows of every member's state."""
+        """Rows `rows` of the state of every member."""
         return tuple(member.reorder(own, rows) for member, own in zip(self.members, state, strict=True))
 
-    def keep(self, sentences: Tensor) -> "EnsembleSteps":
-        """These sentences alone."""
-        members = tuple(member.keep(sentences) for member in self.members)
+    def select_sentences(self, sentences: Tensor) -> "EnsembleSteps":
+        """The step function of these sentences alone."""
+        members = tuple(member.select_sentences(sentences) for member in self.members)
         return EnsembleSteps(members, self.attending, self.combination)
 
 
 class EnsembleTranslator(Translator):
-    """Translators as one. How it searches is what the first one's configuration says.
+    """Several translators combined; the search options are those of the first.
 
-    Raises ConfigError if they have not the same vocabularies.
+    Raises ConfigError if their vocabularies differ.
     """
 
     def __init__(self, members: Sequence[Translator], combination: Combination) -> None:

@@ -1,11 +1,11 @@
-"""Forced decoding: the log-probabilities that a model gives to given translations, and its attention on them.
+"""Forced decoding: log-probabilities and attention weights of given translations.
 
-Luong et al. 2015 (arXiv 1508.04025), section 5.4, measures alignments in this way. The loss of the references gives
-the perplexity; attention on the references compares systems on the same words.
+Luong et al. 2015 (arXiv 1508.04025), section 5.4, measures alignments this way. The loss of the references gives the
+perplexity; their attention weights compare systems on the same words.
 
-Which row of weights belongs to a target word? Step t consumes y_{t-1}, computes row t and predicts y_t. With shift 0
-the row belongs to y_t, the predicted word. With shift 1 it belongs to y_{t-1}, the input, as Luong's footnote has it
-for content-based scores, whose query h_t has read y_{t-1}. Gold links show which of the two fits a model.
+Which row of weights belongs to a target word? Row t is computed when y_t is predicted, after y_{t-1} was input. With
+shift 0, the row belongs to the predicted word y_t. With shift 1, it belongs to the input y_{t-1}: Luong's footnote
+says so for content-based scores, whose query h_t has consumed y_{t-1}. A gold set shows which of the two fits a model.
 """
 
 import math
@@ -28,31 +28,31 @@ from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
 BATCH_TOKENS = 4096
-"""Of a batch: sentences x longest side."""
+"""Sentences times longest side, per batch."""
 BLOCK_NUMBERS = 1 << 22
-"""Scores held at once: [tokens, V] never exists whole."""
+"""Logits held at once: [tokens, V] is never allocated as a whole."""
 
 
 class ForcedPair(NamedTuple):
-    """A given translation. A pair with a blank source, which no model reads, has no tokens."""
+    """A given translation. A pair with a blank source has no tokens, because no model decodes it."""
 
     source: Words
     target: Words
     token_log_probs: tuple[float, ...]  # of the target's pieces and `</s>`
-    weights: Tensor | None  # [target pieces + 1, source pieces + 1]; None if not asked for
+    weights: Tensor | None  # [target pieces + 1, source pieces + 1]; None without alignments
 
     @property
     def log_prob(self) -> float:
-        """Natural, of the whole translation, `</s>` included."""
+        """Natural log-probability of the whole translation, `</s>` included."""
         return math.fsum(self.token_log_probs)
 
     def alignment(self, shift: Shift) -> WordAlignment:
-        """The weights between words; with shift 1, a piece gets the row of the step that consumes it."""
-        assert self.weights is not None, "asked for"
+        """Attention weights between words; with shift 1, each piece gets the row of the step that consumed it."""
+        assert self.weights is not None, "decoded with alignments"
         if not self.token_log_probs:
             return EMPTY
         weights = self.weights
-        if shift:  # `</s>` is never an input: its row stays
+        if shift:  # `</s>` is never input and keeps its row
             weights = torch.cat([weights[1:], weights[-1:]])
         return merge_pieces(weights, self.source, self.target)
 
@@ -72,9 +72,9 @@ def force_decode(
     with_alignments: bool,
     progress: Callable[[int], object] = lambda lines: None,
 ) -> list[ForcedPair]:
-    """One result for each pair of lines, in order. `progress` is called after each batch with its number of lines.
+    """One result for each pair of lines, in order. After each batch, `progress` is called with its number of lines.
 
-    Raises ConfigError for alignments from a model without attention.
+    Raises ConfigError for alignments of a model without attention.
     """
     if with_alignments and not translator.model.has_attention:
         raise ConfigError(f"alignments: expected a model with attention, got {translator.name} (attention.score: none)")
@@ -93,7 +93,7 @@ def force_decode(
 
 
 def perplexity(pairs: Sequence[ForcedPair]) -> float | None:
-    """exp of the mean loss in nats per target token, `</s>` counted; None if there is no token."""
+    """exp of the mean loss in nats per target token, `</s>` counted; None without tokens."""
     losses = [-value for pair in pairs for value in pair.token_log_probs]
     if not losses:
         return None

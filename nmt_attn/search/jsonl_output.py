@@ -1,16 +1,16 @@
-"""Details: a file with everything that is known of every hypothesis, or of given translations, one JSON object a line.
+"""JSON Lines output: one object for each hypothesis, or for each given translation.
 
-sentence, hypothesis   numbers from 1: the line, and the place in its list
-source, text           as they were read and as they are written
-log_prob, rank         natural, `</s>` included; what the list is ordered by
+sentence, hypothesis   numbers from 1: the line, and the place in its n-best list
+source, text           the input line and its translation
+log_prob, rank         natural, `</s>` included; the value that orders the list
 finished               false: cut at the greatest length
 tokens                 the pieces and `</s>`
-token_log_probs        of each of them
-alignment              source and target words, `</s>` last on both sides, and weights [target, source]; null where
-                       the model has no attention. Of a blank line everything is empty.
+token_log_probs        one for each token
+alignment              source and target words, `</s>` last on both sides, and weights [target, source]; null if the
+                       model has no attention. For a blank line, all of these are empty.
 
-Of a given translation: sentence, source, target (as they were read), log_prob, perplexity (of a token), tokens and
-token_log_probs. With a blank source, which no model is shown, the lists are empty and perplexity is null.
+A given translation has the keys sentence, source, target, log_prob, perplexity (per token), tokens and
+token_log_probs. If the source is blank, the lists are empty and perplexity is null.
 """
 
 import json
@@ -30,24 +30,24 @@ LOG_PROB_DECIMALS = 6
 
 
 @contextmanager
-def detail_writer(path: Path) -> Iterator[Callable[[int, Translation], object]]:
-    """A block that writes translations with the numbers of their lines, the file whole or not at all.
+def jsonl_writer(path: Path) -> Iterator[Callable[[int, Translation], object]]:
+    """Context of a function that writes translations with their line numbers; the file appears when it ends well.
 
-    Raises DataError for another ending than ENDINGS.
+    Raises DataError if the name of `path` has none of the ENDINGS.
     """
     if not path.name.endswith(ENDINGS):
         raise DataError(f"{path}: expected a name that ends in {' or '.join(ENDINGS)}, got {path.name!r}")
 
     def write(line: int, translation: Translation) -> None:
-        for detail in details(line, translation):
-            stream.write(json.dumps(detail, ensure_ascii=False) + "\n")
+        for record in hypothesis_records(line, translation):
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     with replacing_text(path) as stream:
         yield write
 
 
-def details(line: int, translation: Translation) -> Iterator[dict[str, object]]:
-    """The records of a line, one a hypothesis, ready for JSON."""
+def hypothesis_records(line: int, translation: Translation) -> Iterator[dict[str, object]]:
+    """One JSON object for each hypothesis of line number `line`."""
     for place, found in enumerate(translation.hypotheses, 1):
         yield {
             "sentence": line,
@@ -63,8 +63,8 @@ def details(line: int, translation: Translation) -> Iterator[dict[str, object]]:
         }
 
 
-def scored(line: int, source: str, target: str, pieces: Sequence[str], pair: ForcedPair) -> dict[str, object]:
-    """The record of a given translation, of these pieces, ready for JSON."""
+def forced_record(line: int, source: str, target: str, pieces: Sequence[str], pair: ForcedPair) -> dict[str, object]:
+    """The JSON object of a given translation with these target pieces."""
     return {
         "sentence": line,
         "source": source,

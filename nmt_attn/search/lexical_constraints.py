@@ -1,14 +1,14 @@
-"""Phrases that must appear in a translation, word for word: how far each hypothesis is with each of them.
+"""Lexical constraints: phrases that must appear in a translation, and the progress of each hypothesis through them.
 
-A phrase is a row of tokens; it is there once all of them have come in a row and a word ends behind them (the next
-token begins a word, or `</s>`). How many of them a hypothesis has at its end is found as Knuth, Morris and Pratt
-(1977) find a word in a text, so that phrases may overlap each other, themselves and the prefix.
+A phrase is a sequence of tokens. A hypothesis contains it once it has these tokens in a row and a word ends after them
+(the next token begins a word, or is `</s>`). Matching follows Knuth, Morris and Pratt (1977), so phrases may overlap
+each other, themselves and the prefix.
 
-    state 0 ... m   so many tokens of the phrase are the last ones of the hypothesis; m: its word must end yet
-    M + 1           the phrase is there, whatever comes; M is the length of the longest phrase
+    state 0 ... m   the last `state` tokens of the hypothesis begin the phrase; m: complete, its word has not ended yet
+    M + 1           the hypothesis contains the phrase; M is the length of the longest phrase
 
-`missing` tokens are enough in any case: those that end one begun phrase and all others from their beginning. While a
-hypothesis has room for them it can be led to a good end; that overlapping phrases would need fewer is not counted on.
+`missing` is an upper bound on the tokens needed: the rest of one begun phrase, and all tokens of every other missing
+phrase. A hypothesis with that much room can be completed. Overlaps that would need fewer tokens are ignored.
 """
 
 from collections.abc import Sequence
@@ -24,37 +24,36 @@ from nmt_attn.types import EOS, PAD, UNK
 
 
 class Phrase(NamedTuple):
-    """A phrase as tokens. Where words are parted by a blank of its own, that blank comes first."""
+    """A phrase as tokens. Where the blank between words is a token, the phrase begins with it."""
 
     ids: tuple[int, ...]
-    first_state: int  # before the first token: 1 if the beginning of the sentence is as good as the blank
+    first_state: int  # before the first token; 1 if the beginning of the sentence takes the place of the blank
 
 
-class Progress(NamedTuple):
-    """How far W hypotheses of each sentence are."""
+class PhraseProgress(NamedTuple):
+    """The progress of W hypotheses of each sentence through the phrases."""
 
     states: Tensor  # [B, W, P] int64
-    is_over: Tensor  # [B, W] bool, whether `</s>` was once the likeliest token when phrases were missing
+    wanted_to_end: Tensor  # [B, W] bool, True once `</s>` was the most likely token while phrases were missing
 
-    def select(self, rows: Tensor) -> "Progress":
-        """That of the sentences `rows` [B'] int64 alone."""
-        return Progress(self.states[rows], self.is_over[rows])
+    def select(self, rows: Tensor) -> "PhraseProgress":
+        """The progress of the sentences `rows` [B'] int64."""
+        return PhraseProgress(self.states[rows], self.wanted_to_end[rows])
 
 
 class Phrases(NamedTuple):
-    """Those of B sentences, P of each at most, as tables over the A tokens that stand in any of them."""
+    """The phrases of B sentences, at most P each, as transition tables over the A tokens that occur in them."""
 
-    ids: Tensor  # [B, P, M] int64; PAD behind the phrase
+    ids: Tensor  # [B, P, M] int64; then PAD
     lengths: Tensor  # [B, P] int64; 0: no phrase
     first_states: Tensor  # [B, P] int64
-    alphabet: Tensor  # [B, A] int64; PAD behind the last
-    next_states: (
-        Tensor  # [B, P, M + 2, A + 2] int64, by state and token; then any other token inside a word, at its start
-    )
+    alphabet: Tensor  # [B, A] int64; then PAD
+    # By state and token; the last two columns: any other token inside a word, any other token at the start of one.
+    next_states: Tensor  # [B, P, M + 2, A + 2] int64
     begins_word: Tensor  # [V] bool
 
     def select(self, rows: Tensor) -> "Phrases":
-        """Those of the sentences `rows` [B'] int64 alone."""
+        """The phrases of the sentences `rows` [B'] int64."""
         return Phrases(
             self.ids[rows],
             self.lengths[rows],
@@ -68,13 +67,13 @@ class Phrases(NamedTuple):
         """The same on `device`."""
         return Phrases(*(field.to(device) for field in self))
 
-    def start(self) -> Progress:
-        """That of the empty hypothesis."""
+    def start(self) -> PhraseProgress:
+        """The progress of the empty hypothesis."""
         states = self.first_states.unsqueeze(1)  # [B, 1, P]
-        return Progress(states, torch.zeros_like(states[:, :, 0], dtype=torch.bool))
+        return PhraseProgress(states, torch.zeros_like(states[:, :, 0], dtype=torch.bool))
 
     def advance(self, states: Tensor, ids: Tensor) -> Tensor:
-        """The states [B, C, P] after the tokens ids [B, C]."""
+        """states [B, C, P], ids [B, C] -> the states after these tokens [B, C, P]."""
         is_same = ids.unsqueeze(2) == self.alphabet.unsqueeze(1)  # [B, C, A]
         other = self.alphabet.size(1) + self.begins_word[ids].long()
         columns = torch.where(is_same.any(2), is_same.int().argmax(2), other)  # [B, C]
@@ -83,10 +82,10 @@ class Phrases(NamedTuple):
         return self.next_states[sentences, phrases, states, columns.unsqueeze(2)]
 
     def missing(self, states: Tensor) -> Tensor:
-        """Tokens [B, C] int64 that lead hypotheses in these states [B, C, P] to having all phrases; 0: may end."""
+        """states [B, C, P] -> tokens [B, C] int64 that suffice to complete all phrases; 0: the hypothesis may end."""
         lengths = self.lengths.unsqueeze(1).expand_as(states)
-        is_waiting = states == lengths  # for the end of its word
-        is_open = (states < lengths) & (states != self._there)
+        is_waiting = states == lengths  # complete, but its word has not ended
+        is_open = (states < lengths) & (states != self._contained)
         afresh = (lengths * is_open).sum(2)
         waiting = (lengths * is_waiting).sum(2, keepdim=True)
         lost = torch.where(self.begins_word[self.needed(states)], 0, waiting)  # [B, C, P]
@@ -94,23 +93,23 @@ class Phrases(NamedTuple):
         return torch.minimum(afresh, begun.amin(2))
 
     def needed(self, states: Tensor) -> Tensor:
-        """The token [B, C, P] int64 that continues each phrase; PAD where it needs none."""
+        """The token [B, C, P] int64 that continues each phrase; PAD where it is complete."""
         places = states.clamp(max=self.ids.size(2) - 1).unsqueeze(3)
         ids = self.ids.unsqueeze(1).expand(*states.shape, -1).gather(3, places).squeeze(3)
         return torch.where(states < self.lengths.unsqueeze(1), ids, PAD)
 
     @property
-    def _there(self) -> int:
+    def _contained(self) -> int:
         return self.next_states.size(2) - 1
 
 
 def encode_phrases(texts: Sequence[str], codec: TextCodec, where: str) -> list[Phrase]:
-    """The different phrases among the texts. Raises DataError about `where` for one that the model cannot write."""
+    """The distinct phrases of the texts. Raises DataError, naming `where`, for words outside the vocabulary."""
     return list(dict.fromkeys(_encode(text, codec, where) for text in texts))
 
 
 def phrases_of(sentences: Sequence[Sequence[Phrase]], begins_word: Tensor) -> Phrases:
-    """The phrases of each of B sentences; at least one has one. begins_word [V] bool"""
+    """Transition tables for the phrases of B sentences, at least one of which has a phrase. begins_word [V] bool"""
     most = max(len(phrases) for phrases in sentences)
     longest = max(len(phrase.ids) for phrases in sentences for phrase in phrases)
     alphabets = [sorted({token for phrase in phrases for token in phrase.ids}) for phrases in sentences]
@@ -139,7 +138,7 @@ def phrases_of(sentences: Sequence[Sequence[Phrase]], begins_word: Tensor) -> Ph
 
 
 def word_beginnings(codec: TextCodec) -> Tensor:
-    """begins_word [V] bool: before which tokens a word has ended; `</s>` is one of them."""
+    """begins_word [V] bool: True for tokens before which a word has ended; `</s>` is one of them."""
     flags = torch.tensor([codec.tokenizer.begins_word(token) for token in codec.vocabulary.tokens])
     flags[EOS] = True
     return flags
@@ -162,11 +161,11 @@ def _encode(text: str, codec: TextCodec, where: str) -> Phrase:
 def _transitions(
     ids: Sequence[int], alphabet: Sequence[int], begins_word: Sequence[bool], there: int
 ) -> list[list[int]]:
-    """The next state by state (0 ... m) and token: those of the alphabet, any other that begins no word, or one."""
+    """The next state by state (0 ... m) and token: the alphabet, any other token inside a word, any at its start."""
     tokens: list[tuple[int | None, bool]] = [(token, begins_word[token]) for token in alphabet]
     tokens += [(None, False), (None, True)]
     table: list[list[int]] = []
-    shorter = 0  # the longest proper beginning of ids[:state] that also ends it
+    shorter = 0  # length of the longest proper prefix of ids[:state] that is also its suffix
     for state in range(len(ids) + 1):
         row = []
         for column, (token, is_start) in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""Rankings: by what finished hypotheses of different lengths are compared.
+"""Rankings: how finished hypotheses of different lengths are compared.
 
     none      log p
     average   log p / |Y|
@@ -6,34 +6,40 @@
     reward    log p + alpha |Y|
 
 |Y| counts the target tokens and `</s>`. gnmt: Wu et al. 2016 (arXiv 1609.08144v2), eq. 14; the paper does not say
-whether |Y| counts `</s>`. Its coverage penalty may join every ranking. reward: He et al. 2016, word reward.
+whether |Y| counts `</s>`. Its coverage penalty can be added to every ranking. reward: He et al. 2016, word reward.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from nmt_attn import registries
+from nmt_attn.registry import Registry
+
 LEAST_COVERAGE = 1e-6
-"""What a source word has at least; without it a word that a local window never saw would forbid the translation."""
+"""Lower bound on the coverage of a source word: a word outside every local window would otherwise have log 0."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Contract. With alpha >= 0 and log p <= 0, a rank rises with log p and never falls with the length.
+    """Contract. With alpha >= 0 and log p <= 0, a rank increases with log p and never decreases with the length.
 
-    So no continuation of a hypothesis can rank above the hypothesis itself taken at the greatest length: search
-    stops by that bound.
+    So no continuation of a hypothesis can outrank the same log p at the greatest length. Search stops by that bound.
     """
 
-    alpha: float  # strength; `none` and `average` have none
+    options: ClassVar[tuple[str, ...]] = ()
+    """The keys of `search` that only some rankings read."""
+
+    alpha: float  # strength; `none` and `average` ignore it
 
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
-        """rank, of the shape of `log_prob`; `length` >= 1 in tokens, `</s>` counted. Greater is better."""
+        """Rank, in the shape of `log_prob`; `length` >= 1 in tokens, `</s>` counted. Greater is better."""
         raise NotImplementedError
 
     def bound(self, log_prob: Tensor, longest: Tensor | int) -> Tensor:
-        """The greatest rank that a continuation of at most `longest` tokens can reach, `</s>` counted."""
+        """Upper bound on the rank of a continuation of at most `longest` tokens, `</s>` counted."""
         return self.rank(log_prob, longest)
 
 
@@ -45,7 +51,9 @@ class LogProb(Ranking):
 
 
 class Average(Ranking):
-    """log p of a token on average."""
+    """Mean log p per token."""
+
+    options = ("stop",)
 
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob / length
@@ -54,12 +62,16 @@ class Average(Ranking):
 class LengthPenalty(Ranking):
     """log p / lp(Y): alpha 0 is `none`, alpha 1 is close to `average`."""
 
+    options = ("alpha", "stop")
+
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob / ((5 + length) / 6) ** self.alpha
 
 
 class Reward(Ranking):
     """log p + alpha for each token."""
+
+    options = ("alpha", "stop")
 
     def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
         return log_prob + self.alpha * length
@@ -68,17 +80,12 @@ class Reward(Ranking):
 def coverage_penalty(coverage: Tensor, is_word: Tensor, beta: float) -> Tensor:
     """beta * sum_j log(min(sum_t a_tj, 1)), never above 0; Wu et al. 2016, eq. 14.
 
-    coverage [..., S], the sums of a hypothesis's weights; is_word [..., S] bool -> [...]. Differs: no sum counts as
-    less than `LEAST_COVERAGE`. Only finished hypotheses are compared by it, so the bound of a ranking stays one.
+    coverage [..., S], attention weights summed over the steps; is_word [..., S] bool -> [...]. Differs: coverage is
+    clamped to `LEAST_COVERAGE`. The penalty affects finished hypotheses only, so the bound of a ranking still holds.
     """
     logs = coverage.clamp(LEAST_COVERAGE, 1.0).log()
     return beta * torch.where(is_word, logs, 0.0).sum(-1)
 
 
-RANKINGS: dict[str, type[Ranking]] = {
-    "none": LogProb,
-    "average": Average,
-    "gnmt": LengthPenalty,
-    "reward": Reward,
-}
-"""By the names of `search.length_penalty`."""
+RANKINGS: Registry[type[Ranking]] = registries.RANKINGS
+"""The values of `search.length_penalty`."""

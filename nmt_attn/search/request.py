@@ -14,8 +14,8 @@ from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.sampling import Sampling, draws_of
 from nmt_attn.search.shortlist import OutputWords, Shortlist
-from nmt_attn.search.token_rules import Constraints
-from nmt_attn.search.unk_replacement import UnknownWords
+from nmt_attn.search.token_rules import TokenRules
+from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import PAD
 
 SPARE_TOKENS = 10
@@ -46,7 +46,7 @@ class Request(NamedTuple):
     search: SearchConfig
     nbest: int
     with_alignments: bool
-    unknown: UnknownWords | None = None  # None: `<unk>` stays
+    unknown: UnkReplacement | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
     shortlist: Shortlist | None = None  # None: all words are scored
 
@@ -80,7 +80,7 @@ class Request(NamedTuple):
             wanted=1 if self.nbest == groups == 1 else beam,  # some may have the same text; groups wait for each other
             ranking=RANKINGS[search.length_penalty](search.alpha),
             with_weights=self.with_alignments or self.unknown is not None,
-            constraints=Constraints(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),
+            token_rules=TokenRules(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),
             stops_early=search.stop == "early",
             coverage_penalty=search.coverage_penalty,
             groups=groups,

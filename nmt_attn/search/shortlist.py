@@ -1,16 +1,16 @@
-"""Shortlists: the few words that a translation of a sentence is likely to need, so that only these are scored.
+"""Shortlists: the output layer restricted to words that the translation of a sentence is likely to contain.
 
-Jean et al. 2015 (arXiv 1412.2007), section 3.3: the words that the training pairs link most often with each word of
-the source, and the most frequent words of all. Which words are linked, the model's own attention says: each target
-token with the source token that it looked at most.
+Jean et al. 2015 (arXiv 1412.2007), section 3.3: the target words aligned most often with each source word in the
+training pairs, and the most frequent words overall. The alignment is the model's own: each target token with the source
+token of the greatest attention weight.
 
-Search then runs over these words alone, renumbered: special and frequent ones first, then the others, both in the
-order of their ids. Its probabilities are shares of them. The words of the whole batch are scored together, but each
-sentence keeps to its own: what it becomes does not hang on its neighbours. Special tokens, and what a prefix or a
-phrase asks for, are always among them.
+Search runs over these words, renumbered: special and frequent ones first, then the others, both in order of their ids.
+Probabilities are normalised over them. The words of the whole batch are scored together, but each sentence uses its
+own words alone, so its translation does not depend on the rest of the batch. Special tokens and the tokens of prefixes
+and phrases are always included.
 
 The file, in a model's folder: `shortlist SOURCE_SIZE TARGET_SIZE`, a line of the frequent ids, then one line for each
-source id, in order, with the ids of its candidates, the likeliest first.
+source id, in order, with the ids of its candidates, most likely first.
 """
 
 from collections import Counter
@@ -28,41 +28,41 @@ from nmt_attn.files import read_lines, write_text
 from nmt_attn.types import EOS, PAD, SPECIAL_TOKENS
 
 SHORTLIST = "shortlist.txt"
-"""The file's name."""
+"""Name of the file."""
 HEADER = "shortlist"
 
 
 class OutputWords(NamedTuple):
-    """The C words that are scored for B sentences. Their numbers 0 ... C - 1 stand for their ids in search."""
+    """The C words that are scored for B sentences. In search, their indices 0 ... C - 1 take the place of ids."""
 
-    ids: Tensor  # [C] int64; special tokens have their ids as numbers
-    common: int  # so many of them, the first ones, are those of every batch
-    is_own: Tensor  # [B, C] bool, which of them each sentence may use
+    ids: Tensor  # [C] int64; the index of a special token is its id
+    common: int  # the first `common` words are the same in every batch
+    is_own: Tensor  # [B, C] bool, True = the sentence may use the word
 
     def to(self, device: torch.device) -> "OutputWords":
         """The same on `device`."""
         return OutputWords(self.ids.to(device), self.common, self.is_own.to(device))
 
     def select(self, sentences: Tensor) -> "OutputWords":
-        """Those of the sentences [B'] int64 alone; the words keep their numbers."""
+        """The words of the sentences [B'] int64; the indices stay the same."""
         return self._replace(is_own=self.is_own[sentences])
 
     def numbers(self, ids: Sequence[int]) -> tuple[int, ...]:
-        """The numbers of ids that are among the words."""
+        """The indices of `ids`, all of which must be among the words."""
         wanted = torch.tensor(ids, dtype=torch.int64, device=self.ids.device)
         return tuple((wanted.unsqueeze(1) == self.ids).int().argmax(1).tolist())
 
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Which target words are likely beside which source words."""
+    """Which target words are likely translations of which source words."""
 
-    frequent: Tensor  # [K] int64, likely in every sentence; ascending, all different
-    candidates: Tensor  # [source vocabulary, N] int64, the likeliest first; PAD behind the last
+    frequent: Tensor  # [K] int64, candidates in every sentence; ascending, distinct
+    candidates: Tensor  # [source vocabulary, N] int64, most likely first; then PAD
     target_size: int
 
     def check(self, source_size: int, target_size: int) -> None:
-        """Raises ConfigError unless it is one of vocabularies of these sizes."""
+        """Raises ConfigError unless the vocabularies have these sizes."""
         if (len(self.candidates), self.target_size) != (source_size, target_size):
             raise ConfigError(
                 f"shortlist: expected one for vocabularies of {source_size} and {target_size} tokens, "
@@ -70,7 +70,7 @@ class Shortlist:
             )
 
     def choose(self, src_ids: Tensor, required: Sequence[Sequence[int]]) -> OutputWords:
-        """The words for the sentences src_ids [B, S] (`</s>` and padding in it), which have the `required` ids too."""
+        """The words for src_ids [B, S] (with `</s>` and padding), including the `required` ids of each sentence."""
         common = torch.cat([torch.arange(len(SPECIAL_TOKENS)), self.frequent])
         is_own = torch.zeros(len(src_ids), self.target_size, dtype=torch.bool)
         likely = self.candidates[src_ids].masked_fill((src_ids == PAD).unsqueeze(2), PAD)  # [B, S, N]
@@ -84,14 +84,14 @@ class Shortlist:
         return OutputWords(ids, len(common), is_own[:, ids])
 
     def save(self, path: Path) -> None:
-        """Writes the file, whole or not at all. Raises DataError."""
+        """Writes the file atomically. Raises DataError."""
         rows = [self.frequent.tolist(), *([i for i in row if i != PAD] for row in self.candidates.tolist())]
         head = f"{HEADER} {len(self.candidates)} {self.target_size}\n"
         write_text(path, head + "".join(" ".join(map(str, row)) + "\n" for row in rows))
 
 
 def read_shortlist(folder: Path) -> Shortlist:
-    """That of a model's folder. Raises CheckpointError if there is none, or a damaged one."""
+    """The shortlist in a model's folder. Raises CheckpointError if it is missing or damaged."""
     path = folder / SHORTLIST
     if not path.is_file():
         raise CheckpointError(
@@ -112,15 +112,15 @@ def read_shortlist(folder: Path) -> Shortlist:
 
 
 def merge(shortlists: Sequence[Shortlist]) -> Shortlist:
-    """All candidates of any of them; they are of the same vocabularies."""
+    """The union of shortlists of the same vocabularies."""
     first = shortlists[0]
     frequent = torch.cat([each.frequent for each in shortlists]).unique()
     candidates = torch.cat([each.candidates for each in shortlists], dim=1)
     return Shortlist(frequent, candidates, first.target_size)
 
 
-class LinkCounts:
-    """How often each source token is linked with each target token, and how often each target token comes."""
+class AlignmentCounts:
+    """How often each source token is aligned with each target token, and how often each target token occurs."""
 
     def __init__(self, source_size: int, target_size: int) -> None:
         self.source_size = source_size
@@ -129,7 +129,7 @@ class LinkCounts:
         self._words: Counter[int] = Counter()
 
     def add(self, source_ids: Sequence[int], target_ids: Sequence[int], weights: Tensor) -> None:
-        """Counts a pair, without `</s>`; weights [target ids + 1, source ids + 1] with those of `</s>`."""
+        """Counts a pair of ids without `</s>`; weights [target ids + 1, source ids + 1] include `</s>`."""
         sources = [*source_ids, EOS]
         places = weights[: len(target_ids)].argmax(1).tolist()
         links = ((sources[place], token) for place, token in zip(places, target_ids, strict=True))
@@ -137,7 +137,7 @@ class LinkCounts:
         self._words.update(token for token in target_ids if token >= len(SPECIAL_TOKENS))
 
     def shortlist(self, frequent: int, candidates: int) -> Shortlist:
-        """The so many most frequent words, and so many for each source token; of equal ones those of lower ids."""
+        """The `frequent` most frequent words and `candidates` words for each source token; ties go to lower ids."""
         rows: list[list[int]] = [[] for _ in range(self.source_size)]
         for (source, target), _ in sorted(self._links.items(), key=lambda item: (-item[1], item[0])):
             if len(rows[source]) < candidates:
@@ -152,7 +152,7 @@ def _table(rows: Iterable[Tensor]) -> Tensor:
 
 
 def _read_ids(line: str, target_size: int, where: str) -> Tensor:
-    """The ids of a line. Raises CheckpointError about the first that is none of a word."""
+    """The ids of a line. Raises CheckpointError for the first that is not the id of a word."""
     fields = line.split()
     for field in fields:
         if not (field.isdecimal() and len(SPECIAL_TOKENS) <= int(field) < target_size):

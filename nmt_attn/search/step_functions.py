@@ -1,6 +1,7 @@
-"""A model as search sees it."""
+"""Step functions: a model as search sees it (`beam.StepFunction`)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -8,61 +9,50 @@ from torch import Tensor, nn
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, select_rows
-from nmt_attn.search.beam import StepResult
 from nmt_attn.search.shortlist import OutputWords
+from nmt_attn.types import StepOutput
 
 
 @dataclass(frozen=True)
 class ModelSteps:
-    """The `beam.StepFunction` of sentences that the model has encoded."""
+    """A model over its whole vocabulary; `memory` has one row for each sentence."""
 
     model: Seq2Seq
     memory: Memory
 
     def start(self) -> DecoderState:
-        """The decoder's state before the first token."""
+        """The decoder state before the first token."""
         return self.model.start(self.memory)
 
-    def step(self, last_ids: Tensor, state: DecoderState) -> StepResult[DecoderState]:
-        """One step of all hypotheses; the memory keeps one row a sentence."""
-        return StepResult(*self.model.step(last_ids, state, self.memory))
+    def step(self, last_ids: Tensor, state: DecoderState) -> StepOutput[DecoderState]:
+        """One step from the hypotheses whose last tokens are `last_ids` [N] int64."""
+        return self.model.step(last_ids, state, self.memory)
 
     def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
-        """These rows of the state."""
+        """Rows `rows` of the state."""
         return select_rows(state, rows)
 
-    def keep(self, sentences: Tensor) -> "ModelSteps":
-        """These sentences alone."""
-        return ModelSteps(self.model, select_rows(self.memory, sentences))
+    def select_sentences(self, sentences: Tensor) -> Self:
+        """The step function of these sentences alone."""
+        return replace(self, memory=select_rows(self.memory, sentences))
 
 
 @dataclass(frozen=True)
-class ShortlistSteps:
-    """The same over a few words: search sees their numbers; a sentence's p is shared among its own words alone."""
+class ShortlistSteps(ModelSteps):
+    """A model over the C words of a shortlist. Each sentence is normalised over its own words."""
 
-    model: Seq2Seq
-    memory: Memory
-    output: nn.Module  # to these words
+    output: nn.Module  # logits of these words
     words: OutputWords
 
-    def start(self) -> DecoderState:
-        """The decoder's state before the first token."""
-        return self.model.start(self.memory)
-
-    def step(self, last_ids: Tensor, state: DecoderState) -> StepResult[DecoderState]:
-        """One step of all hypotheses; last_ids [N] are numbers, as are the columns of log p [N, C]."""
+    def step(self, last_ids: Tensor, state: DecoderState) -> StepOutput[DecoderState]:
+        """One step; last_ids [N] and the columns of log_probs [N, C] are indices into the shortlist."""
         read = self.model.read(self.words.ids[last_ids], state, self.memory)
-        scores = at_least_float32(self.output(read.readout))
+        logits = at_least_float32(self.output(read.readout))
         own = self.words.is_own
-        by_sentence = scores.view(len(own), -1, own.size(1))  # [B, W, C]
+        by_sentence = logits.view(len(own), -1, own.size(1))  # [B, W, C]
         masked = by_sentence.masked_fill(~own.unsqueeze(1), -torch.inf).flatten(0, 1)
-        return StepResult(masked.log_softmax(-1), read.weights, read.state)
+        return StepOutput(masked.log_softmax(-1), read.weights, read.state)
 
-    def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
-        """These rows of the state."""
-        return select_rows(state, rows)
-
-    def keep(self, sentences: Tensor) -> "ShortlistSteps":
-        """These sentences alone."""
-        memory = select_rows(self.memory, sentences)
-        return ShortlistSteps(self.model, memory, self.output, self.words.select(sentences))
+    def select_sentences(self, sentences: Tensor) -> Self:
+        """The step function of these sentences alone."""
+        return replace(super().select_sentences(sentences), words=self.words.select(sentences))

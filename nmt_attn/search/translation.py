@@ -1,4 +1,4 @@
-"""Translations: what search has found for a line, as text with its scores and its alignment."""
+"""Translations: the hypotheses of a line as text, with their log-probabilities and alignments."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,38 +20,38 @@ class TranslatedHypothesis(NamedTuple):
     log_prob: float  # natural, `</s>` included
     rank: float
     token_log_probs: tuple[float, ...]  # of the pieces and `</s>`
-    alignment: WordAlignment | None  # None if not asked for
+    alignment: WordAlignment | None  # None without alignments
 
 
 class Translation(NamedTuple):
-    """A line and its translations, at least one: best first and all of different text, or samples as they came."""
+    """A line and its translations, at least one: best first and with distinct texts, or samples as drawn."""
 
     source: str
     hypotheses: tuple[TranslatedHypothesis, ...]
 
     @property
     def text(self) -> str:
-        """The best one's."""
+        """Of the best translation."""
         return self.hypotheses[0].text
 
     @property
     def log_prob(self) -> float:
-        """The best one's, natural, `</s>` included."""
+        """Of the best translation; natural, `</s>` included."""
         return self.hypotheses[0].log_prob
 
     @property
     def rank(self) -> float:
-        """The best one's."""
+        """Of the best translation."""
         return self.hypotheses[0].rank
 
     @property
     def alignment(self) -> WordAlignment | None:
-        """The best one's; None if the model has no attention or none was asked for."""
+        """Of the best translation; None if the model has no attention or the request has no alignments."""
         return self.hypotheses[0].alignment
 
 
 class Sentence(NamedTuple):
-    """What is known of a line before it is translated."""
+    """A line to translate."""
 
     line: str
     ids: list[int]
@@ -62,32 +62,32 @@ class Sentence(NamedTuple):
 EMPTY_HYPOTHESIS = TranslatedHypothesis(
     "", (), is_finished=True, log_prob=0.0, rank=0.0, token_log_probs=(), alignment=None
 )
-"""That of a blank line."""
+"""The translation of a blank line."""
 
 
-def read_hypotheses(
+def to_text(
     sentence: Sentence, hypotheses: Sequence[Hypothesis], codecs: Codecs, request: Request
 ) -> tuple[TranslatedHypothesis, ...]:
-    """The `nbest` first of different text, or all samples."""
+    """The first `nbest` hypotheses with distinct texts, or all samples."""
     if request.sampling is not None:
-        return tuple(_read(sentence, hypothesis, codecs, request) for hypothesis in hypotheses)
+        return tuple(_to_text(sentence, hypothesis, codecs, request) for hypothesis in hypotheses)
     by_text: dict[str, TranslatedHypothesis] = {}
     for hypothesis in hypotheses:
         if len(by_text) < request.nbest:
-            found = _read(sentence, hypothesis, codecs, request)
+            found = _to_text(sentence, hypothesis, codecs, request)
             by_text.setdefault(found.text, found)
     return tuple(by_text.values())
 
 
-def _read(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request: Request) -> TranslatedHypothesis:
+def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request: Request) -> TranslatedHypothesis:
     prefix_tokens = len(sentence.demand.prefix_ids)
     written = hypothesis.ids[prefix_tokens:]
     pieces = [*sentence.prefix_pieces, *codecs.target.output_pieces(written)]
     text = codecs.target.tokenizer.decode(pieces)
-    is_mended = request.unknown is not None and UNK in written
-    needs_alignment = request.with_alignments or is_mended
+    has_unknown = request.unknown is not None and UNK in written
+    needs_alignment = request.with_alignments or has_unknown
     alignment = _align(sentence.line, pieces, hypothesis, codecs) if needs_alignment else None
-    if request.unknown is not None and alignment is not None and is_mended:
+    if request.unknown is not None and alignment is not None and has_unknown:
         words = codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
         places = {word for word, token in zip(words, written, strict=True) if token == UNK}
         alignment = request.unknown.replace(sentence.line, alignment, places)
@@ -104,7 +104,7 @@ def _read(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request: R
 
 
 def _align(line: str, target_pieces: Sequence[str], hypothesis: Hypothesis, codecs: Codecs) -> WordAlignment:
-    assert hypothesis.weights is not None, "asked for in the request"
+    assert hypothesis.weights is not None, "the options keep weights for alignments"
     source, target = codecs.source.tokenizer, codecs.target.tokenizer
     source_pieces = source.encode(line)
     return merge_pieces(

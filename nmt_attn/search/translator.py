@@ -30,8 +30,8 @@ from nmt_attn.search.request import Demand, Request, check_width
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
-from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, read_hypotheses
-from nmt_attn.search.unk_replacement import UnknownWords
+from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
+from nmt_attn.search.unk_replacement import UnkReplacement
 
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
@@ -110,7 +110,7 @@ class Translator:
         nbest: int = 1,
         with_alignments: bool | None = None,
         batch_sentences: int | None = None,
-        unknown: UnknownWords | None = None,
+        unknown: UnkReplacement | None = None,
         sampling: Sampling | None = None,
         prefixes: Iterable[str] | None = None,
         constraints: Iterable[Sequence[str]] | None = None,
@@ -174,7 +174,7 @@ class Translator:
         nbest: int,
         with_alignments: bool,
         batch_sentences: int | None,
-        unknown: UnknownWords | None = None,
+        unknown: UnkReplacement | None = None,
         sampling: Sampling | None = None,
         with_constraints: bool = False,
         shortlist: Shortlist | None = None,
@@ -234,9 +234,7 @@ class Translator:
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
                     raise request.nothing_found(self.name, lines[row])
-                translations[row] = Translation(
-                    lines[row], read_hypotheses(sentences[row], hypotheses, self.codecs, request)
-                )
+                translations[row] = Translation(lines[row], to_text(sentences[row], hypotheses, self.codecs, request))
             progress(len(rows))
         return translations
 

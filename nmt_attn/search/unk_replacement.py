@@ -1,8 +1,8 @@
-"""Unknown words: each target word with `<unk>` in it gives way to the source word that was looked at most.
+"""Unknown word replacement: each target word that contains `<unk>` becomes the source word of the greatest weight.
 
-It is the word as it stands in the source line, whatever the vocabulary knows of it, or what a dictionary has for it.
-Luong et al. 2015 (Addressing the Rare Word Problem, arXiv 1410.8206), with attention in the place of their pointers,
-as Jean et al. 2015 (arXiv 1412.2007), section 3.3.
+The source word is copied as written in the line, or translated by a dictionary. Luong et al. 2015 (Addressing the Rare
+Word Problem, arXiv 1410.8206), with attention in place of their pointers as in Jean et al. 2015 (arXiv 1412.2007),
+section 3.3.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,17 +15,18 @@ from nmt_attn.files import read_lines
 
 
 @dataclass(frozen=True)
-class UnknownWords:
-    """How they are replaced: by the `dictionary`'s text for a source word if it has one, else by the source word."""
+class UnkReplacement:
+    """Replaces a word by the `dictionary` entry of its source word, or by the source word if there is none."""
 
     dictionary: Mapping[str, str] = field(default_factory=dict)
 
     def replace(self, line: str, alignment: WordAlignment, places: Collection[int]) -> WordAlignment:
         """The alignment of source `line` with the target words at `places` replaced.
 
-        A text of several words has the same row of weights for each. A word that looked at no source word stays.
+        If the replacement has several words, each gets the same row of weights. A target word without weight on any
+        source word is left as it is.
         """
-        source_words = line.split()  # as written; those of the alignment may be in small letters
+        source_words = line.split()  # as written; the words of the alignment may be lowercased
         target: list[str] = []
         rows: list[int] = []
         for place, word in enumerate(alignment.target):
@@ -37,13 +38,13 @@ class UnknownWords:
             rows += [place] * len(words)
         return WordAlignment(alignment.source, tuple(target), alignment.weights[[*rows, len(alignment.target)]])
 
-    def _text(self, written: str, read: str) -> str:
-        """`written` as in the line, `read` as the model's tokenizer has it."""
-        return self.dictionary.get(written) or self.dictionary.get(read) or written
+    def _text(self, written: str, tokenized: str) -> str:
+        """The replacement of a source word, as `written` in the line and as `tokenized`, perhaps lowercased."""
+        return self.dictionary.get(written) or self.dictionary.get(tokenized) or written
 
 
 def read_dictionary(path: Path) -> dict[str, str]:
-    """The text for each source word, from lines `word TAB text`; of several lines for a word the first counts.
+    """The entry of each source word, from lines `word TAB text`. If a word occurs twice, the first line counts.
 
     Raises DataError if the file cannot be read or a line has another form.
     """

@@ -1,8 +1,8 @@
-"""Checkpoints: everything that training needs to go on as if it had never stopped.
+"""Checkpoints: the complete state of training, so that a resumed run equals an uninterrupted one.
 
-One safetensors file each: weights, their average and the optimizer's tensors, the rest as JSON in its header, a
-checksum over all of it. Written beside, synced and renamed; a damaged file is passed over for the one before it.
-Nothing that is read can run code. Random states are not needed: what is random follows from the seed and the position
+Each is one safetensors file: weights, their moving average and the optimizer's tensors, the rest as JSON in the header,
+and a checksum of everything. Files are written atomically; a damaged one is skipped in favour of the one before it.
+Loading executes no code. Random states are not saved: all randomness follows from the seed and the position
 (runtime.seed_batch).
 """
 
@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
-from nmt_attn.training.moving_average import AveragedWeights
+from nmt_attn.training.moving_average import MovingAverage
 
 PATTERN = "update-*.safetensors"
 
@@ -31,38 +31,38 @@ Tensors = dict[str, Tensor]
 class KeptModel(NamedTuple):
     """A model in models/."""
 
-    value: float  # of the metric, turned so that smaller is better
+    value: float  # of the metric, negated if greater is better
     update: int
 
 
 @dataclass
 class Progress:
-    """Where training stands: the numbers of a checkpoint."""
+    """The progress of training: the numbers in a checkpoint."""
 
-    update: int = 0  # updates made, skipped ones included
-    epoch: int = 1  # the epoch that is under way, from 1
-    batch: int = 0  # batches of that epoch that are done
-    update_batches: int = 1  # that make one update, over all processes
-    seconds: float = 0.0  # spent in training, validation included
-    sum_loss: float = 0.0  # since the last validation, of the target alone, nats
-    sum_tokens: int = 0  # target tokens since then
-    best: float | None = None  # value of the metric that best/ was chosen by, turned so that smaller is better
+    update: int = 0  # number of updates, skipped ones included
+    epoch: int = 1  # the current epoch, from 1
+    batch: int = 0  # batches done in that epoch
+    update_batches: int = 1  # batches per update, over all processes
+    seconds: float = 0.0  # of training, validation included
+    sum_loss: float = 0.0  # since the last validation, negative log-likelihood in nats
+    sum_tokens: int = 0  # target tokens since the last validation
+    best: float | None = None  # metric of the model in best/, negated if greater is better
     best_update: int = 0
-    misses: int = 0  # validations since the last gain, for early stopping
-    decay_misses: int = 0  # the same for the plateau schedule
-    stalls: int = 0  # how often the plateau schedule has cut the rate
-    validated_update: int = 0  # the update that was validated last
+    misses: int = 0  # validations since the last improvement, for early stopping
+    decay_misses: int = 0  # likewise, for the plateau schedule
+    stalls: int = 0  # how many times the plateau schedule has cut the rate
+    validated_update: int = 0  # the last validated update
     skipped: int = 0  # updates skipped because loss or gradient was not finite
     skipped_in_a_row: int = 0
     is_finished: bool = False
-    kept: list[KeptModel] = field(default_factory=list)  # those of training.keep_best in models/, the best first
+    kept: list[KeptModel] = field(default_factory=list)  # the models of training.keep_best in models/, best first
 
     def __post_init__(self) -> None:
-        self.kept = [KeptModel(*model) for model in self.kept]  # JSON makes lists of them
+        self.kept = [KeptModel(*model) for model in self.kept]  # JSON has lists
 
 
 class _State(NamedTuple):
-    """A checkpoint as it is on disk: tensors `model.*`, `averaged.*`, `optimizer.<parameter>.*`, and JSON."""
+    """The content of a checkpoint file: tensors `model.*`, `averaged.*`, `optimizer.<parameter>.*`, and JSON."""
 
     tensors: Tensors
     header: str
@@ -74,12 +74,12 @@ def save_checkpoint(
     optimizer: Optimizer,
     progress: Progress,
     keep: int,
-    averaged: AveragedWeights | None = None,
+    averaged: MovingAverage | None = None,
 ) -> Path:
-    """Writes the state after `progress.update` updates; of the older files the newest `keep` - 1 stay.
+    """Writes the state after `progress.update` updates and keeps the newest `keep` - 1 older files.
 
-    Files of later updates go: they were found damaged when training started. Raises DataError if the disk is full;
-    what was there is whole then.
+    Deletes files of later updates, which were damaged when training started. Raises DataError if the disk is full; the
+    existing files are intact then.
     """
     state = _collect(model, optimizer, progress, averaged)
     metadata = {"state": state.header, "checksum": str(_checksum(state))}
@@ -87,7 +87,7 @@ def save_checkpoint(
     try:
         with replacing(path) as temporary:
             safetensors.torch.save_file(state.tensors, str(temporary), metadata=metadata)
-    except SafetensorError as error:  # stands for an error of the operating system, too
+    except SafetensorError as error:  # also wraps errors of the operating system
         raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
     paths = sorted(folder.glob(PATTERN))
     position = paths.index(path)
@@ -101,12 +101,12 @@ def load_newest(
     model: nn.Module,
     optimizer: Optimizer,
     warn: Callable[[str], None],
-    averaged: AveragedWeights | None = None,
+    averaged: MovingAverage | None = None,
 ) -> Progress | None:
-    """Puts the newest whole checkpoint into model, optimizer and average; None if there is none.
+    """Loads the newest intact checkpoint into model, optimizer and average; None if there is none.
 
-    `warn` is told of each damaged file that is passed over. Raises CheckpointError if all are damaged, or if the
-    newest whole one does not fit the model.
+    Calls `warn` for each damaged file that is skipped. Raises CheckpointError if all are damaged, or if the newest
+    intact one does not fit the model.
     """
     newest = _newest(folder, warn)
     if newest is None:
@@ -121,18 +121,18 @@ def load_newest(
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:
-    """All of them, the newest first."""
+    """All checkpoints in `folder`, newest first."""
     return sorted(folder.glob(PATTERN), reverse=True)
 
 
 def read_newest(folder: Path, warn: Callable[[str], None]) -> Progress | None:
-    """The numbers of the newest whole checkpoint; None if there is none. Errors and `warn` as in `load_newest`."""
+    """The progress in the newest intact checkpoint; None if there is none. Errors and `warn` as in `load_newest`."""
     newest = _newest(folder, warn)
     return newest and _progress(*newest)
 
 
 def read_weights(path: Path) -> Tensors:
-    """The model's weights by name, as they would be validated: their average, if training keeps one.
+    """The model's weights by name, as used in validation: the moving average if there is one.
 
     Raises CheckpointError if the file is damaged.
     """
@@ -144,7 +144,7 @@ def _path(folder: Path, update: int) -> Path:
     return folder / f"update-{update:09d}.safetensors"
 
 
-def _collect(model: nn.Module, optimizer: Optimizer, progress: Progress, averaged: AveragedWeights | None) -> _State:
+def _collect(model: nn.Module, optimizer: Optimizer, progress: Progress, averaged: MovingAverage | None) -> _State:
     tensors: Tensors = {f"model.{name}": parameter for name, parameter in model.named_parameters()}
     if averaged is not None:
         tensors |= {f"averaged.{name}": value for name, value in averaged.values.items()}
@@ -175,7 +175,7 @@ def _newest(folder: Path, warn: Callable[[str], None]) -> tuple[Path, _State] | 
         try:
             return path, _read(path)
         except CheckpointError as error:
-            warn(f"{error}; it is passed over")
+            warn(f"{error}; skipping it")
     if paths:
         raise CheckpointError(f"{folder}: expected a whole checkpoint, got {len(paths)} damaged (start over: --fresh)")
     return None

@@ -1,4 +1,4 @@
-"""Display: what one sees of training, on standard error: a bar on a terminal, else a line now and then."""
+"""Progress of training on standard error: a bar on a terminal, else an occasional line."""
 
 import math
 import sys
@@ -7,30 +7,30 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from nmt_attn.training.events import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
 
 NEWEST_WEIGHT = 0.05
-"""Of the newest update in the loss and the speeds that are shown."""
+"""Weight of the newest update in the running averages."""
 
 QUIET_SECONDS = 60
-"""Without a terminal, the longest time without a line while updates are made."""
+"""Without a terminal, the longest time between two lines during training."""
 
 _BAR = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt}{postfix}"
 
 
 @dataclass
 class Averages:
-    """Running averages over the updates so far, the newest weighing most; all 0 before the first."""
+    """Exponential running averages over the updates; all 0 before the first."""
 
     loss: float = 0.0  # nats per target token
     source_tokens: float = 0.0  # per update
     target_tokens: float = 0.0
     padding_share: float = 0.0  # 0 to 1
     seconds: float = 0.0
-    weight: float = 0.0  # of what has been seen, which grows to 1
+    weight: float = 0.0  # sum of the weights so far, which approaches 1
 
-    def add(self, report: UpdateReport) -> None:
-        """Counts one update; one that was skipped has no loss to count."""
+    def add(self, report: UpdateEvent) -> None:
+        """Adds one update. Skipped updates have no loss and are ignored."""
         if report.is_skipped:
             return
         for name in ("loss", "source_tokens", "target_tokens", "padding_share", "seconds"):
@@ -39,7 +39,7 @@ class Averages:
         self.weight += NEWEST_WEIGHT * (1 - self.weight)
 
     def text(self) -> str:
-        """Such as `loss 2.310, perplexity 10.07, source 9,100 and target 9,800 tokens/s, padding 3.1%`."""
+        """For example `loss 2.310, perplexity 10.07, source 9,100 and target 9,800 tokens/s, padding 3.1%`."""
         if not self.weight:
             return "no finite loss yet"
         loss, seconds = self.loss / self.weight, max(self.seconds, 1e-9)
@@ -51,11 +51,11 @@ class Averages:
 
 
 class Display:
-    """Shows reports as they come. `planned`: updates at the end, or None if time alone limits them."""
+    """Shows events as they happen. `planned`: total number of updates; None if only time limits it."""
 
     def __init__(self, planned: int | None, done: int) -> None:
         self._averages = Averages()
-        self._first: tuple[float, float] | None = None  # the clock and the share done after the first update
+        self._first: tuple[float, float] | None = None  # clock and share done after the first update
         self._spoken = time.monotonic()
         is_terminal = sys.stderr.isatty()
         self._bar = tqdm(
@@ -67,8 +67,8 @@ class Display:
             bar_format=_BAR,
         )
 
-    def updated(self, report: UpdateReport) -> None:
-        """Moves the bar; without one, says now and then that training is alive."""
+    def updated(self, report: UpdateEvent) -> None:
+        """Advances the bar; without a terminal, prints an occasional line."""
         self._averages.add(report)
         status = self._averages.text() + self._time_left(report.share_done)
         if not self._bar.disable:
@@ -78,8 +78,8 @@ class Display:
         elif time.monotonic() - self._spoken > QUIET_SECONDS:
             self.say(f"update {report.update}, epoch {report.epoch}: {status}")
 
-    def validated(self, report: ValidationReport) -> None:
-        """One line, with a star if the model is the best so far."""
+    def validated(self, report: ValidationEvent) -> None:
+        """Prints one line, with a star if the model is the best so far."""
         scores = "" if report.bleu is None else f", BLEU {report.bleu:.2f}, chrF {report.chrf:.2f} (greedy)"
         star = " *" if report.is_best else ""
         self.say(
@@ -89,16 +89,16 @@ class Display:
         )
 
     def say(self, line: str) -> None:
-        """A line above the bar."""
+        """Prints a line above the bar."""
         self._spoken = time.monotonic()
         self._bar.write(line, file=sys.stderr)
 
     def close(self) -> None:
-        """The bar stays as it is."""
+        """Closes the bar and leaves it on the screen."""
         self._bar.close()
 
     def _time_left(self, share: float) -> str:
-        """By how long the share took that was done since the first update of this start; nothing before the second."""
+        """Estimate from the share done since the first update of this start; empty before the second update."""
         now = time.monotonic()
         if self._first is None:
             self._first = now, share
@@ -109,6 +109,6 @@ class Display:
 
 
 def perplexity(loss: float) -> str:
-    """exp of a loss in nats per token, with digits that can be read."""
+    """exp of a loss in nats per token, in readable digits."""
     value = math.exp(min(loss, 50))
     return f"{value:.2f}" if value < 1000 else f"{value:.3g}"

@@ -1,11 +1,11 @@
-"""Reports: what the trainer tells those who watch, and who they are."""
+"""Events: the records that the trainer passes to its observer."""
 
 from typing import NamedTuple, Protocol
 
 from nmt_attn.training.checkpoint import Progress
 
 
-class UpdateReport(NamedTuple):
+class UpdateEvent(NamedTuple):
     """One update."""
 
     update: int
@@ -18,19 +18,19 @@ class UpdateReport(NamedTuple):
     target_tokens: int
     padding_share: float  # of the positions of both sides, 0 to 1
     seconds: float
-    share_done: float  # of the training, 0 to 1
-    is_skipped: bool  # as its loss or gradient was not finite
-    alignment_loss: float | None = None  # of guided attention, nats per target token, before its weight
+    share_done: float  # share of training done, 0 to 1
+    is_skipped: bool  # its loss or gradient was not finite
+    alignment_loss: float | None = None  # of guided attention, nats per target token, unweighted
 
 
 class TextScores(NamedTuple):
-    """What greedy translations of the validation corpus are worth, 0 to 100."""
+    """BLEU and chrF of greedy translations of the validation corpus, 0 to 100."""
 
     bleu: float
     chrf: float
 
 
-class ValidationReport(NamedTuple):
+class ValidationEvent(NamedTuple):
     """One validation."""
 
     update: int
@@ -39,28 +39,28 @@ class ValidationReport(NamedTuple):
     loss: float  # nats per target token of the validation corpus
     bleu: float | None  # greedy, 0 to 100; None if nothing was translated
     chrf: float | None
-    seconds: float  # of training so far
+    seconds: float  # training time so far
     is_best: bool
-    misses: int  # validations since the last gain
+    misses: int  # validations since the last improvement
 
 
 class Observer(Protocol):
-    """Who is told; writes logs, shows progress, keeps models. The trainer itself touches no file."""
+    """Receives events: writes logs, shows progress, saves models. The trainer itself writes no file."""
 
-    def updated(self, report: UpdateReport) -> None: ...
+    def updated(self, report: UpdateEvent) -> None: ...
     def checkpoint(self, progress: Progress) -> None: ...
 
-    # While these three are told, the model is what was validated, in evaluation mode.
+    # During these three calls the model is in evaluation mode and has the validated weights.
     def best(self, progress: Progress) -> None: ...
     def kept(self, progress: Progress) -> None: ...
-    def validated(self, report: ValidationReport) -> None: ...
+    def validated(self, report: ValidationEvent) -> None: ...
 
 
-class Silent:
-    """An observer of those processes that are not the first: it writes and says nothing."""
+class SilentObserver:
+    """The observer of all processes but the first: ignores every event."""
 
-    def updated(self, report: UpdateReport) -> None: ...
+    def updated(self, report: UpdateEvent) -> None: ...
     def checkpoint(self, progress: Progress) -> None: ...
     def best(self, progress: Progress) -> None: ...
     def kept(self, progress: Progress) -> None: ...
-    def validated(self, report: ValidationReport) -> None: ...
+    def validated(self, report: ValidationEvent) -> None: ...

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
-from nmt_attn.data.batching import Plan, Sizes, batches, total_sizes
-from nmt_attn.data.buckets import in_bucket
+from nmt_attn.data.batching import Plan, Sizes, batches, pad_to_bucket, total_sizes
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.processes import Processes
 from nmt_attn.runtime import seed_batch
@@ -80,7 +79,7 @@ class Gradients:
         loaded = list(batches(self._corpus.in_epoch(epoch), [group[place] for place in places]))
         sizes = total_sizes(loaded)
         if self._graphs is not None:
-            loaded = [in_bucket(batch) for batch in loaded]
+            loaded = [pad_to_bucket(batch) for batch in loaded]
         if self._device.type == "cuda":
             with torch.cuda.device(self._device):  # a thread begins with the first one
                 loaded = [batch.pin_memory() for batch in loaded]
@@ -106,7 +105,7 @@ class Gradients:
         norm = clip_grad_norm_(self._parameters, self._clip_norm)
         *mine, gradient_norm = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)]).tolist()
         total, likelihood, alignment = self._processes.sum(mine)
-        is_guided = any(batch.guide is not None for batch in loaded.batches)
+        is_guided = any(batch.alignment is not None for batch in loaded.batches)
         return UpdateLoss(total, likelihood, alignment if is_guided else None, gradient_norm, sizes)
 
     def _clear(self) -> None:

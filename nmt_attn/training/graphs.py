@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.data.buckets import Shape, shape_of
+from nmt_attn.data.batching import Shape, shape_of
 from nmt_attn.errors import ConfigError
 from nmt_attn.processes import Processes
 from nmt_attn.types import Batch

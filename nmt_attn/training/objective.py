@@ -15,8 +15,8 @@ from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.runtime import autocast
-from nmt_attn.training.decay import DECAYS
 from nmt_attn.training.loss import Loss, alignment_loss, token_loss
+from nmt_attn.training.schedule import DECAYS
 from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
 
 
@@ -52,9 +52,9 @@ class Objective:
             self.dtype,
             keeps_padding=self.keeps_padding,
         )
-        if batch.guide is None:
+        if batch.alignment is None:
             return loss
-        alignment = alignment_loss(at_least_float32(weights.dense()), batch.guide)
+        alignment = alignment_loss(at_least_float32(weights.dense()), batch.alignment)
         return loss._replace(total=loss.total + guide_weight * alignment, alignment=alignment.detach())
 
 

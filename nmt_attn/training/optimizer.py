@@ -1,8 +1,7 @@
-"""Optimizers by name, torch's own, with the keys of `config.training` that each knows.
+"""Optimizers by name: torch's own, each with the keys of `config.training` that it uses.
 
-Each is one kernel for all weights (`fused`) where torch has that on CPU and GPU alike; by itself torch takes a few
-kernels for all weights together (`foreach`) on a GPU. None of them brings torch's compiler along, which nothing here
-asks for: its import takes 70 MiB and more than a second.
+They run as one kernel for all weights (`fused`) where torch supports that on CPU and GPU; elsewhere torch uses a few
+kernels (`foreach`) on a GPU. None of them imports torch's compiler, which would take 70 MiB and more than a second.
 """
 
 import inspect
@@ -13,12 +12,14 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
 
+from nmt_attn import registries
 from nmt_attn.config.schema import TrainingConfig
+from nmt_attn.registry import Registry, reads
 
 Parameters = Iterable[nn.Parameter]
-Kind = TypeVar("Kind", bound=Optimizer)
+OptimizerType = TypeVar("OptimizerType", bound=Optimizer)
 
-_KEPT_FROM_THE_COMPILER = ("add_param_group", "load_state_dict", "state_dict", "step", "zero_grad")
+_COMPILER_DISABLED = ("add_param_group", "load_state_dict", "state_dict", "step", "zero_grad")
 
 
 def build_optimizer(parameters: Parameters, config: TrainingConfig) -> Optimizer:
@@ -26,45 +27,50 @@ def build_optimizer(parameters: Parameters, config: TrainingConfig) -> Optimizer
     return OPTIMIZERS[config.optimizer](parameters, config)
 
 
-def _sgd(parameters: Parameters, config: TrainingConfig) -> Optimizer:
-    return _alone(SGD)(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+def sgd(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Stochastic gradient descent, without momentum."""
+    return _without_compiler(SGD)(parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
 
 
-def _adam(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("betas", "epsilon")
+def adam(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Kingma and Ba 2015."""
     eps = config.epsilon or 1e-8
-    return _alone(Adam)(
+    return _without_compiler(Adam)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
-def _adamw(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("betas", "epsilon")
+def adamw(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Adam with decoupled weight decay: Loshchilov and Hutter 2019."""
     eps = config.epsilon or 1e-8
-    return _alone(AdamW)(
+    return _without_compiler(AdamW)(
         parameters, config.learning_rate, betas=config.betas, eps=eps, weight_decay=config.weight_decay, fused=True
     )
 
 
-def _adadelta(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("rho", "epsilon")
+def adadelta(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Zeiler 2012."""
     eps = config.epsilon or 1e-6
-    return _alone(Adadelta)(parameters, config.learning_rate, rho=config.rho, eps=eps, weight_decay=config.weight_decay)
+    return _without_compiler(Adadelta)(
+        parameters, config.learning_rate, rho=config.rho, eps=eps, weight_decay=config.weight_decay
+    )
 
 
-def _adagrad(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+@reads("epsilon")
+def adagrad(parameters: Parameters, config: TrainingConfig) -> Optimizer:
+    """Duchi et al. 2011."""
     eps = config.epsilon or 1e-10
-    return _alone(Adagrad)(parameters, config.learning_rate, weight_decay=config.weight_decay, eps=eps)
+    return _without_compiler(Adagrad)(parameters, config.learning_rate, weight_decay=config.weight_decay, eps=eps)
 
 
-def _alone(kind: type[Kind]) -> type[Kind]:
-    """The same optimizer, its methods without the wrapping by which torch imports its compiler to keep it off them."""
-    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _KEPT_FROM_THE_COMPILER}
-    methods["step"] = torch.no_grad()(methods["step"])  # which that wrapping did too
+def _without_compiler(kind: type[OptimizerType]) -> type[OptimizerType]:
+    """The same optimizer without the wrappers that import torch's compiler in order to disable it for these methods."""
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _COMPILER_DISABLED}
+    methods["step"] = torch.no_grad()(methods["step"])  # as the wrapper did
     return type(kind.__name__, (kind,), methods)
 
 
-OPTIMIZERS: dict[str, Callable[[Parameters, TrainingConfig], Optimizer]] = {
-    "sgd": _sgd,
-    "adam": _adam,
-    "adamw": _adamw,
-    "adadelta": _adadelta,
-    "adagrad": _adagrad,
-}
+OPTIMIZERS: Registry[Callable[[Parameters, TrainingConfig], Optimizer]] = registries.OPTIMIZERS

@@ -1,4 +1,4 @@
-"""Recorder: the trainer's observer; it keeps `log.jsonl`, TensorBoard's events, checkpoints and the best model."""
+"""The trainer's observer: writes `log.jsonl`, TensorBoard events, checkpoints and the best models."""
 
 import json
 import math
@@ -14,26 +14,26 @@ from nmt_attn.errors import DataError
 from nmt_attn.files import read_text, write_text, writing_to
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Display
-from nmt_attn.training.events import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
 from nmt_attn.training.run_folder import RunFolder
-from nmt_attn.training.tensorboard import Draw, Events
+from nmt_attn.training.tensorboard import Draw, TensorBoardLog
 
 Save = Callable[[Progress], None]
 
 
 class Saves(NamedTuple):
-    """How the model and the state of training are kept."""
+    """Functions that save the model and the state of training."""
 
     best: Save  # the model, as the best one
     kept: Save  # the model, as one of the best
     checkpoint: Save  # the state of training
 
 
-class Recorder:
-    """Writes into `folder` and shows on standard error what happens after `progress`.
+class RunRecorder:
+    """Records all events after `progress` in `folder` and shows them on standard error.
 
-    log.jsonl has one line an update and one a validation, with the keys of their reports; a number that is not finite
-    is null. What it tells of updates that no checkpoint has kept is dropped, as they will be made again.
+    log.jsonl has one line per update and one per validation, with the fields of their events; numbers that are not
+    finite are null. Lines of updates after the checkpoint are dropped, because training will repeat these updates.
     """
 
     def __init__(
@@ -42,49 +42,49 @@ class Recorder:
         self._saves = saves
         self._path = folder.log
         self._log = _reopen_log(folder.log, progress.update)
-        self._events = Events(folder.events, progress.update, draw)
+        self._events = TensorBoardLog(folder.events, progress.update, draw)
         self._display = Display(planned, progress.update)
 
-    def __enter__(self) -> "Recorder":
+    def __enter__(self) -> "RunRecorder":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._display.close()
-        with suppress(DataError, OSError):  # all that matters was written before the last checkpoint
+        with suppress(DataError, OSError):  # the log was synced before the last checkpoint
             self._events.close()
             self._log.close()
 
-    def updated(self, report: UpdateReport) -> None:
-        """One line in the log; the bar moves."""
+    def updated(self, report: UpdateEvent) -> None:
+        """Writes a line to the log and advances the bar."""
         self._write({"kind": "update", **report._asdict()})
         self._events.updated(report)
         self._display.updated(report)
 
-    def validated(self, report: ValidationReport) -> None:
-        """One line in the log and one for the reader."""
+    def validated(self, report: ValidationEvent) -> None:
+        """Writes a line to the log and one to standard error."""
         self._write({"kind": "validation", **report._asdict()})
         self._events.validated(report)
         self._display.validated(report)
 
     def best(self, progress: Progress) -> None:
-        """The model is the best so far."""
+        """Saves the model as the best so far."""
         self._saves.best(progress)
 
     def kept(self, progress: Progress) -> None:
-        """The model is one of the best."""
+        """Saves the model as one of the best."""
         self._saves.kept(progress)
 
     def checkpoint(self, progress: Progress) -> None:
-        """The log reaches the disk before the checkpoint that stands for it."""
+        """Syncs the log to disk, then saves a checkpoint."""
         with writing_to(self._path):
             os.fsync(self._log.fileno())
         self._events.flush()
         self._saves.checkpoint(progress)
 
     def say(self, line: str) -> None:
-        """A line on standard error, above the bar."""
+        """Prints a line on standard error, above the bar."""
         self._display.say(line)
 
     def _write(self, record: dict[str, Any]) -> None:
@@ -97,13 +97,13 @@ class Recorder:
 
 
 def planned_updates(config: TrainingConfig, epoch_updates: int) -> int | None:
-    """How many updates the limits allow; None where only time limits them."""
+    """How many updates the limits allow; None if only time limits them."""
     limits = [config.updates, config.epochs and config.epochs * epoch_updates]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _reopen_log(path: Path, update: int) -> IO[str]:
-    """The log without what was written after `update`, which training will write again; a line at a time."""
+    """Opens the log, line-buffered, without the lines after `update`, which training will write again."""
     if path.exists():
         text = read_text(path)
         kept = "".join(line + "\n" for line in text.split("\n") if _update_of(line) <= update)
@@ -114,7 +114,7 @@ def _reopen_log(path: Path, update: int) -> IO[str]:
 
 
 def _update_of(line: str) -> float:
-    """The update that a line tells of; a line cut short by a crash belongs to none that is kept."""
+    """The update of a line; infinity for a line truncated by a crash, which is dropped."""
     try:
         return float(json.loads(line)["update"])
     except (ValueError, KeyError, TypeError):

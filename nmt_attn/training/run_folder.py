@@ -1,7 +1,7 @@
-"""Run folder: where a run lives, what may be found there, and whether a new start can go on from it.
+"""Run folder: the files of a run, and whether a new start can resume it.
 
 config.yaml   vocab/   checkpoints/   best/ (model.safetensors, config.yaml, vocab/)   log.jsonl   events/
-models/update-N/, each like best/: the best models, if training.keep_best keeps more than one
+models/update-N/, each like best/: the best models, if training.keep_best is above 1
 """
 
 import fcntl
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nmt_attn.config.file import load_config, save_config
+from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
-from nmt_attn.config.words import show
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import read_text, remove_folder, writing_to
@@ -22,7 +22,7 @@ from nmt_attn.model.store import BEST, CONFIG, VOCAB
 LOG, CHECKPOINTS, MODELS, EVENTS = "log.jsonl", "checkpoints", "models", "events"
 
 OWN_ENTRIES = (CHECKPOINTS, BEST, MODELS, LOG, VOCAB, EVENTS, "eval")
-"""What --fresh removes; `eval` is about the old model. config.yaml is replaced, so that it is a run all the time."""
+"""What --fresh removes; `eval` describes the old model. config.yaml is replaced, so the folder is a run throughout."""
 
 _TEMPORARY = ".*.tmp"  # of nmt_attn/files.py
 
@@ -30,7 +30,7 @@ FREE_KEYS = (
     "run.name",
     "run.dir",
     "run.device",
-    "training.accumulate_batches",  # but for the batches of an update, which the checkpoint knows
+    "training.accumulate_batches",  # except for the batches per update, which the checkpoint has
     "training.epochs",
     "training.updates",
     "training.minutes",
@@ -45,7 +45,7 @@ FREE_KEYS = (
     "data.test",
     "data.cache",
 )
-"""Keys that may change between one start of a run and the next: they do not touch what has been learnt."""
+"""Keys that may change between two starts of a run, because they do not affect what has been learned."""
 
 
 class RunFolder:
@@ -62,8 +62,9 @@ class RunFolder:
         self._config = config
 
     def check(self, *, is_fresh: bool) -> None:
-        """Changes nothing. Raises CheckpointError if `taken` would meet a folder of something else, or a run that
-        was begun with other keys and is not to start over.
+        """Raises CheckpointError if the folder is not a run, or is a run with other keys and not `is_fresh`.
+
+        Changes nothing.
         """
         if self._is_run():
             if not is_fresh:
@@ -72,10 +73,10 @@ class RunFolder:
             raise CheckpointError(f"{self.path}: expected a run's folder or none, got a folder of something else")
 
     @contextmanager
-    def taken(self, *, is_fresh: bool) -> Iterator[None]:
-        """A block that has the folder, ready, for itself; enter it once `check` and all else have found no fault.
+    def locked(self, *, is_fresh: bool) -> Iterator[None]:
+        """Context that creates the folder and locks it. Enter it after `check` and all other checks.
 
-        Raises CheckpointError if another process is training this run, DataError if the folder cannot be written to.
+        Raises CheckpointError if another process trains this run, DataError if the folder cannot be written.
         """
         with writing_to(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -92,22 +93,22 @@ class RunFolder:
             os.close(lock)
 
     def has_checkpoints(self) -> bool:
-        """Whether there is anything to go on from."""
+        """True if there is a checkpoint to resume from."""
         return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
 
     def model(self, update: int) -> Path:
-        """The folder of one of the best models, that of `update`."""
+        """The folder of the model of `update`, if it is one of the best."""
         return model_path(self.path, update)
 
     def remove_models_but(self, updates: Iterable[int]) -> None:
-        """Removes every other model of models/; to be called once the checkpoint that names `updates` is there."""
+        """Removes all other models in models/. Call it after saving the checkpoint that names `updates`."""
         kept = {self.model(update) for update in updates}
         for path in sorted(self.models.glob("update-*")):
             if path not in kept:
                 remove_folder(path)
 
     def _is_run(self) -> bool:
-        """Whether a resolved configuration is there: one with every section, even if some keys are of other times."""
+        """True if there is a resolved configuration: one with every section, even if of another version."""
         try:
             tree = parse_yaml(read_text(self.path / CONFIG), CONFIG).value
         except (DataError, ConfigError):
@@ -115,20 +116,20 @@ class RunFolder:
         return isinstance(tree, dict) and Config.model_fields.keys() <= tree.keys()
 
     def _require_same(self, before: Config) -> None:
-        changed = learnt_differences(before, self._config)
+        changed = learned_differences(before, self._config)
         if changed:
             raise CheckpointError(
-                f"{self.path}: expected the keys that the run was begun with, got others: {'; '.join(changed)} "
+                f"{self.path}: expected the keys that the run was started with, got others: {'; '.join(changed)} "
                 "(another run.name keeps both, --fresh starts over)"
             )
 
     def _lock(self, descriptor: int) -> None:
-        """The lock ends when the descriptor is closed, which the operating system does however a process ends."""
+        """Locks the folder until the descriptor is closed, which the operating system does when the process ends."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CheckpointError(
-                f"{self.path}: expected a run that nobody is training, got one that another process is training now"
+                f"{self.path}: expected a run that no other process trains, got one that another process is training"
             ) from error
 
     def _clear(self) -> None:
@@ -140,7 +141,7 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def _remove_temporaries(self) -> None:
-        """What nmt_attn/files.py had begun to write or to remove when the process before was killed."""
+        """Removes what nmt_attn/files.py was writing or removing when an earlier process was killed."""
         for folder in (self.path, self.vocab, self.checkpoints, self.best, self.best / VOCAB, self.models):
             for path in folder.glob(_TEMPORARY):
                 if path.is_dir():
@@ -154,8 +155,8 @@ def model_path(run: Path, update: int) -> Path:
     return run / MODELS / f"update-{update:09d}"
 
 
-def learnt_differences(before: Config, now: Config) -> list[str]:
-    """`key was X, is Y` of every key that differs and touches what is learnt."""
+def learned_differences(before: Config, now: Config) -> list[str]:
+    """`key was X, is Y` for every key that differs and affects what is learned."""
     return [
         f"{key} was {show(old)}, is {show(new)}"
         for key, old, new in differing_keys(before.model_dump(mode="json"), now.model_dump(mode="json"))

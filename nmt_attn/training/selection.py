@@ -1,4 +1,4 @@
-"""Selection: which validation is a gain, and which models are kept, by the metric that the configuration names."""
+"""Model selection: whether a validation improves the metric, and which models are kept."""
 
 import math
 
@@ -7,17 +7,17 @@ from nmt_attn.training.checkpoint import KeptModel, Progress
 from nmt_attn.training.events import TextScores
 
 
-def badness(metric: str, loss: float, scores: TextScores | None) -> float:
-    """The metric's value, turned so that smaller is better; not a number if nothing was translated."""
+def metric_value(metric: str, loss: float, scores: TextScores | None) -> float:
+    """The value of the metric, negated if greater is better; NaN if nothing was translated."""
     if metric == "loss":
         return loss
     return math.nan if scores is None else -getattr(scores, metric)
 
 
-def judge(progress: Progress, value: float, config: TrainingConfig) -> bool:
-    """Counts a gain or a miss of the validation at `progress.update`; gives whether it is the best so far.
+def count_validation(progress: Progress, value: float, config: TrainingConfig) -> bool:
+    """Counts the validation at `progress.update` as an improvement or a miss; True if it is the best so far.
 
-    Smaller is better, the earlier of equals wins, and what is not finite is never a gain.
+    Smaller is better, ties go to the earlier update, and a value that is not finite is never an improvement.
     """
     if math.isfinite(value) and (progress.best is None or value < progress.best):
         progress.best, progress.best_update = value, progress.update
@@ -30,10 +30,10 @@ def judge(progress: Progress, value: float, config: TrainingConfig) -> bool:
     return False
 
 
-def rank(progress: Progress, value: float, keep: int) -> bool:
-    """Whether the model of `progress.update` is one of the best `keep` so far, which `progress.kept` then names.
+def keep_among_best(progress: Progress, value: float, keep: int) -> bool:
+    """Updates `progress.kept`, the best `keep` models; True if the model of `progress.update` is one of them.
 
-    With `keep` 1 none is named: best/ is enough.
+    With `keep` 1 the list is empty: best/ is enough.
     """
     models = [model for model in progress.kept if model.update != progress.update]
     if math.isfinite(value):

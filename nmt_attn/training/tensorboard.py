@@ -1,4 +1,4 @@
-"""Events: the figures of a run for TensorBoard, where that is installed (`pip install nmt-attn[tensorboard]`)."""
+"""TensorBoard: scalars and pictures of a run, if it is installed (`pip install nmt-attn[tensorboard]`)."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -8,18 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmt_attn.files import writing_to
-from nmt_attn.training.events import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
 
 Draw = Callable[[], NDArray[np.floating]]
-"""Draws a picture [height, width, 3], from 0 to 1."""
+"""Returns a picture [height, width, 3] with values from 0 to 1."""
 
 
-class Events:
-    """Scalars over updates, in `folder`; without TensorBoard nothing is written and nothing is said.
+class TensorBoardLog:
+    """Scalars over updates, in `folder`; writes nothing if TensorBoard is not installed.
 
-    At each validation `draw`, if there is one, makes a picture of the model's attention.
-
-    What an earlier start wrote about updates after `update` is hidden, as training will make those again.
+    At each validation, `draw` (if given) makes a picture of the attention weights. Scalars that an earlier start wrote
+    after `update` are hidden, because training will repeat these updates.
     """
 
     def __init__(self, folder: Path, update: int, draw: Draw | None) -> None:
@@ -32,8 +31,8 @@ class Events:
             with writing_to(folder):
                 self._writer = SummaryWriter(str(folder), purge_step=update + 1)
 
-    def updated(self, report: UpdateReport) -> None:
-        """Loss, gradient, rate, speeds and padding of one update."""
+    def updated(self, report: UpdateEvent) -> None:
+        """Logs loss, gradient norm, learning rate, speeds and padding of one update."""
         self._add("training/loss", report.loss, report.update)
         if report.alignment_loss is not None:
             self._add("training/alignment_loss", report.alignment_loss, report.update)
@@ -43,8 +42,8 @@ class Events:
             self._add(f"training/{side}_tokens_per_second", tokens / max(report.seconds, 1e-9), report.update)
         self._add("training/padding_share", report.padding_share, report.update)
 
-    def validated(self, report: ValidationReport) -> None:
-        """Loss, BLEU, chrF and picture of one validation, of the model as it is."""
+    def validated(self, report: ValidationEvent) -> None:
+        """Logs loss, BLEU, chrF and a picture of one validation, with the validated weights."""
         for name in ("loss", "bleu", "chrf"):
             if (value := getattr(report, name)) is not None:
                 self._add(f"validation/{name}", value, report.update)
@@ -54,13 +53,13 @@ class Events:
                 self._writer.add_image("validation/alignment", picture, report.update, dataformats="HWC")
 
     def flush(self) -> None:
-        """To the disk."""
+        """Flushes to disk."""
         if self._writer is not None:
             with writing_to(self._folder):
                 self._writer.flush()
 
     def close(self) -> None:
-        """The last figures reach the disk too."""
+        """Flushes and closes."""
         if self._writer is not None:
             with writing_to(self._folder):
                 self._writer.close()

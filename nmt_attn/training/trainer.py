@@ -1,10 +1,10 @@
-"""Trainer: teacher forcing, one epoch after another, until a limit is reached or the metric stands still.
+"""Trainer: teacher forcing, epoch by epoch, until a limit is reached or the metric stops improving.
 
     batch -> readouts -> loss per target token -> gradients -> clip -> optimizer -> schedule
-    every so often: validation, best model, checkpoint
+    at intervals: validation, best model, checkpoint
 
-It knows no search: BLEU and chrF of the validation corpus come in as a callable. Every random choice follows from
-the seed and the position in the checkpoint, so a run that was interrupted ends like one that was not.
+It does not depend on search: BLEU and chrF of the validation corpus are computed by a callable. All randomness follows
+from the seed and the position in the checkpoint, so a resumed run ends like an uninterrupted one.
 """
 
 import math
@@ -24,23 +24,23 @@ from nmt_attn.errors import ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import Observer, TextScores, UpdateReport, ValidationReport
+from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
 from nmt_attn.training.gradient import Gradients, Loaded
 from nmt_attn.training.graphs import CudaRecorder
-from nmt_attn.training.moving_average import AveragedWeights
+from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.schedule import Moment, learning_rate
-from nmt_attn.training.selection import badness, judge, rank
+from nmt_attn.training.selection import count_validation, keep_among_best, metric_value
 
 MOST_SKIPPED = 20
-"""Updates in a row that may be skipped before training gives up."""
+"""Number of consecutive skipped updates that ends training with an error."""
 
 UPDATES_AHEAD = 2
-"""Updates whose batches are made while a GPU works; on a CPU that would only take its time (0.2% of an update)."""
+"""Updates whose batches are prepared while a GPU computes. On a CPU this would only compete for time."""
 
 
 class Trainer:
-    """Trains `model` on `train`, from wherever `progress` stands."""
+    """Trains `model` on `train`, starting from `progress`."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Trainer:
         progress: Progress,
         processes: Processes,
         score: Callable[[], TextScores] | None,
-        averaged: AveragedWeights | None = None,
+        averaged: MovingAverage | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -85,14 +85,14 @@ class Trainer:
         progress.update_batches = self.update_batches
         self._clock = time.monotonic()
         first = self.plan(progress.epoch)
-        self.epoch_batches = len(first)  # of this epoch; where a corpus has several windows others may differ a little
+        self.epoch_batches = len(first)  # of this epoch; with several windows, epochs may differ slightly
         self.padding_share = padding_share(first, train.source_lengths, train.target_lengths)  # 0 to 1
 
     def run(self, observer: Observer) -> Progress:
-        """Trains to the end, or until `must_stop` is set; then the state is saved and `is_finished` tells which.
+        """Trains until a limit is reached or `must_stop` is set, then saves the state; `is_finished` says which.
 
-        A run that was finished goes on if its limits have been moved, and is left alone if not. Raises ConfigError
-        if loss or gradient stay infinite or undefined.
+        A finished run continues if its limits have been raised, else it is left unchanged. Raises ConfigError if loss
+        or gradient stay infinite or NaN.
         """
         before = replace(self.progress)
         self._observer = observer
@@ -107,22 +107,22 @@ class Trainer:
         return self.progress
 
     def is_at_its_end(self) -> bool:
-        """Whether a limit is reached, or validation has stood still for too long."""
+        """True if a limit is reached, or validation has not improved for `patience` times."""
         patience = self.config.patience
         return self._share_done() >= 1 or (patience is not None and self.progress.misses >= patience)
 
     @property
     def epoch_updates(self) -> int:
-        """Of this epoch; the last one has what batches are left."""
+        """Updates of this epoch; the last one may have fewer batches."""
         return math.ceil(self.epoch_batches / self.update_batches)
 
     def plan(self, epoch: int) -> Plan:
-        """The batches of `epoch`, the same whenever it is asked."""
+        """The batches of `epoch`; the same at every call."""
         lengths = self.train_corpus.source_lengths, self.train_corpus.target_lengths
         return plan_epoch(*lengths, batch_tokens=self.config.batch_tokens, seed=self.seed, epoch=epoch)
 
     def validation_loss(self) -> float:
-        """Nats per target token of the validation corpus, `</s>` counted, with the model in the mode it is in."""
+        """Nats per target token of the validation corpus, `</s>` counted. Does not change the mode of the model."""
         lengths = self.valid_corpus.source_lengths, self.valid_corpus.target_lengths
         plan = plan_evaluation(*lengths, batch_tokens=self.config.batch_tokens)
         sums, tokens = torch.zeros((), dtype=torch.float64, device=self.device), 0
@@ -134,7 +134,7 @@ class Trainer:
         return total / all_tokens
 
     def _run_epoch(self) -> None:
-        """What is left of the epoch, unless training ends before."""
+        """Trains the rest of the epoch, unless training ends before."""
         progress = self.progress
         plan, epoch = self.plan(progress.epoch), progress.epoch
         self.epoch_batches = len(plan)
@@ -154,7 +154,7 @@ class Trainer:
                     self._save()
 
     def _update(self, updates: Iterator[Loaded]) -> None:
-        """One step of the optimizer, by the gradient of the next one's batches as if they were one."""
+        """One optimizer step with the gradient of the next update's batches, accumulated as if they were one batch."""
         progress, started = self.progress, time.monotonic()
         loaded = next(updates)
         moment = Moment(progress.update + 1, progress.epoch, min(1.0, self._share_done()), progress.stalls)
@@ -174,7 +174,7 @@ class Trainer:
             progress.sum_loss += value
             progress.sum_tokens += sizes.target_tokens
         self._observer.updated(
-            UpdateReport(
+            UpdateEvent(
                 update=progress.update,
                 epoch=progress.epoch,
                 loss=value / sizes.target_tokens,
@@ -193,7 +193,7 @@ class Trainer:
         self._count_skipped(loss.gradient_norm, is_finite=is_finite)
 
     def _count_skipped(self, norm: float, *, is_finite: bool) -> None:
-        """Too many skipped updates in a row end the training."""
+        """Counts skipped updates and raises ConfigError after too many in a row."""
         progress = self.progress
         progress.skipped += not is_finite
         progress.skipped_in_a_row = 0 if is_finite else progress.skipped_in_a_row + 1
@@ -213,13 +213,15 @@ class Trainer:
 
     def _validate(self) -> None:
         progress, config = self.progress, self.config
-        with self._evaluating():
+        with self._evaluation_mode():
             loss = self.validation_loss()
-            scores = self.score() if self.score is not None and math.isfinite(loss) else None  # else no word is best
+            scores = None
+            if self.score is not None and math.isfinite(loss):  # with a NaN loss no word has the highest score
+                scores = self.score()
             self._tick()
-            value = badness(config.metric, loss, scores)
-            is_best = judge(progress, value, config)
-            report = ValidationReport(
+            value = metric_value(config.metric, loss, scores)
+            is_best = count_validation(progress, value, config)
+            report = ValidationEvent(
                 update=progress.update,
                 epoch=progress.epoch - (progress.batch == 0),
                 training_loss=progress.sum_loss / max(progress.sum_tokens, 1),
@@ -234,13 +236,13 @@ class Trainer:
             progress.validated_update = progress.update
             if is_best:
                 self._observer.best(progress)
-            if rank(progress, value, config.keep_best):
+            if keep_among_best(progress, value, config.keep_best):
                 self._observer.kept(progress)
             self._observer.validated(report)
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """A block in which the model is what is validated and kept: without dropout, with the averaged weights."""
+    def _evaluation_mode(self) -> Iterator[None]:
+        """Context in which the model is in evaluation mode and has the averaged weights, if there are any."""
         self.model.eval()
         try:
             with self.averaged.in_place() if self.averaged is not None else nullcontext():
@@ -249,7 +251,7 @@ class Trainer:
             self.model.train()
 
     def _share_done(self) -> float:
-        """The largest of updates, epochs and minutes over their limits; may exceed 1."""
+        """The largest of updates, epochs and minutes, each over its limit; may exceed 1."""
         progress, config = self.progress, self.config
         epochs = progress.epoch - 1 + progress.batch / self.epoch_batches
         minutes = progress.seconds / 60
@@ -257,7 +259,7 @@ class Trainer:
         return max(done / limit for done, limit in limits if limit is not None)
 
     def _must_end(self) -> bool:
-        """Whether a limit is reached or one of the processes was told to stop, by the first one's clock."""
+        """True if a limit is reached, by the clock of the first process, or any process must stop."""
         self._tick()
         seconds = self.progress.seconds if self.processes.is_first else 0.0
         stops, self.progress.seconds = self.processes.sum([float(self.must_stop), seconds])
@@ -269,7 +271,7 @@ class Trainer:
         self.processes.wait()
 
     def _tick(self) -> None:
-        """Moves the seconds since the last tick into the progress."""
+        """Adds the seconds since the last tick to the progress."""
         now = time.monotonic()
         self.progress.seconds += now - self._clock
         self._clock = now

@@ -1,4 +1,4 @@
-"""What the machine can do: the speed of large products in fp32 and bf16, and of memory. One thread."""
+"""Peak speed of the machine on one thread: large matrix products in fp32 and bf16, and memory bandwidth."""
 
 import time
 from collections.abc import Callable
@@ -12,20 +12,20 @@ REPEATS = 5
 
 
 class Ceiling(NamedTuple):
-    """Best of several tries."""
+    """Best of several runs."""
 
-    fp32: float  # operations a second, the faster of torch's own product and oneDNN's
-    fp32_torch: float  # torch's own product
+    fp32: float  # FLOP/s, the faster of torch and oneDNN
+    fp32_torch: float  # FLOP/s of torch's own product
     bf16: float
-    bandwidth: float  # bytes a second, read and written, of a copy that fits no cache
+    bandwidth: float  # bytes/s, read and written, for a copy larger than the caches
 
     def of(self, precision: str) -> float:
-        """Operations a second in this precision."""
+        """FLOP/s in this precision."""
         return self.bf16 if precision == "bf16" else self.fp32
 
 
 def measure_ceiling() -> Ceiling:
-    """Products of SIZE^3 and a copy of a quarter of a gigabyte."""
+    """Measures products of SIZE^3 and a copy of a quarter of a gigabyte."""
     operations = 2 * SIZE**3
     a, b = torch.randn(SIZE, SIZE), torch.randn(SIZE, SIZE)
     own = operations / _best(lambda: a @ b)

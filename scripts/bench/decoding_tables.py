@@ -1,40 +1,40 @@
-"""Decoding, ours beside the peers': the same lines, as many updates, greedy and a beam of 5; two tables of the page."""
+"""Decoding compared with the peers: same lines and number of updates, greedy and beam 5; two tables of the page."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from bench.decoding import DecodingResult
 from bench.jobs import run_job
 from bench.page import table
 from bench.peer_decoding import PeerJob, translate_peer
 from bench.plan import Plan, say
 from bench.systems import SYSTEMS
-from bench.translations import DecodingResult
 
 BEAMS = (1, 5)
 MAX_LENGTH = 60
-MADE_UP_LENGTH = 15
-"""Of every translation of the made-up corpus, which teaches no model where to stop."""
+SYNTHETIC_LENGTH = 15
+"""Length of every translation of the synthetic corpus, from which a model cannot learn when to stop."""
 AVERAGE = "auto, average"
 SEARCHES = {
     "fp32": ("search.precision=fp32", "search.length_penalty=none"),
     "auto": ("search.precision=auto", "search.length_penalty=none"),
     AVERAGE: ("search.precision=auto", "search.length_penalty=average"),
 }
-"""Of ours. The last is the default, whose search has to go on longer: a long hypothesis may still win. On the made-up
-corpus, whose translations are all of one length, it would be the one before it."""
+"""Search settings. The last is the default, which has to search longer, because a long hypothesis may still win. On the
+synthetic corpus, where all translations have the same length, it equals the one before."""
 
 
 _RANKS = (
     f"At most {MAX_LENGTH} tokens. Beams rank by log p here and in OpenNMT-py (its default), by log p / |Y| in the "
-    "column `average` (our default), and by log p / ((5 + |Y|) / 6) in joeynmt (as in the configurations that come "
-    "with it).\n\n"
+    "column `average` (our default), and by log p / ((5 + |Y|) / 6) in joeynmt (as in its example "
+    "configurations).\n\n"
 )
 
 
 class Case(NamedTuple):
-    """What is translated, and how; a row of the rates."""
+    """A row of the speed table."""
 
     system: str
     beam: int
@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
 
 class Column(NamedTuple):
-    """By whom."""
+    """A column of the tables."""
 
     name: str  # ours, or a peer's
     trained: str = ""  # fp32, bf16; ours alone
@@ -56,18 +56,18 @@ Found = Mapping[Case, Mapping[Column, Sequence[DecodingResult]]]
 
 
 def decoding_section(plan: Plan) -> str:
-    """Translates with every model there is, `plan.repeats` times, interleaved."""
+    """Translates with every model, `plan.repeats` times, interleaved."""
     found: dict[Case, dict[Column, list[DecodingResult]]] = {}
     first, *others = plan.precisions
     for _ in range(plan.repeats):
         for case in _cases(plan):
             for column, result in chain(_by_us(plan, case, first), _by_peers(plan, case)):
                 found.setdefault(case, {}).setdefault(column, []).append(result)
-    for trained in others if plan.reference is not None else ():  # for BLEU alone, as they are as fast
+    for trained in others if plan.reference is not None else ():  # for BLEU only; the speed is the same
         for case, row in found.items():
             if case.batch == max(plan.lines):
                 row |= {column: [result] for column, result in _by_us(plan, case, trained)}
-    peers = [peer.name for peer in plan.peers if not plan.is_made_up]
+    peers = [peer.name for peer in plan.peers if not plan.is_synthetic]
     text = f"After {plan.updates} updates, seed {plan.seed}. Sentences a second of the processor; medians of "
     text += f"{plan.repeats}; search of our model in fp32 and in {_best(found)}, which `auto` means here.\n\n"
     text += _RANKS if peers else ""
@@ -80,12 +80,12 @@ def _cases(plan: Plan) -> list[Case]:
 
 
 def _by_us(plan: Plan, case: Case, trained: str) -> Iterator[tuple[Column, DecodingResult]]:
-    fixed = (f"search.min_length={MADE_UP_LENGTH}", f"search.max_length={MADE_UP_LENGTH}")
-    settings = fixed if plan.is_made_up else (f"search.max_length={MAX_LENGTH}",)
+    fixed = (f"search.min_length={SYNTHETIC_LENGTH}", f"search.max_length={SYNTHETIC_LENGTH}")
+    settings = fixed if plan.is_synthetic else (f"search.max_length={MAX_LENGTH}",)
     job = {"model": plan.model(case.system, trained), "lines": plan.test, "limit": plan.lines[case.batch]}
     job |= {"beam": case.beam, "batch_sentences": case.batch, "reference": plan.reference}
     for searched, search in SEARCHES.items():
-        if plan.is_made_up and searched == AVERAGE:
+        if plan.is_synthetic and searched == AVERAGE:
             continue
         say(f"decoding: ours, {case}, trained in {trained}, searched in {searched}")
         result = run_job("decode", {**job, "settings": (*settings, *search)})

@@ -1,7 +1,7 @@
-"""How many floating-point operations one update takes, by part: twice the multiplications of its matrix products.
+"""Floating-point operations of one update by part: twice the multiplications of its matrix products.
 
-An update is one product forward and two backward (of the inputs and of the weights). What is not a product with a
-matrix of weights or a batched product over source positions (softmax, tanh, the optimizer, sums) is not counted.
+Each forward product has two in backward (for inputs and weights). Only products with weight matrices and batched
+products over source positions are counted, not softmax, tanh, the optimizer or sums.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ FORWARD_AND_BACKWARD = 3
 
 
 class Shape(NamedTuple):
-    """Of one batch, padding included but for the target tokens that are real."""
+    """Sizes of a batch, padding included except in `target_tokens`."""
 
     sentences: int  # B
     source_length: int  # S
@@ -28,7 +28,7 @@ def update_flops(model: ModelConfig, shape: Shape) -> dict[str, float]:
 
 
 def forward_flops(model: ModelConfig, shape: Shape) -> dict[str, float]:
-    """Operations of one look forward at a batch, by part. One layer a side, global attention, LSTM cells."""
+    """Operations of one forward pass by part. One layer per side, global attention, LSTM cells."""
     encoder, decoder = model.encoder, model.decoder
     rows, source, target = shape.sentences, shape.source_length, shape.target_length
     half, hidden, gates = encoder.hidden, decoder.hidden, 4
@@ -38,12 +38,12 @@ def forward_flops(model: ModelConfig, shape: Shape) -> dict[str, float]:
     feed = hidden if decoder.input_feeding == "attentional" else 0
     into_gates = decoder.embedding + hidden + (feed if is_luong else context)
     readout = context + hidden + (0 if is_luong else decoder.embedding)
-    looks = 2 * rows * target * source * (hidden + context)  # scores and contexts
+    steps = 2 * rows * target * source * (hidden + context)  # scores and contexts
     keys = 2 * rows * source * context * hidden
     query = 2 * rows * target * hidden * hidden if is_additive else 0
     return {
         "encoder": 2 * 2 * rows * source * (encoder.embedding + half) * gates * half,
         "decoder": 2 * rows * target * (into_gates * gates * hidden + readout * hidden),
-        "attention": looks + keys + query,
+        "attention": steps + keys + query,
         "output layer": 2 * shape.target_tokens * hidden * shape.words,
     }

@@ -20,7 +20,7 @@ REPEATS = 5
 
 
 class GrowthJob(NamedTuple):
-    """One point: a batch in which every sentence has the same length."""
+    """One point: a batch of sentences of the same length."""
 
     system: str
     precision: str
@@ -32,7 +32,7 @@ class GrowthJob(NamedTuple):
 
 
 class GrowthResult(NamedTuple):
-    """Of one update."""
+    """The cost of one update."""
 
     microseconds_a_token: float  # of processor time, per target token; median
     peak_mebibytes: float  # of the whole process
@@ -49,7 +49,7 @@ QUICK_AXES: dict[str, tuple[int, ...]] = {axis: (points[0], points[2]) for axis,
 
 
 def measure_growth(job: GrowthJob) -> GrowthResult:
-    """The median of REPEATS updates after one to warm up."""
+    """Median over REPEATS updates after one warm-up update."""
     settings = [*SYSTEMS[job.system], "model.encoder.cell=lstm", "model.decoder.cell=lstm"]
     settings += [f"model.encoder.hidden={job.hidden // 2}", f"model.decoder.hidden={job.hidden}"]
     config = parse_config("", settings, "growth")

@@ -1,4 +1,4 @@
-"""Jobs run in processes of their own, so that peak memory and denormals are each job's alone.
+"""Jobs that run in separate processes, so that peak memory and denormals do not affect each other.
 
 python -m bench.jobs '{"kind": ..., ...}'      inside scripts/; prints one line of JSON
 """
@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).parents[1]
 
 
 def run_job(kind: str, parts: Mapping[str, object]) -> Any:
-    """What the job of this kind gives back, as JSON; `parts` are its record's fields. One thread."""
+    """Runs a job on one thread and returns its result as JSON; `parts` are the fields of its record."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(SCRIPTS), *sys.path[1:]])}
     asked = json.dumps({"kind": kind, **parts}, default=str)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: the measured parts stand between markers and are replaced; what is written around them stays."""
+"""docs/benchmarks.md: replaces the measured sections between markers and keeps the text around them."""
 
 import datetime
 import platform
@@ -10,12 +10,12 @@ from nmt_attn.files import read_text, write_text
 
 _HEAD = """# Benchmarks
 
-What `python scripts/benchmark.py` measures, and what was tried to make it faster.
+Measured by `python scripts/benchmark.py`, and what was tried to make it faster.
 """
 
 
 def refresh(path: Path, sections: Mapping[str, str]) -> None:
-    """Replaces the sections in the page, by name; new ones go to its end."""
+    """Replaces sections by name; new ones are appended."""
     text = read_text(path) if path.exists() else _HEAD
     for name, body in sections.items():
         block = f"<!-- measured: {name} -->\n{body.strip()}\n<!-- end: {name} -->"
@@ -28,7 +28,7 @@ def refresh(path: Path, sections: Mapping[str, str]) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of Markdown; numbers are rounded to three figures."""
+    """A Markdown table; numbers are rounded to three digits."""
     lines = [head, ["---"] * len(head), *([_cell(value) for value in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
@@ -40,7 +40,7 @@ def _cell(value: object) -> str:
 
 
 def date_and_machine() -> str:
-    """Today, processor, versions."""
+    """Date, processor and versions."""
     import torch
 
     return (

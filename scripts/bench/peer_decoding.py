@@ -1,7 +1,7 @@
-"""The peers' translations of the same lines, with the models that peers.py has trained: rates and BLEU.
+"""Translations of the same lines by the peers, with the models trained by peers.py: speed and BLEU.
 
-Processor seconds inside the call that translates, on one thread with denormal numbers flushed. OpenNMT-py ranks as it
-does by default (log p); joeynmt by log p / ((5 + |Y|) / 6), the exponent of the configurations that come with it.
+Processor seconds inside the call that translates, on one thread with denormal numbers flushed. OpenNMT-py ranks by its
+default (log p), joeynmt by log p / ((5 + |Y|) / 6), the exponent of its example configurations.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import yaml
 
+from bench.decoding import DecodingResult, decoding_result
 from bench.peers import Peer, run_peer
-from bench.translations import DecodingResult, decoding_result
 from nmt_attn.files import read_lines, write_text
 
 ALPHA = 1.0
@@ -19,12 +19,12 @@ ALPHA = 1.0
 
 
 class PeerJob(NamedTuple):
-    """What to translate, and how."""
+    """What to translate and how."""
 
-    folder: Path  # the trained peer's
+    folder: Path  # of the trained peer
     updates: int
-    lines: Path  # tokens between spaces
-    limit: int  # only the first so many lines
+    lines: Path  # space-separated tokens
+    limit: int  # only the first N lines
     beam: int
     batch_sentences: int
     max_length: int  # tokens
@@ -32,7 +32,7 @@ class PeerJob(NamedTuple):
 
 
 def translate_peer(peer: Peer, job: PeerJob) -> DecodingResult:
-    """Translates the lines once. Raises ValueError if the peer has left some out."""
+    """Translates the lines once. Raises ValueError if translations are missing."""
     lines = read_lines(job.lines)[: job.limit]
     source = job.folder / "test.source"
     write_text(source, "".join(f"{line}\n" for line in lines))
@@ -49,7 +49,7 @@ def translate_peer(peer: Peer, job: PeerJob) -> DecodingResult:
 
 
 def opennmt_arguments(peer: Peer, job: PeerJob, source: Path, written: Path) -> Sequence[str]:
-    """Its command; what is written goes to `written`."""
+    """The command of OpenNMT-py, which writes to `written`."""
     options = {
         "model": peer.model(job.folder, job.updates),
         "src": source,
@@ -64,7 +64,7 @@ def opennmt_arguments(peer: Peer, job: PeerJob, source: Path, written: Path) -> 
 
 
 def joeynmt_arguments(job: PeerJob) -> Sequence[str]:
-    """Its command; the lines come from standard input. Its configuration is that of training, searching as asked."""
+    """The command of joeynmt, which reads standard input; its training configuration with these search options."""
     settings = yaml.safe_load((job.folder / "config.yaml").read_text(encoding="utf-8"))
     settings["testing"] |= {
         "load_model": str(job.folder / "model" / "latest.ckpt"),

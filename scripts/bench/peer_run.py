@@ -1,9 +1,9 @@
-"""Runs another toolkit's own command inside its own environment, timed. Knows nothing of nmt_attn.
+"""Runs and times the command of another toolkit in its own environment. Does not depend on nmt_attn.
 
     PEER_OUT=F.json PEER_FLUSH=1 python peer_run.py joeynmt|onmt_train|onmt_translate ARGUMENTS...
 
-Writes seconds and processor seconds after every optimizer step, the peak memory at the last of them, processor
-seconds inside the call that translates, and the translations, where that call gives them back (joeynmt).
+Writes wall-clock and processor seconds after every optimizer step, peak memory at the last step, processor seconds
+inside the call that translates, and the translations if that call returns them (joeynmt).
 """
 
 import importlib
@@ -22,14 +22,14 @@ TOOLKITS = {
     "onmt_train": ("onmt.bin.train", ("onmt.bin.train",), ""),
     "onmt_translate": ("onmt.bin.translate", ("onmt.translate.translator", "Inference"), "_translate"),
 }
-"""By command: the module of its `main`; where the call that translates is found."""
+"""By command: the module of its `main`, and the owner and name of the call that translates."""
 HYPOTHESES = 2
-"""Place of the texts in what joeynmt's `predict` gives back; its own way of writing them fails in 2.3.0."""
+"""Index of the texts in the result of joeynmt's `predict`; writing them to a file fails in 2.3.0."""
 
 
 @dataclass
 class Measured:
-    """What is written at the end."""
+    """The measurements, written at the end."""
 
     steps: list[tuple[float, float]] = field(default_factory=list)  # seconds, processor seconds
     peak_mebibytes: float = 0.0  # of the training process
@@ -41,7 +41,7 @@ MEASURED = Measured()
 
 
 def main() -> None:
-    """Hooks torch's optimizers, then hands over to the toolkit."""
+    """Hooks torch's optimizers, then runs the toolkit."""
     import torch
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _toolkit(name: str) -> Callable[[], None]:
-    """The command's own function, with a clock around the call that translates."""
+    """The `main` of the command, with a timer around the call that translates."""
     module, owner, method = TOOLKITS[name]
     place: Any = importlib.import_module(owner[0])
     for part in owner[1:]:
@@ -87,7 +87,7 @@ def _timed(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _load_whole_checkpoints(torch: Any) -> None:
-    """Both toolkits keep plain Python objects in their checkpoints, which torch.load refuses by default."""
+    """Both toolkits save Python objects in their checkpoints, which torch.load refuses by default."""
     load = torch.load
     torch.load = lambda *args, **keys: load(*args, **{"weights_only": False, **keys})
 

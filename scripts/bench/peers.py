@@ -1,6 +1,6 @@
-"""Other toolkits on the same corpus, sizes and batches: joeynmt 2.3 and OpenNMT-py 3.5, where they are installed.
+"""Other toolkits on the same corpus, sizes and batches: joeynmt 2.3 and OpenNMT-py 3.5.
 
-Each is run by the Python of its own environment (`--peer-python`), through its own command, by peer_run.py.
+peer_run.py runs the command of each with the Python of its own environment (`--peer-python`).
 """
 
 import json
@@ -21,11 +21,11 @@ VARIANTS = {
     "joeynmt": {"bahdanau": "bahdanau", "luong-feeding": "luong"},
     "opennmt": {"bahdanau": "mlp", "luong-feeding": "general", "luong": "general"},
 }
-"""For each of our systems the peer's score. Both peers feed the attentional state back also with the additive one."""
+"""The score of each system in the peer. Both peers use input feeding with the additive score too."""
 
 
 class PeerResult(NamedTuple):
-    """What was measured."""
+    """Measurements of training."""
 
     tokens_a_second: float
     peak_mebibytes: float
@@ -39,25 +39,25 @@ class Peer(NamedTuple):
     python: Path
 
     def model(self, folder: Path, updates: int) -> Path:
-        """What it leaves in its folder when it has trained so long."""
+        """The model in `folder` after this many updates."""
         return folder / ("model/latest.ckpt" if self.name == "joeynmt" else f"model_step_{updates}.pt")
 
 
 class PeerTraining(NamedTuple):
     """What a peer trains."""
 
-    system: str  # ours, that it has something like
+    system: str  # name of our system
     corpus: Corpus
     updates: int
     seed: int
 
     def folder(self, peer: Peer) -> Path:
-        """Where a peer does it."""
+        """The folder of a peer's training."""
         return self.corpus.folder / f"{peer.name}-{self.system}-{self.updates}-seed{self.seed}"
 
 
 def train_peer(peer: Peer, job: PeerTraining, warm_up: int) -> PeerResult:
-    """Target tokens a second after the warm-up; denormal numbers are flushed, as ours are. The model is kept."""
+    """Trains a peer with denormal numbers flushed, as ours are, and keeps the model. Timed after the warm-up."""
     folder, updates = job.folder(peer), job.updates
     arguments = (_joeynmt if peer.name == "joeynmt" else _opennmt)(job, folder)
     measured = run_peer(peer, arguments, folder)
@@ -71,7 +71,7 @@ def train_peer(peer: Peer, job: PeerTraining, warm_up: int) -> PeerResult:
 
 
 def run_peer(peer: Peer, arguments: Sequence[str], folder: Path, source: Path = Path(os.devnull)) -> Any:
-    """Runs the toolkit's command with `source` as standard input, and gives back what peer_run.py wrote."""
+    """Runs the toolkit's command with `source` as standard input, and returns what peer_run.py wrote."""
     out = folder / "measured.json"
     out.unlink(missing_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PEER_OUT": str(out.absolute()), "PEER_FLUSH": "1"}

@@ -1,4 +1,4 @@
-"""The plan: what is measured, how long, and where the models lie that are made on the way."""
+"""The plan: what is measured, with how many updates, and where models are kept."""
 
 import sys
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ Result = dict[str, Any]
 
 
 class Plan(NamedTuple):
-    """What is measured, how long."""
+    """What is measured."""
 
     corpus: Corpus
-    is_made_up: bool
+    is_synthetic: bool
     test: Path
     reference: Path | None
     updates: int
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
     peers: tuple[Peer, ...]
 
     def model(self, system: str, precision: str) -> Path:
-        """The folder of our model after all updates."""
+        """The folder of our trained model."""
         return self.corpus.folder / f"{system}-{precision}-{self.updates}-seed{self.seed}"
 
     def train(self, system: str, precision: str, *, flushes_denormals: bool = True) -> Result:
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
         return result
 
     def train_peer(self, peer: Peer, system: str) -> PeerResult:
-        """Trains a peer's, which keeps its model too."""
+        """Trains a peer on a system; its model is kept too."""
         say(f"training: {peer.name}, {system}")
         return train_peer(peer, self.peer_training(system), self.updates // 3)
 
@@ -50,7 +50,7 @@ class Plan(NamedTuple):
         return PeerTraining(system, self.corpus, self.updates, self.seed)
 
     def train_missing(self) -> None:
-        """Trains what no training before has left in the folder."""
+        """Trains all models that the folder lacks."""
         for system in SYSTEMS:
             for precision in self.precisions:
                 if not self.model(system, precision).exists():
@@ -60,8 +60,8 @@ class Plan(NamedTuple):
                     self.train_peer(peer, system)
 
     def translating_peers(self, system: str) -> list[Peer]:
-        """Those that have this system; none for the made-up corpus, as joeynmt has no least length to hold it to."""
-        return [peer for peer in self.peers if system in VARIANTS[peer.name] and not self.is_made_up]
+        """Peers that have this system; none for the synthetic corpus, because joeynmt has no minimum length."""
+        return [peer for peer in self.peers if system in VARIANTS[peer.name] and not self.is_synthetic]
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Training measured: target tokens a second, peak memory, page faults, and where each millisecond goes."""
+"""Measures training: target tokens/s, peak memory, page faults, and the time of each stage."""
 
 import itertools
 import resource
@@ -26,14 +26,14 @@ from nmt_attn.processes import Processes
 from nmt_attn.runtime import autocast, choose_precision, prepare_runtime
 from nmt_attn.training import loss as loss_module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
 from nmt_attn.training.loss import token_loss
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.types import Batch
 
 WARM_UP = 20
-"""Updates before the clock starts, at most a third of all."""
+"""Updates before timing starts; at most a third of all."""
 
 
 class TrainingJob(NamedTuple):
@@ -43,17 +43,17 @@ class TrainingJob(NamedTuple):
     precision: str  # fp32, bf16, auto
     updates: int
     flushes_denormals: bool = True
-    settings: tuple[str, ...] = ()  # section.key=value, on top of the system's
+    settings: tuple[str, ...] = ()  # section.key=value, on top of those of the system
 
 
 class TrainingResult(NamedTuple):
-    """What was measured after the warm-up, in processor seconds: what else runs on the machine is not counted."""
+    """Measurements after the warm-up, in processor seconds, which exclude other processes."""
 
     tokens_a_second: float  # real target tokens, `</s>` counted
     update_seconds: float  # median
     flops_a_second: float
     flops_by_part: dict[str, float]  # of one update, mean
-    cpu_share: float  # of the wall clock; near 1 if nobody else took the core
+    cpu_share: float  # processor time over wall-clock time; near 1 on an idle machine
     faults_an_update: float  # minor page faults
     peak_mebibytes: float  # of the whole process
     loss: float  # nats per token, mean of the last tenth of the updates
@@ -67,28 +67,28 @@ class FixedOrder(Trainer):
 
 
 class Clock:
-    """An observer that notes the time after every update."""
+    """An observer that records the time after every update."""
 
     def __init__(self, updates: int) -> None:
         self.warm_up = min(WARM_UP, updates // 3)
-        self.reports: list[UpdateReport] = []
+        self.reports: list[UpdateEvent] = []
         self.times: list[float] = []
         self.processor: list[float] = []
         self.faults: list[int] = []
 
-    def updated(self, report: UpdateReport) -> None:
+    def updated(self, report: UpdateEvent) -> None:
         self.reports.append(report)
         self.times.append(time.perf_counter())
         self.processor.append(time.process_time())
         self.faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 
-    def validated(self, report: ValidationReport) -> None: ...
+    def validated(self, report: ValidationEvent) -> None: ...
     def best(self, progress: Progress) -> None: ...
     def kept(self, progress: Progress) -> None: ...
     def checkpoint(self, progress: Progress) -> None: ...
 
     def result(self, flops_by_part: dict[str, float]) -> TrainingResult:
-        """Rates between the warm-up and the last update."""
+        """Speeds between the warm-up and the last update."""
         first = self.warm_up - 1
         seconds = self.processor[-1] - self.processor[first]
         timed = self.reports[self.warm_up :]
@@ -108,7 +108,7 @@ class Clock:
 
 
 class Ready(NamedTuple):
-    """All that an update needs."""
+    """The model and data of a measurement."""
 
     config: Config
     data: PreparedData
@@ -118,7 +118,7 @@ class Ready(NamedTuple):
 
 
 def make_ready(job: TrainingJob, corpus: Corpus) -> Ready:
-    """A new model with its optimizer; `run.seed` draws its weights."""
+    """A new model with its optimizer, initialised with `run.seed`."""
     config = configuration(job.system, corpus, job.updates, job.settings)
     data = prepared(corpus)
     prepare_runtime(config.run.seed)
@@ -167,7 +167,7 @@ def _mean_flops(ready: Ready, plan: Plan) -> dict[str, float]:
 
 
 class Stopwatch:
-    """Processor seconds by name: what others do on the core is not in them."""
+    """Processor seconds by name, which exclude other processes."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -182,7 +182,7 @@ class Stopwatch:
             self.seconds[name] += time.process_time() - start
 
     def wrap(self, owner: Any, method: str, name: str) -> Callable[[], None]:
-        """Times every call of `owner.method`; returns what puts the method back."""
+        """Times every call of `owner.method`; returns a function that restores the method."""
         original = getattr(owner, method)
 
         def timed(*args: Any, **keys: Any) -> Any:
@@ -201,11 +201,11 @@ WATCHED = (
     (LSTMLoop, "step_back", "cells (encoder's too), backward"),
     (loss_module._BlockedLoss, "forward", "output layer and loss, both ways"),
 )
-"""Parts inside the stages below, for those who want to know more."""
+"""Parts within the stages."""
 
 
 def profile(job: TrainingJob, corpus: Corpus) -> dict[str, float]:
-    """Mean milliseconds of an update, by stage (which add up) and by part within (which do not)."""
+    """Mean milliseconds of an update by stage, which add up, and by part within the stages."""
     ready = make_ready(job, corpus)
     ready.model.train()
     watch = Stopwatch()

@@ -20,7 +20,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, UserError
 from nmt_attn.model.store import load_model, save_model
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import KeptModel, Progress, save_checkpoint
-from nmt_attn.training.moving_average import AveragedWeights
+from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.run_folder import model_path
 
 BIAS = "output.bias"
@@ -97,7 +97,7 @@ def test_a_run_among_others_stands_for_its_best(run: Path) -> None:
 def test_of_a_state_the_averaged_weights_are_taken_where_there_are_any(run: Path) -> None:
     model = load_model(run / "best")
     torch.nn.init.constant_(model.output.bias, 7.0)
-    averaged = AveragedWeights(model, 0.9)
+    averaged = MovingAverage(model, 0.9)
     torch.nn.init.constant_(model.output.bias, 500.0)
     save_checkpoint(run / "checkpoints", model, SGD(model.parameters(), lr=0.1), Progress(update=40), 9, averaged)
     assert means(run, checkpoint(run, 40), checkpoint(run, 10)) == 8.5

@@ -10,6 +10,7 @@ from nmt_attn.commands.config import show_config, show_reference, show_schema
 from nmt_attn.config.file import parse_config
 from nmt_attn.config.schema import Config
 from nmt_attn.errors import ConfigError
+from nmt_attn.registries import SCORES
 
 ROW = r"^# (\S.*?)  +([\d,]+)"
 
@@ -55,7 +56,9 @@ def test_the_schema_is_json_that_refuses_unknown_keys(capsys: pytest.CaptureFixt
     show_schema()
     schema = json.loads(capsys.readouterr().out)
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]) == set(Config.model_fields)
+    assert set(schema["properties"]) == {"extends", *Config.model_fields}
+    score = schema["$defs"]["AttentionConfig"]["properties"]["score"]
+    assert score["enum"] == ["none", *SCORES]
 
 
 def test_a_wrong_file_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

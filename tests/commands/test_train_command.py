@@ -281,7 +281,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     capsys.readouterr()
     place.train()
     error = capsys.readouterr().err
-    assert re.search(r"update-000000024.safetensors: expected a whole checkpoint, .*passed over", error)
+    assert re.search(r"update-000000024.safetensors: expected a whole checkpoint, .*skipping it", error)
     assert "going on after update 20 " in error
     assert_same(place, undisturbed)
 
@@ -359,7 +359,7 @@ def test_the_second_signal_does_what_it_always_did(number: signal.Signals, capfd
 
 KILLS = 30
 LATER_IMPORTS = ("torch._dynamo", "torch.utils.tensorboard.writer", "pyarrow", "nmt_attn.demo.corpus")
-"""What training imports as it goes; missing ones are passed over."""
+"""What training imports as it goes; missing ones are skipped."""
 
 
 class Killer:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt_attn.config.file import parse_config
-from nmt_attn.config.words import all_keys, is_default, locate
+from nmt_attn.config.key_paths import all_keys, is_default, locate
 from nmt_attn.errors import ConfigError
 
 LEAVES = [".".join(keys) for keys in all_keys() if locate(keys).section is None]

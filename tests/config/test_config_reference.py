@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from nmt_attn.config.file import load_config, parse_config
+from nmt_attn.config.key_paths import all_keys
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
-from nmt_attn.config.words import all_keys
 from nmt_attn.config.yaml_io import parse_yaml
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "reference.yaml"

@@ -2,12 +2,14 @@
 
 import pytest
 
-from nmt_attn.config.accepted_values import choices_of
 from nmt_attn.config.file import parse_config
-from nmt_attn.config.rules import NEEDS, contradictions
+from nmt_attn.config.key_paths import all_keys, locate
+from nmt_attn.config.options import readers_of
+from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import Config
-from nmt_attn.config.words import all_keys, locate
 from nmt_attn.errors import ConfigError
+from nmt_attn.registries import REGISTRIES
+from nmt_attn.registry import Registry, options_of
 
 LEAVES = [".".join(keys) for keys in all_keys() if locate(keys).section is None]
 NO_DEMO = tuple(f"data.{name}={{source: {name}.a, target: {name}.b}}" for name in ("train", "valid", "test"))
@@ -27,13 +29,18 @@ def test_the_defaults_contradict_nothing() -> None:
     assert contradictions(Config()) == []
 
 
-@pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.key}-{need.other}")
-def test_the_table_of_needs_speaks_of_keys_and_values_that_exist(need: tuple[str, str, tuple[str, ...]]) -> None:
-    key, other, values = need
-    assert key in LEAVES
-    field = locate(tuple(other.split("."))).field
-    assert field is not None
-    assert set(values) < set(choices_of(field))
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.config_keys[0])
+def test_every_option_of_a_part_is_a_key_of_its_section(registry: Registry[object]) -> None:
+    for section in {key.rpartition(".")[0] for key in registry.config_keys}:
+        for name in registry:
+            assert {f"{section}.{option}" for option in options_of(registry[name])} <= set(LEAVES), name
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.config_keys[0])
+def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object]) -> None:
+    sections = {key.rpartition(".")[0] for key in registry.config_keys}
+    for option in {option for name in registry for option in options_of(registry[name])}:
+        assert all(readers_of(section, option) for section in sections), option
 
 
 @pytest.mark.parametrize(

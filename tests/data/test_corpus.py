@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig
-from nmt_attn.data.corpus import Corpus, Part, read_part, read_test
+from nmt_attn.data.corpus import Corpus, CorpusPart, read_part, read_test
 from nmt_attn.data.corpus_stats import FIRST_LINES, CorpusReport, Tally
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.errors import ConfigError, DataError
@@ -18,11 +18,11 @@ from nmt_attn.types import SentencePair
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-def config_of(part: Part, corpus: CorpusConfig, root: Path, **data: str) -> Config:
+def config_of(part: CorpusPart, corpus: CorpusConfig, root: Path, **data: str) -> Config:
     return Config(run=RunConfig(dir=str(root / "runs")), data=DataConfig(root=str(root), **{part: corpus}, **data))
 
 
-def read(part: Part, corpus: CorpusConfig, root: Path, **data: str) -> tuple[list[NumberedPair], CorpusReport]:
+def read(part: CorpusPart, corpus: CorpusConfig, root: Path, **data: str) -> tuple[list[NumberedPair], CorpusReport]:
     report = CorpusReport(f"data.{part}")
     return list(read_part(config_of(part, corpus, root, **data), part, report)), report
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt_attn.config.schema import Config
-from nmt_attn.data.batching import batches, collate, guide_of
+from nmt_attn.data.batching import alignment_weights, batches, collate
 from nmt_attn.data.cache import fingerprint
 from nmt_attn.data.prepare import prepare_training
 from nmt_attn.errors import DataError
@@ -102,15 +102,15 @@ def test_the_built_in_corpus_brings_its_own(tmp_path: Path) -> None:
 
 def test_a_guide_shares_each_target_token_among_its_links() -> None:
     batch = collate([[4, 5, 6], [4]], [[7, 8], [9, 9, 9]])
-    guide = guide_of([np.array([0, 0, 2, 0, 1, 1], np.int32), np.array([0, 2], np.int32)], batch)
+    weights = alignment_weights([np.array([0, 0, 2, 0, 1, 1], np.int32), np.array([0, 2], np.int32)], batch)
     third = [0.0, 0.0, 0.0, 0.0]
     expected = [[[0.5, 0, 0.5, 0], [0, 1, 0, 0], third, third], [third, third, [1, 0, 0, 0], third]]
-    torch.testing.assert_close(guide, torch.tensor(expected))
+    torch.testing.assert_close(weights, torch.tensor(expected))
 
 
-def test_batches_without_given_links_have_no_guide(tmp_path: Path) -> None:
+def test_batches_without_given_links_have_no_alignment(tmp_path: Path) -> None:
     for alignments, is_there in ((None, False), ("train.links", True)):
         train = prepare_training(config_of(tmp_path, LINKS, alignments=alignments)).train
         batch = next(batches(train, [np.array([0, 2], np.int32)]))
-        assert (batch.guide is not None) is is_there
-        assert (batch.to(torch.device("cpu")).guide is not None) is is_there
+        assert (batch.alignment is not None) is is_there
+        assert (batch.to(torch.device("cpu")).alignment is not None) is is_there

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nmt_attn import demo
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig, TokenizerConfig
 from nmt_attn.data import prepare
 from nmt_attn.data.cache import filling, fingerprint, is_whole
@@ -108,9 +109,15 @@ def test_sides_have_their_own_subwords_unless_shared(root: Path) -> None:
     assert decoded(prepared, "train") == [TRAIN[0], TRAIN[1], TRAIN[3]]
 
 
-def test_the_built_in_corpus_is_the_default() -> None:
-    pytest.importorskip("nmt_attn.demo.corpus")
-    assert fingerprint(Config()) == fingerprint(Config())
+def test_the_built_in_corpus_is_known_by_its_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "demo"
+    shutil.copytree(Path(demo.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(demo, "__file__", str(package / "__init__.py"))
+    key = fingerprint(Config())
+    assert fingerprint(Config()) == key
+    with (package / "grammar.py").open("a") as stream:
+        stream.write("# another grammar\n")
+    assert fingerprint(Config()) != key
 
 
 def test_another_revision_of_a_dataset_is_another_corpus() -> None:

@@ -9,9 +9,9 @@ import pytest
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import batches
 from nmt_attn.data.cache import fingerprint
-from nmt_attn.data.encoded import Rows
+from nmt_attn.data.encoded import EncodedRows
 from nmt_attn.data.prepare import PreparedData, prepare_training
-from nmt_attn.data.segmentation import SubwordSampling
+from nmt_attn.data.subwords import SubwordSampling
 
 SOURCE = ["der hund bellt laut", "die katze schläft", "hunde bellen", "die hunde schlafen gern"]
 TARGET = ["the dog barks loudly", "the cat sleeps", "dogs bark", "the dogs like to sleep"]
@@ -35,7 +35,7 @@ def prepared(folder: Path, *, alpha: float | None = 0.2, seed: int = 1, **keys: 
     return prepare_training(config)
 
 
-def ids(rows: Rows) -> list[list[int]]:
+def ids(rows: EncodedRows) -> list[list[int]]:
     return [row.tolist() for row in (*rows.source, *rows.target)]
 
 
@@ -100,7 +100,7 @@ def test_links_follow_the_pieces_that_were_drawn(tmp_path: Path) -> None:
             assert linked == expected
             assert len(links) // 2 == sum(words[0].count(i) * words[1].count(j) for i, j in expected)
         batch = next(batches(data.train.in_epoch(epoch), [EVERY.astype(np.int32)]))
-        assert batch.guide is not None and batch.guide.shape == (*batch.tgt_out.shape, batch.src_ids.shape[1])
+        assert batch.alignment is not None and batch.alignment.shape == (*batch.tgt_out.shape, batch.src_ids.shape[1])
 
 
 def test_the_text_is_kept_where_it_is_sampled_alone(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from nmt_attn.alignment.formats import pharaoh_line
 from nmt_attn.demo import grammar, words
 from nmt_attn.demo.grammar import STATEMENT, WHO, Extras, Head, Nominal, Tense
-from nmt_attn.demo.synchronous import NOTHING, Order, Phrase, Tie, aligned, arrange, in_sequence
+from nmt_attn.demo.synchronous import NOTHING, Order, PhrasePair, Tie, aligned, arrange, in_sequence
 from nmt_attn.demo.words import Adjective, Agreement, Noun, Verb
 
 BOY, GIRL = Noun("boy", "boys", "लड़का", False), Noun("girl", "girls", "लड़की", True)
@@ -23,11 +23,11 @@ def the(noun: Noun, *, is_plural: bool = False, is_oblique: bool = False) -> Nom
     return grammar.noun_phrase(Head(noun, is_plural, is_oblique), "the")
 
 
-def state(subject: Nominal, verb: Verb, tense: Tense = "habitual", **parts: Phrase) -> Phrase:
+def state(subject: Nominal, verb: Verb, tense: Tense = "habitual", **parts: PhrasePair) -> PhrasePair:
     return grammar.clause(STATEMENT, subject.phrase, grammar.predicate(verb, tense, subject.agreement), parts)
 
 
-def check(phrase: Phrase, english: str, hindi: str, links: str) -> None:
+def check(phrase: PhrasePair, english: str, hindi: str, links: str) -> None:
     assert " ".join(phrase.source) == english
     assert " ".join(phrase.target) == hindi
     assert pharaoh_line(sorted(phrase.links)) == links

@@ -1,16 +1,14 @@
 """Dropout: where its noise goes, that it is the noise of a step or of a sentence, and that search has none."""
 
-from typing import get_args
-
 import pytest
 import torch
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import Tensor
 
-from nmt_attn.config.schema import DecoderName
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.luong import LuongDecoder
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.registries import DECODERS
 
 RATE = 0.5
 LUONG: Overrides = {"decoder.style": "luong"}
@@ -63,7 +61,7 @@ def test_every_rate_changes_training_and_nothing_else(key: str, mask: str) -> No
     assert torch.equal(readouts(noisy.eval()), readouts(quiet))
 
 
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("style", DECODERS)
 def test_one_rate_stands_for_every_place_without_its_own(style: str) -> None:
     layers = {"decoder.style": style, "encoder.layers": 2, "decoder.layers": 3}
     keys = {f"{side}.{place}_dropout": 0.3 for side in ("encoder", "decoder") for place in ("embedding", "layer")}
@@ -72,7 +70,7 @@ def test_one_rate_stands_for_every_place_without_its_own(style: str) -> None:
     assert torch.equal(readouts(short), readouts(long))
 
 
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("style", DECODERS)
 def test_noise_before_the_output_layer_comes_last(style: str) -> None:
     noisy, quiet = (
         tiny_model(accepted({"decoder.style": style, "decoder.output_dropout": rate})) for rate in (RATE, 0.0)
@@ -106,7 +104,7 @@ def test_noise_on_the_attentional_state_is_fed_and_read(score: str, readout: str
     torch.testing.assert_close(forward, torch.stack(outputs, 1))
 
 
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("style", DECODERS)
 def test_a_step_of_search_has_no_noise(style: str) -> None:
     keys = {"decoder.style": style, "decoder.layers": 2}
     noisy, quiet = (tiny_model(accepted({**keys, "decoder.dropout": rate})) for rate in (RATE, 0.0))

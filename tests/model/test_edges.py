@@ -1,20 +1,19 @@
 """Edges: sources of one token or none to attend to, windows wider than the source, p_t at both ends."""
 
 from itertools import product
-from typing import get_args
 
 import pytest
 import torch
 from reference_runs import parameter_gradients, run_model, run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 
-from nmt_attn.config.schema import DecoderName, ScoreName, WindowName
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.registries import DECODERS, SCORES, WINDOWS
 from nmt_attn.types import Batch
 
-SCORED = [score for score in get_args(ScoreName) if score != "none"]
+SCORED = list(SCORES)
 LOCAL = ("local-m", "local-p")
-SCORE_AND_WINDOW = pytest.mark.parametrize(("score", "window"), list(product(SCORED, get_args(WindowName))))
+SCORE_AND_WINDOW = pytest.mark.parametrize(("score", "window"), list(product(SCORED, WINDOWS)))
 
 
 def model_of(score: str, window: str, more: Overrides | None = None) -> Seq2Seq:
@@ -36,7 +35,7 @@ def test_a_source_of_one_token_gets_all_the_weight(score: str, window: str) -> N
         assert run_model(model, batch).weights.eq(1).all()
 
 
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("style", DECODERS)
 @SCORE_AND_WINDOW
 def test_nothing_to_attend_to_gives_no_weight_and_no_nan(score: str, window: str, style: str) -> None:
     more: Overrides = {"attention.attend_eos": False, "decoder.style": style}
@@ -113,7 +112,7 @@ def test_a_gaussian_too_narrow_to_see_anything_gives_no_nan(dtype: torch.dtype) 
     everything_is_finite(pushed(model, 0.0).to(dtype), tiny_batch([3], [3]))
 
 
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("style", DECODERS)
 @pytest.mark.parametrize("score", SCORED)
 def test_the_gradient_reaches_v_p_and_w_p(score: str, style: str) -> None:
     model, batch = model_of(score, "local-p", {"decoder.style": style}), tiny_batch([5, 2, 4], [3, 4, 2])

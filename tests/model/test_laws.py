@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import product
-from typing import get_args
 
 import pytest
 import torch
@@ -10,26 +9,28 @@ from reference_runs import parameter_gradients, run_model, run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import Tensor, nn
 
-from nmt_attn.config.schema import DecoderName, ScoreName, WindowName
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import Memory, select_rows
+from nmt_attn.registries import DECODERS, SCORES, WINDOWS
+from nmt_attn.registry import exclusions_of
 from nmt_attn.types import PAD, UNK, Batch, length_mask
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]
-SCORED = [score for score in get_args(ScoreName) if score != "none"]
-DOTS = ("dot", "scaled-dot")
+SCORED = list(SCORES)
 
 
 def names() -> Iterator[tuple[str, str, str]]:
-    yield from product(SCORED, get_args(WindowName), get_args(DecoderName))
-    yield from (("none", "global", style) for style in get_args(DecoderName))
+    for score, window, style in product(SCORED, WINDOWS, DECODERS):
+        if window not in {excluded.value for excluded in exclusions_of(SCORES[score])}:
+            yield score, window, style
+    yield from (("none", "global", style) for style in DECODERS)
 
 
 def keys_of(score: str, window: str, style: str) -> Overrides:
     """The keys of one combination, and those that let as much as possible happen in it."""
     keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style}
-    keys["decoder.hidden"] = 6 if score in DOTS else 5
+    keys["decoder.hidden"] = 6 if score != "none" and SCORES[score].needs_equal_sizes else 5
     if style == "luong" and score != "none":
         keys["decoder.input_feeding"] = "attentional"
     return keys
@@ -126,8 +127,8 @@ def same_run(model: Seq2Seq, other: Seq2Seq) -> None:
     close(ours.logits, theirs.logits)
 
 
-@pytest.mark.parametrize("window", get_args(WindowName))
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("style", DECODERS)
 @pytest.mark.parametrize(("general", "dot"), [("general", "dot"), ("scaled-general", "scaled-dot")])
 def test_general_with_the_identity_is_dot(general: str, dot: str, window: str, style: str) -> None:
     keys = {"attention.window": window, "decoder.style": style, "decoder.hidden": 6}
@@ -143,8 +144,8 @@ def test_general_with_the_identity_is_dot(general: str, dot: str, window: str, s
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("window", get_args(WindowName))
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("style", DECODERS)
 def test_additive_with_both_matrices_side_by_side_is_concat(style: str, window: str, bias: bool) -> None:
     keys = {"attention.window": window, "decoder.style": style, "attention.hidden": 8, "attention.bias": bias}
     ours, theirs = (tiny_model(accepted({**keys, "attention.score": score})) for score in ("concat", "additive"))
@@ -168,7 +169,7 @@ def test_normed_additive_with_the_gain_of_its_vector_is_additive() -> None:
 
 
 @pytest.mark.parametrize("score", SCORED)
-@pytest.mark.parametrize("style", get_args(DecoderName))
+@pytest.mark.parametrize("style", DECODERS)
 @pytest.mark.parametrize("window", ["local-m", "local-p"])
 def test_a_window_over_everything_is_global(score: str, style: str, window: str) -> None:
     keys = keys_of(score, "global", style)
@@ -190,7 +191,7 @@ def tiny_attention(score: str, window: str) -> tuple[Attention, Tensor, Memory, 
     return model.decoder.attention, query, memory, torch.arange(3).expand(2, 3)
 
 
-@pytest.mark.parametrize("window", get_args(WindowName))
+@pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("score", SCORED)
 def test_gradcheck(score: str, window: str) -> None:
     attention, query, memory, steps = tiny_attention(score, window)

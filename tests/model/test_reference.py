@@ -5,7 +5,7 @@
 
 import re
 from itertools import product
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,10 +14,10 @@ from reference_runs import numbers, parameter_gradients, reference_slope, run_mo
 from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 
 from nmt_attn.config.rules import contradictions
-from nmt_attn.config.schema import CellName, DecoderName, ScoreName, WindowName
+from nmt_attn.registries import CELLS, DECODERS, SCORES, WINDOWS
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]  # the second target is longer than its source
-CELLS = ("gru", "lstm")
+GRID_CELLS = ("gru", "lstm")
 TOLERANCE = 1e-9
 
 
@@ -37,10 +37,10 @@ def is_meaningful(score: str, window: str) -> bool:
     return score != "none" or window == "global"
 
 
-GRID = list(product(get_args(ScoreName), get_args(WindowName), get_args(DecoderName), CELLS))
+GRID = list(product(["none", *SCORES], WINDOWS, DECODERS, GRID_CELLS))
 COMBINATIONS = {"-".join(names): combination(*names) for names in GRID if is_meaningful(*names[:2])}
 
-STYLES = {style: {"decoder.style": style} for style in get_args(DecoderName)}
+STYLES = {style: {"decoder.style": style} for style in DECODERS}
 LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
 DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
@@ -61,12 +61,9 @@ OPTIONS: dict[str, Overrides] = {
             "attention.max_positions": 1,
             "attention.window": window,
         }
-        for window in get_args(WindowName)
+        for window in WINDOWS
     },
-    **{
-        f"{window}-without-eos": {"attention.window": window, "attention.attend_eos": False}
-        for window in get_args(WindowName)
-    },
+    **{f"{window}-without-eos": {"attention.window": window, "attention.attend_eos": False} for window in WINDOWS},
     "local-p-sigma": {**LOCAL_P, "attention.sigma": 1.7},
     "local-p-renormalise": {**LOCAL_P, "attention.renormalise": True},
     "local-p-inner-size": {**LOCAL_P, "attention.score": "general", "attention.hidden": 9},
@@ -84,15 +81,12 @@ OPTIONS: dict[str, Overrides] = {
     "cells-differ-copied-cell": {"encoder.cell": "gru", "decoder.cell": "lstm", "decoder.init_cell": "copy"},
     "unidirectional": {"encoder.bidirectional": False},
     "unidirectional-dot": {"encoder.bidirectional": False, "encoder.hidden": 5, "attention.score": "dot"},
-    **{
-        f"reversed-source-{window}": {"encoder.reverse_source": True, "attention.window": window}
-        for window in get_args(WindowName)
-    },
+    **{f"reversed-source-{window}": {"encoder.reverse_source": True, "attention.window": window} for window in WINDOWS},
     "reversed-source-unidirectional": {"encoder.reverse_source": True, "encoder.bidirectional": False},
     "reversed-source-backward-first": {"encoder.reverse_source": True, "decoder.init": "backward-first"},
     **{
         f"stacked-{cell}-{style}": {**DEEP_STACK, "encoder.cell": cell, "decoder.cell": cell, **keys}
-        for cell in get_args(CellName)
+        for cell in CELLS
         for style, keys in STYLES.items()
     },
     **{
@@ -136,7 +130,7 @@ OPTIONS: dict[str, Overrides] = {
             "decoder.cell": cell,
         }
         for feed in ("attentional", "context")
-        for cell in CELLS
+        for cell in GRID_CELLS
     },
     **{
         f"feeding-{feed}-stacked-local-p": {

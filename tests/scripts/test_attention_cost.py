@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from matplotlib.image import imread
 
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.windows import WINDOWS
@@ -24,7 +25,7 @@ def script() -> ModuleType:
 
 
 def bytes_of_a_step(script: ModuleType, score: str, window: str, length: int) -> int:
-    _, look = script._look(score, window, size=16, length=length, positions=400)
+    _, look = script._step(score, window, size=16, length=length, positions=400)
     with torch.no_grad():
         return int(script.cost(look, repeats=1).bytes)
 
@@ -72,4 +73,7 @@ def test_the_page_has_every_score_in_every_window(script: ModuleType, tmp_path: 
             assert f"| {window} | {score} |" in page
     assert "{" not in page
     script.draw(curves, plan, tmp_path / "cost.png")
-    assert (tmp_path / "cost.png").stat().st_size > 10_000
+    pixels = (imread(tmp_path / "cost.png")[:, :, :3] * 255).round().astype(int)
+    for colour in script.FAMILIES:
+        rgb = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+        assert (pixels == rgb).all(axis=2).sum() > 50, f"no curve of the colour {colour}"

@@ -50,9 +50,9 @@ def test_batches_are_consecutive_lines_and_the_rest_is_left_out() -> None:
 
 
 def test_the_made_up_corpus_has_multi30ks_lengths_and_every_word(tmp_path: Path) -> None:
-    from bench.systems import SENTENCES, WORDS, made_up
+    from bench.systems import SENTENCES, WORDS, synthetic
 
-    corpus = made_up(tmp_path, lines=1280)
+    corpus = synthetic(tmp_path, lines=1280)
     source, target = (path.read_text().split("\n")[:-1] for path in (corpus.source, corpus.target))
     assert len(source) == len(target)
     assert len({word for line in target for word in line.split()}) == WORDS

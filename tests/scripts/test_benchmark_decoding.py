@@ -125,7 +125,7 @@ def test_opennmt_searches_as_asked_with_the_model_it_has_trained(tmp_path: Path)
 
 
 def test_pieces_are_joined_as_sentencepiece_does() -> None:
-    from bench.translations import bleu_of_pieces
+    from bench.decoding import bleu_of_pieces
 
     pieces = ["▁a ▁man ▁with ▁a ▁ha t .", "▁two ▁dog s ▁run ▁fa st"]
     assert bleu_of_pieces(pieces, ["a man with a hat.", "two dogs run fast"]) == pytest.approx(100)
@@ -134,16 +134,16 @@ def test_pieces_are_joined_as_sentencepiece_does() -> None:
         bleu_of_pieces(pieces, ["a man with a hat."])
 
 
-def plan(tmp_path: Path, *, is_made_up: bool) -> Any:
+def plan(tmp_path: Path, *, is_synthetic: bool) -> Any:
     from bench.peers import Peer
     from bench.plan import Plan
     from bench.systems import Corpus
 
     return Plan(
         corpus=Corpus(tmp_path / "a", tmp_path / "b", tmp_path),
-        is_made_up=is_made_up,
+        is_synthetic=is_synthetic,
         test=tmp_path / "test",
-        reference=None if is_made_up else tmp_path / "reference",
+        reference=None if is_synthetic else tmp_path / "reference",
         updates=7,
         seed=3,
         repeats=3,
@@ -155,7 +155,7 @@ def plan(tmp_path: Path, *, is_made_up: bool) -> Any:
 
 
 def test_every_model_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    one = plan(tmp_path, is_made_up=False)
+    one = plan(tmp_path, is_synthetic=False)
     plans = [one, one._replace(seed=4), one._replace(updates=8)]
     folders = [each.model(system, precision) for each in plans for system in ("luong", "a") for precision in "xy"]
     folders += [each.peer_training(s).folder(peer) for each in plans for s in ("luong", "a") for peer in each.peers]
@@ -171,7 +171,7 @@ def rows(text: str) -> dict[tuple[str, ...], list[str]]:
 
 def test_rates_are_medians_and_ratios_ours_to_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import bench.decoding_tables as tables
-    from bench.translations import DecodingResult
+    from bench.decoding import DecodingResult
 
     ours, theirs = iter([100.0, 90.0, 300.0] * 1000), iter([40.0, 50.0, 500.0] * 1000)
 
@@ -191,7 +191,7 @@ def test_rates_are_medians_and_ratios_ours_to_theirs(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tables, "translate_peer", translate_peer)
     monkeypatch.setattr(tables, "BEAMS", (1,))
     monkeypatch.setattr(tables, "SYSTEMS", ("luong",))  # which joeynmt has not; 2 cases, so each sees all three rates
-    text = tables.decoding_section(plan(tmp_path, is_made_up=False))
+    text = tables.decoding_section(plan(tmp_path, is_synthetic=False))
     # three repeats of cases A, B: ours A 100, B 90, A 300, B 100, A 90, B 300; medians 100 and 100; theirs 50 and 50
     for batch in ("32", "1"):
         assert rows(text)["luong", "1", batch] == ["100", "200", "150", "50", "-", "2", "4", "-", "-"]
@@ -201,7 +201,7 @@ def test_rates_are_medians_and_ratios_ours_to_theirs(tmp_path: Path, monkeypatch
 
 def test_no_peer_translates_the_made_up_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import bench.decoding_tables as tables
-    from bench.translations import DecodingResult
+    from bench.decoding import DecodingResult
 
     asked: list[dict[str, Any]] = []
 
@@ -210,7 +210,7 @@ def test_no_peer_translates_the_made_up_corpus(tmp_path: Path, monkeypatch: pyte
         return DecodingResult(5.0, 75.0, None, "fp32")._asdict()
 
     monkeypatch.setattr(tables, "run_job", run_job)
-    text = tables.decoding_section(plan(tmp_path, is_made_up=True))
+    text = tables.decoding_section(plan(tmp_path, is_synthetic=True))
     assert "opennmt" not in text and "BLEU" not in text
     assert rows(text)["luong", "5", "32"] == ["5", "5"]  # all of one length: `average` would rank alike
     assert all({"search.min_length=15", "search.max_length=15"} <= set(parts["settings"]) for parts in asked)

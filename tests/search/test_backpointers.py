@@ -1,6 +1,6 @@
 import torch
 
-from nmt_attn.search.backpointers import Endings, Step, read_back
+from nmt_attn.search.backpointers import Backpointers, Endings, follow_backpointers
 
 A, B = 4, 5
 NONE = -torch.inf
@@ -10,9 +10,9 @@ def double(rows: list[list[float]]) -> torch.Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def two_steps() -> list[Step]:
+def two_steps() -> list[Backpointers]:
     """Sentence 0 stops after the first step with the empty hypothesis; sentence 1 grows B and A, B ends, A is cut."""
-    first = Step(
+    first = Backpointers(
         sentences=torch.tensor([0, 1]),
         endings=Endings(
             parents=torch.tensor([[0], [0]]),
@@ -25,7 +25,7 @@ def two_steps() -> list[Step]:
         token_log_probs=torch.tensor([[-1.0, -2.0], [-0.25, -0.75]]),
         weights=torch.tensor([[[0.1, 0.2, 0.7]], [[0.3, 0.4, 0.3]]]),
     )
-    second = Step(
+    second = Backpointers(
         sentences=torch.tensor([1]),
         endings=Endings(
             parents=torch.tensor([[1, 0]]),
@@ -42,7 +42,7 @@ def two_steps() -> list[Step]:
 
 
 def test_hypotheses_are_read_back_with_their_own_rows() -> None:
-    [[empty], [finished, cut]] = read_back(two_steps(), batch_sentences=2, wanted=2)
+    [[empty], [finished, cut]] = follow_backpointers(two_steps(), batch_sentences=2, wanted=2)
     assert (empty.ids, empty.token_log_probs) == ((), (-0.5,))
     assert (finished.ids, finished.token_log_probs, finished.log_prob) == ((B,), (-0.25, -2.0), -2.25)
     assert (cut.ids, cut.token_log_probs, cut.rank) == ((A,), (-0.75, -0.25), -1.0)
@@ -54,9 +54,9 @@ def test_hypotheses_are_read_back_with_their_own_rows() -> None:
 
 
 def test_finished_comes_before_cut_whatever_the_rank() -> None:
-    [_, [best]] = read_back(two_steps(), batch_sentences=2, wanted=1)
+    [_, [best]] = follow_backpointers(two_steps(), batch_sentences=2, wanted=1)
     assert best.ids == (B,)
 
 
 def test_without_steps_there_are_no_hypotheses() -> None:
-    assert read_back([], batch_sentences=0, wanted=3) == []
+    assert follow_backpointers([], batch_sentences=0, wanted=3) == []

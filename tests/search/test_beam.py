@@ -26,11 +26,11 @@ from search_tables import (
 from torch import Tensor
 
 from nmt_attn.search.backpointers import Hypothesis
-from nmt_attn.search.beam import StepResult, beam_search
+from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
-from nmt_attn.search.expansion import top
+from nmt_attn.search.expansion import top_candidates
 from nmt_attn.search.ranking import RANKINGS, Ranking
-from nmt_attn.types import BOS, EOS, PAD, UNK
+from nmt_attn.types import BOS, EOS, PAD, UNK, StepOutput
 
 
 def test_greedy_takes_the_best_token_and_a_wider_beam_the_better_sentence() -> None:
@@ -267,11 +267,11 @@ def rows_of_each_step(tables: Tensor, longest: list[int], options: BeamOptions) 
     rows: list[int] = []
 
     class Counting(TableSteps):
-        def step(self, last_ids: Tensor, state: History) -> StepResult[History]:
+        def step(self, last_ids: Tensor, state: History) -> StepOutput[History]:
             rows.append(len(last_ids))
             return super().step(last_ids, state)
 
-        def keep(self, sentences: Tensor) -> "Counting":
+        def select_sentences(self, sentences: Tensor) -> "Counting":
             return Counting(self.log_probs[sentences])
 
     limits = Limits(torch.zeros(len(longest), dtype=torch.int64), torch.tensor(longest))
@@ -309,7 +309,7 @@ def test_a_sentence_stops_when_nothing_open_can_enter_its_list(wanted: int, step
     count=st.integers(1, 8),
 )
 def test_top_takes_equal_values_from_left_to_right(values: list[list[float]], count: int) -> None:
-    greatest, columns = top(torch.zeros(len(values), 1), torch.tensor(values), count)
+    greatest, columns = top_candidates(torch.zeros(len(values), 1), torch.tensor(values), count)
     for row, found, places in zip(values, greatest.tolist(), columns.tolist(), strict=True):
         assert places == sorted(range(7), key=lambda column: (-row[column], column))[:count]
         assert found == [row[column] for column in places]

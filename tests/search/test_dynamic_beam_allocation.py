@@ -28,7 +28,7 @@ from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.lexical_constraints import Phrase, phrases_of
 from nmt_attn.search.ranking import RANKINGS, Ranking
-from nmt_attn.search.token_rules import FREE, Constraints
+from nmt_attn.search.token_rules import NO_RULES, TokenRules
 from nmt_attn.types import EOS, PAD, UNK
 
 AVERAGE = RANKINGS["average"](1.0)
@@ -60,7 +60,7 @@ def constrained(
     words: Words = WORDS,
     shortest: int = 0,
     ranking: Ranking = AVERAGE,
-    constraints: Constraints = FREE,
+    constraints: TokenRules = NO_RULES,
     prefixes: Sequence[Ids] | None = None,
     groups: int = 1,
     wanted: int | None = None,
@@ -79,7 +79,7 @@ def constrained(
         wanted or beam,
         ranking,
         with_weights=True,
-        constraints=constraints,
+        token_rules=constraints,
         groups=groups,
         group_penalty=0.5 if groups > 1 else 0.0,
     )
@@ -233,7 +233,7 @@ def test_however_narrow_the_beam_every_hypothesis_has_the_phrases(
     phrases = [as_phrases(each, words) for each in texts]
     phrases[1] = []
     longest = [lacking((), each, words) + spare for each in phrases]
-    arguments = {"beam": beam, "words": words, "groups": groups, "constraints": Constraints(False, no_repeat_ngram)}
+    arguments = {"beam": beam, "words": words, "groups": groups, "constraints": TokenRules(False, no_repeat_ngram)}
     found = constrained(tables, phrases, longest=longest, **arguments)  # type: ignore[arg-type]
     for number, hypotheses in enumerate(found):
         assert hypotheses

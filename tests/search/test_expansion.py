@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nmt_attn.search.expansion import BLOCK, top
+from nmt_attn.search.expansion import BLOCK, top_candidates
 from nmt_attn.types import PAD
 
 
@@ -21,7 +21,7 @@ def test_the_greatest_are_those_of_a_stable_sort(columns: int, kind: str, width:
         values[:width] = -torch.inf
         totals[1, 0] = -torch.inf
     values[:, PAD] = -torch.inf
-    greatest, found = top(totals, values, 4)
+    greatest, found = top_candidates(totals, values, 4)
     sums = (totals.unsqueeze(2) + values.view(10, width, columns)).flatten(1)
     expected = sums.sort(dim=1, descending=True, stable=True)
     assert torch.equal(greatest, expected.values[:, :4])
@@ -35,7 +35,7 @@ def test_hypotheses_without_numbers_come_after_all_others(columns: int) -> None:
     values = torch.full((2, columns), torch.nan)
     values[1] = torch.arange(columns)
     values[:, PAD] = -torch.inf
-    greatest, found = top(torch.zeros(1, 2), values, 3)
+    greatest, found = top_candidates(torch.zeros(1, 2), values, 3)
     assert greatest.tolist() == [[columns - 1, columns - 2, columns - 3]]
     assert found.tolist() == [[2 * columns - 1, 2 * columns - 2, 2 * columns - 3]]
 
@@ -45,4 +45,4 @@ def test_the_greatest_may_all_lie_in_one_block_or_in_the_rest() -> None:
         values = torch.zeros(1, 8003)
         values[0, PAD] = -torch.inf
         values[0, first : first + 3] = torch.tensor([1.0, 3.0, 2.0])
-        assert top(torch.zeros(1, 1), values, 3)[1].tolist() == [[first + 1, first + 2, first]]
+        assert top_candidates(torch.zeros(1, 1), values, 3)[1].tolist() == [[first + 1, first + 2, first]]

@@ -18,9 +18,9 @@ from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ensemble import EnsembleTranslator
 from nmt_attn.search.sampling import Sampling, draw, draws_of
-from nmt_attn.search.token_rules import FREE, Constraints
+from nmt_attn.search.token_rules import NO_RULES, TokenRules
 from nmt_attn.search.translator import Translator
-from nmt_attn.search.unk_replacement import UnknownWords
+from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import EOS, UNK
 
 PROBABILITIES = [0.1, 0.4, 0.0, 0.3, 0.2]
@@ -100,7 +100,7 @@ def sample(
     *,
     shortest: int = 0,
     longest: int = 3,
-    constraints: Constraints = FREE,
+    token_rules: TokenRules = NO_RULES,
     prefix: tuple[int, ...] = (),
 ) -> list[list[Hypothesis]]:
     """`samples` of each table; their lines are 1, 2, ..."""
@@ -110,7 +110,7 @@ def sample(
     lengths = [torch.full((sentences,), length) for length in (shortest, longest)]
     limits = Limits(lengths[0], lengths[1], prefixes=prefixes, draws=draws)
     options = BeamOptions(
-        1, 1, BY_LOG_PROB, with_weights=True, constraints=constraints, groups=samples, sampling=sampling
+        1, 1, BY_LOG_PROB, with_weights=True, token_rules=token_rules, groups=samples, sampling=sampling
     )
     return beam_search(TableSteps(tables), limits, options)
 
@@ -153,7 +153,7 @@ def test_samples_keep_to_what_is_asked_for_and_tell_their_log_probability(
         Sampling(top_k=top_k, seed=seed),
         shortest=shortest,
         longest=longest,
-        constraints=Constraints(forbid_unknown, no_repeat_ngram),
+        token_rules=TokenRules(forbid_unknown, no_repeat_ngram),
         prefix=tuple(prefix),
     )
     for table, samples in zip(tables, found, strict=True):
@@ -199,7 +199,7 @@ def test_every_sample_has_its_own_alignment_and_unknown_words_are_replaced() -> 
     codecs = make_codecs("word")
     members = [Translator(make_model(MODELS[name], codecs), codecs, SearchConfig()) for name in ("bahdanau", "luong")]
     found = EnsembleTranslator(members, "linear").translate(
-        ["die Katze sieht", "das Haus"], nbest=4, sampling=Sampling(), unknown=UnknownWords(), prefixes=["the", ""]
+        ["die Katze sieht", "das Haus"], nbest=4, sampling=Sampling(), unknown=UnkReplacement(), prefixes=["the", ""]
     )
     for translation in found:
         assert len(translation.hypotheses) == 4

@@ -11,7 +11,7 @@ from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
 from nmt_attn.search.sampling import Sampling
-from nmt_attn.search.shortlist import SHORTLIST, LinkCounts, Shortlist, merge, read_shortlist
+from nmt_attn.search.shortlist import SHORTLIST, AlignmentCounts, Shortlist, merge, read_shortlist
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, PAD
 
@@ -128,7 +128,7 @@ def test_an_ensemble_of_a_model_with_itself_is_that_model(kind: Combination) -> 
 
 def test_counts_by_hand() -> None:
     """Source 4 is linked twice with 7, once with 6 and 5; `</s>` of the source once with 6. Words 5 1, 6 2, 7 2."""
-    counts = LinkCounts(source_size=6, target_size=9)
+    counts = AlignmentCounts(source_size=6, target_size=9)
     #        looks at   4    5   </s>
     counts.add([4, 5], [7, 6], torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.2, 0.6], [0.9, 0.1, 0.0]]))
     counts.add([4], [7, 6, 5, 1], torch.tensor([[0.6, 0.4], [0.7, 0.3], [0.9, 0.1], [0.9, 0.1], [0.5, 0.5]]))

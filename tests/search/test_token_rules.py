@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from search_tables import NAMES, A, B, chain, enumerate_all, ids_of, plain_search, random_tables, rescored, search
 from torch import Tensor
 
-from nmt_attn.search.beam import StepResult, beam_search
+from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
-from nmt_attn.search.ranking import LEAST_COVERAGE, RANKINGS, coverage_penalty
-from nmt_attn.search.token_rules import Constraints
-from nmt_attn.types import EOS, UNK
+from nmt_attn.search.ranking import RANKINGS, coverage_penalty
+from nmt_attn.search.token_rules import TokenRules
+from nmt_attn.types import EOS, UNK, StepOutput
 
-CONSTRAINTS = st.builds(
-    Constraints,
+TOKEN_RULES = st.builds(
+    TokenRules,
     forbid_unknown=st.booleans(),
     no_repeat_ngram=st.sampled_from([None, 1, 2, 3]),
     repetition_penalty=st.sampled_from([1.0, 1.5, 2.0]),  # exact in binary
@@ -27,9 +27,9 @@ LOG_HALF = math.log(0.5)
 
 def test_tokens_that_are_there_already_cost_more() -> None:
     log_probs = torch.tensor([[-1.0, -2.0, -3.0, -4.0, -5.0]])
-    constraints = Constraints(repetition_penalty=2.0)
-    assert constraints.lower(log_probs, torch.tensor([[4, 1, 4]])).tolist() == [[-1.0, -4.0, -3.0, -4.0, -10.0]]
-    assert constraints.lower(log_probs, torch.empty(1, 0, dtype=torch.int64)).tolist() == log_probs.tolist()
+    token_rules = TokenRules(repetition_penalty=2.0)
+    assert token_rules.apply(log_probs, torch.tensor([[4, 1, 4]])).tolist() == [[-1.0, -4.0, -3.0, -4.0, -10.0]]
+    assert token_rules.apply(log_probs, torch.empty(1, 0, dtype=torch.int64)).tolist() == log_probs.tolist()
     assert log_probs.tolist() == [[-1.0, -2.0, -3.0, -4.0, -5.0]]
 
 
@@ -45,14 +45,14 @@ def test_tokens_that_are_there_already_cost_more() -> None:
     ],
 )
 def test_no_ngram_comes_twice(size: int, history: list[int], banned: list[int]) -> None:
-    found = Constraints(no_repeat_ngram=size).lower(torch.zeros(1, 3), torch.tensor([history]))
+    found = TokenRules(no_repeat_ngram=size).apply(torch.zeros(1, 3), torch.tensor([history]))
     assert (found[0] == -torch.inf).nonzero().flatten().tolist() == banned
 
 
 def test_an_unknown_word_is_forbidden_where_it_is_the_likeliest() -> None:
     table = chain({UNK: 0.7, A: 0.2, EOS: 0.1}, {EOS: 1.0})
     [[free]] = search(table, beam=1, longest=[3])
-    [[bound]] = search(table, beam=1, longest=[3], constraints=Constraints(forbid_unknown=True))
+    [[bound]] = search(table, beam=1, longest=[3], token_rules=TokenRules(forbid_unknown=True))
     assert (free.ids, bound.ids) == ((UNK,), (A,))
     assert bound.log_prob == pytest.approx(math.log(0.2))  # as the model has it
 
@@ -60,7 +60,7 @@ def test_an_unknown_word_is_forbidden_where_it_is_the_likeliest() -> None:
 def test_penalties_change_the_rank_and_not_the_log_probability() -> None:
     """A A: log p 3 log 1/2; what search goes by is 4 log 1/2, for the second A counts twice."""
     table = chain({A: 0.5}, {A: 0.5}, {EOS: 0.5})
-    [[found]] = search(table, beam=1, longest=[2], constraints=Constraints(repetition_penalty=2.0))
+    [[found]] = search(table, beam=1, longest=[2], token_rules=TokenRules(repetition_penalty=2.0))
     assert found.ids == (A, A)
     assert found.log_prob == pytest.approx(3 * LOG_HALF)
     assert found.rank == pytest.approx(4 * LOG_HALF)
@@ -74,14 +74,14 @@ def test_penalties_change_the_rank_and_not_the_log_probability() -> None:
     beam=st.integers(1, 5),
     shortest=st.integers(0, 2),
     longest=st.integers(2, 6),
-    constraints=CONSTRAINTS,
+    token_rules=TOKEN_RULES,
 )
 def test_constrained_search_finds_what_plain_python_finds(
-    name: str, seed: int, coarse: bool, beam: int, shortest: int, longest: int, constraints: Constraints
+    name: str, seed: int, coarse: bool, beam: int, shortest: int, longest: int, token_rules: TokenRules
 ) -> None:
     table = random_tables(seed, 1, coarse=coarse)
     ranking = RANKINGS[name](0.5)
-    expected = plain_search(table[0].double(), beam, shortest, longest, ranking, constraints)
+    expected = plain_search(table[0].double(), beam, shortest, longest, ranking, token_rules)
     for wanted in (1, beam):
         [found] = search(
             table.double(),
@@ -90,7 +90,7 @@ def test_constrained_search_finds_what_plain_python_finds(
             shortest=[shortest],
             longest=[longest],
             ranking=ranking,
-            constraints=constraints,
+            token_rules=token_rules,
         )
         assert ids_of(found) == expected[:wanted]
         for hypothesis in found:
@@ -99,11 +99,11 @@ def test_constrained_search_finds_what_plain_python_finds(
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6), shortest=st.integers(0, 2), constraints=CONSTRAINTS)
-def test_full_width_finds_all_that_is_allowed(name: str, seed: int, shortest: int, constraints: Constraints) -> None:
+@given(seed=st.integers(0, 10**6), shortest=st.integers(0, 2), token_rules=TOKEN_RULES)
+def test_full_width_finds_all_that_is_allowed(name: str, seed: int, shortest: int, token_rules: TokenRules) -> None:
     table, ranking = random_tables(seed, 1), RANKINGS[name](0.7)
-    ranks = enumerate_all(table[0], shortest, 3, ranking, constraints)
-    [found] = search(table, beam=4**4, shortest=[shortest], longest=[3], ranking=ranking, constraints=constraints)
+    ranks = enumerate_all(table[0], shortest, 3, ranking, token_rules)
+    [found] = search(table, beam=4**4, shortest=[shortest], longest=[3], ranking=ranking, token_rules=token_rules)
     assert sorted(ids_of(found)) == sorted(ranks)
     assert [hypothesis.rank for hypothesis in found] == pytest.approx(sorted(ranks.values(), reverse=True), abs=1e-5)
 
@@ -119,15 +119,15 @@ class Looking:
     def start(self) -> Tensor:
         return torch.zeros(len(self.table), dtype=torch.int64)  # tokens so far
 
-    def step(self, last_ids: Tensor, state: Tensor) -> StepResult[Tensor]:
+    def step(self, last_ids: Tensor, state: Tensor) -> StepOutput[Tensor]:
         sentences = torch.arange(len(self.table)).repeat_interleave(len(last_ids) // len(self.table))
         steps = state.clamp(max=self.table.size(1) - 1)
-        return StepResult(self.table[sentences, steps, last_ids], self.WEIGHTS[last_ids % 3], state + 1)
+        return StepOutput(self.table[sentences, steps, last_ids], self.WEIGHTS[last_ids % 3], state + 1)
 
     def reorder(self, state: Tensor, rows: Tensor) -> Tensor:
         return state[rows]
 
-    def keep(self, sentences: Tensor) -> "Looking":
+    def select_sentences(self, sentences: Tensor) -> "Looking":
         return Looking(self.table[sentences])
 
 
@@ -135,14 +135,14 @@ def covered(ids: tuple[int, ...], words: int, beta: float) -> float:
     """The coverage penalty in plain Python; `<s>` is 2."""
     rows = [Looking.WEIGHTS[token % 3].tolist() for token in (2, *ids)]
     sums = [sum(row[word] for row in rows) for word in range(words)]
-    return beta * math.fsum(math.log(min(max(each, LEAST_COVERAGE), 1.0)) for each in sums)
+    return beta * math.fsum(math.log(min(max(each, 1e-6), 1.0)) for each in sums)
 
 
 def test_the_coverage_penalty_by_hand() -> None:
     """Sums 1.5 (counts as 1), 0.5 and 0 of three words; the fourth column is not a word: 0.2 (log 0.5 + log 1e-6)."""
     coverage = torch.tensor([1.5, 0.5, 0.0, 0.25], dtype=torch.float64)
     is_word = torch.tensor([True, True, True, False])
-    expected = 0.2 * (LOG_HALF + math.log(LEAST_COVERAGE))
+    expected = 0.2 * (LOG_HALF + math.log(1e-6))
     assert coverage_penalty(coverage, is_word, 0.2).item() == pytest.approx(expected)
 
 
@@ -177,7 +177,7 @@ def test_coverage_changes_which_translation_is_best() -> None:
 
 def test_ngrams_of_the_result_differ() -> None:
     tables = random_tables(5, 3)
-    for hypotheses in search(tables, beam=4, longest=[9, 9, 9], constraints=Constraints(no_repeat_ngram=2)):
+    for hypotheses in search(tables, beam=4, longest=[9, 9, 9], token_rules=TokenRules(no_repeat_ngram=2)):
         for hypothesis in hypotheses:
             pairs = list(itertools.pairwise(hypothesis.ids))
             assert len(pairs) == len(set(pairs))
@@ -215,11 +215,11 @@ def test_full_width_finds_the_best_of_all_that_begin_with_the_prefix(
 
 
 @pytest.mark.parametrize("beam", [1, 3])
-def test_a_prefix_is_kept_whatever_the_constraints_say(beam: int) -> None:
+def test_a_prefix_is_kept_whatever_the_token_rules_say(beam: int) -> None:
     tables = random_tables(7, 3)
-    constraints = Constraints(forbid_unknown=True, no_repeat_ngram=1, repetition_penalty=3.0)
+    token_rules = TokenRules(forbid_unknown=True, no_repeat_ngram=1, repetition_penalty=3.0)
     prefixes = [(A, A, UNK), (), (UNK,)]
-    found = search(tables, beam=beam, longest=[5, 5, 1], constraints=constraints, prefixes=prefixes)
+    found = search(tables, beam=beam, longest=[5, 5, 1], token_rules=token_rules, prefixes=prefixes)
     for table, prefix, hypotheses in zip(tables, prefixes, found, strict=True):
         assert hypotheses
         for hypothesis in hypotheses:

@@ -18,7 +18,7 @@ from nmt_attn.search.request import Demand, Request, greatest_lengths
 from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.search.translator import Translator
-from nmt_attn.search.unk_replacement import UnknownWords
+from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import EOS, UNK
 
 needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
@@ -139,7 +139,7 @@ def test_unknown_words_come_from_where_the_alignment_looks(model: str, tokenizer
         translator.model.output.bias[UNK] += 12.0
     lines = ["Die Xanthippe SIEHT", "das Haus"]
     plain = list(translator.translate(lines, nbest=3))
-    mended = list(translator.translate(lines, nbest=3, unknown=UnknownWords()))
+    mended = list(translator.translate(lines, nbest=3, unknown=UnkReplacement()))
     changed = 0
     for before, after in zip(plain, mended, strict=True):
         source = before.source.split()
@@ -168,7 +168,7 @@ def test_every_hypothesis_begins_with_the_prefix_as_it_was_written(tokenizer: st
     translator = make_translator(tokenizer=tokenizer, search=SEARCH.model_copy(update={"max_length": 3}))
     lines, prefixes = ["die Katze", "", "das Haus"], ["the  zebra", "the", ""]
     free = list(translator.translate(lines, nbest=3))
-    found = list(translator.translate(lines, nbest=3, prefixes=prefixes, window_lines=2, unknown=UnknownWords()))
+    found = list(translator.translate(lines, nbest=3, prefixes=prefixes, window_lines=2, unknown=UnkReplacement()))
     for hypothesis in found[0].hypotheses:
         assert hypothesis.text.startswith("the zebra")
         assert hypothesis.alignment is not None
@@ -190,7 +190,7 @@ def test_alignments_need_not_be_asked_for_to_replace_unknown_words() -> None:
     translator = make_translator()
     with torch.no_grad():
         translator.model.output.bias[UNK] += 50.0
-    [translation] = translator.translate(["Xaver"], unknown=UnknownWords(), with_alignments=False)
+    [translation] = translator.translate(["Xaver"], unknown=UnkReplacement(), with_alignments=False)
     assert set(translation.text.split()) == {"Xaver"}
     assert translation.alignment is None
 

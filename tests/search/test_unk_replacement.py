@@ -5,7 +5,7 @@ import torch
 
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.errors import DataError
-from nmt_attn.search.unk_replacement import UnknownWords, read_dictionary
+from nmt_attn.search.unk_replacement import UnkReplacement, read_dictionary
 
 LINE = "Herr  Xaver schläft"
 ALIGNMENT = WordAlignment(
@@ -16,26 +16,26 @@ ALIGNMENT = WordAlignment(
 
 
 def test_the_strongest_source_word_is_copied_as_written_never_the_end() -> None:
-    mended = UnknownWords().replace(LINE, ALIGNMENT, {1, 2})
+    mended = UnkReplacement().replace(LINE, ALIGNMENT, {1, 2})
     assert mended.target == ("mr", "Xaver", "schläft")
     assert torch.equal(mended.weights, ALIGNMENT.weights)
 
 
 def test_a_dictionary_goes_first_and_each_of_its_words_has_the_row() -> None:
-    words = UnknownWords({"schläft": "is asleep", "xaver": "Xavier"})
+    words = UnkReplacement({"schläft": "is asleep", "xaver": "Xavier"})
     mended = words.replace(LINE, ALIGNMENT, {1, 2})
     assert mended.target == ("mr", "Xavier", "is", "asleep")
     assert torch.equal(mended.weights, ALIGNMENT.weights[[0, 1, 2, 2, 3]])
 
 
 def test_the_dictionary_is_asked_for_the_word_as_written_first() -> None:
-    words = UnknownWords({"Xaver": "Xavier", "xaver": "the saver"})
+    words = UnkReplacement({"Xaver": "Xavier", "xaver": "the saver"})
     assert words.replace(LINE, ALIGNMENT, {1}).target == ("mr", "Xavier", "<unk>")
 
 
 def test_what_looked_at_no_word_stays() -> None:
     nowhere = ALIGNMENT._replace(weights=torch.tensor([[0.0, 0.0, 0.0, 1.0]]).expand(4, -1))
-    assert UnknownWords().replace(LINE, nowhere, {1, 2}).target == ALIGNMENT.target
+    assert UnkReplacement().replace(LINE, nowhere, {1, 2}).target == ALIGNMENT.target
 
 
 def test_a_dictionary_has_two_columns_and_the_first_entry_counts(tmp_path: Path) -> None:

@@ -8,13 +8,11 @@ import pytest
 
 from nmt_attn.training import display as module
 from nmt_attn.training.display import Averages, Display, perplexity
-from nmt_attn.training.events import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
 
 
-def update_report(
-    update: int = 1, loss: float = 2.0, target_tokens: int = 600, share_done: float = 0.1
-) -> UpdateReport:
-    return UpdateReport(
+def update_report(update: int = 1, loss: float = 2.0, target_tokens: int = 600, share_done: float = 0.1) -> UpdateEvent:
+    return UpdateEvent(
         update,
         epoch=3,
         loss=loss,
@@ -54,8 +52,8 @@ def test_each_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display(planned=10, done=0)
     display.updated(update_report())
     # exp(2.4) = 11.02
-    display.validated(ValidationReport(5, 1, 2.6, 2.4, bleu=17.258, chrf=41.5, seconds=63.0, is_best=True, misses=0))
-    display.validated(ValidationReport(9, 2, 2.5, 2.5, bleu=None, chrf=None, seconds=64.0, is_best=False, misses=1))
+    display.validated(ValidationEvent(5, 1, 2.6, 2.4, bleu=17.258, chrf=41.5, seconds=63.0, is_best=True, misses=0))
+    display.validated(ValidationEvent(9, 2, 2.5, 2.5, bleu=None, chrf=None, seconds=64.0, is_best=False, misses=1))
     display.close()
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -12,8 +12,8 @@ from tiny_training import Session, start
 from torch import Tensor
 
 from nmt_attn.config.schema import TrainingConfig
-from nmt_attn.data import buckets
-from nmt_attn.data.buckets import POSITIONS, SENTENCES, Shape, in_bucket, shape_of
+from nmt_attn.data import batching
+from nmt_attn.data.batching import POSITIONS_MULTIPLE, SENTENCES_MULTIPLE, Shape, pad_to_bucket, shape_of
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.scores import SCORES
@@ -21,7 +21,7 @@ from nmt_attn.model.windows import WINDOWS
 from nmt_attn.processes import Processes
 from nmt_attn.training import graphs as module
 from nmt_attn.training import trainer as trainer_module
-from nmt_attn.training.events import UpdateReport
+from nmt_attn.training.events import UpdateEvent
 from nmt_attn.training.graphs import check_graphs
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import EOS, PAD, Batch
@@ -29,9 +29,9 @@ from nmt_attn.types import EOS, PAD, Batch
 
 def test_a_batch_is_padded_by_empty_sentences() -> None:
     batch = tiny_batch([3, 2], [2, 4])
-    padded = in_bucket(batch)
+    padded = pad_to_bucket(batch)
     assert shape_of(batch) == (2, 3, 4)
-    assert shape_of(padded) == (SENTENCES, POSITIONS, POSITIONS) == (8, 4, 4)
+    assert shape_of(padded) == (SENTENCES_MULTIPLE, POSITIONS_MULTIPLE, POSITIONS_MULTIPLE) == (8, 4, 4)
     for before, after in zip(batch[:5], padded[:5], strict=True):
         assert before is not None and after is not None
         inside = tuple(slice(size) for size in before.shape)
@@ -44,7 +44,7 @@ def test_a_batch_is_padded_by_empty_sentences() -> None:
 @pytest.mark.parametrize(("sizes", "expected"), [((8, 4, 4), (8, 4, 4)), ((9, 5, 1), (16, 8, 4))])
 def test_shapes_are_few(sizes: tuple[int, int, int], expected: tuple[int, int, int]) -> None:
     sentences, source, target = sizes
-    assert shape_of(in_bucket(tiny_batch([source] * sentences, [target] * sentences))) == Shape(*expected)
+    assert shape_of(pad_to_bucket(tiny_batch([source] * sentences, [target] * sentences))) == Shape(*expected)
 
 
 def gradients_of(batch: Batch, overrides: Overrides, *, keeps_padding: bool) -> tuple[Tensor, list[Tensor | None]]:
@@ -66,7 +66,7 @@ def test_buckets_change_neither_loss_nor_gradients(score: str, window: str, styl
         keys["decoder.hidden"] = 6
     batch = tiny_batch([5, 2, 4], [3, 4, 2])
     loss, gradients = gradients_of(batch, keys, keeps_padding=False)
-    padded_loss, padded_gradients = gradients_of(in_bucket(batch), keys, keeps_padding=True)
+    padded_loss, padded_gradients = gradients_of(pad_to_bucket(batch), keys, keeps_padding=True)
     torch.testing.assert_close(padded_loss, loss, rtol=0, atol=1e-10)
     torch.testing.assert_close(padded_gradients, gradients, rtol=0, atol=1e-10)
 
@@ -102,8 +102,8 @@ class Forgetful(Repeating):
 @pytest.fixture
 def recorders(monkeypatch: pytest.MonkeyPatch) -> list[Repeating]:
     """Those that trainers have made. Buckets are small, so that tiny batches are of several shapes."""
-    monkeypatch.setattr(buckets, "SENTENCES", 2)
-    monkeypatch.setattr(buckets, "POSITIONS", 2)
+    monkeypatch.setattr(batching, "SENTENCES_MULTIPLE", 2)
+    monkeypatch.setattr(batching, "POSITIONS_MULTIPLE", 2)
     made: list[Repeating] = []
 
     def make(device: torch.device) -> Repeating:
@@ -118,7 +118,7 @@ def graphed(folder: Path | None = None, **keys: Any) -> Session:
     return start(folder, updates=12, epochs=None, validate_updates=5, cuda_graphs=True, pairs=60, **keys)
 
 
-def without_time(session: Session) -> list[UpdateReport]:
+def without_time(session: Session) -> list[UpdateEvent]:
     return [report._replace(seconds=0.0) for report in session.watcher.updates]
 
 
@@ -175,7 +175,7 @@ def test_a_stop_changes_nothing(recorders: list[Repeating], tmp_path: Path) -> N
     whole.run()
     first = graphed(tmp_path)
 
-    def stop(report: UpdateReport) -> None:
+    def stop(report: UpdateEvent) -> None:
         first.trainer.must_stop = report.update == 7
 
     first.watcher._on_update = stop

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny_training import Session, start
 
-from nmt_attn.data.encoded import EncodedCorpus, Rows
-from nmt_attn.training.events import UpdateReport
+from nmt_attn.data.encoded import EncodedCorpus, EncodedRows
+from nmt_attn.training.events import UpdateEvent
 from nmt_attn.training.trainer import UPDATES_AHEAD
 
 
@@ -24,7 +24,7 @@ def no_thread_is_left() -> bool:
     return all(thread.name != "prefetch" for thread in threading.enumerate())
 
 
-def without_time(session: Session) -> list[UpdateReport]:
+def without_time(session: Session) -> list[UpdateEvent]:
     return [report._replace(seconds=0.0) for report in session.watcher.updates]
 
 
@@ -35,7 +35,7 @@ def test_training_is_the_same_also_after_a_stop(batches: int, tmp_path: Path) ->
     first = ahead(tmp_path, accumulate_batches=batches)
     names = set()
 
-    def stop(report: UpdateReport) -> None:
+    def stop(report: UpdateEvent) -> None:
         names.update(thread.name for thread in threading.enumerate())
         first.trainer.must_stop = report.update == 7
 
@@ -52,7 +52,7 @@ def test_training_is_the_same_also_after_a_stop(batches: int, tmp_path: Path) ->
 def test_an_unreadable_batch_ends_training_where_it_would_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     read, seen = EncodedCorpus.rows, []
 
-    def rows(self: EncodedCorpus, indices: Any) -> Rows:
+    def rows(self: EncodedCorpus, indices: Any) -> EncodedRows:
         seen.append(threading.current_thread().name)
         if len(seen) == 3:
             raise OSError("disk gone")
@@ -69,7 +69,7 @@ def test_an_unreadable_batch_ends_training_where_it_would_be_used(monkeypatch: p
 def test_ctrl_c_ends_the_thread() -> None:
     session = ahead()
 
-    def interrupt(report: UpdateReport) -> None:
+    def interrupt(report: UpdateEvent) -> None:
         if report.update == 3:
             raise KeyboardInterrupt
 

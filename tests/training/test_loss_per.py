@@ -10,7 +10,7 @@ from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, writ
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import UpdateReport, ValidationReport
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.types import SentencePair
@@ -18,16 +18,16 @@ from nmt_attn.types import SentencePair
 SENTENCES, TOKENS = 2, 5  # targets of 2 and 1 words, each with </s>
 
 
-class Silent:
+class SilentObserver:
     """An observer that keeps the norms of gradients."""
 
     def __init__(self) -> None:
         self.norms: list[float] = []
 
-    def updated(self, report: UpdateReport) -> None:
+    def updated(self, report: UpdateEvent) -> None:
         self.norms.append(report.gradient_norm)
 
-    def validated(self, report: ValidationReport) -> None: ...
+    def validated(self, report: ValidationEvent) -> None: ...
     def best(self, progress: Progress) -> None: ...
     def kept(self, progress: Progress) -> None: ...
     def checkpoint(self, progress: Progress) -> None: ...
@@ -42,7 +42,7 @@ def two_pairs(folder: Path) -> EncodedCorpus:
 
 def after_one_update(config: TrainingConfig, corpus: EncodedCorpus) -> tuple[Seq2Seq, float]:
     """The model after one update with both pairs, and the norm of its gradient before clipping."""
-    model, watcher = tiny_model(accepted({})).float(), Silent()
+    model, watcher = tiny_model(accepted({})).float(), SilentObserver()
     optimizer = build_optimizer(model.parameters(), config)
     progress = Progress()
     trainer = Trainer(

@@ -10,7 +10,7 @@ from torch import nn
 
 from nmt_attn.errors import CheckpointError
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.moving_average import AveragedWeights
+from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 
 
@@ -30,7 +30,7 @@ class OneWeight(nn.Module):
 def averages(weights: list[float], decay: float) -> list[float]:
     """Of a weight that is the first of `weights`, then the next after each update."""
     model = OneWeight(weights[0])
-    averaged, found = AveragedWeights(model, decay), []
+    averaged, found = MovingAverage(model, decay), []
     for update, weight in enumerate(weights[1:], start=1):
         model.put(weight)
         averaged.update(update)
@@ -60,7 +60,7 @@ def test_the_decay_is_reached() -> None:
 
 def test_the_model_has_the_average_in_the_block_and_its_own_weights_after() -> None:
     model = OneWeight(0.0)
-    averaged = AveragedWeights(model, 0.9)
+    averaged = MovingAverage(model, 0.9)
     model.put(11.0)
     averaged.update(1)
     with pytest.raises(KeyboardInterrupt), averaged.in_place():
@@ -72,7 +72,7 @@ def test_the_model_has_the_average_in_the_block_and_its_own_weights_after() -> N
 
 def test_a_half_precise_model_is_averaged_in_float32() -> None:
     model = OneWeight(0.0).bfloat16()
-    averaged = AveragedWeights(model, 0.9)
+    averaged = MovingAverage(model, 0.9)
     averaged.update(1)
     assert averaged.values["weight"].dtype == torch.float32
 
@@ -129,4 +129,4 @@ def test_a_checkpoint_without_the_average_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, trainer.model, trainer.optimizer, progress, keep=2)
     optimizer = build_optimizer(trainer.model.parameters(), trainer.config)
     with pytest.raises(CheckpointError, match=r"update-000000001.*: expected \S+ of shape \[.*\], got None"):
-        load_newest(tmp_path, trainer.model, optimizer, print, AveragedWeights(trainer.model, 0.9))
+        load_newest(tmp_path, trainer.model, optimizer, print, MovingAverage(trainer.model, 0.9))

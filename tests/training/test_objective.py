@@ -10,7 +10,7 @@ from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import nn
 
 from nmt_attn.config.schema import TrainingConfig
-from nmt_attn.data.batching import guide_of
+from nmt_attn.data.batching import alignment_weights
 from nmt_attn.model.seq2seq import OwnWords
 from nmt_attn.training.loss import alignment_loss
 from nmt_attn.training.objective import Objective, drop_words, guide_weight, own_words
@@ -87,7 +87,7 @@ def guided_batch() -> Batch:
     """The first sentence's tokens are linked, some to two positions; of the second nothing is known."""
     whole = tiny_batch([5, 2, 4], [3, 4, 2])
     links = [np.array([0, 0, 2, 0, 3, 1]), np.array([]), np.array([1, 0])]
-    return whole._replace(guide=guide_of([row.astype(np.int32) for row in links], whole))
+    return whole._replace(alignment=alignment_weights([row.astype(np.int32) for row in links], whole))
 
 
 def test_the_alignment_loss_by_hand() -> None:
@@ -114,14 +114,14 @@ def test_the_gradient_goes_through_the_weights_of_every_decoder(keys: Overrides,
     model = tiny_model(accepted({**keys, "decoder.cell": cell, "attention.window": window}))
     config = training(guided_attention={"weight": 0.3})
     whole = guided_batch()
-    assert whole.guide is not None
+    assert whole.alignment is not None
     ours = Objective(model, config, torch.float32).training(whole, 0)
     memory = model.encode(whole.src_ids, whole.src_lengths)
     state, total = model.start(memory), torch.zeros((), dtype=torch.float64)
     for t, (last, wanted) in enumerate(zip(whole.tgt_in.unbind(1), whole.tgt_out.unbind(1), strict=True)):
         log_probs, weights, state = model.step(last, state, memory)
         total = total + nn.functional.nll_loss(log_probs, wanted, ignore_index=PAD, reduction="sum")
-        total = total - 0.3 * (whole.guide[:, t] * weights.clamp_min(1e-12).log()).sum()
+        total = total - 0.3 * (whole.alignment[:, t] * weights.clamp_min(1e-12).log()).sum()
     torch.testing.assert_close(ours.total, total)
     parameters = [parameter for parameter in model.parameters() if parameter.numel()]
     mine, theirs = (torch.autograd.grad(loss, parameters, allow_unused=True) for loss in (ours.total, total))
@@ -131,7 +131,7 @@ def test_the_gradient_goes_through_the_weights_of_every_decoder(keys: Overrides,
 
 def test_without_links_a_sentence_gives_the_plain_loss() -> None:
     whole = tiny_batch([5, 2, 4], [3, 4, 2])
-    unlinked = whole._replace(guide=torch.zeros(3, 4, 5))
+    unlinked = whole._replace(alignment=torch.zeros(3, 4, 5))
     guided = objective(guided_attention={"weight": 5})
     assert torch.equal(guided.training(unlinked, 0).total, guided.training(whole, 0).total)
 

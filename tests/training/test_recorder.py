@@ -14,14 +14,14 @@ from nmt_attn.config.schema import Config, RunConfig, TrainingConfig
 from nmt_attn.errors import DataError
 from nmt_attn.training import tensorboard as events_module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import UpdateReport, ValidationReport
-from nmt_attn.training.recorder import Recorder, Saves, planned_updates
+from nmt_attn.training.events import UpdateEvent, ValidationEvent
+from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.tensorboard import Draw
 
 
-def update_report(update: int, loss: float = 2.5) -> UpdateReport:
-    return UpdateReport(
+def update_report(update: int, loss: float = 2.5) -> UpdateEvent:
+    return UpdateEvent(
         update,
         epoch=2,
         loss=loss,
@@ -37,8 +37,8 @@ def update_report(update: int, loss: float = 2.5) -> UpdateReport:
     )
 
 
-def validation_report(update: int) -> ValidationReport:
-    return ValidationReport(update, 2, 2.6, 2.4, bleu=17.25, chrf=41.5, seconds=63.0, is_best=True, misses=0)
+def validation_report(update: int) -> ValidationEvent:
+    return ValidationEvent(update, 2, 2.6, 2.4, bleu=17.25, chrf=41.5, seconds=63.0, is_best=True, misses=0)
 
 
 def nothing(progress: Progress) -> None:
@@ -54,8 +54,8 @@ class Run:
 
     def recorder(
         self, update: int = 0, checkpoint: Callable[[Progress], None] = nothing, draw: Draw | None = None
-    ) -> Recorder:
-        return Recorder(self.folder, 10, Progress(update=update), Saves(nothing, nothing, checkpoint), draw)
+    ) -> RunRecorder:
+        return RunRecorder(self.folder, 10, Progress(update=update), Saves(nothing, nothing, checkpoint), draw)
 
     def updates(self) -> list[int]:
         """The updates that the log tells of, every line being whole."""

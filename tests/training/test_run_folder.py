@@ -25,7 +25,7 @@ def start(folder: Path, *, is_fresh: bool = False, **sections: Any) -> RunFolder
     """The folder, ready; the process that had it before has ended."""
     run = folder_of(folder, **sections)
     run.check(is_fresh=is_fresh)
-    with run.taken(is_fresh=is_fresh):
+    with run.locked(is_fresh=is_fresh):
         return run
 
 
@@ -200,7 +200,7 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
     program = (
         "import sys; from nmt_attn.config.schema import Config; from nmt_attn.training.run_folder import RunFolder;"
         "run = RunFolder(Config.model_validate({'run': {'name': 'r', 'dir': sys.argv[1]}}));"
-        "taken = run.taken(is_fresh=False); taken.__enter__(); print('ready', flush=True); input()"
+        "held = run.locked(is_fresh=False); held.__enter__(); print('ready', flush=True); input()"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -210,8 +210,8 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
     run = folder_of(tmp_path)
     run.check(is_fresh=True)
     with (
-        pytest.raises(CheckpointError, match=r"r: .* got one that another process is training now"),
-        run.taken(is_fresh=True),
+        pytest.raises(CheckpointError, match=r"r: .* got one that another process is training"),
+        run.locked(is_fresh=True),
     ):
         pass
     assert (run.path / "config.yaml").is_file()
@@ -226,6 +226,6 @@ def test_a_place_that_cannot_be_written_to_is_said_in_words(tmp_path: Path) -> N
     run.check(is_fresh=False)
     with (
         pytest.raises(DataError, match="file/r: expected a place that can be written to, got not a directory"),
-        run.taken(is_fresh=False),
+        run.locked(is_fresh=False),
     ):
         pass

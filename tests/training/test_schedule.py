@@ -1,11 +1,13 @@
 """Every schedule's rate against tables derived by hand. All start from the rate 0.8."""
 
+import itertools
+import math
 from typing import Any
 
 import pytest
 
 from nmt_attn.config.schema import TrainingConfig
-from nmt_attn.training.schedule import SCHEDULES, Moment, learning_rate
+from nmt_attn.training.schedule import DECAYS, SCHEDULES, Moment, learning_rate
 
 RATE = 0.8
 
@@ -123,3 +125,33 @@ def test_step_halving_is_that_of_tensorflow_nmt(name: str) -> None:
         halvings = max(0, done - start) // every
         found = rate_at(after_updates(done, 12_000), schedule="step-halving", **keys)
         assert found == pytest.approx(RATE / 2**halvings), done
+
+
+# ---- decays
+
+
+@pytest.mark.parametrize(
+    ("name", "update", "expected"),
+    [
+        ("linear", 0, 1),
+        ("linear", 2, 0.8),
+        ("linear", 10, 0),
+        ("linear", 99, 0),
+        ("exponential", 0, 1),
+        ("exponential", 5, 0.6065306597),  # 1 / sqrt(e)
+        ("exponential", 10, 0.3678794412),  # 1 / e
+        ("inverse-sigmoid", 0, 10 / 11),
+        ("inverse-sigmoid", 10, 10 / (10 + math.e)),
+        ("inverse-sigmoid", 10**9, 0),  # not an overflow
+    ],
+)
+def test_what_is_left_after_some_updates_at_scale_10(name: str, update: int, expected: float) -> None:
+    assert DECAYS[name](update, 10) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(DECAYS))
+def test_every_decay_falls_from_1_to_0(name: str) -> None:
+    values = [DECAYS[name](update, 7) for update in range(0, 400, 3)]
+    assert 0.85 < values[0] <= 1
+    assert all(0 <= later <= sooner for sooner, later in itertools.pairwise(values))
+    assert values[-1] < 1e-20

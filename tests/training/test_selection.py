@@ -7,24 +7,24 @@ import pytest
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import TextScores
-from nmt_attn.training.selection import badness, judge, rank
+from nmt_attn.training.selection import count_validation, keep_among_best, metric_value
 
 
 @pytest.mark.parametrize(("metric", "expected"), [("loss", 2.5), ("bleu", -30.0), ("chrf", -55.0)])
 def test_smaller_is_better_for_every_metric(metric: str, expected: float) -> None:
-    assert badness(metric, 2.5, TextScores(bleu=30.0, chrf=55.0)) == expected
+    assert metric_value(metric, 2.5, TextScores(bleu=30.0, chrf=55.0)) == expected
 
 
 @pytest.mark.parametrize(("metric", "is_known"), [("loss", True), ("bleu", False), ("chrf", False)])
 def test_without_translations_only_the_loss_is_known(metric: str, is_known: bool) -> None:
-    assert math.isfinite(badness(metric, 2.5, None)) == is_known
+    assert math.isfinite(metric_value(metric, 2.5, None)) == is_known
 
 
 def test_gains_and_misses_are_counted() -> None:
     progress, found = Progress(), []
     for update, value in enumerate([3.0, math.nan, 3.0, 2.0, math.inf, 4.0], start=1):
         progress.update = update
-        found.append((judge(progress, value, TrainingConfig()), progress.misses))
+        found.append((count_validation(progress, value, TrainingConfig()), progress.misses))
     assert found == [(True, 0), (False, 1), (False, 2), (True, 0), (False, 1), (False, 2)]
     assert (progress.best, progress.best_update) == (2.0, 4)
 
@@ -34,7 +34,7 @@ def kept_after(values: list[float], keep: int) -> tuple[list[bool], list[int]]:
     progress, found = Progress(), []
     for update, value in enumerate(values, start=1):
         progress.update = update
-        found.append(rank(progress, value, keep))
+        found.append(keep_among_best(progress, value, keep))
     return found, [model.update for model in progress.kept]
 
 
@@ -54,5 +54,5 @@ def test_the_best_models_are_kept(keep: int, is_kept: list[bool], kept: list[int
 
 def test_a_validation_that_is_made_again_counts_once() -> None:
     progress = Progress(update=5)
-    assert rank(progress, 3.0, 2) and rank(progress, 3.0, 2)
+    assert keep_among_best(progress, 3.0, 2) and keep_among_best(progress, 3.0, 2)
     assert [model.update for model in progress.kept] == [5]

@@ -18,7 +18,7 @@ from nmt_attn.data.batching import batches
 from nmt_attn.errors import ConfigError
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training import trainer as module
-from nmt_attn.training.events import TextScores, UpdateReport
+from nmt_attn.training.events import TextScores, UpdateEvent
 from nmt_attn.training.optimizer import OPTIMIZERS
 from nmt_attn.training.schedule import SCHEDULES
 
@@ -40,7 +40,7 @@ def validated_at(session: Session) -> list[int]:
 def stop_after(update: int, session: Session) -> None:
     """As a signal does in the middle of that update."""
 
-    def watch(report: UpdateReport) -> None:
+    def watch(report: UpdateEvent) -> None:
         session.trainer.must_stop = report.update >= update
 
     session.watcher._on_update = watch
@@ -49,7 +49,7 @@ def stop_after(update: int, session: Session) -> None:
 def die_after(update: int, session: Session) -> None:
     """As a kill does: nothing more is saved."""
 
-    def watch(report: UpdateReport) -> None:
+    def watch(report: UpdateEvent) -> None:
         if report.update == update:
             raise SystemExit
 

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from nmt_attn.config.schema import TokenizerConfig
-from nmt_attn.data.segmentation import SubwordSampling
-from nmt_attn.data.subwords import learn_sentencepiece
+from nmt_attn.data.subwords import SubwordSampling, learn_sentencepiece
 from nmt_attn.data.tokenizer import SentencePiece
 
 SOURCE = ["der hund bellt laut", "die katze schläft", "hunde bellen", "die hunde schlafen gern"]
@@ -80,7 +79,7 @@ def draw_of_each_algorithm() -> str:
 
 def test_another_process_draws_the_same() -> None:
     here = Path(__file__).parent
-    command = [sys.executable, "-c", "import test_segmentation as t; print(t.draw_of_each_algorithm(), end='')"]
+    command = [sys.executable, "-c", "import test_subwords as t; print(t.draw_of_each_algorithm(), end='')"]
     environment = {**os.environ, "PYTHONPATH": f"{here}:{here.parents[1]}", "PYTHONHASHSEED": "7"}
     ended = subprocess.run(command, check=True, capture_output=True, env=environment)
     assert ended.stdout.decode() == draw_of_each_algorithm()

@@ -1,9 +1,7 @@
-"""Keys and values of the configuration in messages."""
+"""Key paths: which section or value of the configuration a path such as `model.attention.score` names."""
 
-import difflib
-import json
-from collections.abc import Iterable, Iterator
-from functools import reduce
+from collections.abc import Iterator
+from functools import cache, reduce
 from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
@@ -13,8 +11,6 @@ from nmt_attn.config.schema import Config
 
 Keys = tuple[str, ...]
 """The names on the way to a key: ("model", "attention", "score")."""
-
-_LONGEST_VALUE = 60
 
 
 class Place(NamedTuple):
@@ -52,6 +48,12 @@ def all_keys(section: type[Section] = Config, above: Keys = ()) -> Iterator[Keys
             yield from all_keys(inner, (*above, name))
 
 
+@cache
+def defaults() -> Config:
+    """The configuration of an empty file."""
+    return Config()
+
+
 def value_at(config: Config, key: str) -> Any:
     """The value of `section.key`."""
     return reduce(getattr, key.split("."), config)
@@ -59,40 +61,4 @@ def value_at(config: Config, key: str) -> Any:
 
 def is_default(config: Config, key: str) -> bool:
     """Whether the key has the value it would have if the file did not name it."""
-    return bool(value_at(config, key) == value_at(Config(), key))
-
-
-def complain(config: Config, key: str, expected: str, hint: str = "") -> str:
-    """`key: expected ..., got ... (hint)`."""
-    return f"{key}: expected {expected}, got {show(value_at(config, key))}" + (f" ({hint})" if hint else "")
-
-
-def with_value(config: Config, key: str) -> str:
-    """`key value`, as a reason."""
-    return f"{key} {show(value_at(config, key))}"
-
-
-def complain_idle(config: Config, key: str, reason: str, hint: str = "") -> str:
-    """The message for a key that must be at its default because of `reason`."""
-    default = show(value_at(Config(), key))
-    return complain(config, key, f"{default}, as any other value has no effect with {reason}", hint)
-
-
-def did_you_mean(word: str, choices: Iterable[str], likeness: float = 0.7) -> str | None:
-    """The one of `choices` that is most like `word`, or None if none is like it (1: equal, 0: no letter shared)."""
-    folded = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=likeness)
-    return folded[close[0]] if close else None
-
-
-def show(value: object) -> str:
-    """A value as a message shows it: text in single quotes, the rest as YAML on one line, cut to 60 characters."""
-    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text.replace("Infinity", ".inf").replace("NaN", ".nan") if isinstance(value, float) else text
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
-
-
-def join_words(words: Iterable[str]) -> str:
-    """`a, b or c`."""
-    *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    return bool(value_at(config, key) == value_at(defaults(), key))

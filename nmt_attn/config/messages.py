@@ -1,0 +1,46 @@
+"""Messages about the configuration: `key: expected what, got what (hint)`."""
+
+import difflib
+import json
+from collections.abc import Iterable
+
+from nmt_attn.config.key_paths import defaults, value_at
+from nmt_attn.config.schema import Config
+
+_LONGEST_VALUE = 60
+
+
+def complain(config: Config, key: str, expected: str, hint: str = "") -> str:
+    """`key: expected ..., got ... (hint)`."""
+    return f"{key}: expected {expected}, got {show(value_at(config, key))}" + (f" ({hint})" if hint else "")
+
+
+def with_value(config: Config, key: str) -> str:
+    """`key value`, as a reason."""
+    return f"{key} {show(value_at(config, key))}"
+
+
+def complain_idle(config: Config, key: str, reason: str, hint: str = "") -> str:
+    """The message for a key that must be at its default because of `reason`."""
+    default = show(value_at(defaults(), key))
+    return complain(config, key, f"{default}, as any other value has no effect with {reason}", hint)
+
+
+def did_you_mean(word: str, choices: Iterable[str], likeness: float = 0.7) -> str | None:
+    """The one of `choices` that is most like `word`, or None if none is like it (1: equal, 0: no letter shared)."""
+    folded = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=likeness)
+    return folded[close[0]] if close else None
+
+
+def show(value: object) -> str:
+    """A value as a message shows it: text in single quotes, the rest as YAML on one line, cut to 60 characters."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text.replace("Infinity", ".inf").replace("NaN", ".nan") if isinstance(value, float) else text
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def join_words(words: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,0 +1,182 @@
+"""Every name of the package that the configuration accepts for a part, and where that part lives.
+
+The modules of the parts give each registry its type: `from nmt_attn.model.scores import SCORES`. A test imports every
+place (tests/test_registries.py).
+"""
+
+from typing import Any
+
+from nmt_attn.registry import Registry
+
+SCORES: Registry[Any] = Registry(
+    ("model.attention.score",),
+    {
+        "additive": "nmt_attn.model.scores:Additive",
+        "normed-additive": "nmt_attn.model.scores:NormedAdditive",
+        "dot": "nmt_attn.model.scores:Dot",
+        "scaled-dot": "nmt_attn.model.scores:ScaledDot",
+        "general": "nmt_attn.model.scores:General",
+        "scaled-general": "nmt_attn.model.scores:ScaledGeneral",
+        "concat": "nmt_attn.model.scores:Concat",
+        "location": "nmt_attn.model.scores:Location",
+    },
+)
+
+WINDOWS: Registry[Any] = Registry(
+    ("model.attention.window",),
+    {
+        "global": "nmt_attn.model.windows:Global",
+        "local-m": "nmt_attn.model.windows:LocalM",
+        "local-p": "nmt_attn.model.windows:LocalP",
+    },
+)
+
+DECODERS: Registry[Any] = Registry(
+    ("model.decoder.style",),
+    {
+        "bahdanau": "nmt_attn.model.build:build_bahdanau",
+        "luong": "nmt_attn.model.build:build_luong",
+        "conditional": "nmt_attn.model.build:build_conditional",
+    },
+)
+
+CELLS: Registry[Any] = Registry(
+    ("model.encoder.cell", "model.decoder.cell"),
+    {
+        "gru": "nmt_attn.model.cells:GRU",
+        "gru-cho": "nmt_attn.model.cells:ChoGRU",
+        "lstm": "nmt_attn.model.cells:LSTM",
+        "rnn": "nmt_attn.model.cells:TanhRNN",
+    },
+)
+
+INITIAL_STATES: Registry[Any] = Registry(
+    ("model.decoder.init",),
+    {
+        "zero": "nmt_attn.model.initial_state:Zero",
+        "last": "nmt_attn.model.initial_state:Last",
+        "mean": "nmt_attn.model.initial_state:Mean",
+        "bridge": "nmt_attn.model.initial_state:Bridge",
+        "backward-first": "nmt_attn.model.initial_state:BackwardFirst",
+    },
+)
+
+INITIAL_CELL_STATES: Registry[Any] = Registry(
+    ("model.decoder.init_cell",),
+    {
+        "zero": "nmt_attn.model.initial_state:Zero",
+        "last": "nmt_attn.model.initial_state:Last",
+        "bridge": "nmt_attn.model.initial_state:Bridge",
+    },
+)
+
+READOUTS: Registry[Any] = Registry(
+    ("model.decoder.readout",),
+    {
+        "linear": "nmt_attn.model.readout:Readout",
+        "deep": "nmt_attn.model.readout:Deep",
+        "maxout": "nmt_attn.model.readout:Maxout",
+    },
+)
+
+INITIALISATIONS: Registry[Any] = Registry(
+    ("model.initialisation",),
+    {
+        "xavier": "nmt_attn.model.initialise:Xavier",
+        "orthogonal": "nmt_attn.model.initialise:Orthogonal",
+        "uniform": "nmt_attn.model.initialise:Uniform",
+        "bahdanau": "nmt_attn.model.initialise:Bahdanau",
+    },
+)
+
+OPTIMIZERS: Registry[Any] = Registry(
+    ("training.optimizer",),
+    {
+        "sgd": "nmt_attn.training.optimizer:sgd",
+        "adam": "nmt_attn.training.optimizer:adam",
+        "adamw": "nmt_attn.training.optimizer:adamw",
+        "adadelta": "nmt_attn.training.optimizer:adadelta",
+        "adagrad": "nmt_attn.training.optimizer:adagrad",
+    },
+)
+
+SCHEDULES: Registry[Any] = Registry(
+    ("training.schedule",),
+    {
+        "constant": "nmt_attn.training.schedule:constant",
+        "plateau": "nmt_attn.training.schedule:plateau",
+        "halving": "nmt_attn.training.schedule:halving",
+        "step-halving": "nmt_attn.training.schedule:step_halving",
+        "inverse-sqrt": "nmt_attn.training.schedule:inverse_sqrt",
+        "cosine": "nmt_attn.training.schedule:cosine",
+        "linear": "nmt_attn.training.schedule:linear",
+    },
+)
+
+DECAYS: Registry[Any] = Registry(
+    ("training.scheduled_sampling.decay", "training.guided_attention.decay"),
+    {
+        "linear": "nmt_attn.training.schedule:linear_decay",
+        "exponential": "nmt_attn.training.schedule:exponential_decay",
+        "inverse-sigmoid": "nmt_attn.training.schedule:inverse_sigmoid_decay",
+    },
+)
+
+TOKENIZERS: Registry[Any] = Registry(
+    ("tokenizer.kind",),
+    {
+        "word": "nmt_attn.data.tokenizer:Word",
+        "char": "nmt_attn.data.tokenizer:Character",
+        "sentencepiece": "nmt_attn.data.tokenizer:SentencePiece",
+    },
+)
+
+RANKINGS: Registry[Any] = Registry(
+    ("search.length_penalty",),
+    {
+        "none": "nmt_attn.search.ranking:LogProb",
+        "average": "nmt_attn.search.ranking:Average",
+        "gnmt": "nmt_attn.search.ranking:LengthPenalty",
+        "reward": "nmt_attn.search.ranking:Reward",
+    },
+)
+
+METRICS: Registry[Any] = Registry(
+    ("evaluate.metrics",),
+    {
+        "bleu": "nmt_attn.evaluation.metrics:bleu_rows",
+        "chrf": "nmt_attn.evaluation.metrics:chrf_rows",
+        "ter": "nmt_attn.evaluation.metrics:ter_rows",
+        "exact": "nmt_attn.evaluation.metrics:exact_rows",
+        "cer": "nmt_attn.evaluation.metrics:character_error_rows",
+    },
+)
+
+CORPUS_FORMS: Registry[Any] = Registry(
+    (),
+    {
+        "tsv": "nmt_attn.data.corpus:tsv_pairs",
+        "jsonl": "nmt_attn.data.corpus:jsonl_pairs",
+        "dataset": "nmt_attn.data.corpus:dataset_pairs",
+        "builtin": "nmt_attn.data.corpus:builtin_pairs",
+    },
+)
+"""Keys of a corpus that say where its text is; a corpus with none of them has two text files."""
+
+REGISTRIES = (
+    SCORES,
+    WINDOWS,
+    DECODERS,
+    CELLS,
+    INITIAL_STATES,
+    INITIAL_CELL_STATES,
+    READOUTS,
+    INITIALISATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    DECAYS,
+    TOKENIZERS,
+    RANKINGS,
+    METRICS,
+)
+"""Those whose names are values of a key."""
