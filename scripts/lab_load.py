@@ -139,6 +139,7 @@ async def killed_in_the_middle(clients: int, expected: dict[str, str], model: Pa
     process = await asyncio.to_thread(start_server, model)
     result = await running
     process.kill()
+    process.wait()
     return result
 
 
