@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from nmt_attn.version import __version__
 
 if TYPE_CHECKING:
-    from nmt_attn.search.sampling import Sampling as Sampling
     from nmt_attn.search.translation import Translation as Translation
     from nmt_attn.search.translator import Translator as Translator
 
-__all__ = ["Sampling", "Translation", "Translator", "__version__"]
+__all__ = ["Translation", "Translator", "__version__"]
 
 
 def __getattr__(name: str) -> object:

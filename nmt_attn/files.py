@@ -1,64 +1,81 @@
-"""Files and folders: text is UTF-8, lines end with `\\n` and nothing else; written beside the target and renamed.
+"""Files and folders: their names, and writing them; each is written beside its target and renamed.
 
-A file whose name ends in `.gz` is read and written compressed.
+Text is written as UTF-8 with `\\n` line ends, compressed if the name ends in `.gz`. Reading text: text_io.py.
 """
 
 import gzip
 import os
 import shutil
-import zlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
-from nmt_attn.errors import DataError
+import typer
+
+from nmt_attn.errors import ConfigError, DataError
 
 
-def open_binary(path: Path) -> BinaryIO:
-    """`path` opened for reading bytes. Raises DataError in words if it cannot be."""
+def usable_path(text: str | Path, where: str = "") -> Path:
+    """The path, with `~` expanded. Raises DataError if there can be no file of that name, or it cannot be asked for.
+
+    `where` says in errors what names it, such as an option. Nothing needs to be there yet.
+    """
+    name, place = str(text), f"{where}: " if where else ""
+    problem = _problem(name)
+    if problem is not None:
+        raise DataError(f"{place}expected a path, got {problem}")
+    path = Path(name).expanduser()
     try:
-        if path.suffix == ".gz":
-            return gzip.open(path, "rb")  # type: ignore[return-value]  # a GzipFile reads as a BinaryIO
-        return path.open("rb")
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path
     except OSError as error:
-        raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
+        raise DataError(f"{place}expected a path that can be used, got {shown(name)}: {reason(error)}") from error
+    return path
 
 
-def read_text(path: Path) -> str:
-    """The whole file. Raises DataError if it is missing or not UTF-8."""
+def _problem(name: str) -> str | None:
+    """What is wrong with the name of a file; None if nothing is."""
+    if not name.strip():
+        return f"an empty one, {name!r}"
+    if "\0" in name:
+        return f"a NUL character in {shown(name)}"
+    if not is_unicode(name):
+        return f"{shown(name)}, which is not UTF-8"
+    if name.startswith("~") and os.path.expanduser(name) == name:  # noqa: PTH111  # Path.expanduser raises
+        return f"{shown(name)}: no such user (a file of that name: ./{shown(name)[1:-1]})"
+    return None
+
+
+def check_apart(inputs: Mapping[str, Path | None], outputs: Mapping[str, Path | None]) -> None:
+    """Raises ConfigError if an output would overwrite an input, or another output; both by the names of their options.
+
+    A device or a pipe is not overwritten.
+    """
+    known = {name: path for name, path in inputs.items() if path is not None}
+    for name, path in outputs.items():
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        for other, taken in known.items():
+            if path.resolve() == taken.resolve():
+                raise ConfigError(f"--{name}: expected another file than --{other}, got {path}")
+        known[name] = path
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8: what a shell passes on may be other bytes."""
     try:
-        with open_binary(path) as stream:
-            return stream.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected UTF-8 text, got the byte {error.object[error.start]:#04x}") from error
-    except (OSError, EOFError) as error:
-        raise DataError(f"{path}: expected a readable file, got {reason(error)}") from error
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def binary_lines(path: Path) -> Iterator[bytes]:
-    """The lines without their `\\n`, one at a time, of a file that may be large. Raises DataError."""
-    with open_binary(path) as stream:
-        try:
-            for line in stream:
-                yield line.removesuffix(b"\n")
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: expected a whole file, got a damaged one: {reason(error)}") from error
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines without their `\\n`; a missing last `\\n` is forgiven. Raises DataError."""
-    lines = read_text(path).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return lines
-
-
-def read_parallel(path: Path, count: int, like: str) -> list[str]:
-    """The lines of a file that must have `count` of them. Raises DataError; `like` says where the number is from."""
-    lines = read_lines(path)
-    check_count(path, len(lines), count, like)
-    return lines
+def shown(text: str) -> str:
+    """The text in quotes, cut where it is long, with escapes for what cannot be written."""
+    return ascii(text[:80]) if not is_unicode(text) else repr(text[:80])
 
 
 def check_count(where: object, found: int, expected: int, like: str, unit: str = "lines") -> None:
@@ -147,7 +164,7 @@ def remove_folder(path: Path) -> None:
 def replacing_text(path: Path) -> Iterator[IO[str]]:
     """Like `replacing`, as a UTF-8 text stream (compressed if `path` ends in `.gz`)."""
     with replacing(path) as temporary:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             with gzip.open(temporary, "wt", encoding="utf-8", newline="\n") as stream:
                 yield stream
         else:
@@ -159,6 +176,35 @@ def write_text(path: Path, text: str) -> None:
     """Replaces `path` by `text`, whole or not at all. Raises DataError."""
     with replacing_text(path) as stream:
         stream.write(text)
+
+
+@contextmanager
+def writing(path: Path | None) -> Iterator[Callable[[str], object]]:
+    """A block that writes text: at once to standard output, or to a file that is replaced whole or not at all.
+
+    Raises DataError where that cannot be done; for a file, at the start.
+    """
+    if path is None:
+        yield _write_standard_output
+        return
+    with replacing_text(path) as stream:
+        yield stream.write
+
+
+def _write_standard_output(text: str) -> None:
+    try:
+        typer.echo(text.encode("utf-8"), nl=False)  # bytes: whatever the locale; echo flushes
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What was not written stays in the buffer; Python must not try again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DataError(f"standard output: expected a place that can be written to, got {reason(error)}") from error
+
+
+def or_standard(path: Path | None) -> Path | None:
+    """None, which is standard input or output, for `-` too."""
+    return None if path == Path("-") else path
 
 
 def reason(error: Exception) -> str:

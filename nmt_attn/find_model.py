@@ -1,4 +1,4 @@
-"""Runs: which model a command means when it is given a folder, or none; what is set of its search."""
+"""Finding a model: which folder a command or `Translator.load` means."""
 
 from pathlib import Path
 
@@ -6,15 +6,9 @@ import typer
 
 from nmt_attn.errors import CheckpointError
 from nmt_attn.model.store import BEST, WEIGHTS
-from nmt_attn.search.translator import model_folder
 
 RUNS = Path("runs")
 """Where runs are looked for."""
-
-
-def precision_override(precision: str | None) -> tuple[str, ...]:
-    """What `--precision` sets: `search.precision` of every model that searches; nothing where it is not given."""
-    return () if precision is None else (f"search.precision={precision}",)
 
 
 def find_model(folder: Path | None) -> Path:
@@ -33,3 +27,17 @@ def find_model(folder: Path | None) -> Path:
     newest = max(weights, key=lambda path: (path.stat().st_mtime_ns, path))
     typer.echo(f"model: {newest.parent} (the newest; --model FOLDER takes another)", err=True)
     return newest.parent
+
+
+def model_folder(folder: Path) -> Path:
+    """The folder that holds the weights: `folder` itself, or its best/. Raises CheckpointError."""
+    for candidate in (folder, folder / BEST):
+        if (candidate / WEIGHTS).is_file():
+            return candidate
+    found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
+    raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
+
+
+def precision_override(precision: str | None) -> tuple[str, ...]:
+    """What `--precision` sets: `search.precision` of every model that searches; nothing where it is not given."""
+    return () if precision is None else (f"search.precision={precision}",)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nmt_attn.errors import ConfigError
 
@@ -73,6 +74,11 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """bfloat16 as float32; float32 and float64 as they are. Products may be bfloat16, what is carried on may not."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def prepare_runtime(seed: int) -> None:

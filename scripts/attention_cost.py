@@ -24,6 +24,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nmt_attn.evaluation.pictures import drawing, save_figure
+from nmt_attn.fast.training import TRAINING
+from nmt_attn.fast.views import view
 from nmt_attn.files import write_text
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.scores import SCORES, ScoreSizes
@@ -167,7 +169,8 @@ def _step(
     mask = torch.ones(SENTENCES, length, dtype=torch.bool)
     memory = Memory(states, attention.project_keys(states), mask, lengths, lengths, (), ())
     query, steps = torch.randn(SENTENCES, 1, size), torch.full((SENTENCES, 1), length // 2)
-    return attention, lambda: attention(query, memory, steps)
+    fast = view(attention, TRAINING)
+    return fast, lambda: fast(query, memory, steps)
 
 
 def _storage(tensor: Tensor) -> int:

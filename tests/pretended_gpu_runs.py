@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.config.schema import Config, TrainingConfig
+from nmt_attn.fast.search import for_search
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
@@ -95,11 +96,11 @@ def trained(config: Config, device: torch.device, ready: Callable[[], None]) -> 
 @torch.no_grad()  # a tensor of the device knows no inference mode
 def searched(model: Seq2Seq, device: torch.device) -> list[list[Hypothesis]]:
     """Beam search of width 2, at most three tokens."""
-    model.eval()
+    fast = for_search(model.eval(), "fp32")
     batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS).to(device)
     limits = Limits(torch.zeros_like(batch.src_lengths), torch.full_like(batch.src_lengths, 3))
     options = BeamOptions(beam=2, wanted=2, ranking=RANKINGS["average"](1.0), with_weights=True)
-    return beam_search(ModelSteps(model, model.encode(batch.src_ids, batch.src_lengths)), limits, options)
+    return beam_search(ModelSteps(fast, fast.encode(batch.src_ids, batch.src_lengths)), limits, options)
 
 
 def difference(ours: list[Tensor | None], theirs: list[Tensor | None]) -> float:

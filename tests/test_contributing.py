@@ -21,6 +21,7 @@ from nmt_attn.model.build import build_model
 from nmt_attn.model.initialise import INITIALISATIONS
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.store import load_model
+from nmt_attn.options import TrainOptions
 from nmt_attn.registries import DECODERS, WINDOWS
 from nmt_attn.search.translator import Translator
 
@@ -72,8 +73,7 @@ def test_it_goes_with_every_window_and_decoder(window: str, style: str, cosine: 
 
 
 def test_it_is_shown_among_the_accepted_values(cosine: None) -> None:
-    reference = re.sub(r"\n *# *", " ", reference_yaml())
-    assert "| scaled-general | concat | location | cosine]" in reference
+    assert "# | location | cosine]" in reference_yaml()
     assert "score: cosine" in dump_config(parse_config("", [COSINE], "f.yaml"))
 
 
@@ -107,7 +107,7 @@ def test_it_trains_searches_and_aligns(tmp_path: Path, cosine: None) -> None:
         "training: {batch_tokens: 90, updates: 4, validate_updates: 4}\n",
         encoding="utf-8",
     )
-    train(file, [f"run.dir={tmp_path / 'runs'}", "run.name=r"], is_fresh=False)
+    train(TrainOptions(file, (f"run.dir={tmp_path / 'runs'}", "run.name=r")))
     best = tmp_path / "runs" / "r" / "best"
     [translation] = Translator.load(str(best)).translate(["Turn off the lights"], beam=3)
     assert translation.alignment is not None

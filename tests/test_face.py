@@ -9,7 +9,6 @@ import pytest
 from tiny_runs import make_run
 
 import nmt_attn
-from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 
@@ -17,8 +16,7 @@ from nmt_attn.search.translator import Translator
 def test_the_names_are_those_of_the_search_floor() -> None:
     assert nmt_attn.Translator is Translator
     assert nmt_attn.Translation is Translation
-    assert nmt_attn.Sampling is Sampling
-    assert set(dir(nmt_attn)) == {"Sampling", "Translation", "Translator", "__version__"}
+    assert set(dir(nmt_attn)) == {"Translation", "Translator", "__version__"}
     with pytest.raises(AttributeError, match="no attribute 'Translater'"):
         nmt_attn.Translater  # noqa: B018
 

@@ -4,14 +4,16 @@ from pathlib import Path
 import pytest
 
 from nmt_attn.errors import DataError
-from nmt_attn.files import read_lines, remove_folder, replacing, replacing_folder, replacing_text, write_text
+from nmt_attn.files import remove_folder, replacing, replacing_folder, replacing_text, write_text
+from nmt_attn.text_io import read_lines
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
 def test_text_is_read_back_as_it_was_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / "new folder" / name
     write_text(path, "a\u2028b\r\n\nलाइट\n")
-    assert read_lines(path) == ["a\u2028b\r", "", "लाइट"]
+    assert read_lines(path) == ["a\u2028b", "", "लाइट"]
+    assert read_lines(path, keeps_ends=True) == ["a\u2028b\r", "", "लाइट"]
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:

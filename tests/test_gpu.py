@@ -1,6 +1,6 @@
 """The same numbers on a GPU as on the CPU. Run by `make test-gpu`, where there is a CUDA device.
 
-CUDA graphs: tests/training/test_graphs.py. Where there is no GPU: tests/test_pretended_gpu.py.
+CUDA graphs: tests/fast/test_graphs.py. Where there is no GPU: tests/test_pretended_gpu.py.
 """
 
 from itertools import product
@@ -12,6 +12,7 @@ from tiny_training import start
 from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.config.schema import TrainingConfig
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.windows import WINDOWS
@@ -36,7 +37,7 @@ def test_loss_and_gradients_are_those_of_the_cpu(score: str, window: str, style:
     batch, results = tiny_batch([4, 2, 5], [3, 6, 1]), []
     for device in (torch.device("cpu"), CUDA):
         model = tiny_model(config).to(device)
-        readouts, _ = model(batch.to(device))
+        readouts, _ = for_training(model)(batch.to(device))
         targets, keeps_padding = batch.tgt_out.to(device), device == CUDA
         loss = token_loss(readouts, model.output, targets, 0.1, torch.float64, keeps_padding=keeps_padding)
         gradients = torch.autograd.grad(loss.total, list(model.parameters()), allow_unused=True)
@@ -52,7 +53,7 @@ def test_bf16_trains_on_a_gpu(style: str) -> None:
     losses = []
     for dtype in (torch.float32, torch.bfloat16):
         with autocast(CUDA, dtype):
-            readouts, _ = model(batch)
+            readouts, _ = for_training(model)(batch)
         losses.append(token_loss(readouts, model.output, batch.tgt_out, 0.0, dtype).total)
     assert losses[1].isfinite()
     torch.testing.assert_close(losses[0], losses[1], rtol=0.05, atol=0)

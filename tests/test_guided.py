@@ -8,6 +8,7 @@ from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.alignment.weights import extract_links
 from nmt_attn.commands.train import train
 from nmt_attn.demo.corpus import demo_corpus
+from nmt_attn.options import TrainOptions
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator
 
@@ -31,7 +32,16 @@ def error_rate(folder: Path, *overrides: str) -> float:
     """Of the validation sentences' references, after 300 updates."""
     folder.mkdir()
     (folder / "c.yaml").write_text(CONFIG, encoding="utf-8")
-    train(folder / "c.yaml", [f"run.dir={folder}", *overrides], is_fresh=False)
+    train(
+        TrainOptions(
+            folder / "c.yaml",
+            (
+                f"run.dir={folder}",
+                *overrides,
+            ),
+            fresh=False,
+        )
+    )
     pairs = demo_corpus("valid", 100)
     translator = Translator.load(folder / "r")
     sources, targets = ([getattr(pair, side) for pair in pairs] for side in ("source", "target"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nmt_attn.commands.train import train
+from nmt_attn.options import TrainOptions
 
 UPDATES, WINDOW = 250, 50
 TRAINING_TOLERANCE = 0.01
@@ -28,7 +29,16 @@ training: {{batch_tokens: 600, updates: {UPDATES}, validate_updates: {WINDOW}, l
 def log_of(folder: Path, precision: str) -> list[dict[str, Any]]:
     folder.mkdir()
     (folder / "c.yaml").write_text(CONFIG)
-    train(folder / "c.yaml", [f"run.dir={folder}", f"run.precision={precision}"], is_fresh=False)
+    train(
+        TrainOptions(
+            folder / "c.yaml",
+            (
+                f"run.dir={folder}",
+                f"run.precision={precision}",
+            ),
+            fresh=False,
+        )
+    )
     return [json.loads(line) for line in (folder / "r" / "log.jsonl").read_text().split("\n")[:-1]]
 
 

@@ -9,7 +9,7 @@ import typer
 from nmt_attn.alignment.formats import FORMATS
 from nmt_attn.alignment.links import GoldLinks, find_stray_links
 from nmt_attn.errors import ConfigError
-from nmt_attn.files import read_lines
+from nmt_attn.text_io import read_lines
 
 LinkFormat = Literal["pharaoh", "naacl"]
 """The names of FORMATS that can be read."""
@@ -38,14 +38,6 @@ def gold_file(
         alone = next(name for name, is_given in given.items() if is_given)
         raise ConfigError(f"--gold-{alone}: expected --gold FILE beside it, got it alone")
     return None if path is None else LinkFile(path, link_format or "pharaoh", first_index, is_swapped)
-
-
-def check_threshold(threshold: float | None, weights_path: Path | None) -> None:
-    """Raises ConfigError for a threshold outside (0, 1], or one for a file that gets weights instead of links."""
-    if threshold is not None and not 0 < threshold <= 1:
-        raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {threshold:g}")
-    if threshold is not None and weights_path is not None:
-        raise ConfigError(f"--threshold: expected links as output (.pharaoh), got {weights_path} for weights")
 
 
 def read_links(file: LinkFile, sentences: int | None) -> list[GoldLinks]:

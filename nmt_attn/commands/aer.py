@@ -1,34 +1,25 @@
 """`nmt-attn aer`: how well files of word alignments, of any aligner, match gold ones."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import typer
 
 from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_links
 from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.tables import format_table
-from nmt_attn.files import check_count, read_lines, read_parallel
-
-
-@dataclass(frozen=True)
-class AerOptions:
-    """The command's options. With the texts, links out of range are reported."""
-
-    found: tuple[LinkFile, ...]
-    gold: LinkFile
-    source: Path | None = None
-    target: Path | None = None
+from nmt_attn.files import check_count
+from nmt_attn.options import AerOptions
+from nmt_attn.text_io import read_parallel
 
 
 def aer(options: AerOptions) -> None:
-    """Prints a line a file. Raises UserError."""
+    """Prints a line for each file. Raises UserError."""
     lengths = _lengths(options)
-    gold = read_links(options.gold, None if lengths is None else len(lengths[0]))
-    _check(options.gold, gold, "--gold-base", lengths)
+    gold_file = LinkFile(options.gold, options.gold_format or "pharaoh", options.gold_base, options.gold_swapped)
+    gold = read_links(gold_file, None if lengths is None else len(lengths[0]))
+    _check(gold_file, gold, "--gold-base", lengths)
     rows = []
-    for file in options.found:
+    for path in options.found:
+        file = LinkFile(path, options.format or "pharaoh", options.base)
         found = read_links(file, len(gold))
         check_count(file.path, len(found), len(gold), "as many as sentences in the gold file")
         _check(file, found, "--base", lengths)
@@ -47,9 +38,7 @@ def _lengths(options: AerOptions) -> list[list[int]] | None:
             given, absent = ("source", "target") if options.target is None else ("target", "source")
             raise ConfigError(f"--{given}: expected --{absent} beside it, got {options.source or options.target} alone")
         return None
-    sources = read_lines(options.source)
-    targets = read_parallel(options.target, len(sources), f"as in {options.source}")
-    return [[len(line.split()) for line in side] for side in (sources, targets)]
+    return [[len(line.split()) for line in side] for side in read_parallel(options.source, options.target)]
 
 
 def _check(file: LinkFile, links: list[GoldLinks], option: str, lengths: list[list[int]] | None) -> None:

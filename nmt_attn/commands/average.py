@@ -6,7 +6,6 @@ not: they search together (`translate --model A --model B`).
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +18,11 @@ from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.files import replacing_folder, write_text
+from nmt_attn.find_model import model_folder
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_from_config, save_model
 from nmt_attn.model.weight_average import mean_weights
-from nmt_attn.search.translator import model_folder
+from nmt_attn.options import AverageOptions
 from nmt_attn.training.checkpoint import checkpoint_paths, read_newest, read_weights
 from nmt_attn.training.run_folder import CHECKPOINTS, learned_differences, model_path
 
@@ -30,16 +30,6 @@ RECORD = "average.json"
 """Which models a folder is the mean of. Only a folder with it is replaced."""
 
 Weights = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class AverageOptions:
-    """The command's options: one run, or several models; `last` and `best` are of one run, and never both."""
-
-    models: tuple[Path, ...]
-    output: Path
-    last: int | None = None
-    best: int | None = None
 
 
 class Part(NamedTuple):

@@ -1,42 +1,35 @@
 """`nmt-attn config`: checks a configuration file, shows what it means and what each part of its model costs."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import typer
 
 from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
+from nmt_attn.options import ConfigOptions
 
 _WIDTH = 120
 
 
-def show_config(file: Path | None, overrides: Sequence[str]) -> None:
-    """Prints every key of `file` with `overrides` on top, and what each part of its model costs; else the reference.
+def show_config(options: ConfigOptions) -> None:
+    """Prints every key of the file and what each part of its model costs; without one the reference, or the schema.
 
     Raises ConfigError with all mistakes.
     """
-    if file is not None:
-        config = load_config(file, overrides)
-    elif overrides:
-        config = parse_config("", overrides, "--set")
-    else:
-        show_reference()
+    if options.schema:
+        typer.echo(json_schema(), nl=False)
         return
+    if options.config is None and not options.set:
+        typer.echo(reference_yaml(), nl=False)
+        return
+    if options.config is None:
+        config = parse_config("", options.set, "--set")
+    else:
+        config = load_config(options.config, options.set)
     typer.echo(dump_config(config), nl=False)
     typer.echo("\n" + "\n".join(f"# {line}" for line in _cost(config)))
-
-
-def show_reference() -> None:
-    """Prints every key with its default and a comment."""
-    typer.echo(reference_yaml(), nl=False)
-
-
-def show_schema() -> None:
-    """Prints the JSON schema of a configuration file."""
-    typer.echo(json_schema(), nl=False)
 
 
 def _cost(config: Config) -> Iterator[str]:

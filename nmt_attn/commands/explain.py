@@ -5,8 +5,7 @@ Colours go to a terminal only (and not where NO_COLOR is set); --html writes the
 
 import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import typer
 
@@ -17,20 +16,10 @@ from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.report_builder import NBEST_LABELS, sentence_report
 from nmt_attn.evaluation.terminal import format_alignment, printable
+from nmt_attn.options import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import UNK
-
-
-@dataclass(frozen=True)
-class ExplainOptions:
-    """The command's options. None: the newest run, the configuration's beam, no page."""
-
-    sentence: str
-    model: Path | None = None
-    beam: int | None = None
-    html: Path | None = None
-    device: str = "auto"
 
 
 def explain(options: ExplainOptions) -> None:
@@ -42,8 +31,8 @@ def explain(options: ExplainOptions) -> None:
     model = locate_model(options.model)
     translator = Translator.load(model.folder, choose_device(options.device))
     attends = translator.model.has_attention
-    request = translator.request(beam=options.beam, nbest=1, with_alignments=attends, batch_sentences=None)
-    request = request._replace(nbest=min(len(NBEST_LABELS), request.search.beam))
+    request = translator.request(SearchOptions(beam=options.beam), with_alignments=attends)
+    request = replace(request, nbest=min(len(NBEST_LABELS), request.search.beam))
     [translation] = translator.translate_window([options.sentence], request)
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:

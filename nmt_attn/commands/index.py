@@ -2,9 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import torch
 import typer
@@ -16,16 +14,9 @@ from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.lab.neighbours import INDEX, PAIRS, STATES, write_index
+from nmt_attn.options import IndexOptions
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import SentencePair
-
-
-@dataclass(frozen=True)
-class IndexOptions:
-    """The command's options."""
-
-    run: Path
-    limit: int  # pairs
 
 
 def make_index(options: IndexOptions) -> None:

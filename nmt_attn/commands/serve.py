@@ -2,7 +2,6 @@
 
 import importlib.util
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from nmt_attn.data.corpus import read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, UserError
 from nmt_attn.model.store import BEST, CONFIG
+from nmt_attn.options import ServeOptions
 
 if TYPE_CHECKING:
     from nmt_attn.lab.examples import Example
@@ -22,20 +22,6 @@ if TYPE_CHECKING:
 NEEDED = ("starlette", "uvicorn")
 EXAMPLES, SEARCHED, LONGEST_WORDS = 6, 200, 25
 """Example sentences of the page, and those of the test set that they are chosen from."""
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """The command's options. No model: those that ship with the package."""
-
-    models: tuple[Path, ...] = ()
-    host: str = "127.0.0.1"
-    port: int = 8000
-    token: str | None = None
-    opens: bool = False
-    watch: Path | None = None  # a run whose training is shown
-    save: Path | None = None  # a file in place of a server
-    sentence: str | None = None  # of the saved page, and of the watched run
 
 
 def serve(options: ServeOptions) -> None:
@@ -52,7 +38,7 @@ def serve(options: ServeOptions) -> None:
             return
         from nmt_attn.lab.run_server import serve_lab
 
-        serve_lab(lab, options.host, options.port, options.token, opens=options.opens, say=typer.echo)
+        serve_lab(lab, options.host, options.port, options.token, opens=options.open, say=typer.echo)
 
 
 def _check(options: ServeOptions) -> None:
@@ -74,7 +60,7 @@ def _lab(options: ServeOptions, stack: ExitStack) -> "Lab":
     from nmt_attn.lab.server import Lab
     from nmt_attn.lab.training_log import TrainingLog
 
-    folders = list(options.models) or stack.enter_context(shipped_models())
+    folders = list(options.model) or stack.enter_context(shipped_models())
     models: dict[str, LabModel] = {}
     indices = {}
     for folder in folders:
@@ -82,7 +68,7 @@ def _lab(options: ServeOptions, stack: ExitStack) -> "Lab":
         models[model.name] = model
         if (folder / INDEX).is_dir():
             indices[model.name] = StateIndex.load(folder / INDEX)
-    examples = shipped_examples() if not options.models else _examples(options.models[0])
+    examples = shipped_examples() if not options.model else _examples(options.model[0])
     sentence = options.sentence or (examples[0].source if examples else "")
     training = None if options.watch is None else TrainingLog(options.watch, sentence)
     return Lab(models, examples, indices, training)

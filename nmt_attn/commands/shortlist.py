@@ -4,9 +4,7 @@ are likely for each source word.
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -17,24 +15,13 @@ from nmt_attn.data.corpus import read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
+from nmt_attn.options import ShortlistOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import force_decode
+from nmt_attn.search.request import WINDOW_LINES
 from nmt_attn.search.shortlist import SHORTLIST, AlignmentCounts
-from nmt_attn.search.translator import WINDOW_LINES, Translator
+from nmt_attn.search.translator import Translator
 from nmt_attn.types import SentencePair
-
-
-@dataclass(frozen=True)
-class ShortlistOptions:
-    """The command's options. None: the newest run, its data.train, all of it."""
-
-    model: Path | None = None
-    source: Path | None = None
-    target: Path | None = None
-    frequent: int = 1000
-    candidates: int = 50  # for each source word
-    limit: int | None = None  # pairs
-    device: str = "auto"
 
 
 def make_shortlist(options: ShortlistOptions) -> None:

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -11,34 +11,35 @@ from types import FrameType
 import typer
 from tqdm import tqdm
 
-from nmt_attn.commands.validation_picture import validation_picture
-from nmt_attn.commands.vectors import start_embeddings
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
+from nmt_attn.evaluation.validation_picture import validation_picture
+from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
+from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import SilentObserver, TextScores
-from nmt_attn.training.graphs import check_graphs
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
+from nmt_attn.training.word_vectors import start_embeddings
 
 STANDARD_ERROR = 2
 """As the operating system knows it."""
 
 
-def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
+def train(options: TrainOptions) -> None:
     """Trains the run that the configuration describes, to its end or until it is interrupted.
 
     Nothing is written, but for the cache, until configuration and data are known to be good. Raises UserError for a
@@ -46,15 +47,15 @@ def train(path: Path, overrides: Sequence[str], *, is_fresh: bool) -> None:
     torchrun has started several processes, the first one alone writes and speaks.
     """
     with joined() as processes:
-        is_fresh = is_fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        config = load_config(path, overrides)
+        is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
+        config = load_config(options.config, options.set)
         device = processes.device(choose_device(config.run.device))
         if config.training.cuda_graphs:
             check_graphs(device, processes)
         folder = RunFolder(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh)
-            _say_corpus(path, config)
+            _say_corpus(options.config, config)
         with processes.first_alone():
             data = prepare_training(config)
         prepare_runtime(config.run.seed)

@@ -14,8 +14,8 @@ from nmt_attn.config.messages import did_you_mean, show
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import read_text
 from nmt_attn.registries import CORPUS_FORMS
+from nmt_attn.text_io import read_text
 
 EXTENDS = "extends"
 _PACKAGE = Path(__file__).parents[1]

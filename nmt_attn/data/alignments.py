@@ -9,7 +9,7 @@ from nmt_attn.config.schema import Config
 from nmt_attn.data.corpus import located
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.readers import NumberedPair
-from nmt_attn.files import binary_lines
+from nmt_attn.text_io import byte_lines
 
 BUILTIN = "builtin"
 """The value of `data.alignments` that names the true links of the built-in corpus."""
@@ -41,4 +41,4 @@ def _link_lines(config: Config) -> tuple[str, Iterator[str]]:
         pairs = demo_corpus(train.split or "train", train.limit)
         return "the alignments of the built-in corpus", (pharaoh_line(pair.links) for pair in pairs)
     path = located(str(config.data.alignments), config.data.root)
-    return str(path), (line.decode("utf-8", "replace") for line in binary_lines(path))
+    return str(path), (line.decode("utf-8", "replace") for line in byte_lines(path))

@@ -9,7 +9,7 @@ operating system can keep in memory; a full shuffle would read from all over the
 
 `pad_to_bucket` pads batches to few distinct shapes, so that what was compiled or captured for one shape serves many
 batches. Added positions are ordinary padding; added sentences have an empty source and no target. Neither affects loss
-or gradient (tests/training/test_graphs.py).
+or gradient (tests/fast/test_graphs.py).
 """
 
 from collections.abc import Iterator, Sequence

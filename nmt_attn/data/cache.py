@@ -20,7 +20,8 @@ from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.alignments import BUILTIN
 from nmt_attn.data.corpus import located
 from nmt_attn.errors import DataError
-from nmt_attn.files import open_binary, reason
+from nmt_attn.files import reason
+from nmt_attn.text_io import open_binary
 
 FORMAT = 1
 """Incremented whenever the same input is prepared differently."""

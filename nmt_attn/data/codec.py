@@ -12,7 +12,8 @@ from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.tokenizer import TOKENIZERS, Tokenizer
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
-from nmt_attn.files import open_binary, read_text, replacing, write_text
+from nmt_attn.files import replacing, write_text
+from nmt_attn.text_io import open_binary, read_text
 from nmt_attn.types import BOS, EOS, PAD
 
 SHARED, SOURCE, TARGET = "shared", "source", "target"

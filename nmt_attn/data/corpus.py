@@ -32,6 +32,7 @@ from nmt_attn.data.readers import (
     text_pair,
 )
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.files import usable_path
 from nmt_attn.registry import Registry
 from nmt_attn.types import SentencePair
 
@@ -89,12 +90,12 @@ def read_part(config: Config, part: CorpusPart, report: CorpusReport) -> Iterato
 
 def cache_folder(config: Config) -> Path:
     """`data.cache`, by default `cache` inside `run.dir`."""
-    return Path(config.data.cache).expanduser() if config.data.cache else Path(config.run.dir) / "cache"
+    return usable_path(config.data.cache or Path(config.run.dir) / "cache", "data.cache")
 
 
 def located(name: str, root: str | None) -> Path:
-    """The path of the file `name` of the configuration, relative to `data.root`."""
-    return Path(root or ".").expanduser() / Path(name).expanduser()
+    """Where the file `name` of the configuration is. Raises DataError if there can be no such file."""
+    return usable_path(usable_path(root or ".", "data.root") / usable_path(name, "data"), "data")
 
 
 def _policy(data: DataConfig, part: CorpusPart) -> _Policy:

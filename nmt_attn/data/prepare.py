@@ -25,7 +25,8 @@ from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
 from nmt_attn.data.subwords import SubwordSampling
 from nmt_attn.data.tokenizer import TOKENIZERS, Word
 from nmt_attn.errors import DataError
-from nmt_attn.files import read_text, write_text
+from nmt_attn.files import write_text
+from nmt_attn.text_io import read_text
 from nmt_attn.types import UNK, SentencePair
 
 _PARTS: tuple[CorpusPart, ...] = ("train", "valid")

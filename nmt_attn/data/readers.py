@@ -1,14 +1,12 @@
 """Readers: parallel text from files or the `datasets` library as numbered pairs. No pair is dropped here.
 
-Lines end with `\\n` only (not with U+2028, NUL or a lone `\\r`), so line numbers never shift. A `\\r` before the
-`\\n` and a byte-order mark at the start of a file are removed and noted in the report.
+Lines are read by text_io.py, so numbers never shift; what is odd about a file is noted in the report.
 
 A dataset is a folder written by `save_to_disk`, or what `load_dataset` accepts. Its rows are numbered from 1. A side is
 a column of text or a field of a record, such as WMT's `translation`.
 """
 
 import json
-import zlib
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -17,11 +15,7 @@ from typing import Any, Literal, NamedTuple
 from nmt_attn.config.schema import CorpusConfig
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import open_binary, reason
-
-_UTF8_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-
+from nmt_attn.text_io import byte_lines
 
 _SAVED = ("state.json", "dataset_dict.json")
 """Files that identify a folder written by `save_to_disk`."""
@@ -63,7 +57,7 @@ class Fields(NamedTuple):
 def read_files(source: Path, target: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Line i of one file with line i of the other. Raises DataError if one file ends before the other."""
     report.source, report.target = str(source), str(target)
-    source_lines, target_lines = _lines(source, report), _lines(target, report)
+    source_lines, target_lines = byte_lines(source, report.note), byte_lines(target, report.note)
     for number, (one, other) in enumerate(zip_longest(source_lines, target_lines), start=1):
         if one is None:
             raise _unequal(source, target, number + sum(1 for _ in target_lines), number - 1)
@@ -76,7 +70,7 @@ def read_tsv(path: Path, columns: TsvColumns, report: CorpusReport) -> Iterator[
     """Two columns of a tab-separated file; quotes have no meaning. A blank line is a blank pair."""
     report.source = report.target = str(path)
     needed = max(columns)
-    for number, line in enumerate(_lines(path, report), start=1):
+    for number, line in enumerate(byte_lines(path, report.note), start=1):
         cells = line.split(b"\t") if line.strip() else [b""] * needed
         if len(cells) < needed:
             message = f"{path}:{number}: expected at least {needed} tab-separated columns, got {len(cells)}"
@@ -88,7 +82,7 @@ def read_tsv(path: Path, columns: TsvColumns, report: CorpusReport) -> Iterator[
 def read_jsonl(path: Path, fields: Fields, report: CorpusReport) -> Iterator[NumberedPair]:
     """Two fields of a file with one JSON object per line; null and blank lines are blank texts."""
     report.source = report.target = str(path)
-    for number, line in enumerate(_lines(path, report), start=1):
+    for number, line in enumerate(byte_lines(path, report.note), start=1):
         place = f"{path}:{number}"
         text, fault = _decode(line, place)
         try:
@@ -137,30 +131,6 @@ def text_pair(number: int, source: str, target: str, report: CorpusReport) -> Nu
             text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         texts.append(text)
     return NumberedPair(number, texts[0], texts[1], fault)
-
-
-def _lines(path: Path, report: CorpusReport) -> Iterator[bytes]:
-    """The lines of a file without line ends."""
-    with open_binary(path) as stream:
-        try:
-            for number, line in enumerate(stream, start=1):
-                if number == 1:
-                    line = _strip_byte_order_mark(line, path, report)
-                line = line.removesuffix(b"\n")
-                if line.endswith(b"\r"):
-                    report.note(f"\\r\\n line ends in {path.name}, read as \\n", number)
-                    line = line[:-1]
-                yield line
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: expected a whole file, got a damaged one: {reason(error)}") from error
-
-
-def _strip_byte_order_mark(line: bytes, path: Path, report: CorpusReport) -> bytes:
-    if line.startswith(_UTF16_BOMS):
-        raise DataError(f"{path}: expected UTF-8 text, got UTF-16 (convert it: iconv -f UTF-16 -t UTF-8)")
-    if line.startswith(_UTF8_BOM):
-        report.note(f"byte-order mark at the start of {path.name}, left out", 1)
-    return line.removeprefix(_UTF8_BOM)
 
 
 def _decoded_pair(number: int, source: bytes, target: bytes, report: CorpusReport) -> NumberedPair:

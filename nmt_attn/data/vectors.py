@@ -1,4 +1,4 @@
-"""Word vectors from a text file: the format of word2vec, GloVe and fastText, plain or `.gz`.
+"""Word vectors from a text file: the format of word2vec, GloVe and fastText, plain or compressed.
 
     [COUNT SIZE]                 a first line of two whole numbers is a header
     word 0.25 -1.5 ...           a word and SIZE numbers per line, separated by white space
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import DataError
-from nmt_attn.files import binary_lines
+from nmt_attn.text_io import byte_lines
 from nmt_attn.types import SPECIAL_TOKENS, UNK
 
 
@@ -40,7 +40,7 @@ def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -
     none of the words.
     """
     found: dict[int, list[float]] = {}
-    for number, line in enumerate(map(_without_return, binary_lines(path)), start=1):
+    for number, line in enumerate(byte_lines(path), start=1):
         place = f"{path}:{number}"
         if number == 1 and _is_header(line):
             _check_size(int(line.split()[1]), size, size_key, place)
@@ -56,10 +56,6 @@ def read_vectors(path: Path, vocabulary: Vocabulary, size: int, size_key: str) -
         raise DataError(f"{path}: expected vectors of words of the vocabulary, got none of its {words:,} words")
     ids = sorted(found)
     return WordVectors(np.array(ids), np.array([found[index] for index in ids], np.float32), words)
-
-
-def _without_return(line: bytes) -> bytes:
-    return line.removesuffix(b"\r")
 
 
 def _is_header(line: bytes) -> bool:

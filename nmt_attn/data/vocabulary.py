@@ -6,7 +6,8 @@ from itertools import chain
 from pathlib import Path
 
 from nmt_attn.errors import CheckpointError
-from nmt_attn.files import read_lines, replacing_text
+from nmt_attn.files import replacing_text
+from nmt_attn.text_io import read_lines
 from nmt_attn.types import SPECIAL_TOKENS, UNK
 
 
@@ -48,7 +49,9 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
         """Loads what `save` wrote. Raises DataError if it cannot be read, CheckpointError if it is not a vocabulary."""
-        tokens = read_lines(path)
+        tokens = read_lines(path, keeps_ends=True)  # a token may end with \r
+        if tokens and tokens[0].endswith("\r"):
+            tokens = [token.removesuffix("\r") for token in tokens]
         if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
             first = " ".join(tokens[: len(SPECIAL_TOKENS)])
             raise CheckpointError(f"{path}: expected the first lines {' '.join(SPECIAL_TOKENS)}, got {first!r}")

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +17,12 @@ from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_li
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet
 from nmt_attn.evaluation.summary import AlignmentRow, Summary
-from nmt_attn.files import read_parallel
+from nmt_attn.files import check_count
+from nmt_attn.options import SearchOptions
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
+from nmt_attn.text_io import read_lines
 
 PICTURE_WORDS = 10
 """The alignment picture shows the source sentence whose length is closest to this."""
@@ -63,8 +66,8 @@ def run_model(
     `shown` is the sentence for a picture; None: one of middle length.
     """
     attends = translator.model.has_attention
-    request = translator.request(beam=beam, nbest=1, with_alignments=attends and nbest > 0, batch_sentences=None)
-    request = request._replace(nbest=max(1, min(nbest, request.search.beam)))
+    request = translator.request(SearchOptions(beam=beam), with_alignments=attends and nbest > 0)
+    request = replace(request, nbest=max(1, min(nbest, request.search.beam)))
     with tqdm(total=2 * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False) as bar:
         start = time.perf_counter()
         translations = translator.translate_window(test.sources, request, progress=bar.update)
@@ -89,7 +92,9 @@ def run_model(
 
 def read_output(path: Path, name: str, test: EvaluationSet) -> SystemOutput:
     """A system known by its output alone, one line a sentence. Raises DataError."""
-    return SystemOutput(name, read_parallel(path, len(test.sources), ONE_A_SENTENCE))
+    lines = read_lines(path)
+    check_count(path, len(lines), len(test.sources), ONE_A_SENTENCE)
+    return SystemOutput(name, lines)
 
 
 def add_model_results(

@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
 
-SHIPPED = ("bahdanau", "luong")
+SHIPPED = ("bahdanau", "luong", "luong-local")
 """Folders in nmt_attn/lab/models; scripts/make_lab_models.py makes them."""
 
 

@@ -19,15 +19,17 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
 from nmt_attn.errors import DataError
+from nmt_attn.find_model import model_folder
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
 from nmt_attn.model.state import Memory
 from nmt_attn.model.store import CONFIG
+from nmt_attn.options import SearchOptions
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.request import Demand
-from nmt_attn.search.translator import Translator, model_folder
+from nmt_attn.search.translator import Translator
 from nmt_attn.types import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 
 END = SPECIAL_TOKENS[EOS]
@@ -208,7 +210,7 @@ class LabModel:
 
     def _find(self, steps: NotingSteps, beam: int, prefix: list[int]) -> Hypothesis:
         translator = Translator(self._model, self.translator.codecs, self._search, self.name)
-        request = translator.request(beam=beam, nbest=1, with_alignments=False, batch_sentences=None)
+        request = translator.request(SearchOptions(beam=beam), with_alignments=False)
         lengths = steps.memory.source_lengths - 1
         found = beam_search(steps, request.limits(lengths, [Demand(1, prefix)]), request.options())
         if not found[0]:

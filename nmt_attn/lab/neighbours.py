@@ -17,10 +17,11 @@ from torch import Tensor
 
 from nmt_attn.data.batching import collate
 from nmt_attn.errors import CheckpointError
-from nmt_attn.files import read_lines, replacing, replacing_text
+from nmt_attn.files import replacing, replacing_text
 from nmt_attn.lab.lab_model import SentenceTrace
 from nmt_attn.lab.trace import traced_step
 from nmt_attn.search.translator import Translator
+from nmt_attn.text_io import read_lines
 from nmt_attn.types import SentencePair
 
 Layer = Literal["encoder", "state", "context"]

@@ -45,6 +45,7 @@ from nmt_attn.lab.requests import (
     TranslateBody,
 )
 from nmt_attn.lab.training_log import TrainingLog
+from nmt_attn.options import SearchOptions
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translation import Translation
 
@@ -145,12 +146,8 @@ class _Service:
         for text in texts:
             _check_length(model, text)
         start = time.perf_counter()
-        request = model.translator.request(
-            beam=max(body.beam, body.nbest),
-            nbest=body.nbest,
-            with_alignments=body.alignments,
-            batch_sentences=BATCH_SENTENCES,
-        )
+        options = SearchOptions(beam=max(body.beam, body.nbest), nbest=body.nbest, batch_size=BATCH_SENTENCES)
+        request = model.translator.request(options, with_alignments=body.alignments)
         found = await self.batchers[name].translate(texts, body.prefix, request)
         return found, _milliseconds(start)
 

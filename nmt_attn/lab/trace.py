@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.luong import LuongDecoder
-from nmt_attn.model.precision import at_least_float32
-from nmt_attn.model.scores import Additive, Concat, ConcatIdentity, Dot, General, Score
+from nmt_attn.model.scores import Dot, General, Score, TanhScore
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, Weights
-from nmt_attn.model.windows import LocalP, View
+from nmt_attn.model.windows import LocalP, WindowView
+from nmt_attn.runtime import at_least_float32
 
 
 class Look(NamedTuple):
@@ -56,7 +56,7 @@ def traced_step(
     """
     seen = _Seen(given)
     with _watching(model, seen):
-        read = model.read(last_ids, state, memory)
+        read = model.step_readout(last_ids, state, memory)
     log_probs = torch.log_softmax(at_least_float32(model.output(read.readout)), -1)
     return TracedStep(log_probs, read.weights, read.state, seen.look, seen.attentional_state, read.readout)
 
@@ -107,12 +107,12 @@ class _Seen:
             context = used.to(memory.encoder_states.dtype) @ memory.encoder_states
             output = context, Weights(used, None, weights.source_length)
         assert self.scores is not None, "the score ran before"
-        self.look = _look(module, module.window.look(query, memory, steps), query, self.scores, own, output)
+        self.look = _look(module, module.window.select(query, memory, steps), query, self.scores, own, output)
         return None if self.given is None else output
 
 
 def _look(
-    attention: Attention, view: View, query: Tensor, scores: Tensor, own: Tensor, output: tuple[Tensor, Weights]
+    attention: Attention, view: WindowView, query: Tensor, scores: Tensor, own: Tensor, output: tuple[Tensor, Weights]
 ) -> Look:
     """Everything on the source's own positions, one row a hypothesis."""
     context, weights = output[0].flatten(0, 1), output[1].dense().flatten(0, 1)
@@ -179,28 +179,18 @@ def given_weights(weights: Sequence[float]) -> Tensor:
     return (tensor / tensor.sum()).float()
 
 
-def _additive_terms(score: Additive | ConcatIdentity, query: Tensor, key: Tensor) -> Tensor:
-    return _tanh_terms(score.vector, score.query_projection(query) + key)
-
-
-def _concat_terms(score: Concat, query: Tensor, key: Tensor) -> Tensor:
-    weight = score.projection.weight[:, : score.decoder_size]
-    return _tanh_terms(score.vector, nn.functional.linear(query, weight, score.projection.bias) + key)
+def _tanh_terms(score: TanhScore, query: Tensor, key: Tensor) -> Tensor:
+    inside = score.project_query(query) + key
+    return torch.stack([score.output_vector(), inside, inside.tanh()], -1)
 
 
 def _product_terms(score: Score, query: Tensor, key: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(key), query, key], -1)
 
 
-def _tanh_terms(vector: Tensor, inside: Tensor) -> Tensor:
-    return torch.stack([vector, inside, inside.tanh()], -1)
-
-
 _TERMS: dict[type[Score], Callable[[Any, Tensor, Tensor], Tensor]] = {
-    Additive: _additive_terms,
-    ConcatIdentity: _additive_terms,
-    Concat: _concat_terms,
+    TanhScore: _tanh_terms,
     Dot: _product_terms,
     General: _product_terms,
 }
-"""By kind of score; a scaled score is of the kind that it scales."""
+"""By kind of score; a scaled product is of the kind that it scales."""

@@ -1,6 +1,9 @@
 """Attention: a score, a window, and the one place that masks and normalises.
 
-a_t = softmax_j(score(s, h_j)),   c_t = sum_j a_tj h_j       Bahdanau et al. 2015, eq. 5, 6; Luong et al. 2015, eq. 7
+    c_t = sum_j a_tj h_j               Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 5; Luong et al. 2015, section 3
+    a_t = softmax_j(score(s, h_j))     Bahdanau et al. 2015, eq. 6; Luong et al. 2015 (arXiv 1508.04025), eq. 7
+
+The scores themselves: nmt_attn/model/scores.py. Luong's eq. 9 and 10: nmt_attn/model/windows.py.
 """
 
 import torch
@@ -8,11 +11,11 @@ from torch import Tensor, nn
 
 from nmt_attn.model.scores import Score
 from nmt_attn.model.state import Memory, Weights
-from nmt_attn.model.windows import Window
+from nmt_attn.model.windows import Window, WindowView
 
 
 class Attention(nn.Module):
-    """Looks at the source: context and weights for each query."""
+    """Context and weights for each query."""
 
     has_weights = True
 
@@ -28,9 +31,8 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """query [B, T, H], steps [B, T] int64 (target positions, from 0) -> context [B, T, M], weights over S."""
-        view = self.window.look(query, memory, steps)
-        scores = self.score(view.query, view.keys, view.positions)
-        weights = self.window.reweight(masked_softmax(scores, view.mask), view)
+        view = self.window.select(query, memory, steps)
+        weights = self.window.reweight(masked_softmax(self.scores(view), view.mask), view)
         context = weights.to(view.encoder_states.dtype) @ view.encoder_states
         source_length = memory.mask.shape[1]
         if not self.window.is_local:
@@ -38,6 +40,11 @@ class Attention(nn.Module):
         rows = query.shape[:2]  # B, T
         seen = Weights(weights.view(*rows, -1), view.positions.view(*rows, -1), source_length)
         return context.view(*rows, -1), seen
+
+    def scores(self, view: WindowView) -> Tensor:
+        """What the window shows -> scores [B, T, W]."""
+        scores: Tensor = self.score(view.query, view.keys, view.positions)
+        return scores
 
 
 class NoAttention(nn.Module):

@@ -1,10 +1,10 @@
-"""Bahdanau's order: look with the previous state, then update.
+"""Bahdanau's order: attend with the previous state, then update.
 
     a_t, c_t = attention(s_{t-1});   s_t = cell(s_{t-1}, W y_{t-1} + C c_t);   t_t = readout(s, y_{t-1}, c_t)
 
-Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 4 and A.2. The context enters every gate. With several layers, the
-query is the top layer's previous output and the context enters the bottom layer. The readout sees s_t (main text) or
-s_{t-1} (appendix).
+Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 4 and A.2; without attention, eq. 3. The context enters every gate. With
+several layers, the query is the top layer's previous output and the context enters the bottom layer. The readout sees
+s_t (main text) or s_{t-1} (appendix).
 """
 
 from typing import NamedTuple
@@ -12,15 +12,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.model.attention_loops import LoopScore, bahdanau_loop
 from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
 from nmt_attn.model.projection import GateProjection
 from nmt_attn.model.readout import Readout
-from nmt_attn.model.state import DecoderState, Memory, Weights
+from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 
 
 class Advanced(NamedTuple):
-    """One step's results that the readout needs."""
+    """What the readout needs of one step, or of all of them [B, T, ..]."""
 
     before: Tensor  # [N, H] top state s_{t-1}
     after: Tensor  # [N, H] top state s_t
@@ -34,13 +33,9 @@ class BahdanauDecoder(Decoder):
         super().__init__(parts)
         self.context_to_gates = GateProjection(
             parts.attention.context_size, self.bottom.hidden, self.bottom.gates, bias=False
-        )
+        )  # C
         self.readout = readout
         self.reads_previous = reads_previous
-
-    @property
-    def entering(self) -> GateProjection:
-        return self.context_to_gates
 
     def start(self, memory: Memory) -> DecoderState:
         state = super().start(memory)
@@ -48,57 +43,50 @@ class BahdanauDecoder(Decoder):
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
         advanced, weights, state = self._advance(self.embedding_to_gates(embedded), state, memory, None)
-        return self._read(advanced, embedded), weights, state
+        return self.make_readout(advanced, embedded), weights, state
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         gates = self.embedding_to_gates(embedded)
         if not self.attention.has_weights:
             return self._forward_fixed(gates, embedded, state, memory)
-        score = self.loop_score(memory)
-        if score is not None:
-            return self._forward_loop(gates, embedded, state, memory, score)
         advanced, weights = [], []
         for step_gates, noise in zip(gates.unbind(1), self.layer_noise(gates), strict=True):
             result, step_weights, state = self._advance(step_gates, state, memory, noise)
             advanced.append(result)
             weights.append(step_weights)
         whole = Advanced(*(torch.stack(parts, 1) for parts in zip(*advanced, strict=True)))
-        return self.output_dropout(self._read(whole, embedded)), stack_weights(weights)
+        return self.output_dropout(self.make_readout(whole, embedded)), stack_weights(weights)
+
+    def bottom_step(self, word_gates: Tensor, context: Tensor, before: CellState) -> CellState:
+        """W y_{t-1} [N, G x H], c_t [N, M], last state -> s_t of the bottom layer."""
+        state: CellState = self.bottom(word_gates + self.context_to_gates(context), before)
+        return state
+
+    def make_readout(self, advanced: Advanced, embedded: Tensor) -> Tensor:
+        """States and context, y_{t-1} [.., E] -> t_t [.., R]."""
+        state = advanced.before if self.reads_previous else advanced.after
+        readout: Tensor = self.readout(state, embedded, advanced.context)
+        return readout
 
     def _advance(
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Tensor | None
     ) -> tuple[Advanced, Weights, DecoderState]:
         query = state.feed
-        context, weights = self.look(query, state.position, memory)
-        bottom = self.update(word_gates, context, state.layers[0])
-        top, above = self.climb(bottom.hidden, state.layers[1:], noise)
+        context, weights = self.attend(query, state.position, memory)
+        bottom = self.bottom_step(word_gates, context, state.layers[0])
+        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise)
         after = DecoderState((bottom, *above), top, state.position + 1)
         return Advanced(query, top, context), weights, after
-
-    def _forward_loop(
-        self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory, score: LoopScore
-    ) -> tuple[Tensor, Weights]:
-        cell = self.bottom.loop_start(gates, state.layers[0])
-        looped = bahdanau_loop(cell, self.context_to_gates.weight, score, memory.encoder_states, memory.mask)
-        before = torch.cat([state.feed.unsqueeze(1), looped.outputs[:, :-1]], 1)
-        whole = Advanced(before, looped.outputs, looped.contexts)
-        weights = Weights(looped.weights, None, memory.mask.shape[1])
-        return self.output_dropout(self._read(whole, embedded)), weights
 
     def _forward_fixed(
         self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory
     ) -> tuple[Tensor, Weights]:
-        """Without attention nothing waits for the previous state: every layer runs over the whole target at once."""
+        """Without attention no input depends on the previous state: every layer runs over the whole target at once."""
         query = state.feed
         context, weights = self.attention(
             query.unsqueeze(1).expand(-1, gates.shape[1], -1), memory, all_positions(gates)
         )
         hidden, _ = self.bottom.sequence(gates + self.context_to_gates(context), state.layers[0])
-        top = self.climb_sequence(hidden, state.layers[1:])
+        top = self.upper_layers(hidden, state.layers[1:])
         before = torch.cat([query.unsqueeze(1), top[:, :-1]], 1)
-        return self.output_dropout(self._read(Advanced(before, top, context), embedded)), weights
-
-    def _read(self, advanced: Advanced, embedded: Tensor) -> Tensor:
-        state = advanced.before if self.reads_previous else advanced.after
-        readout: Tensor = self.readout(state, embedded, advanced.context)
-        return readout
+        return self.output_dropout(self.make_readout(Advanced(before, top, context), embedded)), weights

@@ -127,20 +127,20 @@ def build_start_state(config: ModelConfig) -> StartState:
 
 @reads("readout_state")
 def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
-    """Look with the previous state, then update."""
+    """Attend with the previous state, then update."""
     decoder, parts = config.decoder, _parts(config, positions)
     return BahdanauDecoder(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
 
 
 def build_conditional(config: ModelConfig, positions: int) -> Decoder:
-    """Update, look, update again."""
+    """Update, attend, update again."""
     decoder, parts = config.decoder, _parts(config, positions)
     return ConditionalDecoder(parts, CELLS[decoder.cell](decoder.hidden), _readout(decoder, parts))
 
 
 @reads("input_feeding", "attentional_activation", "attentional_bias", "attentional_dropout")
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
-    """Update, then look with the new state."""
+    """Update, then attend with the new state."""
     decoder, parts = config.decoder, _parts(config, positions)
     attentional = AttentionalState(
         parts.attention.context_size,

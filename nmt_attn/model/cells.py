@@ -5,7 +5,8 @@
     lstm      i, f, o = sigmoid(.); g = tanh(.); c' = f c + i g; h' = o tanh(c')         (Luong et al. 2015)
     rnn       h' = tanh(W x + U h)
 
-Differs: the papers write z for 1 - z; a change of sign inside the sigmoid, no other model.
+They are the f of Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 1 and 4, and of Luong et al. 2015 (arXiv 1508.04025),
+eq. 3. Differs: the papers write z for 1 - z; a change of sign inside the sigmoid, no other model.
 A cell holds U alone. What comes in from outside (W x, and C c of a context) is projected by its owner, in one
 product for the whole sequence where it is known before the loop: gate inputs [.., G x H], gates in the order above.
 Products may be taken in bfloat16 (autocast); gates are added up, and states carried on, in at least float32.
@@ -17,24 +18,20 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn import registries
-from nmt_attn.model.activation import lstm_activations, tanh
 from nmt_attn.model.initialise import Scheme
-from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import GateProjection
-from nmt_attn.model.recurrence import CellLoop, GRULoop, LoopStart, LSTMLoop, gru_sequence, lstm_sequence
 from nmt_attn.model.state import CellState
 from nmt_attn.registry import Registry
+from nmt_attn.runtime import at_least_float32
 
 
 class Cell(nn.Module):
-    """Contract: one step, and a whole sequence of known gate inputs."""
+    """Contract: one step. A whole sequence is a loop over it."""
 
     gates: ClassVar[int]
     has_cell: ClassVar[bool] = False
     forget_gate: ClassVar[int | None] = None  # the gate, from 0, whose bias starts at 1
     has_recurrent_bias: ClassVar[bool] = False
-    is_sum: ClassVar[bool] = False  # U h is only added to the gate inputs, so that both can be one product
-    loop: ClassVar[type[CellLoop] | None] = None  # the same cell with a backward by hand, if it has one
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -48,10 +45,6 @@ class Cell(nn.Module):
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         """gate inputs [N, G x H], state of N rows -> the next state."""
-        return self.finish(at_least_float32(gate_inputs) + self.recurrent(state.hidden), state)
-
-    def finish(self, gates: Tensor, state: CellState) -> CellState:
-        """gates [N, G x H] with U h in them, which may be written over, the last state -> the next; where `is_sum`."""
         raise NotImplementedError
 
     def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
@@ -59,13 +52,9 @@ class Cell(nn.Module):
         states = []
         for step_inputs in gate_inputs.unbind(1):
             state = self(step_inputs, state)
-            states.append(state.hidden)
-        return torch.stack(states, 1), None
-
-    def loop_start(self, gate_inputs: Tensor, state: CellState) -> LoopStart:
-        """What the hand-written loop starts from: gate inputs [B, T, G x H], first state."""
-        assert self.loop is not None
-        return LoopStart(self.loop, gate_inputs.transpose(0, 1), *state, self.recurrent.weight, self.recurrent.bias)
+            states.append(state)
+        cells = [each.cell for each in states if each.cell is not None]
+        return torch.stack([each.hidden for each in states], 1), torch.stack(cells, 1) if cells else None
 
 
 class GRU(Cell):
@@ -73,18 +62,14 @@ class GRU(Cell):
 
     gates = 3
     has_recurrent_bias = True
-    loop = GRULoop
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         inputs_rz, inputs_n = at_least_float32(gate_inputs).split([2 * self.hidden, self.hidden], -1)
         recurrent = at_least_float32(self.recurrent(state.hidden))
         recurrent_rz, recurrent_n = recurrent.split([2 * self.hidden, self.hidden], -1)
         reset, update = torch.sigmoid(inputs_rz + recurrent_rz).chunk(2, -1)
-        candidate = tanh(torch.addcmul(inputs_n, reset, recurrent_n))
+        candidate = torch.tanh(inputs_n + reset * recurrent_n)
         return CellState(torch.lerp(candidate, at_least_float32(state.hidden), update), None)
-
-    def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
-        return gru_sequence(gate_inputs, state.hidden, self.recurrent.weight, self.recurrent.bias), None
 
 
 class ChoGRU(Cell):
@@ -106,28 +91,23 @@ class LSTM(Cell):
     gates = 4
     has_cell = True
     forget_gate = 1
-    is_sum = True
-    loop = LSTMLoop
 
-    def finish(self, gates: Tensor, state: CellState) -> CellState:
+    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         assert state.cell is not None
-        keep, forget, candidate, output = lstm_activations(gates)
-        cell = torch.addcmul(forget * state.cell, keep, candidate)
-        return CellState(output * tanh(cell), cell)
-
-    def sequence(self, gate_inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:
-        assert state.cell is not None
-        return lstm_sequence(gate_inputs, state.hidden, state.cell, self.recurrent.weight)
+        gates = at_least_float32(gate_inputs) + self.recurrent(state.hidden)
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, -1)
+        kept = torch.sigmoid(forget_gate) * state.cell
+        cell = kept + torch.sigmoid(input_gate) * torch.tanh(candidate)
+        return CellState(torch.sigmoid(output_gate) * torch.tanh(cell), cell)
 
 
 class TanhRNN(Cell):
     """The plain recurrent network."""
 
     gates = 1
-    is_sum = True
 
-    def finish(self, gates: Tensor, state: CellState) -> CellState:
-        return CellState(tanh(gates), None)
+    def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
+        return CellState(torch.tanh(at_least_float32(gate_inputs) + self.recurrent(state.hidden)), None)
 
 
 class RecurrentLayer(nn.Module):
@@ -139,7 +119,6 @@ class RecurrentLayer(nn.Module):
             inputs, cell.hidden, cell.gates, bias=True, forget_gate=cell.forget_gate
         )  # W
         self.cell = cell
-        self.joined: nn.Module | None = None  # [x ; h] -> W x + U h, of a packed model
 
     def zero_state(self, like: Tensor) -> CellState:
         """The state 0, with as many rows as `like`, its type and its device."""
@@ -152,8 +131,6 @@ class RecurrentLayer(nn.Module):
 
     def step(self, inputs: Tensor, state: CellState) -> CellState:
         """inputs [N, I], state -> the next state."""
-        if self.joined is not None:
-            return self.cell.finish(self.joined(torch.cat([inputs, state.hidden], -1)), state)
         next_state: CellState = self.cell(self.input_to_gates(inputs), state)
         return next_state
 

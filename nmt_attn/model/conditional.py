@@ -1,10 +1,10 @@
-"""The conditional order: update, look, update again.
+"""The conditional order: update, attend, update again.
 
     s'_t = cell_1(s_{t-1}, W y_{t-1});   c_t = attention(s'_t);   s_t = cell_2(s'_t, C c_t)
     t_t = readout(s_t, y_{t-1}, c_t)
 
 The conditional GRU of dl4mt-tutorial, nematus and marian; with an LSTM the cell state goes through both cells.
-Layers above take s_t and look at nothing, so that over a whole target they run all steps at once.
+Layers above take s_t and do not attend, so that over a whole target they run all steps at once.
 """
 
 import torch
@@ -28,7 +28,7 @@ class ConditionalDecoder(Decoder):
         bottom, context, weights = self._advance(
             self.embedding_to_gates(embedded), state.layers[0], state.position, memory
         )
-        top, above = self.climb(bottom.hidden, state.layers[1:], None)
+        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], None)
         after = DecoderState((bottom, *above), state.feed, state.position + 1)
         return self.readout(top, embedded, context), weights, after
 
@@ -41,12 +41,12 @@ class ConditionalDecoder(Decoder):
             hidden.append(bottom.hidden)
             contexts.append(context)
             weights.append(step_weights)
-        top = self.climb_sequence(torch.stack(hidden, 1), state.layers[1:])
+        top = self.upper_layers(torch.stack(hidden, 1), state.layers[1:])
         return self.output_dropout(self.readout(top, embedded, torch.stack(contexts, 1))), stack_weights(weights)
 
     def _advance(
         self, word_gates: Tensor, before: CellState, position: Tensor, memory: Memory
     ) -> tuple[CellState, Tensor, Weights]:
         between = self.bottom(word_gates, before)
-        context, weights = self.look(between.hidden, position, memory)
+        context, weights = self.attend(between.hidden, position, memory)
         return self.second.step(context, between), context, weights

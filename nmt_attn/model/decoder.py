@@ -1,7 +1,7 @@
 """Decoder: the contract that search and training share.
 
 `step` defines the model. `forward` is the same function over a whole target whose words are known: what depends on
-those words alone is computed for all steps in one product, and only what depends on the previous state is looped.
+those words alone is computed for all steps in one product, and only what depends on the previous state is a loop.
 """
 
 from typing import NamedTuple, cast
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.attention import Attention, NoAttention
-from nmt_attn.model.attention_loops import LoopScore
 from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initial_state import StartState
@@ -31,7 +30,7 @@ class DecoderParts(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """Contract. The stack's bottom cell takes W y from outside; layers above it take the layer below."""
+    """Contract. The bottom cell of the stack takes W y from outside; layers above it take the layer below."""
 
     feed_size: int = 0  # F
 
@@ -48,12 +47,6 @@ class Decoder(nn.Module):
         self.layer_dropout = parts.layer_dropout
         self.output_dropout = parts.output_dropout
         self.is_residual = parts.is_residual
-        self.joined: nn.Module | None = None  # [x ; h] -> what `entering` and U make of them, of a packed model
-
-    @property
-    def entering(self) -> GateProjection | None:
-        """The projection of what enters the bottom cell beside the word, a context or what is fed."""
-        return None
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first word, one row for each sentence."""
@@ -69,35 +62,20 @@ class Decoder(nn.Module):
         """all previous words [B, T, E], first state -> readouts [B, T, R], weights [B, T, S]."""
         raise NotImplementedError
 
-    def look(self, query: Tensor, position: Tensor, memory: Memory) -> tuple[Tensor, Weights]:
+    def attend(self, query: Tensor, position: Tensor, memory: Memory) -> tuple[Tensor, Weights]:
         """query [N, H] of N = B x K hypotheses at `position` [N] -> context [N, M], weights [B, K, S]."""
         sentences = memory.mask.shape[0]
         context, weights = self.attention(query.unflatten(0, (sentences, -1)), memory, position.view(sentences, -1))
         return context.flatten(0, 1), weights
 
-    def update(self, word_gates: Tensor, entering: Tensor, before: CellState) -> CellState:
-        """The bottom cell's step: W y [N, G x H] and what enters beside it [N, X], last state -> the next."""
-        if self.joined is not None:
-            gates = word_gates + self.joined(torch.cat([entering, before.hidden], -1))
-            return self.bottom.finish(gates, before)
-        assert self.entering is not None, "conditional decoders have their own way"
-        state: CellState = self.bottom(word_gates + self.entering(entering), before)
-        return state
-
-    def loop_score(self, memory: Memory) -> LoopScore | None:
-        """The score for the hand-written loop, if cell, window, score and number of layers allow it."""
-        if self.upper or self.bottom.loop is None or not isinstance(self.attention, Attention):
-            return None
-        return None if self.attention.window.is_local else self.attention.score.take_apart(memory.keys)
-
     def layer_noise(self, gates: Tensor) -> list[Tensor | None]:
-        """Gate inputs [B, T, G x H] -> dropout of each of the T steps for `climb`, drawn for all at once."""
+        """Gate inputs [B, T, G x H] -> dropout of each of the T steps of the upper layers, drawn for all at once."""
         noise = self.layer_dropout.noise(gates, len(self.upper) * self.bottom.hidden) if self.upper else None
         if noise is None:
             return [None] * gates.shape[1]
         return list(noise.unflatten(2, (len(self.upper), -1)).unbind(1))  # [B, L - 1, H] each
 
-    def climb(
+    def upper_layers_step(
         self, hidden: Tensor, layers: tuple[CellState, ...], noise: Tensor | None
     ) -> tuple[Tensor, tuple[CellState, ...]]:
         """One step of the layers above the bottom: its output [N, H], their states -> top output, their next states.
@@ -110,17 +88,17 @@ class Decoder(nn.Module):
             inputs = hidden if noise is None else hidden * noise[:, above]
             state = layer.step(inputs, before)
             after.append(state)
-            hidden = self.join(state.hidden, inputs)
+            hidden = self.residual(state.hidden, inputs)
         return hidden, tuple(after)
 
-    def climb_sequence(self, hidden: Tensor, layers: tuple[CellState, ...]) -> Tensor:
+    def upper_layers(self, hidden: Tensor, layers: tuple[CellState, ...]) -> Tensor:
         """The same for all steps at once: [B, T, H] -> [B, T, H]. Only where nothing above feeds back below."""
         for layer, before in zip(self.upper, layers, strict=True):
             inputs = self.layer_dropout(hidden)
-            hidden = self.join(layer(inputs, before)[0], inputs)
+            hidden = self.residual(layer(inputs, before)[0], inputs)
         return hidden
 
-    def join(self, outputs: Tensor, inputs: Tensor) -> Tensor:
+    def residual(self, outputs: Tensor, inputs: Tensor) -> Tensor:
         """A layer's output, with its input added if the stack is residual."""
         return outputs + inputs if self.is_residual else outputs
 

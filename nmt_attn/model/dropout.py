@@ -1,4 +1,4 @@
-"""Dropout: noise for a whole sequence, drawn before any loop, so that every road through a decoder can take it.
+"""Dropout: noise for a whole sequence, drawn before any loop, so that every form of a decoder can take it.
 
     step       a new mask at every position                       Srivastava et al. 2014; Zaremba et al. 2014
     sentence   one mask for all positions of a sentence           Gal and Ghahramani 2016 (arXiv 1512.05287)
@@ -11,7 +11,7 @@ vector is over its numbers, and the state between two steps is left alone.
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.precision import at_least_float32
+from nmt_attn.runtime import at_least_float32
 
 
 class Dropout(nn.Module):

@@ -1,6 +1,7 @@
 """Encoder: the source sentence as one state for each position.
 
-    h_j = [forward h_j ; backward h_j]        Bahdanau et al. 2015, A.2.1
+    h_j = [forward h_j ; backward h_j]        Bahdanau et al. 2015 (arXiv 1409.0473v7), 3.2 and A.2.1; its eq. 1 is the
+                                              loop of one direction
     h_j of the top layer                      Luong et al. 2015
 
 Sentences are padded on the right, and the backward direction reads each sentence from its own last token, so that
@@ -8,12 +9,10 @@ padding is never read before a real token. `reverse_source` feeds the words from
 and puts the states back in their places: positions are those of the sentence as written, in every alignment.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.dropout import Dropout
@@ -21,7 +20,7 @@ from nmt_attn.model.state import gather_last
 
 
 class Encoded(NamedTuple):
-    """What the encoder gives back."""
+    """The encoder's output."""
 
     states: Tensor  # [B, S, M]
     final_hidden: tuple[Tensor, ...]  # per layer [B, its size], forward direction first
@@ -90,26 +89,10 @@ class Encoder(nn.Module):
 
 
 def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """sequence [B, S, I] with the first `lengths` [B] positions of each sentence turned round, the rest in place."""
+    """sequence [B, S, I] with the first `lengths` [B] positions of each sentence reversed, the rest in place."""
     size = sequence.shape[1]
     positions = torch.arange(size, device=sequence.device)
-    turned = lengths.unsqueeze(1) - 1 - positions
-    source = torch.where(turned >= 0, turned, positions)
+    mirrored = lengths.unsqueeze(1) - 1 - positions
+    source = torch.where(mirrored >= 0, mirrored, positions)
     firsts = size * torch.arange(len(lengths), device=sequence.device)
-    turned_rows: Tensor = _Turn.apply(sequence, (firsts.unsqueeze(1) + source).flatten())  # type: ignore[no-untyped-call]
-    return turned_rows
-
-
-class _Turn(Function):
-    """Rows in another order that, taken twice, is the first one again: so it is its own gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, sequence: Tensor, order: Tensor) -> Tensor:
-        ctx.save_for_backward(order)
-        return sequence.flatten(0, 1).index_select(0, order).view_as(sequence)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (order,) = ctx.saved_tensors
-        return gradient.flatten(0, 1).index_select(0, order).view_as(gradient), None
+    return sequence.flatten(0, 1).index_select(0, (firsts.unsqueeze(1) + source).flatten()).view_as(sequence)

@@ -1,10 +1,10 @@
-"""Luong's order: update, then look with the new state.
+"""Luong's order: update, then attend with the new state.
 
     s_t = stack(s_{t-1}, W y_{t-1} [+ F f_{t-1}]);   c_t = attention(s_t);   h~_t = tanh(W_c [c_t ; s_t])
 
-Luong et al. 2015 (arXiv 1508.04025), eq. 5 and 3.3. p(y_t) = softmax(W_s h~_t), eq. 6. Input feeding brings
-f_{t-1} = h~_{t-1} (the paper) or c_{t-1} (google/seq2seq) to the next step's input; f_0 = 0. Without it nothing
-waits for attention: over a whole target the stack runs all steps at once, then attention does, then the readout.
+Luong et al. 2015 (arXiv 1508.04025), eq. 3 (the stack), 5 (h~) and 3.3. Input feeding brings f_{t-1} = h~_{t-1} (the
+paper) or c_{t-1} (google/seq2seq) to the next step's input; f_0 = 0. Without it no state depends on attention: over a
+whole target the stack runs all steps at once, then attention does, then the readout.
 """
 
 from typing import NamedTuple
@@ -12,17 +12,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.activation import tanh
-from nmt_attn.model.attention_loops import LoopOutput, LoopScore, luong_loop
 from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.projection import GateProjection, Projection
 from nmt_attn.model.readout import Readout
-from nmt_attn.model.state import DecoderState, Memory, Weights
+from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 
 
 class AttentionalState(nn.Module):
-    """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper. `dropout` is for its user, who feeds and reads it."""
+    """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper. The decoder applies `dropout` to h~."""
 
     def __init__(self, context: int, hidden: int, dropout: Dropout, *, has_tanh: bool, use_bias: bool) -> None:
         super().__init__()
@@ -33,7 +31,7 @@ class AttentionalState(nn.Module):
     def forward(self, context: Tensor, state: Tensor) -> Tensor:
         """[..., M], [..., H] -> [..., H]."""
         total = self.projection(torch.cat([context, state], -1))
-        return tanh(total) if self.has_tanh else total
+        return torch.tanh(total) if self.has_tanh else total
 
 
 class Feeding(NamedTuple):
@@ -67,55 +65,41 @@ class LuongDecoder(Decoder):
         self.attentional_state = attentional_state
         self.feeding = feeding
         self.feed_size = feeding.size
-        self.feed_to_gates = GateProjection(feeding.size, self.bottom.hidden, self.bottom.gates, bias=False)
+        self.feed_to_gates = GateProjection(feeding.size, self.bottom.hidden, self.bottom.gates, bias=False)  # F
         self.readout = readout  # None: the paper's, h~ as it is
-
-    @property
-    def entering(self) -> GateProjection:
-        return self.feed_to_gates
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
         attentional, context, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory, NO_NOISE)
-        return self._read(attentional, embedded, context), weights, after
+        return self.make_readout(attentional, embedded, context), weights, after
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         gates = self.embedding_to_gates(embedded)
         if self.feeding.size == 0:
             hidden, _ = self.bottom.sequence(gates, state.layers[0])
-            top = self.climb_sequence(hidden, state.layers[1:])
+            top = self.upper_layers(hidden, state.layers[1:])
             context, weights = self.attention(top, memory, all_positions(top))
             attentional = self.attentional_state.dropout(self.attentional_state(context, top))
-            return self.output_dropout(self._read(attentional, embedded, context)), weights
-        score = self.loop_score(memory)
-        if score is not None:
-            return self._forward_loop(gates, embedded, state, memory, score)
+            return self.output_dropout(self.make_readout(attentional, embedded, context)), weights
         outputs, contexts, steps = [], [], []
         for step_gates, noise in zip(gates.unbind(1), self._noise(gates), strict=True):
             step_output, step_context, step_weights, state = self._advance(step_gates, state, memory, noise)
             outputs.append(step_output)
             contexts.append(step_context)
             steps.append(step_weights)
-        readouts = self._read(torch.stack(outputs, 1), embedded, torch.stack(contexts, 1))
+        readouts = self.make_readout(torch.stack(outputs, 1), embedded, torch.stack(contexts, 1))
         return self.output_dropout(readouts), stack_weights(steps)
 
-    def _forward_loop(
-        self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory, score: LoopScore
-    ) -> tuple[Tensor, Weights]:
-        noise = self.attentional_state.dropout.noise(gates, self.bottom.hidden)
-        output = LoopOutput(
-            feeds_attentional=self.feeding.is_attentional,
-            has_tanh=self.attentional_state.has_tanh,
-            noise=noise,
-            feed_weight=self.feed_to_gates.weight,
-            feed=state.feed,
-            weight=self.attentional_state.projection.weight,
-            bias=self.attentional_state.projection.bias,
-        )
-        cell = self.bottom.loop_start(gates, state.layers[0])
-        looped = luong_loop(cell, output, score, memory.encoder_states, memory.mask)
-        weights = Weights(looped.weights, None, memory.mask.shape[1])
-        attentional = looped.outputs if noise is None else looped.outputs * noise
-        return self.output_dropout(self._read(attentional, embedded, looped.contexts)), weights
+    def bottom_step(self, word_gates: Tensor, feed: Tensor, before: CellState) -> CellState:
+        """W y_{t-1} [N, G x H], f_{t-1} [N, F], last state -> s_t of the bottom layer."""
+        state: CellState = self.bottom(word_gates + self.feed_to_gates(feed), before)
+        return state
+
+    def make_readout(self, attentional: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
+        """The paper's readout is h~ itself; deep and maxout put a layer over h~, y and c."""
+        if self.readout is None:
+            return attentional
+        readout: Tensor = self.readout(attentional, embedded, context)
+        return readout
 
     def _noise(self, gates: Tensor) -> list[Noise]:
         """Gate inputs [B, T, G x H] -> dropout of each step."""
@@ -127,18 +111,11 @@ class LuongDecoder(Decoder):
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
     ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
         """-> h~ [N, H], c [N, M], weights, next state."""
-        bottom = self.update(word_gates, state.feed, state.layers[0])
-        top, above = self.climb(bottom.hidden, state.layers[1:], noise.layers)
-        context, weights = self.look(top, state.position, memory)
+        bottom = self.bottom_step(word_gates, state.feed, state.layers[0])
+        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise.layers)
+        context, weights = self.attend(top, state.position, memory)
         attentional = self.attentional_state(context, top)
         if noise.attentional is not None:
             attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)
         return attentional, context, weights, DecoderState((bottom, *above), feed, state.position + 1)
-
-    def _read(self, attentional: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
-        """The paper's readout is h~ itself; deep and maxout put a layer over h~, y and c."""
-        if self.readout is None:
-            return attentional
-        readout: Tensor = self.readout(attentional, embedded, context)
-        return readout

@@ -1,9 +1,8 @@
 """Linear maps whose first numbers come from model/initialise.py alone; they may have no input column at all."""
 
-from torch import Tensor, nn
+from torch import nn
 
 from nmt_attn.model.initialise import Scheme
-from nmt_attn.model.products import linear
 
 
 class Projection(nn.Linear):
@@ -11,9 +10,6 @@ class Projection(nn.Linear):
 
     def reset_parameters(self) -> None:
         """Nothing: the numbers are set when the whole model stands."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return linear(inputs, self.weight, self.bias)
 
 
 class GateProjection(Projection):

@@ -8,7 +8,7 @@
     scaled-dot, scaled-general, normed-additive: dot / sqrt(H); g (s . W_a h); g v / |v| . tanh(W_a s + U_a h + b)
                                                  (the last two as in tensorflow/nmt)
 
-Letters of shapes: nmt_attn/types.py.
+They are the a(s, h) of Bahdanau's eq. 6 and the score(h_t, h_s) of Luong's eq. 7. Letters of shapes: nmt_attn/types.py.
 """
 
 from typing import ClassVar, NamedTuple
@@ -17,9 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn import registries
-from nmt_attn.model.activation import tanh_of_sum_times
-from nmt_attn.model.attention_loops import LoopScore
-from nmt_attn.model.fused import fused_scores, is_fused
 from nmt_attn.model.initialise import Scheme
 from nmt_attn.model.projection import Projection
 from nmt_attn.registry import Exclusion, Registry
@@ -64,12 +61,24 @@ class Score(nn.Module):
         """[B, T, H], [B, S, A], positions of the keys [B, S] int64 -> scores [B, T, S], any real numbers."""
         raise NotImplementedError
 
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        """The same score in a form that the hand-written loop runs, if it has one; keys [B, S, A]."""
-        return None
+
+class TanhScore(Score):
+    """v . tanh(query + key). The concrete class says what query, key and v are."""
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        total = self.project_query(query).unsqueeze(2) + keys.unsqueeze(1)  # [B, T, S, A]
+        return torch.tanh(total) @ self.output_vector()
+
+    def project_query(self, query: Tensor) -> Tensor:
+        """[B, T, H] -> [B, T, A]."""
+        raise NotImplementedError
+
+    def output_vector(self) -> Tensor:
+        """v [A]."""
+        raise NotImplementedError
 
 
-class Additive(Score):
+class Additive(TanhScore):
     """v_a . tanh(W_a s + U_a h [+ b]). U_a h is the key."""
 
     options = ("hidden", "bias")
@@ -84,11 +93,11 @@ class Additive(Score):
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         return self.key_projection(encoder_states)
 
-    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return additive_scores(self.query_projection(query), keys, self.vector)
+    def project_query(self, query: Tensor) -> Tensor:
+        return self.query_projection(query)
 
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        return LoopScore(self.query_projection.weight, self.query_projection.bias, keys, self.vector)
+    def output_vector(self) -> Tensor:
+        return self.vector
 
 
 class NormedAdditive(Additive):
@@ -100,13 +109,7 @@ class NormedAdditive(Additive):
         super().__init__(sizes)
         self.gain = nn.Parameter(torch.tensor(sizes.hidden**-0.5))  # g
 
-    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return additive_scores(self.query_projection(query), keys, self._scaled_vector())
-
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        return LoopScore(self.query_projection.weight, self.query_projection.bias, keys, self._scaled_vector())
-
-    def _scaled_vector(self) -> Tensor:
+    def output_vector(self) -> Tensor:
         return self.gain * self.vector / self.vector.norm()
 
 
@@ -129,18 +132,12 @@ class Dot(Score):
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return query @ keys.transpose(1, 2)
 
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        return LoopScore(None, None, keys, None)
-
 
 class ScaledDot(Dot):
     """s . h / sqrt(H), which keeps the spread of the scores free of the size."""
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return super().forward(query, keys, positions) * query.shape[-1] ** -0.5
-
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        return LoopScore(None, None, keys * keys.shape[-1] ** -0.5, None)
 
 
 class General(Score):
@@ -156,9 +153,6 @@ class General(Score):
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return query @ keys.transpose(1, 2)
 
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        return LoopScore(None, None, keys, None)
-
 
 class ScaledGeneral(General):
     """g (s . W_a h), with a learned gain g that starts at 1."""
@@ -170,11 +164,8 @@ class ScaledGeneral(General):
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return self.gain * super().forward(query, keys, positions)
 
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        return LoopScore(None, None, self.gain * keys, None)
 
-
-class Concat(Score):
+class Concat(TanhScore):
     """v_a . tanh(W_a [s ; h] [+ b]), the product with h taken once per sentence."""
 
     options = ("hidden", "bias", "concat_keys")
@@ -189,16 +180,18 @@ class Concat(Score):
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         return encoder_states @ self.projection.weight[:, self.decoder_size :].T
 
-    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        projected = nn.functional.linear(query, self.projection.weight[:, : self.decoder_size], self.projection.bias)
-        return additive_scores(projected, keys, self.vector)
+    def project_query(self, query: Tensor) -> Tensor:
+        return nn.functional.linear(query, self.query_weight(), self.projection.bias)
 
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        weight = self.projection.weight[:, : self.decoder_size]
-        return LoopScore(weight, self.projection.bias, keys, self.vector)
+    def query_weight(self) -> Tensor:
+        """The columns of W_a for s [A, H]."""
+        return self.projection.weight[:, : self.decoder_size]
+
+    def output_vector(self) -> Tensor:
+        return self.vector
 
 
-class ConcatIdentity(Score):
+class ConcatIdentity(TanhScore):
     """v_a . tanh(W_a s + h [+ b]): the variant of Luong's own code, with no matrix on h (so A = M)."""
 
     options = ("bias", "concat_keys")
@@ -209,15 +202,15 @@ class ConcatIdentity(Score):
         self.query_projection = Projection(sizes.decoder, sizes.encoder, bias=sizes.use_bias)  # W_a
         self.vector = nn.Parameter(torch.empty(sizes.encoder))  # v_a
 
-    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return additive_scores(self.query_projection(query), keys, self.vector)
+    def project_query(self, query: Tensor) -> Tensor:
+        return self.query_projection(query)
 
-    def take_apart(self, keys: Tensor) -> LoopScore | None:
-        return LoopScore(self.query_projection.weight, self.query_projection.bias, keys, self.vector)
+    def output_vector(self) -> Tensor:
+        return self.vector
 
 
 class Location(Score):
-    """The j-th number of W_a s: the content of h_j is not looked at.
+    """The j-th number of W_a s; the content of h_j plays no part.
 
     Differs: a position that W_a has no row for gets so low a score that it has no weight beside one that has.
     """
@@ -234,13 +227,6 @@ class Location(Score):
         index = positions.clamp(max=known - 1).unsqueeze(1).expand(-1, query.shape[1], -1)
         scores = per_position.gather(2, index)  # [B, T, S]
         return scores.masked_fill((positions >= known).unsqueeze(1), torch.finfo(scores.dtype).min / 2)
-
-
-def additive_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
-    """projected queries [B, T, A], keys [B, S, A], v [A] -> v . tanh(query + key) [B, T, S]."""
-    if is_fused(keys) and queries.dtype == keys.dtype:
-        return fused_scores(queries, keys, vector)
-    return tanh_of_sum_times(queries.unsqueeze(2), keys.unsqueeze(1), vector)
 
 
 SCORES: Registry[type[Score]] = registries.SCORES

@@ -1,4 +1,11 @@
-"""The whole model: source ids in, the decoder's readouts or the next word's log-probabilities out."""
+"""The whole model: source ids in, the decoder's readouts or the next word's log-probabilities out.
+
+    p(y_t | y_1 .. y_{t-1}, x) = softmax(W_o t_t + b)
+                    Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 2 to 4 and A.2.2;
+                    Luong et al. 2015 (arXiv 1508.04025), eq. 1, 2 and 6
+
+The decoder makes t_t: Luong's h~_t, or one of the readouts of nmt_attn/model/readout.py.
+"""
 
 from typing import NamedTuple
 
@@ -8,12 +15,12 @@ from torch import Tensor, nn
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
-from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.state import DecoderState, Memory, Weights
+from nmt_attn.runtime import at_least_float32
 from nmt_attn.types import BOS, PAD, Batch, StepOutput, length_mask
 
 
-class Read(NamedTuple):
+class StepReadout(NamedTuple):
     """The same step before the output layer."""
 
     readout: Tensor  # [N, R]
@@ -111,31 +118,31 @@ class Seq2Seq(nn.Module):
             scores[:, never] = -torch.inf
         if not own.is_drawn:
             return scores.argmax(-1)
-        # The greatest p / q, with q ~ Exponential(1), is a draw by p; multinomial does the same and waits for a check.
+        # The greatest p / q, q ~ Exponential(1), is a draw by p; torch.multinomial would sync the GPU to check p.
         chances = torch.softmax(scores, -1)
         return chances.div_(torch.empty_like(chances).exponential_()).argmax(-1)
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
-        readout, weights, state = self.read(last_ids, state, memory)
+        readout, weights, state = self.step_readout(last_ids, state, memory)
         log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
         return StepOutput(log_probs, weights, state)
 
-    def read(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> Read:
+    def step_readout(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepReadout:
         """last_ids [N] int64 -> what the output layer turns into scores, attention weights, next state."""
         readout, weights, state = self.decoder.step(self.target_embedding(last_ids), state, memory)
-        return Read(readout, weights.dense().flatten(0, 1), state)
+        return StepReadout(readout, weights.dense().flatten(0, 1), state)
 
 
 def _last_own(is_own: Tensor) -> int:
-    """is_own [B, T] bool -> the last step with a word of the model's own, or 0; T - 1 where asking would be waiting."""
+    """is_own [B, T] bool -> the last step with a word of the model's own, or 0; on a GPU T - 1, to avoid a sync."""
     if is_own.device.type != "cpu":
         return is_own.shape[1] - 1
     return int(is_own.any(0).nonzero().max()) if is_own.any() else 0
 
 
 def _without_kept_casts(device: torch.device) -> torch.autocast:
-    """The same number format, but what is cast in it is not kept: made without gradient, it must not be used again."""
+    """The same number format without autocast's cache: a weight cast without gradient must not be used with one."""
     kind = device.type
     is_on, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
     return torch.autocast(kind, dtype=dtype, enabled=is_on, cache_enabled=False)

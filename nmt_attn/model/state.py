@@ -1,6 +1,6 @@
 """Records of the model and how rows are taken from them.
 
-`Memory` is what one look at the source leaves behind: computed once per sentence, a value, never parked on a module.
+`Memory` is the encoded source: computed once per sentence, passed as a value, never stored on a module.
 """
 
 from typing import Any, NamedTuple, TypeVar

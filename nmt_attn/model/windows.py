@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from nmt_attn import registries
 from nmt_attn.model.initialise import Scheme
-from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.projection import Projection
 from nmt_attn.model.state import Memory
 from nmt_attn.registry import Exclusion, Registry
+from nmt_attn.runtime import at_least_float32
 
 
-class View(NamedTuple):
+class WindowView(NamedTuple):
     """What a window shows of a source. A local window sees each query as a sentence of its own: B is B x T, T is 1."""
 
     query: Tensor  # [B, T, H]
@@ -44,7 +44,7 @@ class WindowSizes(NamedTuple):
 
 
 class Window(nn.Module):
-    """Contract. A window shows and re-weights; scoring and normalising is not its work."""
+    """Contract. A window selects positions and re-weights them; `Attention` scores and normalises."""
 
     is_local: bool = True
 
@@ -61,11 +61,11 @@ class Window(nn.Module):
         """Its first numbers, beyond those that the scheme sets by the number of axes."""
         scheme.vectors(self, self.tanh_vectors)
 
-    def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
+    def select(self, query: Tensor, memory: Memory, steps: Tensor) -> WindowView:
         """query [B, T, H], memory, steps [B, T] int64 (index of each target position, from 0) -> what can be seen."""
         raise NotImplementedError
 
-    def reweight(self, weights: Tensor, view: View) -> Tensor:
+    def reweight(self, weights: Tensor, view: WindowView) -> Tensor:
         """weights [B, T, W] after the softmax -> the weights that are used; by default the same."""
         return weights
 
@@ -78,14 +78,14 @@ class Global(Window):
     def __init__(self, sizes: WindowSizes) -> None:
         super().__init__()
 
-    def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
+    def select(self, query: Tensor, memory: Memory, steps: Tensor) -> WindowView:
         positions = torch.arange(memory.mask.shape[1], device=query.device).expand_as(memory.mask)
         centre = query.new_zeros(query.shape[0])
-        return View(query, memory.keys, memory.encoder_states, memory.mask, positions, centre)
+        return WindowView(query, memory.keys, memory.encoder_states, memory.mask, positions, centre)
 
 
 class LocalM(Window):
-    """p_t = t: source and target are taken to run in step.
+    """p_t = t: source and target are assumed to be roughly monotonically aligned.
 
     Differs: beyond the end of the source, p_t stays on the last position (the paper leaves it open).
     """
@@ -96,7 +96,7 @@ class LocalM(Window):
         super().__init__()
         self.half_width = sizes.half_width  # D
 
-    def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
+    def select(self, query: Tensor, memory: Memory, steps: Tensor) -> WindowView:
         centre = torch.minimum(steps + 1, memory.lengths.unsqueeze(1))  # [B, T] int64
         return gather_window(query, memory, centre, self.half_width)
 
@@ -120,10 +120,10 @@ class LocalP(Window):
         relative = torch.sigmoid(at_least_float32(torch.tanh(self.projection(query)) @ self.vector))
         return lengths.unsqueeze(1) * relative
 
-    def look(self, query: Tensor, memory: Memory, steps: Tensor) -> View:
+    def select(self, query: Tensor, memory: Memory, steps: Tensor) -> WindowView:
         return gather_window(query, memory, self.predict(query, memory.lengths), self.half_width)
 
-    def reweight(self, weights: Tensor, view: View) -> Tensor:
+    def reweight(self, weights: Tensor, view: WindowView) -> Tensor:
         distance = view.positions + 1 - view.centre.unsqueeze(1)  # [B x T, W]
         gaussian = torch.exp(-0.5 * (distance / self.sigma) ** 2)
         weights = weights * gaussian.unsqueeze(1)
@@ -132,7 +132,7 @@ class LocalP(Window):
         return weights
 
 
-def gather_window(query: Tensor, memory: Memory, centre: Tensor, half_width: int) -> View:
+def gather_window(query: Tensor, memory: Memory, centre: Tensor, half_width: int) -> WindowView:
     """query [B, T, H], real centre [B, T] from 1 -> the positions j with |j - centre| <= D, at most 2D + 1 of them."""
     first = torch.ceil(centre.detach() - half_width).long() - 1  # [B, T], a column, perhaps before the source
     columns = first.unsqueeze(2) + torch.arange(2 * half_width + 1, device=query.device)  # [B, T, W]
@@ -140,7 +140,7 @@ def gather_window(query: Tensor, memory: Memory, centre: Tensor, half_width: int
     is_near = columns + 1 <= centre.detach().unsqueeze(2) + half_width
     columns = columns.clamp(0, memory.mask.shape[1] - 1)
     sentences = torch.arange(query.shape[0], device=query.device)[:, None, None]
-    return View(
+    return WindowView(
         query.flatten(0, 1).unsqueeze(1),  # [B x T, 1, H]
         memory.keys[sentences, columns].flatten(0, 1),  # [B x T, W, A]
         memory.encoder_states[sentences, columns].flatten(0, 1),  # [B x T, W, M]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
+from nmt_attn.find_model import find_model
 from nmt_attn.search.beam import StepFunction
 from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.search.translator import Translator
@@ -93,6 +95,14 @@ class EnsembleTranslator(Translator):
             attending or tuple(range(len(self.members))),
             self.combination,
         )
+
+
+def load_translator(
+    folders: Sequence[Path | None], combination: Combination, device: torch.device, overrides: Sequence[str]
+) -> Translator:
+    """The model of one folder, or those of several as one; None is the newest run. Raises UserError."""
+    members = [Translator.load(find_model(folder), device, overrides) for folder in folders]
+    return EnsembleTranslator(members, combination) if len(members) > 1 else members[0]
 
 
 def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, other: str) -> None:

@@ -22,8 +22,10 @@ from nmt_attn.data.batching import collate, plan_evaluation
 from nmt_attn.data.encoded import Lengths
 from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
-from nmt_attn.model.precision import at_least_float32
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.runtime import at_least_float32
+from nmt_attn.search.request import WINDOW_LINES
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
@@ -83,13 +85,30 @@ def force_decode(
     results = [ForcedPair(pair.source, pair.target, (), unseen) for pair in encoded]
     rows = [row for row, pair in enumerate(encoded) if pair.source_ids]
     progress(len(encoded) - len(rows))
+    model = for_training(translator.model)
     for batch in _batches([encoded[row] for row in rows]):
         chosen = [rows[index] for index in batch]
-        found = _decode(translator.model, [encoded[row] for row in chosen], with_alignments=with_alignments)
+        found = _decode(model, [encoded[row] for row in chosen], with_alignments=with_alignments)
         for row, result in zip(chosen, found, strict=True):
             results[row] = result
         progress(len(chosen))
     return results
+
+
+def force_decode_windows(
+    translator: Translator,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    *,
+    with_alignments: bool,
+    progress: Callable[[int], object] = lambda lines: None,
+) -> Iterator[ForcedPair]:
+    """The same, a window at a time, so that the weights of a large corpus are not held together."""
+    for start in range(0, len(sources), WINDOW_LINES):
+        window = slice(start, start + WINDOW_LINES)
+        yield from force_decode(
+            translator, sources[window], targets[window], with_alignments=with_alignments, progress=progress
+        )
 
 
 def perplexity(pairs: Sequence[ForcedPair]) -> float | None:

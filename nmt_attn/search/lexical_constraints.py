@@ -108,6 +108,11 @@ def encode_phrases(texts: Sequence[str], codec: TextCodec, where: str) -> list[P
     return list(dict.fromkeys(_encode(text, codec, where) for text in texts))
 
 
+def split_phrases(line: str) -> list[str]:
+    """The phrases of a line, between tabs."""
+    return [phrase for phrase in line.split("\t") if phrase.strip()]
+
+
 def phrases_of(sentences: Sequence[Sequence[Phrase]], begins_word: Tensor) -> Phrases:
     """Transition tables for the phrases of B sentences, at least one of which has a phrase. begins_word [V] bool"""
     most = max(len(phrases) for phrases in sentences)

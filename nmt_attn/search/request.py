@@ -1,7 +1,10 @@
-"""Requests: what a translator is asked for, in the words of the configuration, and what that means for the search."""
+"""Requests: the options of a search, checked against a model's configuration, and what they mean for the beam."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -9,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
+from nmt_attn.options import SearchOptions
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
@@ -18,12 +22,14 @@ from nmt_attn.search.token_rules import TokenRules
 from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import PAD
 
+WINDOW_LINES = 4096
+"""Lines that are sorted by length together."""
 SPARE_TOKENS = 10
 """What `search.max_length_factor` allows a translation beyond its multiple of the source."""
 
 
 class Demand(NamedTuple):
-    """What the translations of one line keep to."""
+    """What the translations of one line must have."""
 
     line: int  # its number, from 1
     prefix_ids: Sequence[int]
@@ -31,27 +37,62 @@ class Demand(NamedTuple):
 
     @property
     def ids(self) -> list[int]:
-        """All target ids that are named in it."""
+        """All target ids in it."""
         return [*self.prefix_ids, *(token for phrase in self.phrases for token in phrase.ids)]
 
     def renumbered(self, words: OutputWords) -> "Demand":
-        """The same in the numbers of the words."""
+        """The same with ids in the shortlist's numbering."""
         phrases = [phrase._replace(ids=words.numbers(phrase.ids)) for phrase in self.phrases]
         return Demand(self.line, words.numbers(self.prefix_ids), phrases)
 
 
-class Request(NamedTuple):
-    """What is asked for, as `Translator.request` has checked it."""
+@dataclass(frozen=True, kw_only=True)
+class PythonOptions(SearchOptions):
+    """The keywords of `Translator.translate`: the options of the command line, with texts in the place of files."""
+
+    with_alignments: bool | None = None  # None: if the model has attention
+    prefixes: Iterable[str] | None = None  # how each translation begins, one for each line
+    constraints: Iterable[Sequence[str]] | None = None  # the phrases of each
+    dictionary: Mapping[str, str] | None = None  # as `replace_unknown`, with these words for those of the source
+    shortlist: Shortlist | None = None  # None: all words are scored
+    window_lines: int = WINDOW_LINES
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError, also for one string in place of several."""
+        super().__post_init__()
+        check_several("prefixes", self.prefixes)
+        check_several("constraints", self.constraints)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A search that can be done. Raises ConfigError when made with numbers that contradict each other."""
 
     search: SearchConfig
-    nbest: int
-    with_alignments: bool
+    nbest: int = 1
+    with_alignments: bool = False
     unknown: UnkReplacement | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
     shortlist: Shortlist | None = None  # None: all words are scored
 
+    def __post_init__(self) -> None:
+        search, is_sampled = self.search, self.sampling is not None
+        if is_sampled and search.groups > 1:
+            raise ConfigError(
+                f"search.groups: expected 1 with sampling, which draws and does not search, got {search.groups}"
+            )
+        if not is_sampled and search.beam % search.groups != 0:
+            raise ConfigError(
+                f"search.groups: expected a divisor of the beam's width, {search.beam}, got {search.groups}"
+            )
+        if self.nbest < 1 or (self.nbest > search.beam and not is_sampled):
+            expected = "at least 1" if is_sampled else f"1 to the beam's width, {search.beam}"
+            raise ConfigError(f"nbest: expected {expected}, got {self.nbest}")
+        if self.unknown is not None and search.forbid_unknown:
+            raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
+
     def limits(self, source_tokens: Tensor, demands: Sequence[Demand], begins_word: Tensor | None = None) -> Limits:
-        """Those of sentences of so many source tokens [B] int64; begins_word [V] is needed where there are phrases.
+        """Limits for sentences with these numbers of source tokens [B] int64; phrases need begins_word [V].
 
         Raises DataError for phrases that do not fit into the greatest length.
         """
@@ -71,7 +112,7 @@ class Request(NamedTuple):
         return limits._replace(draws=draws.to(longest.device))
 
     def options(self) -> BeamOptions:
-        """How to search."""
+        """The same for the beam search."""
         search = self.search
         groups = search.groups if self.sampling is None else self.nbest
         beam = search.beam // groups if self.sampling is None else 1
@@ -89,7 +130,7 @@ class Request(NamedTuple):
         )
 
     def nothing_found(self, name: str, line: str) -> UserError:
-        """What is wrong where the model `name` has no translation of `line`."""
+        """The error to raise when the search with the model `name` returns no translation of `line`."""
         size = self.search.no_repeat_ngram
         if size is None:
             return CheckpointError(f"{name}: expected probabilities, got none for {line[:80]!r}")
@@ -100,30 +141,53 @@ class Request(NamedTuple):
         )
 
 
-def check_width(search: SearchConfig, nbest: int, beam: int | None, sampling: Sampling | None) -> None:
-    """Raises ConfigError if so many translations cannot be had; `beam` is the width that was asked for, if one was."""
-    if sampling is None and search.beam % search.groups != 0:
-        raise ConfigError(f"search.groups: expected a divisor of the beam's width, {search.beam}, got {search.groups}")
-    if sampling is None and not 1 <= nbest <= search.beam:
-        raise ConfigError(f"nbest: expected 1 to the beam's width, {search.beam}, got {nbest}")
-    if sampling is not None and nbest < 1:
-        raise ConfigError(f"nbest: expected at least 1, got {nbest}")
-    if sampling is not None and beam is not None and beam > 1:
-        raise ConfigError(f"beam: expected none or 1 with sampling, which draws and does not search, got {beam}")
-    if sampling is not None and search.groups > 1:
-        raise ConfigError(
-            f"search.groups: expected 1 with sampling, which draws and does not search, got {search.groups}"
-        )
+def sampling_of(options: SearchOptions) -> Sampling | None:
+    """How translations are drawn; None if they are searched for. Raises ConfigError."""
+    given = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    given = {name: value for name, value in given.items() if value is not None}
+    return replace(Sampling(), **given) if options.sample else None
+
+
+def check_several(name: str, given: object) -> None:
+    """Raises ConfigError for one string, whose letters would be taken for several."""
+    if isinstance(given, str):
+        raise ConfigError(f"{name}: expected several, as in [{given[:40]!r}], got one string")
+
+
+P = ParamSpec("P")
+Owner = TypeVar("Owner")
+Lines = TypeVar("Lines")
+Options = TypeVar("Options")
+Result = TypeVar("Result")
+
+
+def with_keywords(
+    record: Callable[P, Options],
+) -> Callable[[Callable[[Owner, Lines, Options], Result]], Callable[Concatenate[Owner, Lines, P], Result]]:
+    """Gives a method of (self, lines, options) the fields of the record as keywords, in the place of `options`."""
+
+    def decorate(method: Callable[[Owner, Lines, Options], Result]) -> Callable[Concatenate[Owner, Lines, P], Result]:
+        @wraps(method)
+        def call(self: Owner, lines: Lines, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+            return method(self, lines, record(*args, **kwargs))
+
+        own, keywords = signature(method), signature(record).parameters.values()
+        first = list(own.parameters.values())[:2]
+        named = [keyword for keyword in keywords if keyword.kind is Parameter.KEYWORD_ONLY]
+        call.__signature__ = own.replace(parameters=[*first, *named])  # type: ignore[attr-defined]
+        return call
+
+    return decorate
 
 
 def greatest_lengths(source_tokens: Tensor, config: SearchConfig) -> Tensor:
-    """Target tokens at most, `</s>` not counted, for sources of so many tokens; [B] int64 both."""
+    """The most target tokens, `</s>` not counted, for sources of this many tokens; both [B] int64."""
     lengths = (source_tokens * config.max_length_factor).long() + SPARE_TOKENS
     return lengths if config.max_length is None else lengths.clamp(max=config.max_length)
 
 
 def least_lengths(source_tokens: Tensor, config: SearchConfig) -> Tensor:
-    """Target tokens at least, likewise."""
+    """The fewest target tokens, likewise."""
     return (source_tokens * config.min_length_factor).long().clamp(min=config.min_length)
 
 

@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.files import read_lines, write_text
+from nmt_attn.files import write_text
+from nmt_attn.text_io import read_lines
 from nmt_attn.types import EOS, PAD, SPECIAL_TOKENS
 
 SHORTLIST = "shortlist.txt"

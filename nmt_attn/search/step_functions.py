@@ -6,9 +6,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.precision import at_least_float32
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, select_rows
+from nmt_attn.runtime import at_least_float32
 from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.types import StepOutput
 
@@ -46,7 +46,7 @@ class ShortlistSteps(ModelSteps):
 
     def step(self, last_ids: Tensor, state: DecoderState) -> StepOutput[DecoderState]:
         """One step; last_ids [N] and the columns of log_probs [N, C] are indices into the shortlist."""
-        read = self.model.read(self.words.ids[last_ids], state, self.memory)
+        read = self.model.step_readout(self.words.ids[last_ids], state, self.memory)
         logits = at_least_float32(self.output(read.readout))
         own = self.words.is_own
         by_sentence = logits.view(len(own), -1, own.size(1))  # [B, W, C]

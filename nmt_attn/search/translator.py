@@ -4,7 +4,7 @@ Lines are gathered in a window, sorted by length there, translated in batches an
 does not depend on the lines around it. A blank line becomes an empty translation and is not shown to the model.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -19,22 +19,22 @@ from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.model.packed import JoinedLinear, output_rows, pack
+from nmt_attn.fast.packed import JoinedLinear, output_rows
+from nmt_attn.fast.search import for_search
+from nmt_attn.find_model import model_folder
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import BEST, CONFIG, VOCAB, WEIGHTS, load_model
+from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model
+from nmt_attn.options import SearchOptions
 from nmt_attn.runtime import choose_decoding_precision, choose_device
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
-from nmt_attn.search.request import Demand, Request, check_width
-from nmt_attn.search.sampling import Sampling
+from nmt_attn.search.request import Demand, PythonOptions, Request, check_several, sampling_of, with_keywords
 from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
 from nmt_attn.search.unk_replacement import UnkReplacement
 
-WINDOW_LINES = 4096
-"""Lines that are sorted by length together."""
 LONG_TOKENS = 100
 """Where source sentences are longer, batches hold fewer of them."""
 
@@ -43,7 +43,7 @@ class _CommonOutput(NamedTuple):
     """The rows of the output layer that many batches need."""
 
     ids: Tensor  # [F] int64
-    rows: nn.Module
+    rows: nn.Linear
 
 
 class Translator:
@@ -82,65 +82,44 @@ class Translator:
         return word_beginnings(self.codecs.target)
 
     def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> StepFunction[Any]:
-        """What search takes for these sentences: src_ids [B, S], src_lengths [B], `</s>` counted; of `words` alone."""
-        memory = self._packed.encode(src_ids, src_lengths)
+        """The step function for these sentences, over `words` alone: src_ids [B, S], src_lengths [B] with `</s>`."""
+        memory = self._fast.encode(src_ids, src_lengths)
         if words is None:
-            return ModelSteps(self._packed, memory)
-        return ShortlistSteps(self._packed, memory, self._output(words), words)
+            return ModelSteps(self._fast, memory)
+        return ShortlistSteps(self._fast, memory, self._output(words), words)
 
     def _output(self, words: OutputWords) -> nn.Module:
-        """The output layer to these words. Its part for the words that all batches have in common is packed once."""
+        """The output layer for these words. Its rows for the words that all batches share are packed once."""
         common, other = words.ids[: words.common], words.ids[words.common :]
         if self._common is None or not torch.equal(self._common.ids, common):
-            self._common = _CommonOutput(common, output_rows(self._packed.output, common))
+            self._common = _CommonOutput(common, output_rows(self._fast.output, common))
         if len(other) == 0:
             return self._common.rows
-        return JoinedLinear(self._common.rows, output_rows(self._packed.output, other))
+        return JoinedLinear(self._common.rows, output_rows(self._fast.output, other))
 
     @cached_property
-    def _packed(self) -> Seq2Seq:
-        """The model as it decodes. Made once: who changes the weights makes a new translator."""
-        return pack(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
+    def _fast(self) -> Seq2Seq:
+        """The model as it decodes. Made once: after a change of the weights, make a new translator."""
+        return for_search(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
 
-    def translate(
-        self,
-        lines: Iterable[str],
-        *,
-        beam: int | None = None,
-        nbest: int = 1,
-        with_alignments: bool | None = None,
-        batch_sentences: int | None = None,
-        unknown: UnkReplacement | None = None,
-        sampling: Sampling | None = None,
-        prefixes: Iterable[str] | None = None,
-        constraints: Iterable[Sequence[str]] | None = None,
-        shortlist: Shortlist | None = None,
-        window_lines: int = WINDOW_LINES,
-    ) -> Iterator[Translation]:
+    @with_keywords(PythonOptions)
+    def translate(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
         """One translation for each line (without its `\n`), in order, a window at a time.
 
-        Each begins with its own one of `prefixes` and has all its own phrases of `constraints` in it, as many as
-        lines, if there are any.
-
-        By default with alignments if the model has attention. The other arguments and errors are those of `request`,
-        whose errors come before the first line is read; so does ConfigError for one string in place of several.
+        The keywords are those of the command line, and `prefixes` and `constraints` for each line, a `dictionary` and
+        a `shortlist`. By default with alignments if the model has attention. Raises ConfigError, before the first
+        line is read, if this model or this search cannot give it, and for one string in place of several lines.
         """
-        for name, given in (("lines", lines), ("prefixes", prefixes), ("constraints", constraints)):
-            if isinstance(given, str):
-                raise ConfigError(f"{name}: expected several, as in [{given[:40]!r}], got one string")
-        if with_alignments is None:
-            with_alignments = self.has_attention
+        check_several("lines", lines)
+        with_alignments = self.has_attention if options.with_alignments is None else options.with_alignments
         request = self.request(
-            beam=beam,
-            nbest=nbest,
+            options,
             with_alignments=with_alignments,
-            batch_sentences=batch_sentences,
-            unknown=unknown,
-            sampling=sampling,
-            with_constraints=constraints is not None,
-            shortlist=shortlist,
+            with_constraints=options.constraints is not None,
+            dictionary=options.dictionary,
+            shortlist=options.shortlist,
         )
-        return self._windows(lines, request, prefixes, constraints, window_lines)
+        return self._windows(lines, request, options.prefixes, options.constraints, options.window_lines)
 
     def _windows(
         self,
@@ -169,39 +148,38 @@ class Translator:
 
     def request(
         self,
+        options: SearchOptions,
         *,
-        beam: int | None,
-        nbest: int,
         with_alignments: bool,
-        batch_sentences: int | None,
-        unknown: UnkReplacement | None = None,
-        sampling: Sampling | None = None,
         with_constraints: bool = False,
+        dictionary: Mapping[str, str] | None = None,
         shortlist: Shortlist | None = None,
     ) -> Request:
-        """What `translate_window` shall do; `beam` and `batch_sentences` are those of the configuration if None.
+        """The search that `options` ask for; what they leave open is as configured.
 
-        With `unknown` no `<unk>` is left in the text. With `sampling` the `nbest` translations of a line are drawn.
-        With `shortlist` only its words are scored: log p is that of the words a line may have.
-        Raises ConfigError if this model or this search cannot give it.
+        With a `dictionary`, as with `replace_unknown`, no `<unk>` is left in the text. With `shortlist` only its
+        words are scored: log p is then over the words that a line may have. Raises ConfigError if this model or this
+        search cannot give it.
         """
-        given = {"beam": beam, "batch_sentences": batch_sentences}
+        given = {"beam": options.beam, "batch_sentences": options.batch_size}
         search = self.search.model_copy(update={key: value for key, value in given.items() if value is not None})
-        for key in given:
-            if getattr(search, key) < 1:
-                raise ConfigError(f"{key}: expected at least 1, got {getattr(search, key)}")
         choose_decoding_precision(search.precision, self.model.output.weight.device)  # or refuses
-        check_width(search, nbest, beam, sampling)
-        if with_constraints and sampling is not None:
+        if with_constraints and options.sample:
             raise ConfigError("constraints: expected none with sampling, as what is forced is no sample, got some")
-        if unknown is not None and search.forbid_unknown:
-            raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
-        for key, is_asked in {"alignments": with_alignments, "unknown words": unknown is not None}.items():
+        is_replaced = options.replace_unknown or dictionary is not None
+        for key, is_asked in {"alignments": with_alignments, "unknown words": is_replaced}.items():
             if is_asked and not self.has_attention:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
         if shortlist is not None:
             shortlist.check(self.codecs.source.size, self.codecs.target.size)
-        return Request(search, nbest, with_alignments, unknown, sampling, shortlist)
+        return Request(
+            search=search,
+            nbest=1 if options.nbest is None else options.nbest,
+            with_alignments=with_alignments,
+            unknown=UnkReplacement(dictionary or {}) if is_replaced else None,
+            sampling=sampling_of(options),
+            shortlist=shortlist,
+        )
 
     def translate_window(
         self,
@@ -212,11 +190,11 @@ class Translator:
         constraints: Sequence[Sequence[str]] | None = None,
         first_line: int = 1,
     ) -> list[Translation]:
-        """One translation for each line; `progress` hears of every batch how many lines are done with it.
+        """One translation for each line; `progress` is called with the number of lines of every batch that is done.
 
-        Each begins with the pieces of its prefix and has the phrases of its constraints in it; that of a blank line
-        is empty all the same. `first_line` is the number of the first line: samples hang on it.
-        Raises DataError for missing companions or unwritable phrases, and what `Request.nothing_found` says.
+        Each begins with the pieces of its prefix and contains the phrases of its constraints; that of a blank line
+        is empty all the same. `first_line` is the number of the first line: samples depend on it.
+        Raises DataError for missing companions or unwritable phrases, and what `Request.nothing_found` returns.
         """
         assert not self.model.training, "dropout would take part in search"
         starts = [""] * len(lines) if prefixes is None else prefixes
@@ -260,15 +238,6 @@ class Translator:
         found = beam_search(self.steps(src_ids, src_lengths, words.to(device)), limits, request.options())
         ids = words.ids.tolist()
         return [[each._replace(ids=tuple(ids[number] for number in each.ids)) for each in one] for one in found]
-
-
-def model_folder(folder: Path) -> Path:
-    """The folder that holds the weights: `folder` itself, or its best/. Raises CheckpointError."""
-    for candidate in (folder, folder / BEST):
-        if (candidate / WEIGHTS).is_file():
-            return candidate
-    found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
-    raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
 
 
 def _search_config(folder: Path, overrides: Sequence[str]) -> SearchConfig:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.errors import DataError
-from nmt_attn.files import read_lines
+from nmt_attn.text_io import read_lines
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,13 @@ class UnkReplacement:
 def read_dictionary(path: Path) -> dict[str, str]:
     """The entry of each source word, from lines `word TAB text`. If a word occurs twice, the first line counts.
 
-    Raises DataError if the file cannot be read or a line has another form.
+    Blank lines at the end are ignored. Raises DataError if the file cannot be read or a line has another form.
     """
     dictionary: dict[str, str] = {}
-    for number, line in enumerate(read_lines(path), 1):
+    lines = read_lines(path)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         columns = [" ".join(column.split()) for column in line.split("\t")]
         if len(columns) != 2 or not all(columns) or " " in columns[0]:
             raise DataError(f"{path}:{number}: expected a source word, a tab and its translation, got {line[:80]!r}")

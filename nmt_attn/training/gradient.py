@@ -19,10 +19,10 @@ from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.data.batching import Plan, Sizes, batches, pad_to_bucket, total_sizes
 from nmt_attn.data.encoded import EncodedCorpus
+from nmt_attn.fast.graphs import Graphs, Recorder
 from nmt_attn.processes import Processes
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.graphs import Graphs, Recorder
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import Batch
 

@@ -1,8 +1,8 @@
-"""Loss: cross-entropy in nats, summed over target tokens.
+"""Loss: cross-entropy in nats, summed over target tokens (Luong et al. 2015, arXiv 1508.04025, eq. 4).
 
 The output layer and the loss go together, a block of tokens at a time, with their gradient: [tokens, V] never exists
-whole. Padding counts nothing and gets no gradient. It is left out before the product where that can be told without
-waiting; elsewhere it goes along.
+whole. Padding counts nothing and gets no gradient. On the CPU it is dropped before the product; on a GPU it is kept,
+because dropping it needs a sync.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from nmt_attn.model.products import matmul
+from nmt_attn.fast.products import matmul
 from nmt_attn.types import PAD
 
 BLOCK_NUMBERS = 1 << 21

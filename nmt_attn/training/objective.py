@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from nmt_attn.config.schema import TrainingConfig
-from nmt_attn.model.precision import at_least_float32
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
-from nmt_attn.runtime import autocast
+from nmt_attn.runtime import at_least_float32, autocast
 from nmt_attn.training.loss import Loss, alignment_loss, token_loss
 from nmt_attn.training.schedule import DECAYS
 from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
@@ -25,16 +25,17 @@ class Objective:
 
     def __init__(self, model: Seq2Seq, config: TrainingConfig, dtype: torch.dtype) -> None:
         self.model = model
+        self._fast = for_training(model)
         self.config = config
         self.dtype = dtype
-        self.keeps_padding = model.output.weight.device.type != "cpu"  # no GPU is asked how much of it there is
+        self.keeps_padding = model.output.weight.device.type != "cpu"  # avoids a sync to count padding
 
     def plain(self, batch: Batch) -> Loss:
         """Of the batch as it is: teacher forcing."""
         return self._loss(batch, None, 0.0)
 
     def training(self, batch: Batch, update: int) -> Loss:
-        """Of the batch in training, after so many updates."""
+        """Of the batch in training, after `update` updates."""
         rates = self.config.word_dropout
         dropped = batch._replace(
             src_ids=drop_words(batch.src_ids, rates.source), tgt_in=drop_words(batch.tgt_in, rates.target)
@@ -42,8 +43,9 @@ class Objective:
         return self._loss(dropped, own_words(self.config, update), guide_weight(self.config, update))
 
     def _loss(self, batch: Batch, own: OwnWords | None, guide_weight: float) -> Loss:
+        self._fast.train(self.model.training)
         with autocast(batch.src_ids.device, self.dtype):
-            readouts, weights = self.model(batch, own)
+            readouts, weights = self._fast(batch, own)
         loss = token_loss(
             readouts,
             self.model.output,
@@ -67,13 +69,13 @@ def drop_words(ids: Tensor, rate: float) -> Tensor:
 
 
 def own_words(config: TrainingConfig, update: int) -> OwnWords | None:
-    """How often the model's own words are fed after so many updates; None for never."""
+    """How often the model's own words are fed after `update` updates; None for never."""
     sampling = config.scheduled_sampling
     share = sampling.rate * (1 - DECAYS[sampling.decay](update, sampling.updates))
     return OwnWords(share, is_drawn=sampling.choice == "sample") if share > 0 else None
 
 
 def guide_weight(config: TrainingConfig, update: int) -> float:
-    """The weight of the alignment loss after so many updates."""
+    """The weight of the alignment loss after `update` updates."""
     guided = config.guided_attention
     return guided.weight * (1.0 if guided.decay == "none" else DECAYS[guided.decay](update, guided.updates))

@@ -11,7 +11,8 @@ from typing import IO, Any, NamedTuple
 
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.errors import DataError
-from nmt_attn.files import read_text, write_text, writing_to
+from nmt_attn.files import write_text, writing_to
+from nmt_attn.text_io import read_text
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Display
 from nmt_attn.training.events import UpdateEvent, ValidationEvent

@@ -16,8 +16,9 @@ from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.files import read_text, remove_folder, writing_to
+from nmt_attn.files import remove_folder, usable_path, writing_to
 from nmt_attn.model.store import BEST, CONFIG, VOCAB
+from nmt_attn.text_io import read_text
 
 LOG, CHECKPOINTS, MODELS, EVENTS = "log.jsonl", "checkpoints", "models", "events"
 
@@ -52,7 +53,7 @@ class RunFolder:
     """The folder of the run that `config` names."""
 
     def __init__(self, config: Config) -> None:
-        self.path = Path(config.run.dir).expanduser() / config.run.name
+        self.path = usable_path(Path(config.run.dir) / config.run.name, "run.dir")
         self.log = self.path / LOG
         self.vocab = self.path / VOCAB
         self.checkpoints = self.path / CHECKPOINTS

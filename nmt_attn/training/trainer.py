@@ -21,12 +21,12 @@ from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, pla
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.data.prefetch import prefetched
 from nmt_attn.errors import ConfigError
+from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
 from nmt_attn.training.gradient import Gradients, Loaded
-from nmt_attn.training.graphs import CudaRecorder
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.schedule import Moment, learning_rate

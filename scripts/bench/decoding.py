@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import torch
 
-from nmt_attn.files import read_lines, write_text
+from nmt_attn.files import write_text
 from nmt_attn.runtime import choose_decoding_precision, prepare_runtime
 from nmt_attn.search.translator import Translator
+from nmt_attn.text_io import read_lines
 
 WORD_START = "\u2581"
 """SentencePiece's space."""
@@ -53,7 +54,7 @@ def decode(job: DecodingJob) -> DecodingResult:
 
 def run(translator: Translator, job: DecodingJob, lines: list[str]) -> list[str]:
     """The best translation of each line."""
-    found = translator.translate(lines, beam=job.beam, batch_sentences=job.batch_sentences, with_alignments=False)
+    found = translator.translate(lines, beam=job.beam, batch_size=job.batch_sentences, with_alignments=False)
     return [translation.text for translation in found]
 
 

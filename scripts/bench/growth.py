@@ -10,6 +10,7 @@ import torch
 
 from bench.systems import SYSTEMS
 from nmt_attn.config.file import parse_config
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.build import build_model
 from nmt_attn.runtime import autocast, choose_precision, prepare_runtime
 from nmt_attn.training.loss import token_loss
@@ -55,13 +56,14 @@ def measure_growth(job: GrowthJob) -> GrowthResult:
     config = parse_config("", settings, "growth")
     prepare_runtime(1)
     model = build_model(config.model, job.words, job.words, positions=200).train()
+    fast = for_training(model)
     optimizer = build_optimizer(model.parameters(), config.training)
     dtype = choose_precision(job.precision, torch.device("cpu"))
     batch, seconds = _batch(job), []
     for _ in range(REPEATS + 1):
         start = time.process_time()
         with autocast(torch.device("cpu"), dtype):
-            readouts, _ = model(batch)
+            readouts, _ = fast(batch)
         loss = token_loss(readouts, model.output, batch.tgt_out, 0.0, dtype)
         optimizer.zero_grad(set_to_none=True)
         (loss.total / batch.tgt_lengths.sum()).backward()

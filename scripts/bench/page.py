@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from nmt_attn.files import read_text, write_text
+from nmt_attn.files import write_text
+from nmt_attn.text_io import read_text
 
 _HEAD = """# Benchmarks
 

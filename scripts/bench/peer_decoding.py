@@ -12,7 +12,8 @@ import yaml
 
 from bench.decoding import DecodingResult, decoding_result
 from bench.peers import Peer, run_peer
-from nmt_attn.files import read_lines, write_text
+from nmt_attn.files import write_text
+from nmt_attn.text_io import read_lines
 
 ALPHA = 1.0
 """joeynmt's exponent of the length penalty."""

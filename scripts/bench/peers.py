@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from bench.systems import SENTENCES, Corpus
-from nmt_attn.files import read_lines, write_text
+from nmt_attn.files import write_text
+from nmt_attn.text_io import read_lines
 
 RUNNER = Path(__file__).with_name("peer_run.py")
 

@@ -17,9 +17,10 @@ from bench.systems import Corpus, configuration, in_file_order, prepared
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import Plan, batches
 from nmt_attn.data.prepare import PreparedData
-from nmt_attn.model.attention_loops import AttentionLoop
+from nmt_attn.fast.attention import AttentionLoop
+from nmt_attn.fast.recurrence import LSTMLoop
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.encoder import Encoder
-from nmt_attn.model.recurrence import LSTMLoop
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config
 from nmt_attn.processes import Processes
@@ -208,6 +209,7 @@ def profile(job: TrainingJob, corpus: Corpus) -> dict[str, float]:
     """Mean milliseconds of an update by stage, which add up, and by part within the stages."""
     ready = make_ready(job, corpus)
     ready.model.train()
+    fast = for_training(ready.model)
     watch = Stopwatch()
     undo = [watch.wrap(*watched) for watched in WATCHED]
     feed = _endless(ready)
@@ -217,7 +219,7 @@ def profile(job: TrainingJob, corpus: Corpus) -> dict[str, float]:
                 watch.seconds.clear()
             with watch.span("data"):
                 batch = next(feed)
-            _staged_update(ready, batch, watch)
+            _staged_update(ready, fast, batch, watch)
     finally:
         for put_back in undo:
             put_back()
@@ -229,9 +231,9 @@ def _endless(ready: Ready) -> Iterator[Batch]:
         yield from batches(ready.data.train, in_file_order(len(ready.data.train)))
 
 
-def _staged_update(ready: Ready, batch: Batch, watch: Stopwatch) -> None:
+def _staged_update(ready: Ready, fast: Seq2Seq, batch: Batch, watch: Stopwatch) -> None:
     with autocast(torch.device("cpu"), ready.dtype), watch.span("forward"):
-        readouts, _ = ready.model(batch)
+        readouts, _ = fast(batch)
     with watch.span("loss"):
         loss = token_loss(readouts, ready.model.output, batch.tgt_out, 0.0, ready.dtype)
     ready.optimizer.zero_grad(set_to_none=True)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nmt_attn.alignment.link_files import LinkFile, LinkFormat, check_threshold, gold_file, warn_of_stray_links
+from nmt_attn.alignment.link_files import LinkFile, LinkFormat, gold_file, warn_of_stray_links
 from nmt_attn.alignment.links import GoldLinks, Link
 from nmt_attn.errors import ConfigError
+from nmt_attn.options import AlignOptions
 
 GOLD = Path("gold")
 
@@ -34,15 +35,15 @@ def test_an_option_about_a_gold_file_needs_one(
 @pytest.mark.parametrize("threshold", [0.0, -0.1, 1.01])
 def test_a_threshold_is_a_weight(threshold: float) -> None:
     with pytest.raises(ConfigError, match=f"expected a weight above 0 and up to 1, got {threshold:g}"):
-        check_threshold(threshold, None)
+        AlignOptions(GOLD, GOLD, threshold=threshold)
 
 
 def test_a_threshold_is_for_links_only() -> None:
     for fine in (0.01, 1.0, None):
-        check_threshold(fine, None)
-    check_threshold(None, Path("a.npz"))
+        AlignOptions(GOLD, GOLD, threshold=fine)
+    AlignOptions(GOLD, GOLD, output=Path("a.npz"))
     with pytest.raises(ConfigError, match=r"expected links as output \(\.pharaoh\), got a\.npz for weights"):
-        check_threshold(0.5, Path("a.npz"))
+        AlignOptions(GOLD, GOLD, output=Path("a.npz"), threshold=0.5)
 
 
 def test_stray_links_are_counted_and_the_first_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

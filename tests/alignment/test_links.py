@@ -15,7 +15,7 @@ from nmt_attn.alignment.links import (
     score_links,
 )
 from nmt_attn.errors import DataError
-from nmt_attn.files import read_lines
+from nmt_attn.text_io import read_lines
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 A, B, C, D = Link(0, 0), Link(1, 2), Link(2, 1), Link(3, 4)

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nmt_attn.alignment.link_files import LinkFile, gold_file
+from nmt_attn.alignment.link_files import gold_file
 from nmt_attn.cli import app
-from nmt_attn.commands.aer import AerOptions, aer
+from nmt_attn.commands.aer import aer
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.options import AerOptions
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -69,7 +70,7 @@ def test_links_out_of_range_are_told_with_the_option_that_mends_it(
 ) -> None:
     text = [written(tmp_path / name, "one two\n") for name in ("source", "target")]
     found, gold = written(tmp_path / "found", "2-2\n"), written(tmp_path / "gold", "1-1\n")
-    aer(AerOptions((LinkFile(found),), LinkFile(gold), *text))
+    aer(AerOptions((found,), gold, source=text[0], target=text[1]))
     told = capsys.readouterr().err
     assert "found: 1 links out of range" in told and "sentence 1, 2-2 counted from 0, of 2 and 2 words" in told
     assert "(positions were read as counted from 0: --base)" in told
@@ -87,23 +88,23 @@ def test_links_out_of_range_are_told_with_the_option_that_mends_it(
 def test_files_that_do_not_belong_together_are_refused(
     tmp_path: Path, found: str, gold: str, text: str | None, message: str
 ) -> None:
-    files = [LinkFile(written(tmp_path / name, content)) for name, content in (("found", found), ("gold", gold))]
+    files = [written(tmp_path / name, content) for name, content in (("found", found), ("gold", gold))]
     sides = [None, None] if text is None else [written(tmp_path / name, text) for name in ("source", "target")]
     with pytest.raises(DataError, match=message):
-        aer(AerOptions((files[0],), files[1], *sides))
+        aer(AerOptions((files[0],), files[1], source=sides[0], target=sides[1]))
 
 
 def test_texts_of_unequal_length_are_refused(tmp_path: Path) -> None:
-    links = LinkFile(written(tmp_path / "links", "0-0\n"))
+    links = written(tmp_path / "links", "0-0\n")
     source, target = written(tmp_path / "source", "a\n"), written(tmp_path / "target", "a\nb\n")
-    with pytest.raises(DataError, match=r"target: expected 1 lines, as in .*source, got 2"):
-        aer(AerOptions((links,), links, source, target))
+    with pytest.raises(DataError, match=r"target: expected 1 lines, as many as in .*source, got 2"):
+        aer(AerOptions((links,), links, source=source, target=target))
 
 
 def test_one_text_alone_is_refused(tmp_path: Path) -> None:
-    links = LinkFile(written(tmp_path / "links", "0-0\n"))
+    links = written(tmp_path / "links", "0-0\n")
     with pytest.raises(ConfigError, match=r"--source: expected --target beside it, got .*links alone"):
-        aer(AerOptions((links,), links, source=links.path))
+        aer(AerOptions((links,), links, source=links))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run
 
-from nmt_attn.commands.align import AlignOptions, align, score
+from nmt_attn.commands.align import align
+from nmt_attn.commands.score import score
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.options import AlignOptions, ScoreOptions
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def options(run: Path, **more: object) -> AlignOptions:
     root = run.parents[1]
-    return AlignOptions(run, root / "test.es", root / "test.en", **more)  # type: ignore[arg-type]
+    return AlignOptions(root / "test.es", root / "test.en", run, **more)  # type: ignore[arg-type]
+
+
+def score_options(run: Path, **more: object) -> ScoreOptions:
+    root = run.parents[1]
+    return ScoreOptions(root / "test.es", root / "test.en", run, **more)  # type: ignore[arg-type]
 
 
 def test_every_pair_has_a_line_of_links_within_its_words(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +49,7 @@ def test_a_file_has_the_format_of_its_ending(run: Path, tmp_path: Path) -> None:
 
 
 def test_scores_are_of_lines_and_sum_up(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    score(options(run))
+    score(score_options(run))
     out, err = capsys.readouterr()
     rows = [line.split("\t") for line in out.split("\n")[:-1]]
     # words and </s>; the blank source is left out
@@ -55,8 +62,8 @@ def test_scores_are_of_lines_and_sum_up(run: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_jsonl_has_the_log_probability_of_every_token(run: Path, tmp_path: Path) -> None:
-    score(options(run, output=tmp_path / "scores.tsv"))
-    score(options(run, output=tmp_path / "scores.jsonl"))
+    score(score_options(run, output=tmp_path / "scores.tsv"))
+    score(score_options(run, output=tmp_path / "scores.jsonl"))
     rows = [line.split("\t") for line in (tmp_path / "scores.tsv").read_text().split("\n")[:-1]]
     lines = (tmp_path / "scores.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     records = [json.loads(line) for line in lines]
@@ -76,7 +83,7 @@ def test_a_jsonl_has_the_log_probability_of_every_token(run: Path, tmp_path: Pat
 def test_sides_of_unequal_length_are_refused_with_both_counts(run: Path, tmp_path: Path) -> None:
     (tmp_path / "short").write_text("a\n")
     with pytest.raises(DataError, match=r"short: expected 5 lines, as many as in .*test.es, got 1"):
-        align(AlignOptions(run, run.parents[1] / "test.es", tmp_path / "short"))
+        align(AlignOptions(run.parents[1] / "test.es", tmp_path / "short", run))
 
 
 def test_a_model_without_attention_is_refused_and_nothing_written(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from torch.optim import SGD
 from typer.testing import CliRunner
 
 from nmt_attn.cli import app
-from nmt_attn.commands.average import AverageOptions, average
+from nmt_attn.commands.average import average
 from nmt_attn.config.file import load_config, save_config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, UserError
 from nmt_attn.model.store import load_model, save_model
+from nmt_attn.options import AverageOptions
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import KeptModel, Progress, save_checkpoint
 from nmt_attn.training.moving_average import MovingAverage

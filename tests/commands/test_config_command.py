@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from nmt_attn.commands.config import show_config, show_reference, show_schema
+from nmt_attn.commands.config import show_config
 from nmt_attn.config.file import parse_config
+from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
 from nmt_attn.errors import ConfigError
+from nmt_attn.options import ConfigOptions
 from nmt_attn.registries import SCORES
 
 ROW = r"^# (\S.*?)  +([\d,]+)"
@@ -18,7 +20,7 @@ ROW = r"^# (\S.*?)  +([\d,]+)"
 def test_a_file_is_shown_resolved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "small.yaml"
     file.write_text("search: {beam: 3}\n", encoding="utf-8")
-    show_config(file, ["training.epochs=2"])
+    show_config(ConfigOptions(file, ("training.epochs=2",)))
     printed = capsys.readouterr()
     config = parse_config(printed.out, [], "printed")
     assert (config.search.beam, config.training.epochs) == (3, 2)
@@ -27,21 +29,20 @@ def test_a_file_is_shown_resolved(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_overrides_alone_are_shown_on_top_of_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
-    show_config(None, ["search.beam=3"])
+    show_config(ConfigOptions(set=("search.beam=3",)))
     assert parse_config(capsys.readouterr().out, ["search.beam=5"], "printed") == Config()
 
 
 def test_without_a_file_the_reference_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    show_config(None, [])
+    show_config(ConfigOptions())
     without = capsys.readouterr().out
-    show_reference()
-    assert without == capsys.readouterr().out
+    assert without == reference_yaml()
     assert parse_config(without, [], "printed") == Config()
 
 
 def test_parameters_by_part_follow_as_comments(capsys: pytest.CaptureFixture[str]) -> None:
     overrides = ["model.attention.score=dot", "model.encoder.hidden=3", "model.decoder.hidden=6"]
-    show_config(None, [*overrides, "model.encoder.embedding=4", "tokenizer.vocab_size=1000"])
+    show_config(ConfigOptions(set=(*overrides, "model.encoder.embedding=4", "tokenizer.vocab_size=1000")))
     comments = [line for line in capsys.readouterr().out.split("\n") if line.startswith("#")]
     assert "1,000 tokens (tokenizer.vocab_size)" in comments[0]
     rows = {name: int(count.replace(",", "")) for name, count in re.findall(ROW, "\n".join(comments), re.M)}
@@ -53,7 +54,7 @@ def test_parameters_by_part_follow_as_comments(capsys: pytest.CaptureFixture[str
 
 
 def test_the_schema_is_json_that_refuses_unknown_keys(capsys: pytest.CaptureFixture[str]) -> None:
-    show_schema()
+    show_config(ConfigOptions(schema=True))
     schema = json.loads(capsys.readouterr().out)
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == {"extends", *Config.model_fields}
@@ -65,5 +66,5 @@ def test_a_wrong_file_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     file = tmp_path / "small.yaml"
     file.write_text("search: {beem: 3}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"search\.beem: expected a key of search, got 'beem'"):
-        show_config(file, [])
+        show_config(ConfigOptions(file))
     assert capsys.readouterr().out == ""

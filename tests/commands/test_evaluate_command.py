@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
-from nmt_attn.commands.evaluate import EvaluateOptions, evaluate
+from nmt_attn.commands.eval import evaluate
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.evaluation.system_outputs import choose_sentence
-from nmt_attn.files import read_lines
+from nmt_attn.options import EvalOptions
+from nmt_attn.text_io import read_lines
 
 FIGURES = ["bleu-by-length.png", "bleu-by-length.svg", "eval.json"]
 
@@ -36,7 +37,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_is_evaluated_on_its_own_test_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run(tmp_path)
-    evaluate(EvaluateOptions(models=(run,)))
+    evaluate(EvalOptions(model=(run,)))
     assert names(run / "eval") == ["alignment-3.png", "alignment-3.svg", *FIGURES, "test.hyp.txt"]
     hypotheses = read_lines(run / "eval" / "test.hyp.txt")
     assert len(hypotheses) == len(SOURCES)
@@ -81,15 +82,15 @@ def test_files_of_the_users_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (tmp_path / "news.es").write_text("el gato\nun perro negro\n", encoding="utf-8")
     (tmp_path / "news.en").write_text("the cat\na black dog\n", encoding="utf-8")
-    evaluate(EvaluateOptions(models=(run,), source=tmp_path / "news.es", reference=tmp_path / "news.en", beam=1))
+    evaluate(EvalOptions(model=(run,), source=tmp_path / "news.es", reference=tmp_path / "news.en", beam=1))
     assert names(run / "eval") == ["news.es"]
     assert names(run / "eval" / "news.es") == ["alignment-2.png", "alignment-2.svg", *FIGURES, "news.es.hyp.txt"]
 
 
 @pytest.mark.usefixtures("quick_pictures")
 def test_named_files_are_written_beside_the_folder(made_run: Path, tmp_path: Path) -> None:
-    options = EvaluateOptions(
-        models=(made_run,), report=tmp_path / "a" / "b", json=tmp_path / "figures.json", plot=tmp_path / "curve.pdf"
+    options = EvalOptions(
+        model=(made_run,), report=tmp_path / "a" / "b", json=tmp_path / "figures.json", plot=tmp_path / "curve.pdf"
     )
     evaluate(options)
     assert names(tmp_path) == ["a", "curve.pdf", "figures.json"]
@@ -99,7 +100,7 @@ def test_named_files_are_written_beside_the_folder(made_run: Path, tmp_path: Pat
 
 @pytest.mark.usefixtures("quick_pictures")
 def test_a_model_without_attention_has_no_alignment_picture(tmp_path: Path) -> None:
-    evaluate(EvaluateOptions(models=(make_run(tmp_path / "plain", "none"),), report=tmp_path / "out"))
+    evaluate(EvalOptions(model=(make_run(tmp_path / "plain", "none"),), report=tmp_path / "out"))
     assert names(tmp_path / "out") == [*FIGURES, "report.html", "test.hyp.txt"]
 
 
@@ -108,9 +109,9 @@ def test_a_model_folder_needs_a_test_set(made_run: Path, tmp_path: Path) -> None
     (made_run / "best").rename(tmp_path / "moved")
     try:
         with pytest.raises(ConfigError, match=r"moved: expected a run, .* --source FILE --reference FILE"):
-            evaluate(EvaluateOptions(models=(tmp_path / "moved",)))
+            evaluate(EvalOptions(model=(tmp_path / "moved",)))
         files = {"source": made_run.parents[1] / "test.es", "reference": made_run.parents[1] / "test.en"}
-        evaluate(EvaluateOptions(models=(tmp_path / "moved",), **files))
+        evaluate(EvalOptions(model=(tmp_path / "moved",), **files))
         assert names(tmp_path / "moved") == ["config.yaml", "model.safetensors", "vocab"]
     finally:
         (tmp_path / "moved").rename(made_run / "best")
@@ -119,43 +120,43 @@ def test_a_model_folder_needs_a_test_set(made_run: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(("given", "absent"), [("source", "reference"), ("reference", "source")])
 def test_one_side_alone_is_refused(made_run: Path, given: str, absent: str) -> None:
     with pytest.raises(ConfigError, match=f"--{given}: expected --{absent} beside it, got a.txt alone"):
-        evaluate(EvaluateOptions(models=(made_run,), **{given: Path("a.txt")}))  # type: ignore[arg-type]
+        evaluate(EvalOptions(model=(made_run,), **{given: Path("a.txt")}))  # type: ignore[arg-type]
 
 
 def test_files_of_unequal_length_are_refused_with_both_counts(made_run: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("el gato\n")
     (tmp_path / "b").write_text("the cat\nthe dog\n")
     with pytest.raises(DataError, match=r"a:1: expected 2 lines, as in .*b, got 1"):
-        evaluate(EvaluateOptions(models=(made_run,), source=tmp_path / "a", reference=tmp_path / "b"))
+        evaluate(EvalOptions(model=(made_run,), source=tmp_path / "a", reference=tmp_path / "b"))
 
 
 def test_an_empty_test_set_is_refused(made_run: Path, tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(DataError, match=r"a: expected at least 1 sentence, got 0"):
-        evaluate(EvaluateOptions(models=(made_run,), source=tmp_path / "a", reference=tmp_path / "a"))
+        evaluate(EvalOptions(model=(made_run,), source=tmp_path / "a", reference=tmp_path / "a"))
 
 
 def test_a_plot_of_another_format_is_refused(made_run: Path) -> None:
     with pytest.raises(ConfigError, match=r"--plot: expected a name that ends in .pdf, .png, .svg, got a.jpg"):
-        evaluate(EvaluateOptions(models=(made_run,), plot=Path("a.jpg")))
+        evaluate(EvalOptions(model=(made_run,), plot=Path("a.jpg")))
 
 
 def test_places_that_cannot_be_written_are_refused_before_translating(made_run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for options in [
-        EvaluateOptions(models=(made_run,), json=tmp_path / "file" / "x.json"),
-        EvaluateOptions(models=(made_run,), report=tmp_path / "file"),
+        EvalOptions(model=(made_run,), json=tmp_path / "file" / "x.json"),
+        EvalOptions(model=(made_run,), report=tmp_path / "file"),
     ]:
         with pytest.raises(DataError, match=r"expected a folder that can be written to, got .*file, a file"):
             evaluate(options)
     with pytest.raises(DataError, match=r"expected a file that can be written, got a folder"):
-        evaluate(EvaluateOptions(models=(made_run,), json=tmp_path))
+        evaluate(EvalOptions(model=(made_run,), json=tmp_path))
     assert names(tmp_path) == ["file"]
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"expected a run or a model folder .* got a folder without a model"):
-        evaluate(EvaluateOptions(models=(tmp_path,)))
+        evaluate(EvalOptions(model=(tmp_path,)))
 
 
 def test_the_sentence_shown_is_of_middle_length_and_translated() -> None:

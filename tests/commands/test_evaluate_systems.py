@@ -10,11 +10,12 @@ import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
 from nmt_attn.alignment.formats import read_pharaoh
-from nmt_attn.alignment.link_files import LinkFile
 from nmt_attn.alignment.links import score_links
-from nmt_attn.commands.evaluate import EvaluateOptions, evaluate
+from nmt_attn.commands.align import align
+from nmt_attn.commands.eval import evaluate
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import bleu
+from nmt_attn.options import AlignOptions, EvalOptions
 
 GOLD = ["0-0 1-1", "", "0-0 1p1 1-2", "0-0", "0-0 12-12"]
 
@@ -45,14 +46,14 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def figures(root: Path, folder: Path, **options: Any) -> dict[str, Any]:
     """eval.json of an evaluation on files of the test set."""
     files = {"source": root / "test.es", "reference": root / "test.en"}
-    evaluate(EvaluateOptions(**files, report=folder, **options))
+    evaluate(EvalOptions(**files, report=folder, **options))
     read: dict[str, Any] = json.loads((folder / "eval.json").read_text(encoding="utf-8"))
     return read
 
 
 def test_models_and_files_stand_in_one_table(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     models = (root / "runs" / "first", root / "runs" / "plain")
-    read = figures(root, tmp_path, models=models, hypotheses=(root / "out.txt",), cumulative=True)
+    read = figures(root, tmp_path, model=models, hypothesis=(root / "out.txt",), cumulative=True)
     assert [system["system"] for system in read["systems"]] == ["first", "plain", "out.txt"]
     first, plain, file = read["systems"]
     expected = bleu(["a dog", *REFERENCES[1:]], REFERENCES, tokenize="none", lowercase=False).value
@@ -70,7 +71,7 @@ def test_models_and_files_stand_in_one_table(root: Path, tmp_path: Path, capsys:
 
 def test_a_file_alone_needs_no_model(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     overrides = ("evaluate.metrics=[ter,exact,cer]", "evaluate.length_buckets=[4]")
-    read = figures(root, tmp_path, hypotheses=(root / "out.txt",), overrides=overrides)
+    read = figures(root, tmp_path, hypothesis=(root / "out.txt",), set=overrides)
     # one of five sentences differs, by one word of the 24 of the references and by 3 characters
     characters = sum(len(" ".join(line.split())) for line in REFERENCES)
     assert [(each["name"], each["value"]) for each in read["metrics"]] == [
@@ -83,7 +84,7 @@ def test_a_file_alone_needs_no_model(root: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_sacrebleus_own_command_agrees(root: Path, tmp_path: Path) -> None:
-    read = figures(root, tmp_path, models=(root / "runs" / "first",))
+    read = figures(root, tmp_path, model=(root / "runs" / "first",))
     command = [sys.executable, "-m", "sacrebleu", root / "test.en", "-i", tmp_path / "test.es.hyp.txt"]
     printed = subprocess.run(
         [*command, "-tok", "none", "-b", "-w", "9"], capture_output=True, text=True, check=True
@@ -92,27 +93,27 @@ def test_sacrebleus_own_command_agrees(root: Path, tmp_path: Path) -> None:
 
 
 def test_the_first_models_test_set_is_everyones(root: Path, tmp_path: Path) -> None:
-    evaluate(EvaluateOptions(models=(root / "runs" / "first",), hypotheses=(root / "out.txt",), report=tmp_path))
+    evaluate(EvalOptions(model=(root / "runs" / "first",), hypothesis=(root / "out.txt",), report=tmp_path))
     assert {"test.first.hyp.txt", "test.out.txt.hyp.txt"} <= set(names(tmp_path))
     assert not (root / "runs" / "first" / "eval").exists()
 
 
 def test_one_model_twice_is_one_system(root: Path, tmp_path: Path) -> None:
     run = root / "runs" / "first"
-    assert figures(root, tmp_path, models=(run, run / "best"))["system"] == "first"
+    assert figures(root, tmp_path, model=(run, run / "best"))["system"] == "first"
 
 
 def test_gold_links_score_attention(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "gold").write_text("".join(f"{line}\n" for line in GOLD))
-    models, gold = (root / "runs" / "first",), LinkFile(tmp_path / "gold")
-    read = figures(root, tmp_path / "a", models=models, gold=gold, threshold=0.1)
+    models, gold = (root / "runs" / "first",), tmp_path / "gold"
+    read = figures(root, tmp_path / "a", model=models, gold=gold, threshold=0.1)
     assert [row["links"] for row in read["alignments"]] == ["argmax", "threshold 0.1"]
     assert read["attention"]["gold_share"] is not None
     out, err = capsys.readouterr()
     assert "AER" in out
     # "el gato" seven times has 14 words: all in range
     assert "out of range" not in err
-    reverse = figures(root, tmp_path / "b", models=models, gold=gold, reverse=root / "runs" / "second", shift=1)
+    reverse = figures(root, tmp_path / "b", model=models, gold=gold, reverse=root / "runs" / "second", shift=1)
     assert [row["links"] for row in reverse["alignments"]][2:] == [
         "argmax, reverse model",
         "intersection",
@@ -128,26 +129,24 @@ def test_naacl_files_count_from_1_and_links_out_of_range_are_told(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "gold").write_text("1 1 1 S\n3 1 1 S\n3 7 1 P\n")
-    naacl = figures(root, tmp_path / "a", models=(root / "runs" / "first",), gold=LinkFile(tmp_path / "gold", "naacl"))
+    naacl = figures(root, tmp_path / "a", model=(root / "runs" / "first",), gold=tmp_path / "gold", gold_format="naacl")
     assert "1 links out of range, which count as never found; the first: sentence 3, 6-0" in capsys.readouterr().err
     (tmp_path / "same").write_text("0-0\n\n0-0 6p0\n\n\n")
-    pharaoh = figures(root, tmp_path / "b", models=(root / "runs" / "first",), gold=LinkFile(tmp_path / "same"))
+    pharaoh = figures(root, tmp_path / "b", model=(root / "runs" / "first",), gold=tmp_path / "same")
     assert naacl["alignments"] == pharaoh["alignments"]
 
 
 def test_a_wrong_number_of_gold_lines_is_refused_with_both(root: Path, tmp_path: Path) -> None:
     (tmp_path / "gold").write_text("0-0\n")
     with pytest.raises(DataError, match=r"gold: expected 5 lines, one a sentence of the test set, got 1"):
-        figures(root, tmp_path, models=(root / "runs" / "first",), gold=LinkFile(tmp_path / "gold"))
+        figures(root, tmp_path, model=(root / "runs" / "first",), gold=tmp_path / "gold")
 
 
 def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: Path) -> None:
-    from nmt_attn.commands.align import AlignOptions, align
-
     run = root / "runs" / "first"
     (tmp_path / "gold").write_text("".join(f"{line}\n" for line in GOLD))
-    read = figures(root, tmp_path, models=(run,), gold=LinkFile(tmp_path / "gold"))
-    align(AlignOptions(run, root / "test.es", root / "test.en", tmp_path / "found.pharaoh"))
+    read = figures(root, tmp_path, model=(run,), gold=tmp_path / "gold")
+    align(AlignOptions(root / "test.es", root / "test.en", run, tmp_path / "found.pharaoh"))
     found = read_pharaoh((tmp_path / "found.pharaoh").read_text().split("\n")[:-1], "found")
     scores = score_links([each.sure for each in found], read_pharaoh(GOLD, "gold"))
     assert read["alignments"][0]["error_rate"] == pytest.approx(scores.error_rate)
@@ -158,28 +157,28 @@ def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: 
     [
         ({}, "--hypothesis: expected --source FILE --reference FILE or --model RUN beside it, got neither"),
         ({"threshold": 1.5}, "--threshold: expected a weight above 0 and up to 1, got 1.5"),
-        ({"overrides": ("search.beam=2",)}, "--set: expected a key of evaluate, .* got 'search.beam=2'"),
-        ({"gold": LinkFile(Path("links"))}, "--gold: expected --model RUN beside it, .* got links and --hypothesis"),
-        ({"models": (Path("a"), Path("b")), "reverse": Path("c")}, "--reverse: expected one --model .* got 2"),
+        ({"set": ("search.beam=2",)}, "--set: expected a key of evaluate, .* got 'search.beam=2'"),
+        ({"gold": Path("links")}, "--gold: expected --model RUN beside it, .* got links and --hypothesis"),
+        ({"model": (Path("a"), Path("b")), "reverse": Path("c")}, "--reverse: expected one --model .* got 2"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(root: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        evaluate(EvaluateOptions(hypotheses=(root / "out.txt",), **options))
+        evaluate(EvalOptions(hypothesis=(root / "out.txt",), **options))
 
 
 def test_reverse_needs_gold(root: Path) -> None:
     run = root / "runs" / "first"
     with pytest.raises(ConfigError, match=r"--reverse: expected --gold FILE beside it, got .*second alone"):
-        evaluate(EvaluateOptions(models=(run,), reverse=root / "runs" / "second"))
+        evaluate(EvalOptions(model=(run,), reverse=root / "runs" / "second"))
 
 
 def test_too_short_an_output_is_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "short").write_text("a\nb\n")
     with pytest.raises(DataError, match=r"short: expected 5 lines, one a sentence of the test set, got 2"):
-        figures(root, tmp_path, hypotheses=(tmp_path / "short",))
+        figures(root, tmp_path, hypothesis=(tmp_path / "short",))
 
 
 def test_sources_without_words_are_no_trouble(root: Path, tmp_path: Path) -> None:
     assert "" in SOURCES
-    assert figures(root, tmp_path, models=(root / "runs" / "second",))["attention"]["words"] > 0
+    assert figures(root, tmp_path, model=(root / "runs" / "second",))["attention"]["words"] > 0

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tiny_runs import make_run
 
-from nmt_attn.commands.explain import ExplainOptions, explain
+from nmt_attn.commands.explain import explain
 from nmt_attn.errors import ConfigError
+from nmt_attn.options import ExplainOptions
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ from tiny_runs import REFERENCES, SOURCES, make_run, names
 from typer.testing import CliRunner
 
 from nmt_attn.cli import app
-from nmt_attn.commands.shortlist import ShortlistOptions, make_shortlist
-from nmt_attn.commands.translate import TranslateOptions, translate
+from nmt_attn.commands.shortlist import make_shortlist
+from nmt_attn.commands.translate import translate
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.options import ShortlistOptions, TranslateOptions
 from nmt_attn.search.shortlist import SHORTLIST, read_shortlist
 from nmt_attn.search.translator import Translator
 
@@ -71,4 +72,4 @@ def test_half_a_corpus_and_an_empty_one_are_refused(tmp_path: Path) -> None:
 def test_translate_without_one_names_the_command(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     with pytest.raises(CheckpointError, match=r"best: expected shortlist.txt in it, got none \(make it: nmt-attn"):
-        translate(TranslateOptions(models=(run,), input=tmp_path / "test.es", is_short=True))
+        translate(TranslateOptions(model=(run,), input=tmp_path / "test.es", shortlist=True))

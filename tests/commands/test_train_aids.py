@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.commands.train import train
+from nmt_attn.options import TrainOptions
 
 CONFIG = """
 run: {name: r}
@@ -42,7 +43,7 @@ def test_a_stop_changes_nothing(precision: str, tmp_path: Path) -> None:
         folder = tmp_path / name
         for updates in stops:
             settings = [f"run.dir={folder}", f"run.precision={precision}", f"training.updates={updates}"]
-            train(config, settings, is_fresh=False)
+            train(TrainOptions(config, tuple(settings), fresh=False))
         ends[name] = weights(folder)
     assert ends["whole"].keys() == ends["halves"].keys()
     for key, value in ends["whole"].items():

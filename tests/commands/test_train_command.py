@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from nmt_attn.commands import train as module
 from nmt_attn.commands.train import train
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes
 from nmt_attn.search.translator import Translator
 
@@ -53,7 +54,7 @@ class Place(NamedTuple):
         return [f"run.dir={self.folder / 'runs'}", *overrides]
 
     def train(self, *overrides: str, is_fresh: bool = False) -> None:
-        train(self.config, self.settings(*overrides), is_fresh=is_fresh)
+        train(TrainOptions(self.config, tuple(self.settings(*overrides)), fresh=is_fresh))
 
     def command(self, *overrides: str) -> list[str]:
         settings = [part for setting in self.settings(*overrides) for part in ("--set", setting)]
@@ -151,7 +152,7 @@ def test_a_file_that_names_no_corpus_is_told_which_one_is_trained_on(
     empty.write_text("")
     for overrides in ([], ["data.max_length=7"], ["data.train.builtin=demo", "data.train.split=train"]):
         with pytest.raises(DataError, match="far enough"):
-            train(empty, place.settings(*overrides), is_fresh=False)
+            train(TrainOptions(empty, tuple(place.settings(*overrides)), fresh=False))
         told = capsys.readouterr().err
         named = "data.train.builtin=demo" in overrides
         assert told == (
@@ -394,7 +395,7 @@ def train_in_silence(config: Path, settings: list[str], renames: int | None) -> 
         return rename(source, target)
 
     Path.replace = die_or_rename  # type: ignore[method-assign, assignment]
-    train(config, settings, is_fresh=False)
+    train(TrainOptions(config, tuple(settings), fresh=False))
 
 
 @pytest.mark.slow

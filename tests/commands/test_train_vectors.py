@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nmt_attn.commands.train import train
 from nmt_attn.errors import DataError
+from nmt_attn.options import TrainOptions
 
 CONFIG = """
 run: {name: r, precision: fp32}
@@ -25,7 +26,16 @@ def run(folder: Path, *overrides: str) -> dict[str, Tensor]:
     folder.mkdir(exist_ok=True)
     path = folder / "tiny.yaml"
     path.write_text(CONFIG, encoding="utf-8")
-    train(path, [f"run.dir={folder / 'runs'}", *overrides], is_fresh=False)
+    train(
+        TrainOptions(
+            path,
+            (
+                f"run.dir={folder / 'runs'}",
+                *overrides,
+            ),
+            fresh=False,
+        )
+    )
     return safetensors.torch.load_file(folder / "runs" / "r" / "best" / "model.safetensors")
 
 

@@ -10,16 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from select import select
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
 
-from nmt_attn.commands.translate import TranslateOptions, translate
+from nmt_attn.commands.translate import translate
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.model.store import load_model, model_from_config, save_model
+from nmt_attn.options import TranslateOptions
 from nmt_attn.search.ensemble import COMBINATIONS
 from nmt_attn.types import UNK
 
@@ -94,7 +96,7 @@ def test_each_line_is_answered_before_the_next_is_written(run: Path, monkeypatch
 
 
 def test_links_from_a_threshold_on_have_the_weights_of_the_jsonl(run: Path) -> None:
-    options = TranslateOptions(models=(run,), input=Path("source.txt"), output=Path("out.txt"))
+    options = TranslateOptions(model=(run,), input=Path("source.txt"), output=Path("out.txt"))
     translate(replace(options, alignments=Path("a.jsonl")))
     records = [json.loads(line) for line in Path("a.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
     weights = sorted(w for record in records for row in record["weights"][:-1] for w in row[:-1])
@@ -116,23 +118,23 @@ def test_links_from_a_threshold_on_have_the_weights_of_the_jsonl(run: Path) -> N
 def test_precision_is_that_of_the_search(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     found = {}
     for precision in (None, "fp32", "bf16"):
-        translate(TranslateOptions(models=(run,), input=Path("source.txt"), nbest=1, precision=precision))
+        translate(TranslateOptions(model=(run,), input=Path("source.txt"), nbest=1, precision=precision))
         found[precision] = capfd.readouterr().out
     assert found[None] == found["fp32"]
     assert found["bf16"] != found["fp32"]
 
 
 def test_a_dash_stands_for_standard_input_and_output(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(models=(run,), input=Path("-"), output=Path("-")))
+    translate(TranslateOptions(model=(run,), input=Path("-"), output=Path("-")))
     assert capfd.readouterr().out.count("\n") == LINES
 
 
 def test_files_beam_and_batches_give_the_same_lines(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(models=(run,), beam=3))
+    translate(TranslateOptions(model=(run,), beam=3))
     expected = capfd.readouterr().out
     translate(
         TranslateOptions(
-            models=(run / "best",),
+            model=(run / "best",),
             beam=3,
             batch_size=2,
             input=Path("source.txt"),
@@ -145,9 +147,9 @@ def test_files_beam_and_batches_give_the_same_lines(run: Path, capfd: pytest.Cap
 
 
 def test_the_n_best_come_as_a_list_with_numbers(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(models=(run,), beam=4))
+    translate(TranslateOptions(model=(run,), beam=4))
     best = capfd.readouterr().out.split("\n")[:-1]
-    translate(TranslateOptions(models=(run,), beam=4, nbest=3, input=Path("source.txt")))
+    translate(TranslateOptions(model=(run,), beam=4, nbest=3, input=Path("source.txt")))
     rows = [line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]]
     assert [row[0] for row in rows] == ["1"] * 3 + ["2"] + ["3"] * 3 + ["4"] * 3 + ["5"] * 3
     first = {int(row[0]): row[1] for row in reversed(rows)}
@@ -159,7 +161,7 @@ def test_the_n_best_come_as_a_list_with_numbers(run: Path, capfd: pytest.Capture
 
 
 def test_groups_divide_the_width_that_is_asked_for(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    options = TranslateOptions(models=(run,), input=Path("source.txt"), overrides=("search.groups=3",))
+    options = TranslateOptions(model=(run,), input=Path("source.txt"), set=("search.groups=3",))
     translate(replace(options, beam=6, nbest=6))
     assert capfd.readouterr().out.count("\n") > LINES
     with pytest.raises(ConfigError, match=r"search\.groups: expected a divisor of search\.beam 5, got 3"):
@@ -168,21 +170,21 @@ def test_groups_divide_the_width_that_is_asked_for(run: Path, capfd: pytest.Capt
 
 def test_samples_hang_on_the_seed_and_on_the_line_alone(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     written = []
-    drawn = TranslateOptions(models=(run,), input=Path("source.txt"), is_sampled=True, nbest=4, top_p=0.9)
+    drawn = TranslateOptions(model=(run,), input=Path("source.txt"), sample=True, nbest=4, top_p=0.9)
     for options in (drawn, replace(drawn, batch_size=1), replace(drawn, seed=2), replace(drawn, top_k=1)):
         translate(options)
         written.append([line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]])
     one, alone, other, greedy = ([row[:2] for row in rows] for rows in written)
     assert one == alone != other
     assert [line for line, _ in one] == ["1"] * 4 + ["2"] + ["3"] * 4 + ["4"] * 4 + ["5"] * 4
-    translate(TranslateOptions(models=(run,), input=Path("source.txt"), beam=1))
+    translate(TranslateOptions(model=(run,), input=Path("source.txt"), beam=1))
     best = capfd.readouterr().out.split("\n")[:-1]
     assert [text for _, text in greedy] == [text for text in best for _ in range(4 if text else 1)]
 
 
 def test_a_reference_gives_bleu_with_its_signature(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(models=(run,), output=Path("out.txt")))
-    translate(TranslateOptions(models=(run,), input=Path("source.txt"), reference=Path("out.txt")))
+    translate(TranslateOptions(model=(run,), output=Path("out.txt")))
+    translate(TranslateOptions(model=(run,), input=Path("source.txt"), reference=Path("out.txt")))
     captured = capfd.readouterr()
     assert re.search(r"^BLEU 100\.00 nrefs:1\|case:mixed.*\|version:", captured.err, re.MULTILINE)
     assert "BLEU" not in captured.out
@@ -193,7 +195,7 @@ def test_alignments_have_a_record_for_each_line_of_the_output(run: Path, nbest: 
     source = Path("source.txt")
     for name in ("a.jsonl", "a.pharaoh"):
         translate(
-            TranslateOptions(models=(run,), input=source, output=Path("out.txt"), alignments=Path(name), nbest=nbest)
+            TranslateOptions(model=(run,), input=source, output=Path("out.txt"), alignments=Path(name), nbest=nbest)
         )
     lines = Path("out.txt").read_text(encoding="utf-8").split("\n")[:-1]
     texts = lines if nbest is None else [line.split(" ||| ")[1] for line in lines]
@@ -208,7 +210,7 @@ def test_alignments_have_a_record_for_each_line_of_the_output(run: Path, nbest: 
 
 
 def test_details_tell_everything_of_every_hypothesis(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    options = TranslateOptions(models=(run,), beam=4, nbest=3, input=Path("source.txt"))
+    options = TranslateOptions(model=(run,), beam=4, nbest=3, input=Path("source.txt"))
     translate(replace(options, details=Path("d.jsonl"), alignments=Path("a.jsonl")))
     rows = [line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]]
     records = [json.loads(line) for line in Path("d.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
@@ -224,14 +226,14 @@ def test_details_tell_everything_of_every_hypothesis(run: Path, capfd: pytest.Ca
         assert record["tokens"] == alignment["target"]  # word tokens
         assert isinstance(record["finished"], bool)
     plain = save_run(Path("runs/plain"), score="none")
-    translate(replace(options, models=(plain,), details=Path("d.jsonl.gz")))
+    translate(replace(options, model=(plain,), details=Path("d.jsonl.gz")))
     with gzip.open("d.jsonl.gz", "rt", encoding="utf-8") as stream:
         assert {json.loads(line)["alignment"] for line in stream} == {None}
 
 
 def test_notes_say_what_was_cut_and_what_could_not_be_read(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     Path("source.txt").write_bytes(b"Katze\n\xff\xfe\n")
-    translate(TranslateOptions(models=(run,), beam=1, input=Path("source.txt")))
+    translate(TranslateOptions(model=(run,), beam=1, input=Path("source.txt")))
     captured = capfd.readouterr()
     assert captured.out.count("\n") == 2
     assert re.search(r"not UTF-8.*: 1\n", captured.err)
@@ -250,7 +252,7 @@ def test_unknown_words_are_replaced_by_those_of_the_source_or_of_a_dictionary(
         TranslateOptions(replace_unknown=True, alignments=Path("a.jsonl")),
         TranslateOptions(dictionary=Path("words.tsv")),
     ):
-        translate(replace(options, models=(run,), beam=1, input=Path("source.txt")))
+        translate(replace(options, model=(run,), beam=1, input=Path("source.txt")))
         written.append(capfd.readouterr().out.strip())
     assert set(written[0].split()) == {"<unk>"}
     assert written[1] == written[0].replace("<unk>", "Xaver")
@@ -267,72 +269,72 @@ def favour_unknown(folder: Path) -> None:
     save_model(model, load_config(folder / "config.yaml", []), folder)
 
 
-MISTAKES: list[tuple[TranslateOptions, type[UserError], str]] = [
-    (TranslateOptions(models=(Path("nowhere"),)), CheckpointError, r"nowhere: expected a run or a model folder"),
-    (TranslateOptions(input=Path("none.txt")), DataError, r"none\.txt: expected a readable file, got no such file"),
-    (TranslateOptions(reference=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
-    (TranslateOptions(output=Path("source.txt/out")), DataError, r"source\.txt/out: expected a place"),
-    (TranslateOptions(output=Path("runs")), DataError, r"runs: expected a place that can be written to, got a folder"),
-    (TranslateOptions(details=Path("d.txt")), DataError, r"d\.txt: expected a name that ends in \.jsonl or .*'d\.txt'"),
+MISTAKES: list[tuple[dict[str, Any], type[UserError], str]] = [
+    ({"model": (Path("nowhere"),)}, CheckpointError, r"nowhere: expected a run or a model folder"),
+    ({"input": Path("none.txt")}, DataError, r"none\.txt: expected a readable file, got no such file"),
+    ({"reference": Path("none.txt")}, DataError, r"none\.txt: expected a readable file"),
+    ({"output": Path("source.txt/out")}, DataError, r"source\.txt/out: expected a place"),
+    ({"output": Path("runs")}, DataError, r"runs: expected a place that can be written to, got a folder"),
+    ({"details": Path("d.txt")}, DataError, r"d\.txt: expected a name that ends in \.jsonl or .*'d\.txt'"),
     (
-        TranslateOptions(output=Path("a.jsonl"), details=Path("a.jsonl")),
+        {"output": Path("a.jsonl"), "details": Path("a.jsonl")},
         ConfigError,
         r"--details: expected another file than --output, got a\.jsonl",
     ),
-    (TranslateOptions(alignments=Path("a.txt")), DataError, r"a\.txt: expected a name that ends in \.jsonl"),
+    ({"alignments": Path("a.txt")}, DataError, r"a\.txt: expected a name that ends in \.jsonl"),
     (
-        TranslateOptions(alignments=Path("runs/tiny/best/vocab/source.txt/a.npz")),
+        {"alignments": Path("runs/tiny/best/vocab/source.txt/a.npz")},
         DataError,
         r"a\.npz: expected a place",
     ),
-    (TranslateOptions(ensemble="linear"), ConfigError, r"--ensemble: expected two models or more .*, got 1"),
-    (TranslateOptions(beam=2, nbest=3), ConfigError, r"nbest: expected 1 to the beam's width, 2, got 3"),
-    (TranslateOptions(nbest=0), ConfigError, r"nbest: .* got 0"),
-    (TranslateOptions(top_k=9), ConfigError, r"--top-k: expected --sample beside it, got 9 alone"),
-    (TranslateOptions(seed=0), ConfigError, r"--seed: expected --sample beside it, got 0 alone"),
-    (TranslateOptions(is_sampled=True, top_p=1.5), ConfigError, r"top_p: expected a share above 0 .*, got 1\.5"),
-    (TranslateOptions(is_sampled=True, beam=5), ConfigError, r"beam: expected none or 1 with sampling, .*, got 5"),
-    (TranslateOptions(beam=0), ConfigError, r"beam: expected at least 1, got 0"),
-    (TranslateOptions(prefix=Path("none.txt")), DataError, r"none\.txt: expected a readable file"),
-    (TranslateOptions(constraints=Path("none.tsv")), DataError, r"none\.tsv: expected a readable file"),
-    (TranslateOptions(dictionary=Path("none.tsv")), DataError, r"none\.tsv: expected a readable file"),
+    ({"ensemble": "linear"}, ConfigError, r"--ensemble: expected two models or more .*, got 1"),
+    ({"beam": 2, "nbest": 3}, ConfigError, r"nbest: expected 1 to the beam's width, 2, got 3"),
+    ({"nbest": 0}, ConfigError, r"nbest: .* got 0"),
+    ({"top_k": 9}, ConfigError, r"--top-k: expected --sample beside it, got 9 alone"),
+    ({"seed": 0}, ConfigError, r"--seed: expected --sample beside it, got 0 alone"),
+    ({"sample": True, "top_p": 1.5}, ConfigError, r"top_p: expected a share above 0 .*, got 1\.5"),
+    ({"sample": True, "beam": 5}, ConfigError, r"beam: expected none or 1 with sampling, .*, got 5"),
+    ({"beam": 0}, ConfigError, r"beam: expected at least 1, got 0"),
+    ({"prefix": Path("none.txt")}, DataError, r"none\.txt: expected a readable file"),
+    ({"constraints": Path("none.tsv")}, DataError, r"none\.tsv: expected a readable file"),
+    ({"dictionary": Path("none.tsv")}, DataError, r"none\.tsv: expected a readable file"),
     (
-        TranslateOptions(overrides=("model.tie=all",)),
+        {"set": ("model.tie=all",)},
         ConfigError,
         r"--set: expected a key of search, .*'model\.tie=all'",
     ),
     (
-        TranslateOptions(replace_unknown=True, overrides=("search.forbid_unknown=true",)),
+        {"replace_unknown": True, "set": ("search.forbid_unknown=true",)},
         ConfigError,
         r"search\.forbid_unknown: expected false where unknown words are replaced, got true",
     ),
     (
-        TranslateOptions(input=Path("source.txt"), output=Path("runs/../source.txt")),
+        {"input": Path("source.txt"), "output": Path("runs/../source.txt")},
         ConfigError,
         r"--output: expected another file than --input, got runs/\.\./source\.txt",
     ),
     (
-        TranslateOptions(output=Path("a.npz"), alignments=Path("a.npz")),
+        {"output": Path("a.npz"), "alignments": Path("a.npz")},
         ConfigError,
         r"--alignments: expected another file than --output, got a\.npz",
     ),
     (
-        TranslateOptions(threshold=0.2),
+        {"threshold": 0.2},
         ConfigError,
         r"--threshold: expected --alignments FILE\.pharaoh beside it, got 0\.2 alone",
     ),
     (
-        TranslateOptions(threshold=1.2, alignments=Path("a.pharaoh")),
+        {"threshold": 1.2, "alignments": Path("a.pharaoh")},
         ConfigError,
         r"--threshold: expected a weight above 0 and up to 1, got 1\.2",
     ),
     (
-        TranslateOptions(threshold=0.2, alignments=Path("a.npz")),
+        {"threshold": 0.2, "alignments": Path("a.npz")},
         ConfigError,
         r"--threshold: expected links as output \(\.pharaoh\), got a\.npz for weights",
     ),
-    (TranslateOptions(precision="fp64"), ConfigError, r"search.precision: expected .* got 'fp64'"),
-    (TranslateOptions(batch_size=-1), ConfigError, r"batch_sentences: expected at least 1, got -1"),
+    ({"precision": "fp64"}, ConfigError, r"search.precision: expected .* got 'fp64'"),
+    ({"batch_size": -1}, ConfigError, r"batch_size: expected at least 1, got -1"),
 ]
 
 
@@ -341,14 +343,14 @@ def test_mistakes_are_told_before_anything_is_read_and_leave_nothing(
     run: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-    options: TranslateOptions,
+    options: dict[str, Any],
     error: type[UserError],
     message: str,
 ) -> None:
     monkeypatch.delattr("nmt_attn.commands.translate.read_windows")
     before = files()
     with pytest.raises(error, match=message):
-        translate(options)
+        translate(TranslateOptions(**options))
     assert files() == before
     assert capfd.readouterr().out == ""
 
@@ -357,7 +359,7 @@ def test_each_translation_begins_with_its_prefix(run: Path, capfd: pytest.Captur
     prefixes = ["the cat", "", "sees zebras", "", "not"]
     Path("prefix.txt").write_text("\n".join(prefixes) + "\n")
     for source in (None, Path("source.txt")):
-        translate(TranslateOptions(models=(run,), input=source, prefix=Path("prefix.txt")))
+        translate(TranslateOptions(model=(run,), input=source, prefix=Path("prefix.txt")))
         lines = capfd.readouterr().out.split("\n")
         assert [line[: len(prefix)] for line, prefix in zip(lines, prefixes, strict=False)] == prefixes
 
@@ -366,7 +368,7 @@ def test_each_translation_has_its_phrases(run: Path, capfd: pytest.CaptureFixtur
     phrases = [["not see", "dog"], [], ["the cat", "cat sees"], ["the"], []]
     Path("must.txt").write_text("\n".join("\t".join(each) for each in phrases) + "\n")
     for source in (None, Path("source.txt")):
-        translate(TranslateOptions(models=(run,), beam=3, input=source, constraints=Path("must.txt"), nbest=2))
+        translate(TranslateOptions(model=(run,), beam=3, input=source, constraints=Path("must.txt"), nbest=2))
         rows = [line.split(" ||| ") for line in capfd.readouterr().out.split("\n")[:-1]]
         assert len(rows) == 9
         for line, text, *_ in rows:
@@ -400,19 +402,19 @@ def test_a_companion_is_needed_for_each_line(run: Path, lines: int, option: str)
 
 
 def test_two_models_search_as_one(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    translate(TranslateOptions(models=(run,), beam=2))
+    translate(TranslateOptions(model=(run,), beam=2))
     alone = capfd.readouterr().out
     for combination in COMBINATIONS:
-        translate(TranslateOptions(models=(run, run), ensemble=combination, beam=2, input=Path("source.txt")))
+        translate(TranslateOptions(model=(run, run), ensemble=combination, beam=2, input=Path("source.txt")))
         assert capfd.readouterr().out == alone  # a model and itself
 
 
 def test_alignments_without_attention_are_refused(run: Path) -> None:
     plain = save_run(Path("runs/plain"), score="none")
     with pytest.raises(ConfigError, match=r"alignments: expected a model with attention, got runs/plain/best"):
-        translate(TranslateOptions(models=(plain,), alignments=Path("a.jsonl")))
+        translate(TranslateOptions(model=(plain,), alignments=Path("a.jsonl")))
     with pytest.raises(ConfigError, match=r"unknown words: expected a model with attention, got runs/plain/best"):
-        translate(TranslateOptions(models=(plain,), replace_unknown=True))
+        translate(TranslateOptions(model=(plain,), replace_unknown=True))
 
 
 def test_references_of_another_number_are_refused_before_translating(run: Path) -> None:

@@ -8,10 +8,10 @@ import torch
 from tiny_runs import REFERENCES, SOURCES, make_run
 
 from nmt_attn.alignment.weights import WeightMatrix
-from nmt_attn.commands import validation_picture as module
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.prepare import PreparedData, prepare_training
+from nmt_attn.evaluation import validation_picture as module
 from nmt_attn.model.store import load_model
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator

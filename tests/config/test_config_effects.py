@@ -23,6 +23,7 @@ from nmt_attn.errors import UserError
 from nmt_attn.evaluation.metrics import measure_system
 from nmt_attn.evaluation.summary import as_json, summarise
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.options import TrainOptions
 from nmt_attn.search.translator import Translator
 
 pytestmark = pytest.mark.slow
@@ -135,7 +136,7 @@ CURES = {"model.attention.project"}
 
 ELSEWHERE = {
     "run.device": "tests/test_runtime.py::test_a_gpu_that_is_not_there_is_refused",
-    "training.cuda_graphs": "tests/training/test_graphs.py::test_each_shape_is_recorded_once_and_then_replayed",
+    "training.cuda_graphs": "tests/fast/test_graphs.py::test_each_shape_is_recorded_once_and_then_replayed",
     "search.stop": "tests/search/test_translator.py::test_an_early_stop_is_asked_for_by_the_configuration",
     "search.group_penalty": "tests/search/test_groups.py::test_without_a_penalty_every_group_is_the_narrower_beam",
 }
@@ -213,7 +214,7 @@ def observe_run(settings: tuple[str, ...]) -> Observation:
     """Trains, translates and evaluates in the working folder; a refusal is an observation too."""
     try:
         config = load_config(Path("base.yaml"), settings)
-        train(Path("base.yaml"), settings, is_fresh=False)
+        train(TrainOptions(Path("base.yaml"), tuple(settings), fresh=False))
     except UserError as error:
         return {"error": str(error)}
     run = Path(config.run.dir) / config.run.name

@@ -14,6 +14,7 @@ from nmt_attn.config.file import dump_config, load_config, parse_config
 from nmt_attn.config.key_paths import defaults
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.errors import ConfigError
+from nmt_attn.options import ConfigOptions
 
 ROOT = Path(__file__).parents[2]
 VALUES = json.loads((Path(__file__).parent / "shipped_values.json").read_text(encoding="utf-8"))
@@ -170,7 +171,7 @@ def test_a_bare_name_is_a_shipped_file_unless_there_is_a_file_of_that_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    show_config(Path("demo"), [])
+    show_config(ConfigOptions(Path("demo")))
     assert "name: demo" in capsys.readouterr().out
     Path("demo").mkdir()  # a folder is no configuration
     assert load_config(Path("demo"), []).run.name == "demo"

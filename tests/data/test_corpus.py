@@ -199,13 +199,25 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.de: expected a readable file, got no such file"):
         read("train", FILES, tmp_path)
     whole = gzip.compress(b"eins\n" * 1000)
-    for damaged in (whole[:-9], whole[:40] + b"\x00\x07\xff" + whole[43:], b"plain text\n"):
+    for damaged in (whole[:-9], whole[:40] + b"\x00\x07\xff" + whole[43:]):
         (tmp_path / "a.gz").write_bytes(damaged)
         with pytest.raises(DataError, match=r"a\.gz: expected a whole file, got a damaged one"):
             read("train", CorpusConfig(tsv="a.gz", source=1, target=1), tmp_path)
-    write(tmp_path, "eins\n".encode("utf-16"), b"one\n")
-    with pytest.raises(DataError, match=r"a\.de: expected UTF-8 text, got UTF-16"):
-        read("train", FILES, tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_read_and_noted(tmp_path: Path, encoding: str) -> None:
+    write(tmp_path, "eins\r\nzwölf\n".encode(encoding), b"one\ntwelve\n")
+    pairs, report = read("train", FILES, tmp_path)
+    assert texts(pairs) == [(1, "eins", "one"), (2, "zwölf", "twelve")]
+    assert report.notes["a.de is UTF-16, read as such"].lines == [1]
+
+
+def test_what_is_compressed_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(b"eins\tone\n")
+    (tmp_path / "b.tsv").write_bytes(gzip.compress(b"eins\tone\n"))
+    for name in ("a.gz", "b.tsv"):
+        assert texts(read("train", CorpusConfig(tsv=name), tmp_path)[0]) == [(1, "eins", "one")]
 
 
 # ---- bad lines

@@ -8,6 +8,7 @@ from tiny_translators import make_translator
 
 from nmt_attn.errors import DataError
 from nmt_attn.lab.batcher import Batcher, Limits, ModelThread
+from nmt_attn.options import SearchOptions
 from nmt_attn.search.request import Request
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Translation
 from nmt_attn.search.translator import Translator
@@ -31,7 +32,7 @@ class Counting(Translator):
 def run(texts: list[str], limits: Limits, apart_seconds: float = 0.0) -> tuple[list[object], list[list[str]]]:
     """The results of texts that come so far apart, and the batches."""
     translator = Counting()
-    request: Request = translator.request(beam=1, nbest=1, with_alignments=False, batch_sentences=None)
+    request: Request = translator.request(SearchOptions(beam=1), with_alignments=False)
 
     async def ask() -> list[object]:
         thread = ModelThread(limits)

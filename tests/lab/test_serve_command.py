@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from tiny_runs import make_run
 
-from nmt_attn.commands.serve import ServeOptions, serve
+from nmt_attn.commands.serve import serve
 from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.options import ServeOptions
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def test_a_page_is_saved_without_a_server(tmp_path: Path) -> None:
     ("options", "error", "message"),
     [
         (ServeOptions(host="0.0.0.0"), ConfigError, "--host: expected --token TOKEN beside 0.0.0.0"),
-        (ServeOptions(models=(Path("nowhere"),)), CheckpointError, "nowhere: expected a run or a model folder"),
+        (ServeOptions(model=(Path("nowhere"),)), CheckpointError, "nowhere: expected a run or a model folder"),
         (ServeOptions(host="192.0.2.1", token="x", port=1), ConfigError, "got 192.0.2.1:1"),
     ],
 )

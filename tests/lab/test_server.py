@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from nmt_attn.lab.batcher import Limits
-from nmt_attn.lab.examples import shipped_examples, shipped_models
+from nmt_attn.lab.examples import SHIPPED, shipped_examples, shipped_models
 from nmt_attn.lab.guard import SECURITY
 from nmt_attn.lab.lab_model import LabModel
 from nmt_attn.lab.requests import MAX_BODY_BYTES, MAX_TOKENS
@@ -50,13 +50,13 @@ def refusal(answer: Any) -> tuple[int, str]:
 
 def test_the_models_and_examples_are_listed(client: TestClient) -> None:
     found = client.get("/api/models").json()
-    assert [model["name"] for model in found["models"]] == ["bahdanau", "luong"]
+    assert [model["name"] for model in found["models"]] == ["bahdanau", "luong", "luong-local"]
     assert found["models"][0] | {"style": "bahdanau", "score": "additive", "window": "global"} == found["models"][0]
     assert found["examples"][0] == {"source": LIGHTS, "target": TRANSLATION, "links": [[0, 2], [1, 1], [3, 0]]}
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
-@pytest.mark.parametrize("model", ["bahdanau", "luong"])
+@pytest.mark.parametrize("model", SHIPPED)
 def test_a_sentence_is_translated_scored_aligned_and_traced_alike(client: TestClient, model: str) -> None:
     [translation] = post(client, "translate", model=model, text=LIGHTS, beam=5)["translations"]
     assert translation["hypotheses"][0]["text"] == TRANSLATION
@@ -124,7 +124,12 @@ def test_clients_of_opennmt_are_answered(client: TestClient) -> None:
         ("translate", {"text": LIGHTS, "colour": 1}, 422, "colour: "),
         ("translate", {"text": ""}, 422, "text"),
         ("steps", {"text": "  "}, 422, "text: expected words, got none"),
-        ("steps", {"text": LIGHTS, "model": "none"}, 422, "expected one of 'bahdanau', 'luong', got 'none'"),
+        (
+            "steps",
+            {"text": LIGHTS, "model": "none"},
+            422,
+            "expected one of 'bahdanau', 'luong', 'luong-local', got 'none'",
+        ),
         ("neighbours", {"text": LIGHTS, "layer": "state", "place": 0}, 422, "nmt-attn index RUN"),
     ],
 )

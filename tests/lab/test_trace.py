@@ -124,7 +124,7 @@ def test_the_terms_of_a_score_add_up_to_it(score: str) -> None:
     terms = score_terms(model, look.query[0], memory, 2)
     if score == "location":
         assert terms is None
-    elif "scaled" not in score and "normed" not in score:
+    elif "scaled" not in score:
         assert terms is not None
         factors = terms[:, [0, 2]] if "dot" not in score and score != "general" else terms
         torch.testing.assert_close(factors.prod(-1).sum(), look.scores[0, 2])

@@ -8,7 +8,6 @@ from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.search.ensemble import EnsembleTranslator
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
-from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import BOS, EOS, PAD
 
@@ -118,7 +117,7 @@ def test_phrases_without_room_are_refused_with_their_line() -> None:
 
 def test_samples_are_not_forced() -> None:
     with pytest.raises(ConfigError, match=r"constraints: expected none with sampling, .*, got some"):
-        make_translator().translate(["das Haus"], constraints=[["the"]], sampling=Sampling())
+        make_translator().translate(["das Haus"], constraints=[["the"]], sample=True)
 
 
 def test_equal_phrases_count_once() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from functools import partial
 
 import pytest
 import torch
@@ -20,7 +21,6 @@ from nmt_attn.search.ensemble import EnsembleTranslator
 from nmt_attn.search.sampling import Sampling, draw, draws_of
 from nmt_attn.search.token_rules import NO_RULES, TokenRules
 from nmt_attn.search.translator import Translator
-from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import EOS, UNK
 
 PROBABILITIES = [0.1, 0.4, 0.0, 0.3, 0.2]
@@ -183,15 +183,15 @@ def test_the_likeliest_token_alone_is_greedy_search() -> None:
 def test_a_sample_hangs_on_the_seed_and_the_line_alone(model: str) -> None:
     """Not on the batch, the window, how many samples there are, nor on the other lines."""
     translator = make_translator(model)
-    sampling = Sampling(temperature=1.3, seed=5)
-    three = list(translator.translate(LINES, nbest=3, sampling=sampling))
-    two = list(translator.translate(LINES, nbest=2, sampling=sampling, batch_sentences=2, window_lines=4))
+    drawn = partial(translator.translate, sample=True, temperature=1.3)
+    three = list(drawn(LINES, nbest=3, seed=5))
+    two = list(drawn(LINES, nbest=2, seed=5, batch_size=2, window_lines=4))
     for one, other in zip(three, two, strict=True):
         assert [each.text for each in other.hypotheses] == [each.text for each in one.hypotheses[:2]]
-    others = list(translator.translate(["das Haus"] * 2 + LINES[2:], nbest=3, sampling=sampling))
+    others = list(drawn(["das Haus"] * 2 + LINES[2:], nbest=3, seed=5))
     assert [each.text for each in others[6].hypotheses] == [each.text for each in three[6].hypotheses]
     assert len({each.text for each in others[0].hypotheses + others[1].hypotheses}) > 3  # equal lines, other draws
-    again = list(translator.translate(LINES, nbest=3, sampling=Sampling(temperature=1.3, seed=6)))
+    again = list(drawn(LINES, nbest=3, seed=6))
     assert [one.text for one in again] != [one.text for one in three]
 
 
@@ -199,7 +199,7 @@ def test_every_sample_has_its_own_alignment_and_unknown_words_are_replaced() -> 
     codecs = make_codecs("word")
     members = [Translator(make_model(MODELS[name], codecs), codecs, SearchConfig()) for name in ("bahdanau", "luong")]
     found = EnsembleTranslator(members, "linear").translate(
-        ["die Katze sieht", "das Haus"], nbest=4, sampling=Sampling(), unknown=UnkReplacement(), prefixes=["the", ""]
+        ["die Katze sieht", "das Haus"], nbest=4, sample=True, replace_unknown=True, prefixes=["the", ""]
     )
     for translation in found:
         assert len(translation.hypotheses) == 4
@@ -222,7 +222,7 @@ def test_every_sample_has_its_own_alignment_and_unknown_words_are_replaced() -> 
 )
 def test_what_only_a_search_has_is_refused(beam: int | None, nbest: int, search: SearchConfig, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        make_translator(search=search).translate([], beam=beam, nbest=nbest, sampling=Sampling())
+        make_translator(search=search).translate([], beam=beam, nbest=nbest, sample=True)
 
 
 def test_more_samples_than_the_vocabulary_has_tokens_are_no_matter() -> None:

@@ -10,7 +10,6 @@ from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
-from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.shortlist import SHORTLIST, AlignmentCounts, Shortlist, merge, read_shortlist
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, PAD
@@ -56,7 +55,7 @@ def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, pr
     one_by_one = [next(translator.translate([line], nbest=2, shortlist=shortlist)) for line in LINES]
     assert texts(one_by_one) != texts(list(translator.translate(LINES)))
     for batch_sentences in (2, 64):
-        together = translator.translate(LINES, nbest=2, shortlist=shortlist, batch_sentences=batch_sentences)
+        together = translator.translate(LINES, nbest=2, shortlist=shortlist, batch_size=batch_sentences)
         for alone, other in zip(one_by_one, together, strict=True):
             for ours, theirs in zip(other.hypotheses, alone.hypotheses, strict=True):
                 assert ours.pieces == theirs.pieces
@@ -109,7 +108,7 @@ def test_samples_prefixes_and_phrases_are_kept() -> None:
     [first, _] = translator.translate(lines, **options)
     assert first.text.startswith("the dog")
     drawn = [
-        list(translator.translate(lines, nbest=4, sampling=Sampling(), shortlist=each))
+        list(translator.translate(lines, nbest=4, sample=True, shortlist=each))
         for each in (None, everything(translator), shortlist)
     ]
     written = [[each.text for translation in one for each in translation.hypotheses] for one in drawn]

@@ -15,10 +15,8 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.request import Demand, Request, greatest_lengths
-from nmt_attn.search.sampling import Sampling
 from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.search.translator import Translator
-from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import EOS, UNK
 
 needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
@@ -31,9 +29,7 @@ def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, to
     one_by_one = [next(translator.translate([line], with_alignments=True)) for line in LINES]
     for batch_sentences, window_lines in [(2, 4), (64, 100)]:
         together = list(
-            translator.translate(
-                LINES, batch_sentences=batch_sentences, window_lines=window_lines, with_alignments=True
-            )
+            translator.translate(LINES, batch_size=batch_sentences, window_lines=window_lines, with_alignments=True)
         )
         assert [translation.source for translation in together] == LINES
         for alone, other in zip(one_by_one, together, strict=True):
@@ -51,7 +47,7 @@ def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, to
 def test_in_other_number_formats_too(model: str, precision: str) -> None:
     translator = make_translator(model, search=SEARCH.model_copy(update={"precision": precision}))
     one_by_one = [next(translator.translate([line])) for line in LINES]
-    together = list(translator.translate(LINES, batch_sentences=64))
+    together = list(translator.translate(LINES, batch_size=64))
     assert texts(together) == texts(one_by_one)
     log_probs = [each.log_prob for each in one_by_one]
     assert [each.log_prob for each in together] == pytest.approx(log_probs, abs=1e-4)
@@ -139,7 +135,7 @@ def test_unknown_words_come_from_where_the_alignment_looks(model: str, tokenizer
         translator.model.output.bias[UNK] += 12.0
     lines = ["Die Xanthippe SIEHT", "das Haus"]
     plain = list(translator.translate(lines, nbest=3))
-    mended = list(translator.translate(lines, nbest=3, unknown=UnkReplacement()))
+    mended = list(translator.translate(lines, nbest=3, replace_unknown=True))
     changed = 0
     for before, after in zip(plain, mended, strict=True):
         source = before.source.split()
@@ -168,7 +164,7 @@ def test_every_hypothesis_begins_with_the_prefix_as_it_was_written(tokenizer: st
     translator = make_translator(tokenizer=tokenizer, search=SEARCH.model_copy(update={"max_length": 3}))
     lines, prefixes = ["die Katze", "", "das Haus"], ["the  zebra", "the", ""]
     free = list(translator.translate(lines, nbest=3))
-    found = list(translator.translate(lines, nbest=3, prefixes=prefixes, window_lines=2, unknown=UnkReplacement()))
+    found = list(translator.translate(lines, nbest=3, prefixes=prefixes, window_lines=2, replace_unknown=True))
     for hypothesis in found[0].hypotheses:
         assert hypothesis.text.startswith("the zebra")
         assert hypothesis.alignment is not None
@@ -190,7 +186,7 @@ def test_alignments_need_not_be_asked_for_to_replace_unknown_words() -> None:
     translator = make_translator()
     with torch.no_grad():
         translator.model.output.bias[UNK] += 50.0
-    [translation] = translator.translate(["Xaver"], unknown=UnkReplacement(), with_alignments=False)
+    [translation] = translator.translate(["Xaver"], replace_unknown=True, with_alignments=False)
     assert set(translation.text.split()) == {"Xaver"}
     assert translation.alignment is None
 
@@ -226,7 +222,7 @@ def test_sentences_of_similar_length_share_batches_and_long_ones_come_in_smaller
 
     monkeypatch.setattr(Seq2Seq, "encode", spy)
     lines = ["Haus " * words for words in (2, 150, 1, 99, 3, 2, 101)]
-    list(make_translator(search=SearchConfig(beam=1, max_length=2)).translate(lines, batch_sentences=2))
+    list(make_translator(search=SearchConfig(beam=1, max_length=2)).translate(lines, batch_size=2))
     assert shapes == [(2, 3), (2, 4), (1, 100), (1, 102), (1, 151)]  # 2 x 101 is more than 2 x 100; `</s>` included
 
 
@@ -239,9 +235,7 @@ def test_the_greatest_length_depends_on_the_source() -> None:
 
 def test_the_least_length_depends_on_the_source_and_gives_way_to_the_greatest() -> None:
     config = SearchConfig(min_length=3, min_length_factor=0.5, max_length_factor=0.5, max_length=12)
-    limits = Request(config, nbest=1, with_alignments=False).limits(
-        torch.tensor([1, 9, 50]), [Demand(line, []) for line in (1, 2, 3)]
-    )
+    limits = Request(search=config).limits(torch.tensor([1, 9, 50]), [Demand(line, []) for line in (1, 2, 3)])
     assert limits.longest.tolist() == [10, 12, 12]  # 0.5 x + 10
     assert limits.shortest.tolist() == [3, 4, 12]  # 25, but for the greatest
 
@@ -331,15 +325,15 @@ def test_a_model_that_gives_no_numbers_is_refused() -> None:
         list(translator.translate(["das Haus"]))
 
 
-@pytest.mark.parametrize("sampling", [None, Sampling()])
-def test_lengths_without_words_enough_are_refused(sampling: Sampling | None) -> None:
+@pytest.mark.parametrize("sample", [False, True])
+def test_lengths_without_words_enough_are_refused(sample: bool) -> None:
     """No word may come twice, and there are not fifty."""
     search = SearchConfig(beam=1, min_length=50, max_length=60, max_length_factor=60.0, no_repeat_ngram=1)
     message = (
         r"search\.no_repeat_ngram: expected a translation of 'das Haus' as long as search\.min_length .* no 1 tokens"
     )
     with pytest.raises(ConfigError, match=message):
-        list(make_translator(search=search).translate(["das Haus"], sampling=sampling))
+        list(make_translator(search=search).translate(["das Haus"], sample=sample))
 
 
 def save(folder: Path, codecs: Codecs) -> Translator:
@@ -385,6 +379,6 @@ def test_an_early_stop_is_asked_for_by_the_configuration(monkeypatch: pytest.Mon
     for stop in ("exact", "early"):
         steps.clear()
         search = SearchConfig.model_validate({"beam": 3, "stop": stop, "max_length": 40})
-        assert list(make_translator(search=search).translate(LINES, batch_sentences=1))
+        assert list(make_translator(search=search).translate(LINES, batch_size=1))
         counts[stop] = len(steps)
     assert counts["early"] < counts["exact"]

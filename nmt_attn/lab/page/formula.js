@@ -76,5 +76,5 @@ export async function scoreFormula(model, body, step, j) {
   const shown = sorted.slice(0, 5), rest = sorted.slice(5).reduce((sum, term) => sum + term.value, 0);
   const text = shown.map(term => isTanh ? `${fixed(term.v)} tanh(${fixed(term.inside)})` : `${bracketed(term.inside)} × ${bracketed(term.last)}`).join(" + ");
   return [formula, line(`the largest of ${products.length} terms: ${text} + the others ${bracketed(rest)} = ${fixed(products.reduce((sum, term) => sum + term.value, 0), 3)}`),
-    ...(model.score.startsWith("scaled") || model.score.startsWith("normed") ? [line(`after scaling: ${fixed(step.scores[j], 3)}`)] : [])];
+    ...(model.score.startsWith("scaled") ? [line(`after scaling: ${fixed(step.scores[j], 3)}`)] : [])];
 }

@@ -1,4 +1,4 @@
-"""The part of `nmt-attn train` that puts word vectors learned elsewhere into a new model (data.vectors)."""
+"""Word vectors learned elsewhere (data.vectors), which become the first embeddings of a new model."""
 
 from collections.abc import Callable
 from typing import NamedTuple

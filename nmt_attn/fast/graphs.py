@@ -1,12 +1,13 @@
-"""CUDA graphs: the work of a batch is recorded once for each shape, and then sent to the GPU as one piece.
+"""CUDA graphs: the work of a batch is recorded once for each shape, and then launched as a whole.
 
-A step of a recurrent network is a dozen small kernels, and sending them takes longer than running them. A graph holds
-all kernels of forward, loss and backward with the places of their operands. So a batch is copied to where the recorded
-one lay, gradients are added up where they always are, and what is drawn follows from the generator's state at the
-replay, as torch arranges it. Clipping and optimizer stay outside.
+A step of a recurrent network is a dozen small kernels, and launching them takes longer than running them. A graph holds
+all kernels of forward, loss and backward with the addresses of their operands. So a batch is copied to where the
+recorded one lay, gradients are added up where they always are, and random numbers follow from the generator's state at
+the replay, as torch arranges it. Clipping and optimizer stay outside.
 
-Batches come in few shapes (nmt_attn/data/buckets.py). Once `MOST_GRAPHS` are kept, other shapes go step by
-step, with the same results.
+Covers training on one CUDA device in every number format. Batches come in few shapes (nmt_attn/data/batching.py); once
+`MOST_GRAPHS` are kept, other shapes run kernel by kernel. Equal to that: tests/fast/test_graphs.py, on a GPU
+tests/test_gpu.py.
 """
 
 from collections.abc import Callable
@@ -27,14 +28,14 @@ WARM_UPS = 2
 """Runs before a recording, in which libraries make what they need."""
 
 Work = Callable[[Batch, Tensor], Tensor]
-"""batch, divisor [] of the loss -> sums [N] to report; adds to the gradients. Waits for nothing, asks for nothing."""
+"""batch, divisor [] of the loss -> sums [N] to report; adds to the gradients. Never synchronises."""
 
 
 class Recorder(Protocol):
     """What can record work on a device."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], object]:
-        """Does the work some times, and gives back what does it again, on the same memory."""
+        """Does the work a few times, and returns what does it again, on the same memory."""
 
 
 class CudaRecorder:
@@ -119,7 +120,7 @@ class Graphs:
 
     def _gradients(self) -> list[Tensor]:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
-        assert len(gradients) == len(self._parameters), "nobody has taken one away"
+        assert len(gradients) == len(self._parameters), "none was removed"
         return gradients
 
 

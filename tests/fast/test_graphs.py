@@ -15,14 +15,14 @@ from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data import batching
 from nmt_attn.data.batching import POSITIONS_MULTIPLE, SENTENCES_MULTIPLE, Shape, pad_to_bucket, shape_of
 from nmt_attn.errors import ConfigError
+from nmt_attn.fast import graphs as module
+from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.windows import WINDOWS
 from nmt_attn.processes import Processes
-from nmt_attn.training import graphs as module
 from nmt_attn.training import trainer as trainer_module
 from nmt_attn.training.events import UpdateEvent
-from nmt_attn.training.graphs import check_graphs
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import EOS, PAD, Batch
 

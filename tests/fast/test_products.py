@@ -1,17 +1,17 @@
-"""Products by the fast road equal torch's own, and so do their gradients."""
+"""Products by the fast path equal torch's own, and so do their gradients."""
 
 import pytest
 import torch
 
-from nmt_attn.model import products
-from nmt_attn.model.products import Factor, linear, matmul, product_dtype
+from nmt_attn.fast import products
+from nmt_attn.fast.products import Factor, linear, matmul, product_dtype
 from nmt_attn.runtime import autocast
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(params=[True, False], ids=["onednn", "torch"], autouse=True)
-def _road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param and not products.HAS_ONEDNN:
         pytest.skip("this build of torch has no oneDNN for x86")
     monkeypatch.setattr(products, "HAS_ONEDNN", request.param)

@@ -9,6 +9,8 @@ from tiny_models import tiny_batch
 from torch import Tensor
 
 from nmt_attn.config.schema import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.fast.decoders import runs_by_hand
+from nmt_attn.fast.training import for_training
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.build import build_model
 from nmt_attn.model.decoder import Decoder
@@ -65,35 +67,24 @@ def results(model: Seq2Seq) -> Results:
 
 
 @pytest.mark.parametrize(("score", "cell", "order"), list(product(LOOPED_SCORES, ("gru", "lstm"), range(3))), ids=str)
-def test_the_loop_equals_the_plain_steps(score: str, cell: str, order: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_equals_the_plain_steps(score: str, cell: str, order: int) -> None:
     model = model_of(score, cell, *ORDERS[order])
-    called = {"loops": 0}
-    original = Decoder.loop_score
-
-    def counting(self: Decoder, memory: object) -> object:
-        called["loops"] += 1
-        return original(self, memory)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Decoder, "loop_score", counting)
-    by_hand = results(model)
-    assert called["loops"] == 1
-    assert model.decoder.loop_score(model.encode(torch.tensor([[4, 5]]), torch.tensor([2]))) is not None
-    monkeypatch.setattr(Decoder, "loop_score", lambda self, memory: None)
-    check_equal(model, by_hand, results(model))
+    fast = for_training(model)
+    assert runs_by_hand(fast.decoder)
+    check_equal(model, results(fast), results(model))
 
 
 @pytest.mark.parametrize(("order", "mask"), list(product(range(3), ("step", "sentence"))), ids=str)
-def test_the_loop_equals_the_plain_steps_under_the_same_noise(
-    order: int, mask: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_loop_equals_the_plain_steps_under_the_same_noise(order: int, mask: str) -> None:
     model = noisy_model(*ORDERS[order], mask)
+    fast = for_training(model)
+    assert runs_by_hand(fast.decoder)
     torch.manual_seed(3)
-    by_hand = results(model)
-    monkeypatch.setattr(Decoder, "loop_score", lambda self, memory: None)
+    by_hand = results(fast)
     torch.manual_seed(3)
     check_equal(model, by_hand, results(model))
     torch.manual_seed(4)
-    assert not torch.equal(results(model)[0], by_hand[0])
+    assert not torch.equal(results(fast)[0], by_hand[0])
 
 
 def check_equal(model: Seq2Seq, by_hand: Results, plain: Results) -> None:
@@ -107,7 +98,7 @@ def check_equal(model: Seq2Seq, by_hand: Results, plain: Results) -> None:
 
 @pytest.mark.parametrize("order", range(3))
 def test_a_source_without_any_position_gives_no_nan(order: int) -> None:
-    model = model_of("additive", "gru", *ORDERS[order], attend_eos=False)
+    model = for_training(model_of("additive", "gru", *ORDERS[order], attend_eos=False))
     readouts, seen, gradients = results_of_lengths(model, [1, 3])
     assert seen[0].eq(0).all()
     assert seen[1].sum(-1).allclose(torch.ones(()))
@@ -124,11 +115,10 @@ def results_of_lengths(model: Seq2Seq, lengths: list[int]) -> Results:
 @pytest.mark.parametrize("kind", [BahdanauDecoder, LuongDecoder])
 def test_what_the_loop_cannot_do_goes_step_by_step(kind: type[Decoder]) -> None:
     style, options = ORDERS[0] if kind is BahdanauDecoder else ORDERS[1]
-    source = torch.tensor([[4, 5, 3]]), torch.tensor([3])
     location = model_of("location", "gru", style, options)
     local = model_of("dot", "gru", style, options, window="local-m", half_width=1)
     two_layers = model_of("dot", "gru", style, {**options, "layers": 2})
     cho = model_of("dot", "gru-cho", style, options)
     for model in (location, local, two_layers, cho):
         assert isinstance(model.decoder, kind)
-        assert model.decoder.loop_score(model.encode(*source)) is None
+        assert not runs_by_hand(for_training(model).decoder)

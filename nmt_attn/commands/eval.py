@@ -6,12 +6,11 @@ default `eval/` in the run, if there is one model) gets the files. Bad input is 
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from nmt_attn.alignment.link_files import LinkFile
+from nmt_attn.alignment.link_files import gold_file
 from nmt_attn.alignment.links import GoldLinks, Links
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError
@@ -48,6 +47,7 @@ from nmt_attn.evaluation.tables import (
     format_systems,
 )
 from nmt_attn.find_model import precision_override
+from nmt_attn.options import EvalOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator
@@ -57,34 +57,12 @@ NBEST = 3
 """Translations of a sentence that the report shows."""
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """The command's options. None: the newest run, its own test set, its own search, its own folder."""
-
-    models: tuple[Path, ...] = ()
-    hypotheses: tuple[Path, ...] = ()  # output of systems that are not here
-    source: Path | None = None
-    reference: Path | None = None
-    beam: int | None = None
-    report: Path | None = None  # folder for all files
-    json: Path | None = None  # the results once more, in a file of any name
-    plot: Path | None = None  # the metric by length once more, likewise
-    device: str = "auto"
-    precision: str | None = None
-    gold: LinkFile | None = None
-    reverse: Path | None = None  # a model of the other direction, to symmetrise with
-    shift: Shift = 0
-    threshold: float = 0.3
-    cumulative: bool = False
-    overrides: tuple[str, ...] = ()  # evaluate.key=value
-
-
-def evaluate(options: EvaluateOptions) -> None:
+def evaluate(options: EvalOptions) -> None:
     """Translates the test set, prints the results and writes the files. Raises UserError."""
     _check_options(options)
     models = _find_models(options)
     first = models[0] if models else None
-    config = evaluation_config(first, options.overrides)
+    config = evaluation_config(first, options.set)
     test = read_test_set(options.source, options.reference, first)
     gold = _find_gold(options, first, test)
     paths = OutputPaths(_choose_folder(options, models, test), options.json, options.plot)
@@ -95,11 +73,11 @@ def evaluate(options: EvaluateOptions) -> None:
     typer.echo(_text(results, test, is_cumulative=options.cumulative))
     write_artifacts(results, paths, is_cumulative=options.cumulative)
     if options.report is not None:
-        page = evaluation_report(results, test, gold, config, options.shift)
+        page = evaluation_report(results, test, gold, config, _shift(options))
         write(options.report / REPORT, render_report(page))
 
 
-def _check_options(options: EvaluateOptions) -> None:
+def _check_options(options: EvalOptions) -> None:
     if (options.source is None) != (options.reference is None):
         given, absent = ("source", "reference") if options.reference is None else ("reference", "source")
         raise ConfigError(f"--{given}: expected --{absent} beside it, got {getattr(options, given)} alone")
@@ -107,11 +85,11 @@ def _check_options(options: EvaluateOptions) -> None:
         raise ConfigError(f"--plot: expected a name that ends in {', '.join(FORMATS)}, got {options.plot}")
     if not 0 < options.threshold <= 1:
         raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {options.threshold}")
-    if options.reverse is not None and len(options.models) > 1:
-        raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {len(options.models)}")
-    if options.gold is not None and options.hypotheses and not options.models:
+    if options.reverse is not None and len(options.model) > 1:
+        raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {len(options.model)}")
+    if options.gold is not None and options.hypothesis and not options.model:
         raise ConfigError(
-            f"--gold: expected --model RUN beside it, whose links are compared, got {options.gold.path} and "
+            f"--gold: expected --model RUN beside it, whose links are compared, got {options.gold} and "
             "--hypothesis alone (links in a file: nmt-attn aer)"
         )
     for path in (options.json, options.plot):
@@ -121,49 +99,54 @@ def _check_options(options: EvaluateOptions) -> None:
         check_writable(options.report / "eval.json")
 
 
-def _find_models(options: EvaluateOptions) -> list[EvaluatedModel]:
+def _find_models(options: EvalOptions) -> list[EvaluatedModel]:
     """The models; the newest run's where neither a model nor a file is named. Equal names become paths."""
-    if options.hypotheses and not options.models:
+    if options.hypothesis and not options.model:
         return []
-    found = [locate_model(folder) for folder in options.models or (None,)]
+    found = [locate_model(folder) for folder in options.model or (None,)]
     models = list({model.folder.resolve(): model for model in found}.values())
     names = Counter(model.name for model in models)
     return [model._replace(name=str(model.run or model.folder)) if names[model.name] > 1 else model for model in models]
 
 
-def _named_files(options: EvaluateOptions, models: Sequence[EvaluatedModel]) -> list[tuple[Path, str]]:
-    taken = Counter([*(path.name for path in options.hypotheses), *(model.name for model in models)])
-    return [(path, path.name if taken[path.name] == 1 else str(path)) for path in options.hypotheses]
+def _named_files(options: EvalOptions, models: Sequence[EvaluatedModel]) -> list[tuple[Path, str]]:
+    taken = Counter([*(path.name for path in options.hypothesis), *(model.name for model in models)])
+    return [(path, path.name if taken[path.name] == 1 else str(path)) for path in options.hypothesis]
 
 
-def _find_gold(options: EvaluateOptions, model: EvaluatedModel | None, test: EvaluationSet) -> list[GoldLinks] | None:
-    if options.gold is not None:
-        return read_gold(options.gold, test)
+def _shift(options: EvalOptions) -> Shift:
+    return 1 if options.shift else 0
+
+
+def _find_gold(options: EvalOptions, model: EvaluatedModel | None, test: EvaluationSet) -> list[GoldLinks] | None:
+    gold_links = gold_file(options.gold, options.gold_format, options.gold_base, is_swapped=options.gold_swapped)
+    if gold_links is not None:
+        return read_gold(gold_links, test)
     gold = built_in_gold(model) if model is not None and options.source is None else None
     if gold is None and options.reverse is not None:
         raise ConfigError(f"--reverse: expected --gold FILE beside it, got {options.reverse} alone")
     return gold
 
 
-def _choose_folder(options: EvaluateOptions, models: Sequence[EvaluatedModel], test: EvaluationSet) -> Path | None:
+def _choose_folder(options: EvalOptions, models: Sequence[EvaluatedModel], test: EvaluationSet) -> Path | None:
     """Where the files go: as asked; else, of one run, into the run, a foreign test set into a folder of its own."""
     if options.report is not None:
         return options.report
-    if len(models) != 1 or options.hypotheses or models[0].run is None:
+    if len(models) != 1 or options.hypothesis or models[0].run is None:
         return None
     folder = models[0].run / FOLDER if options.source is None else models[0].run / FOLDER / test.name
     check_writable(folder / "eval.json")
     return folder
 
 
-def _reverse_links(options: EvaluateOptions, test: EvaluationSet) -> list[Links]:
+def _reverse_links(options: EvalOptions, test: EvaluationSet) -> list[Links]:
     if options.reverse is None:
         return []
     translator = Translator.load(options.reverse, choose_device(options.device))
-    return reverse_links(translator, test, LinkOptions(options.shift, options.threshold))
+    return reverse_links(translator, test, LinkOptions(_shift(options), options.threshold))
 
 
-def _run_models(options: EvaluateOptions, models: Sequence[EvaluatedModel], test: EvaluationSet) -> list[SystemOutput]:
+def _run_models(options: EvalOptions, models: Sequence[EvaluatedModel], test: EvaluationSet) -> list[SystemOutput]:
     """One model at a time is held; all show the sentence that the first one has chosen."""
     systems: list[SystemOutput] = []
     nbest = 0 if options.report is None else NBEST
@@ -175,7 +158,7 @@ def _run_models(options: EvaluateOptions, models: Sequence[EvaluatedModel], test
 
 
 def _summarise(
-    options: EvaluateOptions,
+    options: EvalOptions,
     systems: Sequence[SystemOutput],
     test: EvaluationSet,
     config: EvaluateConfig,
@@ -183,7 +166,7 @@ def _summarise(
     reverse: Sequence[Links],
 ) -> EvaluationResults:
     measured = [(system.name, measure_system(system.hypotheses, test.references, config)) for system in systems]
-    link_options = LinkOptions(options.shift, options.threshold)
+    link_options = LinkOptions(_shift(options), options.threshold)
     summaries = [
         add_model_results(summarise(system.name, test.sources, measures, config), system, gold, link_options, reverse)
         for system, (_, measures) in zip(systems, measured, strict=True)

@@ -5,16 +5,19 @@
     dk[b, s, a]     = v_a sum_t g_bts (1 - tanh^2)
     dv[a]           = sum_bts g_bts tanh
 
-Every number is summed by one program in one order, so a run can be repeated. Imported where triton is there alone
-(nmt_attn/model/fused.py). On a CPU triton runs them under TRITON_INTERPRET=1.
+Every number is summed by one program in one order, so a run can be repeated. Imported only where triton is
+installed (nmt_attn/fast/attention.py). Covers float32. On a CPU triton runs them under TRITON_INTERPRET=1.
 """
 
+import math
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 BLOCK_S, BLOCK_A = 16, 64
 """Source positions and units that a program holds at a time."""
@@ -49,6 +52,29 @@ def key_gradients(queries: Tensor, keys: Tensor, vector: Tensor, slope: Tensor) 
     strides = (*_strides(queries), *_strides(slope))
     _key_gradients[grid](queries, keys, vector, slope, of_keys, of_vector, *sizes, *strides, BLOCK_S, BLOCK_A)
     return of_keys, of_vector.sum(0)
+
+
+def kernel_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
+    """q [B, T, A], k [B, S, A], v [A], float32 -> v . tanh(q + k) [B, T, S] by the kernels, with a gradient."""
+    made: Tensor = _KernelScores.apply(queries.transpose(0, 1), keys, vector)  # type: ignore[no-untyped-call]
+    return made.transpose(0, 1)
+
+
+def errors_on(device: torch.device) -> list[float]:
+    """The largest of the scores and of the gradients of q, k and v, on numbers of size 1 in several blocks."""
+    steps, rows, sources, hidden = 2, 3, 21, 70
+    shapes = ((steps, rows, hidden), (rows, sources, hidden), (hidden,), (steps, rows, sources))
+    here = [torch.linspace(-7, 9, math.prod(shape)).sin().view(shape) for shape in shapes]
+    queries, keys, vector, slope = here
+    tanh = torch.tanh(queries.unsqueeze(2) + keys)  # [T, B, S, A]
+    inner = slope.unsqueeze(3) * (1 - tanh * tanh) * vector
+    wanted = [tanh @ vector, inner.sum(2), inner.sum(0), (slope.unsqueeze(3) * tanh).sum((0, 1, 2))]
+    queries, keys, vector, slope = (part.to(device) for part in here)
+    found = [torch.empty_like(slope), torch.empty_like(queries)]
+    scores(queries, keys, vector, found[0])
+    query_gradient(queries, keys, vector, slope, found[1])
+    found += key_gradients(queries, keys, vector, slope)
+    return [float((mine.cpu() - other).abs().max()) for mine, other in zip(found, wanted, strict=True)]
 
 
 def _strides(tensor: Tensor) -> tuple[int, int]:
@@ -162,3 +188,27 @@ def _key_gradients(
         tanhs += grad[:, None] * tanh
     tl.store(of_keys + places, total * weight[None, :], mask=inside)
     tl.store(of_vector + tl.program_id(0) * hidden + a, tl.sum(tanhs, axis=0), mask=a < hidden)
+
+
+class _KernelScores(Function):
+    @staticmethod
+    def forward(ctx: Any, queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
+        queries, keys, vector = _dense(queries), keys.contiguous(), vector.contiguous()
+        ctx.save_for_backward(queries, keys, vector)
+        out = queries.new_empty(*queries.shape[:2], keys.shape[1])
+        scores(queries, keys, vector, out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        queries, keys, vector = ctx.saved_tensors
+        slope = _dense(slope)
+        of_queries = torch.empty_like(queries)
+        query_gradient(queries, keys, vector, slope, of_queries)
+        return of_queries, *key_gradients(queries, keys, vector, slope)
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy if its last axis has gaps."""
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()

@@ -1,9 +1,10 @@
-"""The sigmoid's road to tanh: values and gradients of torch's own, in float32."""
+"""tanh by the sigmoid: values and gradients of torch's own, in float32."""
 
 import pytest
 import torch
 
-from nmt_attn.model.activation import tanh, tanh_, tanh_of_sum_times
+from nmt_attn.fast.attention import sigmoid_scores
+from nmt_attn.fast.products import tanh, tanh_
 
 NEAR = 4e-7  # four roundings of float32
 
@@ -29,7 +30,7 @@ def test_the_score_is_v_times_tanh(dtype: torch.dtype, wants_gradient: bool) -> 
     )
     queries, keys, vector = theirs
     exact = torch.tanh(queries + keys) @ vector
-    found = tanh_of_sum_times(*ours)
+    found = sigmoid_scores(*ours)
     assert found.dtype == dtype
     torch.testing.assert_close(found.double(), exact, rtol=0, atol=5 * 4 * NEAR)
     if wants_gradient:

@@ -1,0 +1,288 @@
+"""Attention without its large tanh: scores over a whole batch, and attention inside a loop that is written by hand.
+
+`FastAttention` covers additive, normed-additive and concat; in every window, in training and search. On a CPU in
+float32 a sigmoid takes the place of the tanh. On a GPU the kernels (nmt_attn/fast/additive_kernels.py) take float32,
+and bfloat16 brought to float32, where triton can compile them: torch's own builds ship it, but it also needs a C
+compiler and a GPU that it knows, so that the kernels are tried once before they are used. Every other score, number
+format or device takes the plain path of nmt_attn/model/scores.py.
+
+`AttentionLoop` is one step at a time, forward and back, without autograd; nmt_attn/fast/decoders.py runs it. It covers
+the scores of `LOOP_FORMS` in a global window, on every device, in float32 and float64. The gradient of each matrix is
+one product after the loop; of what depends on the source, one batched product. The [B, S, A] tanh of a step is never
+kept, only its buffer, and is computed again on the way back; with the kernels of a GPU it is never made at all.
+
+Equal to the plain path: tests/fast/test_additive_kernels.py, test_decoders.py, test_equal_to_plain.py.
+"""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nmt_attn.fast.products import Factor
+from nmt_attn.fast.views import Fast
+from nmt_attn.model.attention import Attention
+from nmt_attn.model.scores import (
+    Additive,
+    Concat,
+    ConcatIdentity,
+    Dot,
+    General,
+    NormedAdditive,
+    ScaledDot,
+    ScaledGeneral,
+    Score,
+    TanhScore,
+)
+from nmt_attn.model.windows import WindowView
+
+HAS_TRITON = find_spec("triton") is not None
+MOST_ERROR = 1e-3
+"""Of sums of up to 126 numbers of size 1 in float32 (additive_kernels.py: errors_on); a fault would be of size 1."""
+
+
+class LoopForm(NamedTuple):
+    """A score as loops run it, v . tanh(W q + b + k) or, without v, (W q + b) . k; or the gradients of these."""
+
+    query_weight: Tensor | None  # W [A, H]; None: the query as it is
+    query_bias: Tensor | None  # b [A]
+    keys: Tensor  # k [B, S, A]
+    vector: Tensor | None  # v [A]
+
+
+def _additive(score: Additive | ConcatIdentity, keys: Tensor) -> LoopForm:
+    projection = score.query_projection
+    return LoopForm(projection.weight, projection.bias, keys, score.output_vector())
+
+
+def _concat(score: Concat, keys: Tensor) -> LoopForm:
+    return LoopForm(score.query_weight(), score.projection.bias, keys, score.output_vector())
+
+
+def _product(score: Score, keys: Tensor) -> LoopForm:
+    return LoopForm(None, None, keys, None)
+
+
+def _scaled_dot(score: ScaledDot, keys: Tensor) -> LoopForm:
+    return LoopForm(None, None, keys * keys.shape[-1] ** -0.5, None)
+
+
+def _scaled_general(score: ScaledGeneral, keys: Tensor) -> LoopForm:
+    return LoopForm(None, None, score.gain * keys, None)
+
+
+TANH_FORMS: dict[type[Score], Callable[[Any, Tensor], LoopForm]] = {
+    Additive: _additive,
+    NormedAdditive: _additive,
+    Concat: _concat,
+    ConcatIdentity: _additive,
+}
+LOOP_FORMS: dict[type[Score], Callable[[Any, Tensor], LoopForm]] = {
+    **TANH_FORMS,
+    Dot: _product,
+    ScaledDot: _scaled_dot,
+    General: _product,
+    ScaledGeneral: _scaled_general,
+}
+"""By exact type: a score and its keys [B, S, A] -> the form that loops run."""
+
+
+class FastAttention(Fast, Attention):
+    """Attention whose scores are computed without a tanh where they are known here."""
+
+    def scores(self, view: WindowView) -> Tensor:
+        score = self.score
+        if type(score) not in TANH_FORMS:
+            return super().scores(view)
+        assert isinstance(score, TanhScore)
+        return tanh_scores(score.project_query(view.query), view.keys, score.output_vector())
+
+
+def tanh_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
+    """projected queries [B, T, A], keys [B, S, A], v [A] -> v . tanh(query + key) [B, T, S], with a gradient."""
+    if has_kernels(keys):
+        from nmt_attn.fast.additive_kernels import kernel_scores
+
+        return kernel_scores(queries.float(), keys.float(), vector.float())
+    return sigmoid_scores(queries.unsqueeze(2), keys.unsqueeze(1), vector)
+
+
+def sigmoid_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
+    """queries and keys that broadcast to [..., A], v [A] -> v . tanh(query + key) [...], with a gradient."""
+    total = queries + keys
+    if total.dtype != torch.float32:  # bfloat16 keeps too little of a sigmoid near 1/2
+        return torch.tanh(total) @ vector
+    halves = torch.sigmoid(total.mul(2)) if total.requires_grad else total.mul_(2).sigmoid_()
+    return (halves @ vector).mul(2).sub(vector.sum())
+
+
+def has_kernels(keys: Tensor) -> bool:
+    """Whether scores with such keys go through the kernels of a GPU."""
+    is_covered = HAS_TRITON and keys.is_cuda and keys.dtype in (torch.float32, torch.bfloat16)
+    return is_covered and works_on(keys.device)
+
+
+@cache
+def works_on(device: torch.device) -> bool:
+    """Whether the kernels run on this device and give what the plain path gives; if not, a warning says why."""
+    try:
+        from nmt_attn.fast.additive_kernels import errors_on
+
+        errors = errors_on(device)
+    except Exception as error:  # whatever a compiler or driver may say
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    else:
+        if max(errors) < MOST_ERROR:
+            return True
+        reason = f"they are off by {max(errors):.2g}"
+    warnings.warn(f"the additive score takes its plain path, as its kernels fail on {device} ({reason})", stacklevel=2)
+    return False
+
+
+class AttentionLoop:
+    """Attention over T steps; what each step needs on the way back is kept, one block a step."""
+
+    def __init__(self, score: LoopForm, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> None:
+        rows, size, inner = score.keys.shape
+        self.of_query = None if score.query_weight is None else Factor(score.query_weight, dtype)
+        self.score, self.states, self.hidden_positions = score, states, ~mask
+        # Testing this on a GPU would force a sync, so there we assume that empty rows exist.
+        self.has_empty_rows = mask.device.type != "cpu" or not bool(mask.any(1).all())
+        self.projected = states.new_empty(steps, rows, inner)  # W q + b
+        self.weights = states.new_empty(steps, rows, size)
+        self.contexts = states.new_empty(steps, rows, states.shape[2])
+        self.scores = states.new_empty(rows, size)
+        if score.vector is not None:
+            self.least_score = -score.vector.sum()  # where every tanh is -1
+            self.four_vector = 4 * score.vector
+            self._prepare_tanh(score.keys)
+
+    def step(self, t: int, query: Tensor) -> Tensor:
+        """query [B, H] -> context [B, M]."""
+        weights = self.weights[t]
+        projected = self._project(t, query)
+        self._score(projected)
+        self.scores.masked_fill_(self.hidden_positions, torch.finfo(self.scores.dtype).min)
+        torch.softmax(self.scores, -1, out=weights)
+        if self.has_empty_rows:
+            weights.masked_fill_(self.hidden_positions, 0.0)
+        torch.bmm(weights.unsqueeze(1), self.states, out=self.contexts[t].unsqueeze(1))
+        return self.contexts[t]
+
+    def rest(self) -> None:
+        """After the last step: frees the buffers of the size of the keys until `prepare_back`."""
+        if self.score.vector is not None:
+            del self.double_keys, self.buffer
+
+    def prepare_back(self) -> None:
+        """Makes ready for `step_back`, once."""
+        self.grad_contexts = torch.empty_like(self.contexts)
+        self.grad_projected = torch.empty_like(self.projected)
+        if self.score.vector is None:
+            self.grad_scores = torch.empty_like(self.weights)
+        else:
+            self.grad_vector = torch.zeros_like(self.score.vector)
+            self.grad_keys = torch.zeros_like(self.score.keys)  # still without the factor 4 v
+            self._prepare_tanh(self.score.keys)
+
+    def step_back(self, t: int, grad_context: Tensor, grad_weights: Tensor | None) -> Tensor:
+        """d loss / d context [B, M], d loss / d weights [B, S] -> d loss / d query [B, H]."""
+        weights = self.weights[t]
+        self.grad_contexts[t] = grad_context
+        slope = _dots(grad_context, self.states, torch.empty_like(weights))  # of the weights [B, S]
+        if grad_weights is not None:
+            slope += grad_weights
+        slope = weights * (slope - (weights * slope).sum(1, keepdim=True))  # of the scores
+        grad_projected = self.grad_projected[t]
+        self._score_back(t, slope, grad_projected)
+        return grad_projected if self.of_query is None else self.of_query.back(grad_projected)
+
+    def gradients(self, queries: Tensor) -> tuple[LoopForm, Tensor]:
+        """queries [T, B, H] -> the gradients of the score's form and of the encoder states [B, S, M]."""
+        weight = None if self.of_query is None else self.of_query.gradient(self.grad_projected, queries)
+        bias = None if self.score.query_bias is None else self.grad_projected.sum((0, 1))
+        states = self.weights.permute(1, 2, 0) @ self.grad_contexts.transpose(0, 1)
+        return LoopForm(weight, bias, *self._score_gradients()), states
+
+    def _project(self, t: int, query: Tensor) -> Tensor:
+        projected, score = self.projected[t], self.score
+        projected.copy_(query if self.of_query is None else self.of_query.times(query))
+        return projected if score.query_bias is None else projected.add_(score.query_bias)
+
+    def _score(self, projected: Tensor) -> None:
+        """W q + b [B, A] -> `scores`."""
+        if self.score.vector is None:
+            _dots(projected, self.score.keys, self.scores)
+        else:
+            half_tanh = self._half_tanh(projected).flatten(0, 1)
+            torch.addmv(self.least_score, half_tanh, self.score.vector, alpha=2, out=self.scores.view(-1))
+
+    def _score_back(self, t: int, slope: Tensor, grad_projected: Tensor) -> None:
+        """d loss / d scores [B, S] -> d loss / d (W q + b) [B, A], written to `grad_projected`."""
+        if self.score.vector is None:
+            self.grad_scores[t] = slope
+            torch.bmm(slope.unsqueeze(1), self.score.keys, out=grad_projected.unsqueeze(1))
+            return
+        half = self._half_tanh(self.projected[t])
+        # tanh = 2 half - 1, where the 1 cancels, as the slopes of a softmax add up to 0.
+        self.grad_vector.addmv_(half.flatten(0, 1).T, slope.view(-1), alpha=2)
+        half.addcmul_(half, half, value=-1)  # (1 - tanh^2) / 4
+        torch.bmm(slope.unsqueeze(1), half, out=grad_projected.unsqueeze(1))
+        grad_projected.mul_(self.four_vector)
+        self.grad_keys.addcmul_(half, slope.unsqueeze(2))
+
+    def _score_gradients(self) -> tuple[Tensor, Tensor | None]:
+        """Of keys and v."""
+        if self.score.vector is None:
+            return self.grad_scores.permute(1, 2, 0) @ self.projected.transpose(0, 1), None
+        return self.grad_keys.mul_(self.four_vector), self.grad_vector
+
+    def _prepare_tanh(self, keys: Tensor) -> None:
+        self.double_keys, self.buffer = 2 * keys, keys.new_empty(keys.shape)  # [B, S, A] each
+
+    def _half_tanh(self, projected: Tensor) -> Tensor:
+        """sigmoid(2q + 2k) = (1 + tanh(q + k)) / 2 [B, S, A], in the buffer: several times as fast as a tanh."""
+        return torch.add(self.double_keys, projected.unsqueeze(1), alpha=2, out=self.buffer).sigmoid_()
+
+
+class KernelAttentionLoop(AttentionLoop):
+    """v . tanh(q + k) with the kernels of a GPU: no [B, S, A] of a step is ever made.
+
+    One kernel a step for the scores, one a step for d loss / d q; those of k and v are one for all steps, after the
+    loop. What it keeps is what a score without v keeps, whose slopes are kept too.
+    """
+
+    def __init__(self, score: LoopForm, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> None:
+        from nmt_attn.fast import additive_kernels  # which needs triton
+
+        super().__init__(score._replace(vector=None), states, mask, steps, dtype)
+        assert score.vector is not None, "v . tanh(q + k)"
+        self.kernels = additive_kernels
+        self.keys, self.vector = score.keys.contiguous(), score.vector.contiguous()
+
+    def _score(self, projected: Tensor) -> None:
+        self.kernels.scores(projected.unsqueeze(0), self.keys, self.vector, self.scores.unsqueeze(0))
+
+    def _score_back(self, t: int, slope: Tensor, grad_projected: Tensor) -> None:
+        self.grad_scores[t] = slope
+        projected, slopes, grads = self.projected[t : t + 1], slope.unsqueeze(0), grad_projected.unsqueeze(0)
+        self.kernels.query_gradient(projected, self.keys, self.vector, slopes, grads)
+
+    def _score_gradients(self) -> tuple[Tensor, Tensor | None]:
+        return self.kernels.key_gradients(self.projected, self.keys, self.vector, self.grad_scores)
+
+
+def attention_loop(score: LoopForm, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> AttentionLoop:
+    """The fastest one for such a score."""
+    kind = AttentionLoop if score.vector is None or not has_kernels(score.keys) else KernelAttentionLoop
+    return kind(score, states, mask, steps, dtype)
+
+
+def _dots(vectors: Tensor, rows: Tensor, out: Tensor) -> Tensor:
+    """vectors [B, A], rows [B, S, A] -> their products [B, S] in `out`. The other way round takes ten times as long."""
+    torch.bmm(vectors.unsqueeze(1), rows.transpose(1, 2), out=out.unsqueeze(1))
+    return out

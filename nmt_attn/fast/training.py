@@ -1,0 +1,35 @@
+"""The accelerated form of a model for whole targets: training, validation and forced decoding."""
+
+from nmt_attn.fast.attention import FastAttention
+from nmt_attn.fast.decoders import FastAttentionalState, FastBahdanau, FastLuong
+from nmt_attn.fast.products import FastLinear
+from nmt_attn.fast.recurrence import FastGRU, FastLSTM, FastRecurrentLayer, FastTanhRNN
+from nmt_attn.fast.views import Forms, view
+from nmt_attn.model.attention import Attention
+from nmt_attn.model.bahdanau import BahdanauDecoder
+from nmt_attn.model.cells import GRU, LSTM, RecurrentLayer, TanhRNN
+from nmt_attn.model.luong import AttentionalState, LuongDecoder
+from nmt_attn.model.projection import GateProjection, Projection
+from nmt_attn.model.seq2seq import Seq2Seq
+
+PARTS: Forms = {
+    GRU: FastGRU,
+    LSTM: FastLSTM,
+    TanhRNN: FastTanhRNN,
+    RecurrentLayer: FastRecurrentLayer,
+    Attention: FastAttention,
+    AttentionalState: FastAttentionalState,
+    BahdanauDecoder: FastBahdanau,
+    LuongDecoder: FastLuong,
+}
+"""What training and search both use."""
+TRAINING: Forms = {**PARTS, Projection: FastLinear, GateProjection: FastLinear}
+
+
+def for_training(model: Seq2Seq) -> Seq2Seq:
+    """A view of the model: the same parameters, `forward` with its gradients by hand where that is faster.
+
+    Dropout is the model's own, so that `model.train()` and `model.eval()` reach it. A module of another package that
+    asks for its own mode and has accelerated ones below it needs `train()` of the view as well.
+    """
+    return view(model, TRAINING)

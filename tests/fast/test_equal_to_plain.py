@@ -1,0 +1,121 @@
+"""Every accelerated form equals the plain one: each score x window x decoder x cell, in training and in search."""
+
+from itertools import product
+
+import pytest
+import torch
+from reference_runs import run_steps
+from tiny_models import Overrides, accepted, tiny_batch, tiny_model
+from torch import Tensor, nn
+
+from nmt_attn.fast.packed import PackedLinear
+from nmt_attn.fast.products import FastLinear
+from nmt_attn.fast.search import for_search
+from nmt_attn.fast.training import PARTS, for_training
+from nmt_attn.fast.views import Fast
+from nmt_attn.model.build import DECODERS
+from nmt_attn.model.cells import CELLS
+from nmt_attn.model.scores import SCORES, Score, ScoreSizes
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.windows import WINDOWS
+from nmt_attn.runtime import DecodingPrecision, cpu_has_int8, cpu_has_packed_products
+from nmt_attn.types import Batch
+
+EVERY = pytest.mark.parametrize(
+    ("score", "window", "style", "cell"),
+    [
+        *product(sorted(SCORES), sorted(WINDOWS), sorted(DECODERS), sorted(CELLS)),
+        *product(["none"], ["global"], sorted(DECODERS), sorted(CELLS)),
+    ],
+)
+TOLERANCES: dict[DecodingPrecision, float] = {"fp32": 1e-5, "bf16": 0.05, "int8": 0.1}
+"""Of weights and log-probabilities: rounding of float32, of 8 binary digits, of 127 levels."""
+IS_THERE = {"fp32": cpu_has_packed_products(), "bf16": True, "int8": cpu_has_int8()}
+"""Which of them this CPU has."""
+
+
+def model_of(score: str, window: str, style: str, cell: str, **more: object) -> Seq2Seq:
+    keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style, **more}
+    keys |= {"encoder.cell": cell, "decoder.cell": cell, "decoder.hidden": 6 if "dot" in score else 5}
+    if style == "luong" and score != "none":
+        keys["decoder.input_feeding"] = "attentional"
+    return tiny_model(accepted(keys))
+
+
+def batch() -> Batch:
+    return tiny_batch([5, 2, 4], [3, 4, 2])
+
+
+def results(model: Seq2Seq, parameters: list[nn.Parameter]) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Readouts, weights, and gradients of a loss that sees both; a weight without a part in it has gradient 0."""
+    readouts, weights = model(batch())
+    seen = weights.dense()
+    loss = (readouts**3).sum() + (seen * torch.arange(seen.numel()).view_as(seen).sin()).sum()
+    return readouts, seen, list(torch.autograd.grad(loss, parameters, materialize_grads=True))
+
+
+def close(ours: object, theirs: object, tolerance: float) -> None:
+    torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@EVERY
+def test_training_gives_the_values_and_gradients_of_the_plain_model(
+    score: str, window: str, style: str, cell: str
+) -> None:
+    model = model_of(score, window, style, cell)
+    fast, parameters = for_training(model), list(model.parameters())
+    assert any(isinstance(module, FastLinear) for module in fast.modules())
+    close(results(fast, parameters), results(model, parameters), 1e-10)
+    model.float()  # the view has the same parameters
+    close(results(fast, parameters), results(model, parameters), 1e-3)
+
+
+@torch.inference_mode()
+@EVERY
+def test_search_steps_as_the_plain_model(score: str, window: str, style: str, cell: str) -> None:
+    # Rounding moves a predicted centre, so that a narrow window would see other positions.
+    wide = {"attention.half_width": 5} if window == "local-p" else {}
+    model = model_of(score, window, style, cell, **wide).float().eval()
+    expected = run_steps(model, batch())
+    for precision, tolerance in TOLERANCES.items():
+        if IS_THERE[precision]:
+            fast = for_search(model, precision)
+            assert any(isinstance(module, PackedLinear) for module in fast.modules())
+            close(run_steps(fast, batch()), expected, tolerance)
+
+
+def test_every_part_that_is_accelerated_is_met_here() -> None:
+    """No form without a test: each class of the table is in some view of the laws above."""
+    combinations = [("additive", "global", style, cell) for style in DECODERS for cell in CELLS]
+    views = [for_training(model_of(*names, **{"decoder.layers": 2})) for names in combinations]
+    assert {type(module) for view in views for module in view.modules()} >= set(PARTS.values())
+
+
+class Distance(Score):
+    """- |s - W h|^2, of which no accelerator has heard."""
+
+    def __init__(self, sizes: ScoreSizes) -> None:
+        super().__init__()
+        self.key_projection = nn.Linear(sizes.encoder, sizes.decoder)
+
+    def project_keys(self, encoder_states: Tensor) -> Tensor:
+        keys: Tensor = self.key_projection(encoder_states)
+        return keys
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return -(query.unsqueeze(2) - keys.unsqueeze(1)).square().sum(-1)
+
+
+@pytest.mark.parametrize("style", sorted(DECODERS))
+def test_a_score_from_elsewhere_takes_its_own_path_among_accelerated_parts(style: str) -> None:
+    model = model_of("dot", "global", style, "lstm")
+    sizes = ScoreSizes(decoder=6, encoder=6, hidden=6, positions=8, use_bias=False, project=False)
+    model.decoder.attention.score = Distance(sizes).double()
+    fast, parameters = for_training(model), list(model.parameters())
+    assert fast.decoder.attention.score is model.decoder.attention.score
+    assert isinstance(fast.decoder.bottom, Fast)
+    close(results(fast, parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        for ours, theirs in zip(run_steps(for_search(model, "fp32"), batch()), run_steps(model, batch()), strict=True):
+            close(ours, theirs, TOLERANCES["fp32"])

@@ -1,0 +1,136 @@
+"""Options are declared once: commands, help and the Python interface follow from the records."""
+
+import inspect
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from tiny_translators import make_translator
+from typer.testing import CliRunner
+
+from nmt_attn import commands, options
+from nmt_attn.cli import app
+from nmt_attn.config.schema import SearchConfig
+from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.options import SearchOptions
+from nmt_attn.search.request import Request
+from nmt_attn.search.translator import Translator
+
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def record_of(name: str) -> type:
+    """`demo-corpus` -> DemoCorpusOptions."""
+    return getattr(options, "".join(word.capitalize() for word in name.split("-")) + "Options")
+
+
+def test_commands_has_one_file_for_each_command_and_nothing_else() -> None:
+    files = {path.stem for path in Path(next(iter(commands.__path__))).glob("*.py")} - {"__init__"}
+    assert files == {name.replace("-", "_") for name in COMMANDS}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_options_are_the_fields_of_its_record(name: str) -> None:
+    parameters = {parameter.name: parameter for parameter in COMMANDS[name].params if parameter.name != "help"}
+    assert parameters.keys() == {field.name for field in fields(record_of(name))}
+    for field, parameter in parameters.items():
+        assert parameter.opts == [field] or parameter.opts == [f"--{field.replace('_', '-')}"]
+        assert parameter.help, f"{name} {field}: needs a help text"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_an_example_of_the_command(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"]).stdout
+    assert f"Example: nmt-attn {name}" in shown
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from nmt_attn.cli import app; sys.exit(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", f"{code} or 0"], check=False, capture_output=True).stderr == b"[]\n"
+
+
+def test_the_keywords_of_python_are_the_fields_of_the_record() -> None:
+    keywords = inspect.signature(Translator.translate).parameters
+    assert {field.name for field in fields(SearchOptions)} < keywords.keys()
+    assert list(keywords)[:2] == ["self", "lines"]
+    with pytest.raises(TypeError, match="beem"):
+        make_translator().translate([], beem=5)  # type: ignore[call-arg]
+
+
+# ---- records are checked when they are made
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"beam": 0}, "beam: expected at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        ({"top_p": 0.5}, "--top-p: expected --sample beside it, got 0.5 alone"),
+        ({"sample": True, "beam": 2}, "beam: expected none or 1 with sampling"),
+    ],
+)
+def test_numbers_that_no_search_has_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        SearchOptions(**given)
+
+
+def test_a_changed_request_is_checked_again() -> None:
+    request = Request(search=SearchConfig(beam=4), nbest=4)
+    with pytest.raises(ConfigError, match=r"nbest: expected 1 to the beam's width, 4, got 5"):
+        replace(request, nbest=5)
+    with pytest.raises(ConfigError, match=r"search\.groups: expected a divisor of the beam's width, 3, got 2"):
+        replace(request, nbest=1, search=SearchConfig(beam=4, groups=2).model_copy(update={"beam": 3}))
+
+
+def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(tmp_path: Path) -> None:
+    for arguments in (["--reference", "a", "--reference", "b"], ["--reference=a", "--reference", "b"]):
+        with pytest.raises(ConfigError, match="--reference: expected it once, got it 2 times"):
+            CliRunner().invoke(app, ["eval", *arguments], catch_exceptions=False)
+    twice = CliRunner().invoke(app, ["config", "--set", "run.name=a", "--set", "run.seed=2"], catch_exceptions=False)
+    assert twice.exit_code == 0
+
+
+# ---- paths
+
+BAD_PATHS = {
+    "": r"expected a path, got an empty one",
+    "\udcff": r"expected a path, got '\\udcff', which is not UTF-8",
+    "a" * 300: r"expected a path that can be used, got 'aaa.*: file name too long",
+    "~nosuchuser/a": r"expected a path, got '~nosuchuser/a': no such user",
+}
+PATHS = [
+    (name, parameter.name)
+    for name, command in COMMANDS.items()
+    for parameter in command.params
+    if "path" in str(record_of(name).__annotations__.get(parameter.name, "")).lower()
+]
+
+
+@pytest.mark.parametrize(("name", "field"), PATHS, ids=lambda case: case)
+@pytest.mark.parametrize("path", BAD_PATHS, ids=["empty", "bytes", "long", "user"])
+def test_a_path_that_cannot_be_one_is_refused_by_every_option(
+    name: str, field: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments: list[str] = []
+    for parameter in COMMANDS[name].params:
+        if parameter.required or parameter.name == field:
+            value = path if parameter.name == field else "x"
+            arguments += [value] if parameter.opts == [parameter.name] else [parameter.opts[0], value]
+    with pytest.raises(DataError, match=BAD_PATHS[path]) as caught:
+        CliRunner().invoke(app, [name, *arguments], catch_exceptions=False)
+    assert "\n" not in str(caught.value)
+    str(caught.value).encode("utf-8")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    for arguments in (["explain", "\udcff"], ["config", "--set", "run.name=\udcff"]):
+        with pytest.raises(ConfigError, match=r"expected text in UTF-8, got '.*\\udcff'"):
+            CliRunner().invoke(app, arguments, catch_exceptions=False)
