@@ -40,7 +40,8 @@ class TranslateBody(_Body):
     beam: Beam = 1
     nbest: Beam = 1
     prefix: Annotated[str, Field(max_length=MAX_CHARACTERS)] = ""
-    alignments: bool = False
+    alignments: bool = False  # with the weights
+    details: bool = False  # with tokens and their log-probabilities
 
 
 class TraceBody(_Body):

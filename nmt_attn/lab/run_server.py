@@ -24,6 +24,7 @@ def serve_lab(lab: Lab, host: str, port: int, token: str | None, *, opens: bool,
         make_app(lab, host, token),
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # a client is who it is, not who it says it is
         server_header=False,
         timeout_graceful_shutdown=2,
     )

@@ -47,7 +47,8 @@ from nmt_attn.lab.requests import (
 from nmt_attn.lab.training_log import TrainingLog
 from nmt_attn.options import SearchOptions
 from nmt_attn.search.forced import force_decode
-from nmt_attn.search.translation import Translation
+from nmt_attn.search.request import Request as SearchRequest
+from nmt_attn.search.translation import TranslatedHypothesis, Translation
 
 BATCH_SENTENCES = 128
 """Decoded together: short sentences of many clients are quicker so than in the 64 of the configuration."""
@@ -76,6 +77,7 @@ def make_app(lab: Lab, host: str = "127.0.0.1", token: str | None = None) -> Gua
         service.thread.close()
 
     routes = [
+        *(Route(f"/api/{name}", _posted(kind, answer), methods=["POST"]) for name, (kind, answer) in service.posts()),
         Route("/", _file("index.html")),
         *(Route(f"/static/{name}", _file(name)) for name in PAGE_FILES),
         Route("/static/frozen.html", _frozen),
@@ -83,7 +85,6 @@ def make_app(lab: Lab, host: str = "127.0.0.1", token: str | None = None) -> Gua
         Route("/api/models", service.models),
         Route("/api/schema", _schema),
         Route("/api/training", service.training),
-        *(Route(f"/api/{name}", _posted(kind, answer), methods=["POST"]) for name, (kind, answer) in service.posts()),
         Route("/translator/translate", service.opennmt, methods=["POST"]),
         Route("/translator/models", service.opennmt_models),
         Route("/translator/health", _health),
@@ -99,6 +100,7 @@ class _Service:
     def __init__(self, lab: Lab, thread: ModelThread) -> None:
         self.lab = lab
         self.thread = thread
+        self._requests: dict[tuple[str, int, int, bool], SearchRequest] = {}
         self.batchers = {name: Batcher(model.translator, thread) for name, model in lab.models.items()}
 
     def posts(self) -> list[tuple[str, tuple[type[BaseModel], Callable[[Any], Awaitable[Any]]]]]:
@@ -139,17 +141,26 @@ class _Service:
         """Joined with the texts of other requests."""
         texts = [body.text] if isinstance(body.text, str) else body.text
         translations, milliseconds = await self._translations(body, texts)
-        return {"translations": [_translation(each) for each in translations], "ms": milliseconds}
+        found = [_translation(each, with_details=body.details) for each in translations]
+        return {"translations": found, "ms": milliseconds}
 
     async def _translations(self, body: TranslateBody, texts: list[str]) -> tuple[list[Translation], float]:
         name, model = self._model(body.model)
         for text in texts:
             _check_length(model, text)
         start = time.perf_counter()
-        options = SearchOptions(beam=max(body.beam, body.nbest), nbest=body.nbest, batch_size=BATCH_SENTENCES)
-        request = model.translator.request(options, with_alignments=body.alignments)
+        request = self._request(name, max(body.beam, body.nbest), body.nbest, with_alignments=body.alignments)
         found = await self.batchers[name].translate(texts, body.prefix, request)
         return found, _milliseconds(start)
+
+    def _request(self, name: str, beam: int, nbest: int, *, with_alignments: bool) -> SearchRequest:
+        """The search that is asked for; checked once for all requests alike. Raises ConfigError."""
+        key = (name, beam, nbest, with_alignments)
+        if key not in self._requests:
+            options = SearchOptions(beam=beam, nbest=nbest, batch_size=BATCH_SENTENCES)
+            translator = self.lab.models[name].translator
+            self._requests[key] = translator.request(options, with_alignments=with_alignments)
+        return self._requests[key]
 
     async def steps(self, body: StepsBody) -> Json:
         """Every step of the best translation."""
@@ -329,22 +340,23 @@ def _check_place(name: str, place: int, size: int) -> None:
         raise RefusedError(422, f"{name}: expected 0 to {size - 1}, got {place}")
 
 
-def _translation(translation: Translation) -> Json:
-    return {
-        "source": translation.source,
-        "hypotheses": [
-            {
-                "text": each.text,
-                "tokens": each.pieces,
-                "token_log_probs": [number(value) for value in each.token_log_probs],
-                "log_prob": number(each.log_prob),
-                "rank": number(each.rank),
-                "finished": each.is_finished,
-                "weights": None if each.alignment is None else [numbers(row) for row in each.alignment.weights],
-            }
-            for each in translation.hypotheses
-        ],
+def _translation(translation: Translation, *, with_details: bool) -> Json:
+    found = [_hypothesis(each, with_details=with_details) for each in translation.hypotheses]
+    return {"source": translation.source, "hypotheses": found}
+
+
+def _hypothesis(found: TranslatedHypothesis, *, with_details: bool) -> Json:
+    answer: Json = {
+        "text": found.text,
+        "log_prob": number(found.log_prob),
+        "rank": number(found.rank),
+        "finished": found.is_finished,
     }
+    if with_details:
+        answer |= {"tokens": found.pieces, "token_log_probs": [number(value) for value in found.token_log_probs]}
+    if found.alignment is not None:
+        answer["weights"] = [numbers(row) for row in found.alignment.weights]
+    return answer
 
 
 def _milliseconds(start: float) -> float:

@@ -4,6 +4,7 @@ Skipped by name where playwright or a system Chromium is missing; no browser is 
 """
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -264,6 +265,18 @@ def test_figures_are_copied(open_page: Open, tmp_path: Path) -> None:
         page.get_by_role("button", name="machine-a: copy as PNG").click()
     download.value.save_as(tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_lecture_is_played_through(open_page: Open) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
+    scenes = re.findall(r"\(http://127\.0\.0\.1:8000/(#[^)]+)\) \\| (.+) \\|$", text, flags=re.MULTILINE)
+    assert len(scenes) == 9
+    for state, said in scenes:
+        page = open_page(state)
+        texts = [translation(page, side) for side in "ab"]
+        for quoted in re.findall(r'"([^"]*[\u0900-\u097f][^"]*)"', said):
+            assert quoted in texts
+        page.context.close()
 
 
 def check_saved(open_page: Open, path: Path) -> None:
