@@ -21,7 +21,6 @@ from typer.core import TyperCommand
 from typer.models import ArgumentInfo
 
 from nmt_attn.errors import ConfigError, UserError
-from nmt_attn.extensions import load_extensions
 from nmt_attn.files import is_unicode, reason, shown, usable_path
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 from nmt_attn.options import (
@@ -253,6 +252,8 @@ def main() -> None:
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
         if not {"-h", "--help"} & set(sys.argv):
+            from nmt_attn.extensions import load_extensions
+
             for line in load_extensions():
                 sys.stderr.write(f"nmt-attn: {line}\n")
         app()
