@@ -269,7 +269,7 @@ def test_figures_are_copied(open_page: Open, tmp_path: Path) -> None:
 
 def test_the_lecture_is_played_through(open_page: Open) -> None:
     text = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
-    scenes = re.findall(r"\(http://127\.0\.0\.1:8000/(#[^)]+)\) \\| (.+) \\|$", text, flags=re.MULTILINE)
+    scenes = re.findall(r"\(http://127\.0\.0\.1:8000/(#[^)]+)\) \| (.+) \|$", text, flags=re.MULTILINE)
     assert len(scenes) == 9
     for state, said in scenes:
         page = open_page(state)
