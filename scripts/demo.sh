@@ -4,8 +4,21 @@ set -eu
 nmt_attn=${1:-nmt-attn}
 run=runs/demo
 
+# Says how long training will take, from the speed of its first 50 updates: on a fresh start, once.
+say_how_long() {
+	until [ "$(grep -c '"kind": "update"' "$run/log.jsonl" 2>/dev/null)" -ge 50 ] 2>/dev/null; do sleep 1; done
+	sed -n 's/.*"kind": "update".* "seconds": \([^,]*\), "share_done": \([^,]*\),.*/\1 \2/p' "$run/log.jsonl" |
+		awk 'NR <= 50 { seconds += $1; share = $2 }
+			END { printf "   on this machine about %.1f minutes of training, always the same updates\n", seconds / share / 60 }'
+}
+
 echo "== 1. train: nmt-attn train configs/demo.yaml"
+if [ ! -e "$run/log.jsonl" ]; then
+	say_how_long &
+	waiting=$!
+fi
 "$nmt_attn" train configs/demo.yaml
+kill "${waiting:-}" 2>/dev/null || true
 
 echo
 echo "== 2. translate with beam 5, the attention between words beside it"
@@ -30,6 +43,6 @@ echo "== next"
 echo ". .venv/bin/activate"
 echo "echo 'Turn off the lights' | nmt-attn translate --beam 5"
 echo "nmt-attn explain 'The farmer will open the red door'"
-echo "nmt-attn train configs/demo.yaml --set run.name=dot --set model.attention.score=dot"
-echo "nmt-attn eval --model $run --model runs/dot --report report/"
+echo "nmt-attn train configs/demo.yaml --set run.name=general --set model.attention.score=general"
+echo "nmt-attn eval --model $run --model runs/general --report report/"
 echo "nmt-attn config            # every key, with its default and what it does"

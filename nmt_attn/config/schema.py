@@ -206,6 +206,9 @@ class TrainingConfig(Section):
     accumulate_batches: Count = Field(
         1, description="batches whose gradients are added up to one update, by each process where there are several"
     )
+    short_first_epochs: int = Field(
+        0, ge=0, description="the first N epochs go from short pairs to long ones; later ones are in random order"
+    )
     epochs: Count | None = Field(20, description="stop after N passes over the corpus")
     updates: Count | None = Field(None, description="stop after N updates")
     minutes: float | None = Field(None, gt=0, description="stop after N minutes of training, validation included")

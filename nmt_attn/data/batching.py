@@ -62,8 +62,19 @@ class Sizes(NamedTuple):
     positions: int  # of both sides, padding included
 
 
-def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens: int, seed: int, epoch: int) -> Plan:
+def plan_epoch(
+    source_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    batch_tokens: int,
+    seed: int,
+    epoch: int,
+    short_first: bool = False,
+) -> Plan:
     """The batches of one epoch, in random order; the sentences of a batch have similar lengths.
+
+    With `short_first` they go from short pairs to long ones (for a large corpus, within each window): SortaGrad of
+    Amodei et al. 2016 (arXiv 1512.02595), 3.2.
 
     The epoch (for a large corpus, each window) is shuffled, sorted by the longer side (ties stay shuffled) and split
     where sentences x longest side would exceed `batch_tokens`. A pair that exceeds it alone is a batch of its own.
@@ -73,7 +84,7 @@ def plan_epoch(source_lengths: Lengths, target_lengths: Lengths, *, batch_tokens
     for order in _shuffled_windows(len(source_lengths), rng):
         longer = np.maximum(source_lengths[order], target_lengths[order])
         batches = _sort_and_cut(order, longer, batch_tokens)
-        plan += [batches[i] for i in rng.permutation(len(batches))]
+        plan += batches if short_first else [batches[i] for i in rng.permutation(len(batches))]
     return plan
 
 

@@ -140,7 +140,13 @@ class Trainer:
     def plan(self, epoch: int) -> Plan:
         """The batches of `epoch`; the same at every call."""
         lengths = self.train_corpus.source_lengths, self.train_corpus.target_lengths
-        return plan_epoch(*lengths, batch_tokens=self.config.batch_tokens, seed=self.seed, epoch=epoch)
+        return plan_epoch(
+            *lengths,
+            batch_tokens=self.config.batch_tokens,
+            seed=self.seed,
+            epoch=epoch,
+            short_first=epoch <= self.config.short_first_epochs,
+        )
 
     def validation_loss(self) -> float:
         """Nats per target token of the validation corpus, `</s>` counted. Does not change the mode of the model."""

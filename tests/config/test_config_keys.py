@@ -113,6 +113,7 @@ EXAMPLES = {
     "model.initial_range": Example("7", ("model.initialisation=uniform",)),
     "training.batch_tokens": Example("7"),
     "training.accumulate_batches": Example("7"),
+    "training.short_first_epochs": Example("2"),
     "training.epochs": Example("7"),
     "training.updates": Example("7"),
     "training.minutes": Example("7"),

@@ -96,6 +96,15 @@ def test_batches_of_an_epoch_come_in_random_order() -> None:
     assert longest != sorted(longest)
 
 
+def test_the_first_epochs_may_go_from_short_to_long() -> None:
+    source, target = sides([(length, 41 - length) for length in range(1, 41)] * 5)
+    arguments = {"batch_tokens": 200, "seed": 1, "epoch": 1}
+    plan = plan_epoch(source, target, **arguments, short_first=True)
+    longest = [int(np.maximum(source, target)[rows].max()) for rows in plan]
+    assert longest == sorted(longest)
+    assert sorted(map(str, as_lists(plan))) == sorted(map(str, as_lists(plan_epoch(source, target, **arguments))))
+
+
 def test_the_share_of_padding_by_hand() -> None:
     # rows 0 and 1: 2 x 4 source and 2 x 3 target positions, of which 4 + 2 + 3 + 1 are tokens; row 2: 5 + 7 of 12
     source, target = sides([(4, 3), (2, 1), (5, 7)])

@@ -171,6 +171,13 @@ def test_the_plan_is_the_same_whenever_it_is_asked_for() -> None:
         assert [rows.tolist() for rows in trainer.plan(epoch)] == [rows.tolist() for rows in other.plan(epoch)]
 
 
+def test_the_first_epochs_go_from_short_pairs_to_long_ones() -> None:
+    trainer = start(pairs=90, short_first_epochs=2).trainer
+    lengths = np.maximum(trainer.train_corpus.source_lengths, trainer.train_corpus.target_lengths)
+    longest = [[int(lengths[rows].max()) for rows in trainer.plan(epoch)] for epoch in range(1, 6)]
+    assert [each == sorted(each) for each in longest] == [True, True, False, False, False]
+
+
 def test_every_epoch_has_each_pair_once_in_as_many_batches() -> None:
     trainer = start(pairs=37).trainer
     plans = [trainer.plan(epoch) for epoch in range(1, 9)]
