@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from nmt_attn.config.base import NameOf, Section
 from nmt_attn.config.key_paths import section_of
 from nmt_attn.config.messages import join_words, show
-from nmt_attn.config.schema import NAME_PATTERN, Config
+from nmt_attn.config.schema import DEVICE_PATTERN, NAME_PATTERN, Config
 from nmt_attn.config.yaml_io import format_yaml
 
 _WIDTH = 120
@@ -72,7 +72,11 @@ def _with_comment(entry: str, field: FieldInfo, column: int) -> str:
     return "".join(f"{start:{column}}# {line}\n" for start, line in zip_longest([entry], lines, fillvalue=""))
 
 
-_PATTERN_WORDS = {NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)"}
+_PATTERN_WORDS = {
+    NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)",
+    DEVICE_PATTERN: "'auto', 'cpu', 'cuda' or one GPU, such as 'cuda:1'",
+}
+_PATTERN_SYMBOLS = {NAME_PATTERN: "letters, digits, _ - .", DEVICE_PATTERN: "auto | cpu | cuda | cuda:N"}
 _TYPE_WORDS = {bool: "true or false", types.NoneType: "null", int: "a whole number", float: "a number"}
 _TYPE_SYMBOLS = {bool: "true | false", types.NoneType: "null", int: "whole number", float: "number"}
 _LIMIT_WORDS = {">=": "of at least", ">": "above", "<=": "up to", "<": "below"}
@@ -172,6 +176,6 @@ def _symbols_of_one(kind: Kind) -> str:
         size = "list" if kind.size is None else f"list of {kind.size}"
         return f"{size}: {_symbols(list(kind.items))}"
     if kind.type is str:
-        return "letters, digits, _ - ." if kind.pattern else "text"
+        return _PATTERN_SYMBOLS[kind.pattern] if kind.pattern else "text"
     ranges = ", ".join(f"{symbol} {bound}" for symbol, bound in kind.limits)
     return f"{_TYPE_SYMBOLS[kind.type]} {ranges}".rstrip()
