@@ -196,7 +196,7 @@ DIFFERENCES: dict[str, tuple[Callable[[Path], None], str]] = {
     "configuration": (
         change_key,
         r"update-000000030: expected the configuration of \S+update-000000020.safetensors, got another: "
-        r"training.learning_rate was 0.001, is 0.5 \(models of different",
+        r"training.learning_rate was 0.002, is 0.5 \(models of different",
     ),
     "vocabulary": (change_vocabulary, r"30/vocab/target.txt: expected what \S+/vocab/target.txt holds, got another"),
     "weights": (change_weights, r"update-000000020.*: expected bias of shape None, got \[3\]"),

@@ -17,7 +17,7 @@ data: {train: {limit: 30}, valid: {limit: 4}}
 model:
   encoder: {hidden: 8, embedding: 3}
   decoder: {hidden: 6, embedding: 5}
-training: {batch_tokens: 90, updates: 3, validate_translation: false}
+training: {batch_tokens: 90, updates: 3, schedule: constant, validate_translation: false}
 """
 
 
