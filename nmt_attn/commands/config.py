@@ -1,35 +1,71 @@
 """`nmt-attn config`: checks a configuration file, shows what it means and what each part of its model costs."""
 
+import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import typer
 
 from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config
+from nmt_attn.config.key_paths import all_keys, locate, value_at
+from nmt_attn.config.messages import show
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
 from nmt_attn.options import ConfigOptions
+from nmt_attn.screen import cells, format_table, width_of
 
 _WIDTH = 120
+_OF_A_RUN = "config.yaml"
 
 
 def show_config(options: ConfigOptions) -> None:
     """Prints every key of the file and what each part of its model costs; without one the reference, or the schema.
+
+    With `diff`: only the keys that differ from that file or run, with both values.
 
     Raises ConfigError with all mistakes.
     """
     if options.schema:
         typer.echo(json_schema(), nl=False)
         return
+    if options.diff is not None:
+        typer.echo(_difference(options, options.diff))
+        return
     if options.config is None and not options.set:
         typer.echo(reference_yaml(), nl=False)
         return
-    if options.config is None:
-        config = parse_config("", options.set, "--set")
-    else:
-        config = load_config(options.config, options.set)
+    config = _load(options.config, options.set)
     typer.echo(dump_config(config), nl=False)
     typer.echo("\n" + "\n".join(f"# {line}" for line in _cost(config)))
+
+
+def _load(path: Path | None, overrides: Sequence[str]) -> Config:
+    """The configuration of a file or a run; without one, the defaults."""
+    if path is None:
+        return parse_config("", overrides, "--set")
+    return load_config(path / _OF_A_RUN if path.is_dir() else path, overrides)
+
+
+def _difference(options: ConfigOptions, before: Path) -> str:
+    """A table of the keys whose values differ; a line if none does."""
+    first, second = (_values(config) for config in (_load(before, ()), _load(options.config, options.set)))
+    rows = [[key, show(first[key]), show(second[key])] for key in first if first[key] != second[key]]
+    other = "the defaults" if options.config is None else str(options.config)
+    if not rows:
+        return f"no key differs between {before} and {other}"
+    width = width_of(sys.stdout)
+    table = format_table(["key", str(before), other], rows)
+    if width is None or max(map(cells, table.split("\n"))) <= width:
+        return table
+    folded = (f"{key}\n  {mine}\n  {others}" for key, mine, others in [["key", str(before), other], *rows])
+    return "\n".join(folded)
+
+
+def _values(config: Config) -> dict[str, object]:
+    """Every key by its path, such as `model.attention.score`."""
+    keys = [".".join(key) for key in all_keys() if locate(key).section is None]
+    return {key: value_at(config, key) for key in keys}
 
 
 def _cost(config: Config) -> Iterator[str]:

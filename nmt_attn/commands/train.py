@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
+import torch
 import typer
 from tqdm import tqdm
 
@@ -46,9 +47,11 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        config = load_config(options.config, options.set)
+        config = load_config(options.config, options.overrides())
         device = processes.device(choose_device(config.run.device))
         if config.training.cuda_graphs:
             check_graphs(device, processes)
