@@ -31,7 +31,7 @@ from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import SilentObserver, TextScores
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
+from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.training.word_vectors import start_embeddings
@@ -125,11 +125,10 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep, trainer.averaged)
         folder.remove_models_but(model.update for model in progress.kept)
 
-    planned = planned_updates(config.training, trainer.epoch_updates)
     saves = Saves(save_best, save_kept, save_state)
     draw = validation_picture(data, trainer.model) if config.training.alignment_picture else None
     with (
-        RunRecorder(folder, planned, trainer.progress, saves, draw) as recorder,
+        RunRecorder(folder, config.training, trainer.progress, saves, draw) as recorder,
         _signals(trainer),
     ):
         trainer.run(recorder)

@@ -90,4 +90,6 @@ def test_a_difference_that_is_too_wide_has_a_line_a_value(
     file.write_text("model: {attention: {score: dot}}\n", encoding="utf-8")
     monkeypatch.setattr("nmt_attn.commands.config.width_of", lambda stream: 40)
     show_config(ConfigOptions(diff=file))
-    assert capsys.readouterr().out == (f"key\n  {file}\n  the defaults\nmodel.attention.score\n  'dot'\n  'additive'\n")
+    assert capsys.readouterr().out == (
+        f"key\n  {file}\n  the defaults\nmodel.attention.score\n  'general'\n  'additive'\n"
+    )
