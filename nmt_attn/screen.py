@@ -64,7 +64,12 @@ def fold(text: str, width: int | None) -> str:
     """The text with its lines broken between words."""
     if width is None:
         return text
-    return "\n".join(textwrap.fill(line, width, break_long_words=False) for line in text.split("\n"))
+    return "\n".join(_folded_line(line, width) for line in text.split("\n"))
+
+
+def _folded_line(line: str, width: int) -> str:
+    margin = " " * (len(line) - len(line.lstrip(" ")))
+    return textwrap.fill(line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False)
 
 
 def format_table(

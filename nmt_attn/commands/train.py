@@ -26,6 +26,7 @@ from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
+from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import SilentObserver, TextScores
@@ -230,7 +231,7 @@ def _say_corpus(path: Path, config: Config) -> None:
 
 def _say_data(data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
-        _note(report.text())
+        _note(fold(report.text(), width_of(sys.stderr)))
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
 
 

@@ -58,7 +58,7 @@ LENGTH_BANDS = (
     LengthBand(51, 60),
     LengthBand(61, 70),
 )
-"""The default buckets of `nmt-attn eval`."""
+"""From short to long; `Split.weights` has a number for each."""
 
 SPLITS = {
     "train": Split(12000, (60, 18, 8, 5, 4, 3, 2), (2, 3, 4, 5, 6, 7)),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from nmt_attn.config.schema import TrainingConfig
-from nmt_attn.screen import cells, has_colour, width_of
+from nmt_attn.screen import cells, fold, has_colour, width_of
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import UpdateEvent, ValidationEvent
 
@@ -114,7 +114,7 @@ class Display:
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
         self._spoken = time.monotonic()
-        self._bar.write(line, file=sys.stderr)
+        self._bar.write(fold(line, width_of(sys.stderr)), file=sys.stderr)
 
     def close(self) -> None:
         """Closes the bar and leaves it on the screen."""

@@ -87,7 +87,7 @@ def test_a_difference_that_is_too_wide_has_a_line_a_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "b.yaml"
-    file.write_text("model: {attention: {score: dot}}\n", encoding="utf-8")
+    file.write_text("model: {attention: {score: general}}\n", encoding="utf-8")
     monkeypatch.setattr("nmt_attn.commands.config.width_of", lambda stream: 40)
     show_config(ConfigOptions(diff=file))
     assert capsys.readouterr().out == (
