@@ -55,12 +55,12 @@ def _check(options: ServeOptions) -> None:
 
 
 def _lab(options: ServeOptions, stack: ExitStack) -> "Lab":
-    from nmt_attn.find_model import find_model
     from nmt_attn.lab.examples import shipped_examples, shipped_models
     from nmt_attn.lab.lab_model import LabModel
     from nmt_attn.lab.neighbours import INDEX, StateIndex
     from nmt_attn.lab.service import Lab
     from nmt_attn.lab.training_log import TrainingLog
+    from nmt_attn.model.store import find_model
 
     folders = list(options.model) or stack.enter_context(shipped_models())
     models: dict[str, LabModel] = {}
@@ -87,8 +87,8 @@ def _examples(folder: Path) -> "list[Example]":
     """Sentences of the model's own test set, short and long ones; none where it cannot be read."""
     from nmt_attn.config.file import load_config
     from nmt_attn.demo.corpus import demo_corpus
-    from nmt_attn.find_model import find_model
     from nmt_attn.lab.examples import Example
+    from nmt_attn.model.store import find_model
 
     config = load_config(find_model(folder) / CONFIG, [])
     corpus = config.data.test
