@@ -12,8 +12,9 @@ LEAST_WEIGHT = 0.05
 """Words with less weight are neither shaded nor named."""
 MOST_NAMED = 3
 """Source words that are named beside a target word."""
-RAMP = ((0.2, "░", 195), (0.4, "▒", 153), (0.6, "▓", 111), (0.8, "█", 69), (1.0, "█", 27))
-"""Up to a weight: the shade, and the background among the 256 standard terminal colours."""
+RAMP = ((0.2, "░"), (0.4, "▒"), (0.6, "▓"), (1.0, "█"))
+"""Up to a weight, its shade: the denser the more, on dark terminals and on light ones."""
+_COLOUR, _PLAIN = "\x1b[38;5;39m", "\x1b[0m"
 
 _LONGEST_WORD = 16
 _ROOM_TO_NAME = 22
@@ -66,8 +67,8 @@ def _ruler(count: int, per_column: int) -> str:
 def _shade(weight: float, size: int, *, use_colour: bool) -> str:
     if weight < LEAST_WEIGHT:
         return "·" + " " * (size - 1)
-    shade, colour = next((step[1:] for step in RAMP if weight <= step[0]), RAMP[-1][1:])
-    return f"\x1b[48;5;{colour}m{' ' * size}\x1b[0m" if use_colour else shade * size
+    shade = next((shade for limit, shade in RAMP if weight <= limit), RAMP[-1][1]) * size
+    return f"{_COLOUR}{shade}{_PLAIN}" if use_colour else shade
 
 
 def _named(source: Sequence[str], row: NDArray[np.floating], room: int) -> str:

@@ -33,7 +33,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
     monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     explain(ExplainOptions("el gato", run))
-    assert ("\x1b[48;5;" in capsys.readouterr().out) is has_colour
+    assert ("\x1b[38;5;" in capsys.readouterr().out) is has_colour
 
 
 def test_the_page_shows_the_sentence_and_its_translations(run: Path, tmp_path: Path) -> None:
