@@ -34,7 +34,7 @@ COMMANDS = {
     "translate": ["--input", "data/test.en", "--output", "test.hi", "--alignments", "test.pharaoh", "--beam", "2"],
     "eval": ["--report", "report"],
     "align": ["--source", "data/test.en", "--target", "data/test.hi", "--output", "found.pharaoh"],
-    "aer": ["found.pharaoh", "--gold", "data/test.align"],
+    "aer": ["found.pharaoh", "--gold", "data/test.pharaoh"],
     "score": ["--source", "data/test.en", "--target", "data/test.hi", "--output", "scores.tsv"],
     "shortlist": [],
     "explain": ["Turn off the lights", "--html", "lights.html"],

@@ -13,9 +13,12 @@ from nmt_attn.config.messages import show
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
 from nmt_attn.options import ConfigOptions
-from nmt_attn.screen import cells, format_table, width_of
+from nmt_attn.screen import cells, fold, format_table, width_of
 
-_WIDTH = 120
+_PIPE_WIDTH = 120
+"""Columns where no terminal says how many it has."""
+_LEAST_ROOM, _INDENT = 30, 4
+"""Columns for the names of a part's tensors beside their number; where there are fewer, they stand below it."""
 _OF_A_RUN = "config.yaml"
 
 
@@ -37,7 +40,7 @@ def show_config(options: ConfigOptions) -> None:
         return
     config = _load(options.config, options.set)
     typer.echo(dump_config(config), nl=False)
-    typer.echo("\n" + "\n".join(f"# {line}" for line in _cost(config)))
+    typer.echo("\n" + "\n".join(f"# {line}" for line in _cost(config, width_of(sys.stdout) or _PIPE_WIDTH)))
 
 
 def _load(path: Path | None, overrides: Sequence[str]) -> Config:
@@ -68,18 +71,22 @@ def _values(config: Config) -> dict[str, object]:
     return {key: value_at(config, key) for key in keys}
 
 
-def _cost(config: Config) -> Iterator[str]:
-    """Parameters by part, one line each: comments, so that what is printed stays a configuration file."""
+def _cost(config: Config, width: int) -> Iterator[str]:
+    """Parameters by part, a row each: comments, so that what is printed stays a configuration file."""
     from nmt_attn.model.count import count_from_config
 
     size = config.tokenizer.vocab_size
     parts = count_from_config(config, size, size)
     total = sum(part.parameters for part in parts)
     words, digits = max(len(part.part) for part in parts), len(f"{total:,}")
-    yield f"Parameters by part, if each vocabulary has all of its {size:,} tokens (tokenizer.vocab_size):"
+    room = width - len("# ")
+    title = f"Parameters by part, if each vocabulary has all of its {size:,} tokens (tokenizer.vocab_size):"
+    yield from fold(title, room).split("\n")
     for part in parts:
         row = f"{part.part:{words}}  {part.parameters:{digits},}  {part.parameters / total:6.1%}  "
-        lines = textwrap.wrap(part.tensors, _WIDTH - len(row) - 2) or ["none"]
-        yield row + lines[0]
-        yield from (" " * len(row) + line for line in lines[1:])
+        is_beside = len(row) + _LEAST_ROOM <= room
+        margin = len(row) if is_beside else _INDENT
+        tensors = textwrap.wrap(part.tensors or "none", room - margin, break_long_words=False)
+        yield row + tensors.pop(0) if is_beside else row.rstrip()
+        yield from (" " * margin + line for line in tensors)
     yield f"{'total':{words}}  {total:{digits},}"

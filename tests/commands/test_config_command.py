@@ -53,6 +53,19 @@ def test_parameters_by_part_follow_as_comments(capsys: pytest.CaptureFixture[str
     assert all(len(line) <= 120 for line in comments)
 
 
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_parameters_by_part_fit_the_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nmt_attn.commands.config.width_of", lambda stream: width)
+    show_config(ConfigOptions(set=("model.encoder.layers=2",)))
+    printed = capsys.readouterr().out
+    comments = [line for line in printed.split("\n") if line.startswith("#")]
+    assert max(map(len, comments)) <= width
+    assert "2 x (input_to_gates" in " ".join(comments)
+    assert parse_config(printed, [], "printed").model.encoder.layers == 2
+
+
 def test_the_schema_is_json_that_refuses_unknown_keys(capsys: pytest.CaptureFixture[str]) -> None:
     show_config(ConfigOptions(schema=True))
     schema = json.loads(capsys.readouterr().out)
