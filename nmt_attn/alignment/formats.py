@@ -22,10 +22,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_attn import registries
 from nmt_attn.alignment.links import GoldLinks, Link
 from nmt_attn.alignment.weights import EosPolicy, WeightMatrix, WordAlignment, extract_links
 from nmt_attn.errors import DataError
 from nmt_attn.files import replacing, replacing_text
+from nmt_attn.registry import Registry
 
 DECIMALS = 4
 """Of a weight in JSON."""
@@ -159,12 +161,11 @@ def _pharaoh_writer(path: Path, eos: EosPolicy, threshold: float | None) -> Iter
         yield write
 
 
-FORMATS = {
-    "jsonl": Format(None, _jsonl_writer),
-    "npz": Format(None, _npz_writer),
-    "pharaoh": Format(read_pharaoh, _pharaoh_writer),
-    "naacl": Format(read_naacl, None, first_index=1),
-}
+JSONL = Format(None, _jsonl_writer)
+NPZ = Format(None, _npz_writer)
+PHARAOH = Format(read_pharaoh, _pharaoh_writer)
+NAACL = Format(read_naacl, None, first_index=1)
+FORMATS: Registry[Format] = registries.ALIGNMENT_FORMATS
 """By name; the name with a dot before it is the ending of files that are written."""
 
 

@@ -28,7 +28,7 @@ from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import SilentObserver, TextScores
+from nmt_attn.training.events import Observer, TextScores
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
@@ -112,7 +112,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     """Trains with everything around it: log, bar, checkpoints, best model, signals."""
     if not trainer.processes.is_first:
         with _signals(trainer):
-            trainer.run(SilentObserver())
+            trainer.run(Observer())
         return
 
     def save(place: Path) -> None:

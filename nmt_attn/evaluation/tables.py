@@ -81,9 +81,9 @@ def format_lengths_of_systems(summaries: Sequence[Summary], *, is_cumulative: bo
 def format_alignments(summaries: Sequence[Summary]) -> str:
     """Precision, recall, F1 and error rate of every system's links; empty where no system has any."""
     rows = [
-        [summary.system, row.links, *(f"{value:.4f}" for value in row.scores)]
+        [summary.system, links, *(f"{value:.4f}" for value in scores)]
         for summary in summaries
-        for row in summary.alignments
+        for links, scores in summary.alignments.items()
     ]
     return format_table(["system", "links", "precision", "recall", "F1", "AER"], rows) if rows else ""
 
@@ -115,7 +115,7 @@ def format_attention(summaries: Sequence[Summary]) -> str:
 
 def format_lengths(rows: Sequence[LengthRow]) -> str:
     """The table by source length; a bucket without sentences has dashes, small ones are marked and explained."""
-    metrics = list(dict.fromkeys(each.metric for row in rows for each in row.estimates))
+    metrics = list(dict.fromkeys(each.result.name for row in rows for each in row.estimates))
     header = ["source words", "sentences"]
     for metric in metrics:
         header += [metric, "95% interval"]
@@ -132,7 +132,7 @@ def _small_note(rows: Sequence[LengthRow]) -> list[str]:
 def _value_cell(row: LengthRow) -> str:
     if not row.estimates:
         return "-"
-    return f"{row.estimates[0].value:.2f} {_interval(row.estimates[0].interval)}"
+    return f"{row.estimates[0].result.value:.2f} {_interval(row.estimates[0].interval)}"
 
 
 def _difference(metric: MetricComparison | None) -> list[str]:
@@ -143,8 +143,8 @@ def _length_cells(row: LengthRow, metrics: Sequence[str]) -> list[str]:
     mark = SMALL_MARK if row.sentences and row.is_small else " "
     cells = [row.bucket.name, f"{row.sentences:,}{mark}"]
     for metric in metrics:
-        found = [each for each in row.estimates if each.metric == metric]
-        cells += [f"{found[0].value:.2f}", _interval(found[0].interval)] if found else ["-", "-"]
+        found = [each for each in row.estimates if each.result.name == metric]
+        cells += [f"{found[0].result.value:.2f}", _interval(found[0].interval)] if found else ["-", "-"]
     return [*cells, "-" if row.length_ratio is None else f"{row.length_ratio:.3f}"]
 
 
