@@ -85,7 +85,7 @@ def read_pharaoh(
 
 
 def read_naacl(lines: Sequence[str], name: str, first_index: int = 1, sentences: int | None = None) -> list[GoldLinks]:
-    """The links of each of `sentences` sentences; None: as many as the greatest number in the file.
+    """The links of each of `sentences` sentences; None: the greatest number in the file.
 
     Lines come in any order; a sentence without lines has no links. The rest is as in `parse_pharaoh`.
     """

@@ -264,7 +264,7 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         raise KeyboardInterrupt
     patience = config.training.patience
     if patience is not None and progress.misses >= patience:
-        _note(f"stopped early: {progress.misses} validations without a gain (training.patience)")
+        _note(f"stopped early: {progress.misses} validations without an improvement (training.patience)")
     _note(f"{progress.update:,} updates in {tqdm.format_interval(progress.seconds)}")
     if progress.skipped:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")

@@ -51,7 +51,7 @@ class _Policy(NamedTuple):
 
 
 def read_test(config: Config) -> Corpus:
-    """The pairs of data.test, as many as it has lines. Raises DataError, ConfigError."""
+    """The pairs of data.test, one for each of its lines. Raises DataError, ConfigError."""
     report = CorpusReport("data.test")
     pairs = [SentencePair(pair.source, pair.target) for pair in read_part(config, "test", report)]
     return Corpus(pairs, report)

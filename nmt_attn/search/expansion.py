@@ -99,7 +99,7 @@ def _candidate_blocks(totals: Tensor, values: Tensor, count: int) -> tuple[Tenso
     batch_sentences, width = totals.shape
     vocabulary = values.size(1)
     by_hypothesis = values.view(batch_sentences, width, vocabulary)
-    if width * vocabulary < 4 * count * BLOCK:  # too few columns to gain by blocks
+    if width * vocabulary < 4 * count * BLOCK:  # too few columns for blocks to pay off
         sums = _sums(totals, by_hypothesis)
         return sums, cached_range(sums.size(1), totals.device).expand_as(sums)
     block_places, parents = _blocks(width, vocabulary, totals.device)
