@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from nmt_attn.errors import ConfigError
+from nmt_attn.registries import SYMMETRISATIONS
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], Option(help="auto takes a GPU if there is one.")]
 Model = Annotated[Path | None, Option(help="Folder of a run, or of a model. Default: the newest run under runs/.")]
@@ -269,8 +270,12 @@ class AlignOptions:
     threshold: LinkThreshold = None
     reverse: Reverse = None
     symmetrise: Annotated[
-        Literal["intersection", "union", "grow-diag-final", "grow-diag-final-and"] | None,
-        Option(help="How the links of both directions become one set. Default: grow-diag-final."),
+        str | None,
+        Option(
+            metavar="METHOD",
+            help=f"How the links of both directions become one set: {', '.join(SYMMETRISATIONS)}. "
+            "Default: grow-diag-final.",
+        ),
     ] = None
     eos: Annotated[
         Literal["kept", "dropped"] | None, Option(help="Row and column of </s> in .jsonl and .npz. Default: kept.")

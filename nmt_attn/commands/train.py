@@ -29,7 +29,7 @@ from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, u
 from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import SilentObserver, TextScores
+from nmt_attn.training.events import Observer, TextScores
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import RunRecorder, Saves
@@ -115,7 +115,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     """Trains with everything around it: log, bar, checkpoints, best model, signals."""
     if not trainer.processes.is_first:
         with _signals(trainer):
-            trainer.run(SilentObserver())
+            trainer.run(Observer())
         return
 
     def save(place: Path) -> None:
@@ -266,7 +266,7 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         raise KeyboardInterrupt
     patience = config.training.patience
     if patience is not None and progress.misses >= patience:
-        _note(f"stopped early: {progress.misses} validations without a gain (training.patience)")
+        _note(f"stopped early: {progress.misses} validations without an improvement (training.patience)")
     _note(f"{progress.update:,} updates in {tqdm.format_interval(progress.seconds)}")
     if progress.skipped:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")

@@ -228,7 +228,7 @@ class TrainingConfig(Section):
     decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
     decay_times: Count = Field(4, description="step-halving: how often the rate is halved until the end")
     decay_factor: Fraction = Field(0.5, description="plateau: factor when validation has not improved")
-    decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain to tolerate")
+    decay_patience: int = Field(0, ge=0, description="plateau: validations without an improvement to tolerate")
     minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
     ema: float | None = Field(
@@ -260,7 +260,7 @@ class TrainingConfig(Section):
         True, description="a picture of one sentence's alignment at each validation, for TensorBoard"
     )
     metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="metric that chooses best/")
-    patience: Count | None = Field(None, description="stop after N validations without a gain")
+    patience: Count | None = Field(None, description="stop after N validations without an improvement")
     checkpoint_updates: Count = Field(500, description="save the state of training every N updates")
     keep_last: int = Field(
         2, ge=2, description="number of newest training states to keep, in case the newest is damaged"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
-from nmt_attn.evaluation.metrics import SystemMeasures, bleu_parts
+from nmt_attn.evaluation.metrics import MetricResult, SystemMeasures, bleu_parts
 
 MOST_BUCKETS = 7
 """As many as `choose_bounds` makes, single words not counted."""
@@ -32,10 +32,9 @@ class Bucket(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A metric over the sentences of one bucket."""
+    """A metric over the sentences of a bucket, or over a whole test set."""
 
-    metric: str
-    value: float  # 0-100
+    result: MetricResult
     interval: Interval
 
 
@@ -111,9 +110,6 @@ def _row(bucket: Bucket, lengths: NDArray[np.int64], system: SystemMeasures) -> 
     chosen = (lengths >= bucket.low) & (lengths <= (np.inf if bucket.high is None else bucket.high))
     if not chosen.any():
         return LengthRow(bucket, 0, (), None)
-    estimates = tuple(
-        Estimate(each.name, each.value(each.rows[chosen].sum(axis=0)), confidence_interval(each, chosen))
-        for each in system.chosen
-    )
+    estimates = tuple(Estimate(each.result(chosen), confidence_interval(each, chosen)) for each in system.chosen)
     parts = bleu_parts(system.bleu.rows[chosen].sum(axis=0))
     return LengthRow(bucket, int(chosen.sum()), estimates, parts.length_ratio)

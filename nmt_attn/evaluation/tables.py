@@ -91,9 +91,9 @@ def format_lengths_of_systems(summaries: Sequence[Summary], *, is_cumulative: bo
 def format_alignments(summaries: Sequence[Summary], width: int | None = None) -> str:
     """Precision, recall, F1 and error rate of every system's links; empty where no system has any."""
     rows = [
-        [summary.system, row.links, *(f"{value:.4f}" for value in row.scores)]
+        [summary.system, links, *(f"{value:.4f}" for value in scores)]
         for summary in summaries
-        for row in summary.alignments
+        for links, scores in summary.alignments.items()
     ]
     if not rows:
         return ""
@@ -140,7 +140,7 @@ def format_attention(summaries: Sequence[Summary], width: int | None = None) -> 
 def format_lengths(rows: Sequence[LengthRow], width: int | None = None) -> str:
     """The table by source length without empty buckets; small ones are marked and explained."""
     rows = [row for row in rows if row.sentences]
-    metrics = list(dict.fromkeys(each.metric for row in rows for each in row.estimates))
+    metrics = list(dict.fromkeys(each.result.name for row in rows for each in row.estimates))
     header = [Column("source words"), Column("sentences")]
     for number, metric in enumerate(metrics):
         header += [Column(metric), Column("95% interval", 1 if number == 0 else 2)]
@@ -158,7 +158,7 @@ def _small_note(rows: Sequence[LengthRow]) -> list[str]:
 def _value_cell(row: LengthRow, *, has_interval: bool) -> str:
     if not row.estimates:
         return "-"
-    value = f"{row.estimates[0].value:.2f}"
+    value = f"{row.estimates[0].result.value:.2f}"
     return f"{value} {_interval(row.estimates[0].interval)}" if has_interval else value
 
 
@@ -170,8 +170,8 @@ def _length_cells(row: LengthRow, metrics: Sequence[str]) -> list[str]:
     mark = SMALL_MARK if row.sentences and row.is_small else " "
     cells = [row.bucket.name, f"{row.sentences:,}{mark}"]
     for metric in metrics:
-        found = [each for each in row.estimates if each.metric == metric]
-        cells += [f"{found[0].value:.2f}", _interval(found[0].interval)] if found else ["-", "-"]
+        found = [each for each in row.estimates if each.result.name == metric]
+        cells += [f"{found[0].result.value:.2f}", _interval(found[0].interval)] if found else ["-", "-"]
     return [*cells, "-" if row.length_ratio is None else f"{row.length_ratio:.3f}"]
 
 

@@ -15,7 +15,7 @@ from nmt_attn.files import write_text, writing_to
 from nmt_attn.text_io import read_text
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Display
-from nmt_attn.training.events import UpdateEvent, ValidationEvent
+from nmt_attn.training.events import Observer, UpdateEvent, ValidationEvent
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.tensorboard import Draw, TensorBoardLog
 
@@ -30,7 +30,7 @@ class Saves(NamedTuple):
     checkpoint: Save  # the state of training
 
 
-class RunRecorder:
+class RunRecorder(Observer):
     """Records all events after `progress` in `folder` and shows them on standard error.
 
     log.jsonl has one line per update and one per validation, with the fields of their events; numbers that are not

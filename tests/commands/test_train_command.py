@@ -290,7 +290,9 @@ def test_a_damaged_checkpoint_is_passed_over(
 def test_early_stopping_is_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     # A step of 1e-30 changes no weight, so no validation after the first is a gain.
     place.train("training.learning_rate=1e-30", "training.patience=1", "training.optimizer=sgd")
-    assert "stopped early: 1 validations without a gain (training.patience)\n20 updates" in capsys.readouterr().err
+    assert (
+        "stopped early: 1 validations without an improvement (training.patience)\n20 updates" in capsys.readouterr().err
+    )
 
 
 def test_a_rate_that_is_far_too_large_ends_with_advice(place: Place) -> None:

@@ -14,7 +14,7 @@ from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
-from nmt_attn.evaluation.summary import AlignmentRow, CorpusEstimate, Summary
+from nmt_attn.evaluation.summary import Summary
 from nmt_attn.evaluation.tables import (
     format_alignments,
     format_attention,
@@ -31,8 +31,8 @@ WIDTHS = (60, 80, 140)
 
 def _row(name: str, low: int, high: int | None, sentences: int, bleu: float) -> LengthRow:
     estimates = (
-        Estimate("BLEU", bleu, Interval(bleu - 2, bleu + 2, bleu)),
-        Estimate("chrF2", bleu + 20, Interval(bleu + 18, bleu + 22, bleu + 20)),
+        Estimate(MetricResult("BLEU", bleu, ""), Interval(bleu - 2, bleu + 2, bleu)),
+        Estimate(MetricResult("chrF2", bleu + 20, ""), Interval(bleu + 18, bleu + 22, bleu + 20)),
     )
     return LengthRow(Bucket(name, low, high), sentences, estimates if sentences else (), 0.987 if sentences else None)
 
@@ -41,11 +41,11 @@ def _summary(system: str, bleu: float) -> Summary:
     rows = (_row("1", 1, 1, 7, bleu), _row("2-10", 2, 10, 1234, bleu - 1), _row("11-20", 11, 20, 0, 0.0))
     signature = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
     metrics = (
-        CorpusEstimate(MetricResult("BLEU", bleu, signature), Interval(bleu - 1, bleu + 1, bleu)),
-        CorpusEstimate(MetricResult("chrF2", bleu + 20, "nrefs:1|nc:6"), Interval(bleu + 19, bleu + 21, bleu)),
+        Estimate(MetricResult("BLEU", bleu, signature), Interval(bleu - 1, bleu + 1, bleu)),
+        Estimate(MetricResult("chrF2", bleu + 20, "nrefs:1|nc:6"), Interval(bleu + 19, bleu + 21, bleu)),
     )
     parts = BleuParts((70.0, 50.04, 40.0, 30.0), 0.9512, 0.9524, 20, 21)
-    links = (AlignmentRow("threshold 0.3", AlignmentScores(0.5, 0.25, 1 / 3, 0.6)),)
+    links = {"threshold 0.3": AlignmentScores(0.5, 0.25, 1 / 3, 0.6)}
     statistics = AttentionStatistics(12345, 0.5, 0.25, 0.125, 0.875, ())
     return Summary(system, 1241, metrics, parts, rows, rows, 1.5, links, statistics)
 

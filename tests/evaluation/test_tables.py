@@ -5,7 +5,7 @@ from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
-from nmt_attn.evaluation.summary import AlignmentRow, CorpusEstimate, Summary
+from nmt_attn.evaluation.summary import Summary
 from nmt_attn.evaluation.tables import (
     format_alignments,
     format_attention,
@@ -17,13 +17,19 @@ from nmt_attn.evaluation.tables import (
     format_table,
 )
 
+
+def bleu(value: float, interval: Interval) -> Estimate:
+    """The BLEU of a bucket."""
+    return Estimate(MetricResult("BLEU", value, ""), interval)
+
+
 ROWS = (
-    LengthRow(Bucket("1-10", 1, 10), 1234, (Estimate("BLEU", 41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
+    LengthRow(Bucket("1-10", 1, 10), 1234, (bleu(41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
     LengthRow(Bucket("11-20", 11, 20), 0, (), None),
-    LengthRow(Bucket(">20", 21, None), 7, (Estimate("BLEU", 5.0, Interval(1.0, 9.0, 5.0)),), 1.25),
+    LengthRow(Bucket(">20", 21, None), 7, (bleu(5.0, Interval(1.0, 9.0, 5.0)),), 1.25),
 )
-BLEU = CorpusEstimate(MetricResult("BLEU", 40.5, "nrefs:1|tok:none"), Interval(38.46, 42.44, 40.0))
-CHRF = CorpusEstimate(MetricResult("chrF2", 100.0, "nrefs:1|nc:6"), Interval(99.0, 100.0, 99.5))
+BLEU = Estimate(MetricResult("BLEU", 40.5, "nrefs:1|tok:none"), Interval(38.46, 42.44, 40.0))
+CHRF = Estimate(MetricResult("chrF2", 100.0, "nrefs:1|nc:6"), Interval(99.0, 100.0, 99.5))
 SUMMARY = Summary("mine", 1241, (BLEU, CHRF), BleuParts((70.0, 50.04, 40.0, 30.0), 0.9512, 0.9524, 20, 21), ROWS, ROWS)
 
 
@@ -55,7 +61,7 @@ def test_metrics_have_signatures() -> None:
 OTHER = SUMMARY._replace(
     system="other",
     perplexity=1.5,
-    alignments=(AlignmentRow("argmax", AlignmentScores(0.5, 0.25, 1 / 3, 0.6)),),
+    alignments={"argmax": AlignmentScores(0.5, 0.25, 1 / 3, 0.6)},
     attention=AttentionStatistics(1234, 0.5, 0.25, 0.125, None, ()),
 )
 AGAINST = SystemComparison(
