@@ -93,7 +93,8 @@ def start(
 
     By default 20 pairs of 1 to 6 words are cut into batches of 21 tokens, which makes 5 batches an epoch.
     """
-    config = TrainingConfig.model_validate({"batch_tokens": 21, "validate_translation": bleu is not None, **keys})
+    plain = {"batch_tokens": 21, "epochs": 20, "learning_rate": 1e-3, "schedule": "constant", "patience": None}
+    config = TrainingConfig.model_validate({**plain, "validate_translation": bleu is not None, **keys})
     torch.manual_seed(seed)
     model = build_model(accepted(DROPOUT).model, SOURCE_WORDS, TARGET_WORDS, POSITIONS).to(device)
     optimizer = build_optimizer(model.parameters(), config)

@@ -28,6 +28,7 @@ from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
+from nmt_attn.training import from_corpus
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import Observer, TextScores
 from nmt_attn.training.moving_average import MovingAverage
@@ -65,6 +66,10 @@ def train(options: TrainOptions) -> None:
             _say_corpus(options.config, config)
         with processes.first_alone():
             data = prepare_training(config)
+        config = _complete(config, data, _voice(processes))
+        folder = RunFolder(config)
+        if processes.is_first:
+            folder.check(is_fresh=is_fresh)  # again, as the corpus may have changed
         prepare_runtime(config.run.seed)
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
@@ -81,6 +86,15 @@ def train(options: TrainOptions) -> None:
                 _run(config, folder, data, trainer)
     if processes.is_first:
         _say_end(folder, config, trainer.progress)
+
+
+def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -> Config:
+    """The configuration with the values that it leaves to the corpus, which are said once."""
+    complete = from_corpus.complete(config, from_corpus.longer_side_tokens(data.train))
+    chosen = from_corpus.chosen_values(config, complete)
+    if chosen:
+        note(f"{', '.join(chosen)}: chosen by the corpus's size")
+    return complete
 
 
 def _format(dtype: torch.dtype) -> str:

@@ -58,7 +58,14 @@ def after_one_update(config: TrainingConfig, corpus: EncodedCorpus) -> tuple[Seq
 
 def test_a_loss_per_sentence_is_that_per_token_times_the_tokens_of_a_sentence(tmp_path: Path) -> None:
     corpus = two_pairs(tmp_path)
-    fixed = {"updates": 1, "optimizer": "sgd", "clip_norm": None, "validate_translation": False}
+    fixed = {
+        "batch_tokens": 2048,
+        "updates": 1,
+        "schedule": "constant",
+        "optimizer": "sgd",
+        "clip_norm": None,
+        "validate_translation": False,
+    }
     ratio = TOKENS / SENTENCES
     per_sentence = TrainingConfig.model_validate({**fixed, "loss_per": "sentence", "learning_rate": 0.1})
     per_token = TrainingConfig.model_validate({**fixed, "loss_per": "token", "learning_rate": 0.1 * ratio})
