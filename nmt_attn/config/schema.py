@@ -68,6 +68,20 @@ class CorpusConfig(Section):
     split: str | None = Field(None, description="split of the dataset or built-in corpus")
     limit: Count | None = Field(None, description="use only the first N pairs")
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it says where its text is."""
+        places = (self.source, self.target, self.tsv, self.jsonl, self.dataset, self.builtin)
+        return any(place is not None for place in places)
+
+
+class HeldOutConfig(Section):
+    """Pairs of data.train that are not trained on. Pairs with equal sources stay together, so that nothing leaks."""
+
+    valid: Fraction = Field(0.0, description="share that is the validation corpus, where data.valid names none")
+    test: Fraction = Field(0.0, description="share that is the test corpus, where data.test names none")
+    seed: int = Field(1, ge=0, description="seed of the choice")
+
 
 class DataConfig(Section):
     """The corpora and what to do with lines that cannot be used."""
@@ -76,6 +90,7 @@ class DataConfig(Section):
     train: CorpusConfig = Field(CorpusConfig(builtin="demo", split="train"), description="corpus to learn from")
     valid: CorpusConfig = Field(CorpusConfig(builtin="demo", split="valid"), description="corpus to choose by")
     test: CorpusConfig = Field(CorpusConfig(builtin="demo", split="test"), description="default of translate and eval")
+    held_out: HeldOutConfig = Field(HeldOutConfig(), description="pairs of data.train to choose and to test by")
     alignments: str | None = Field(
         None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"
     )
