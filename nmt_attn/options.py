@@ -48,8 +48,9 @@ class TrainOptions:
     """Of `nmt-attn train`."""
 
     config: Annotated[
-        Path, Argument(help="YAML file, or a shipped one by name, such as demo; `nmt-attn config` shows every key.")
-    ]
+        Path | None,
+        Argument(help="YAML file, or a shipped one by name, such as demo. Without it: says what can be trained."),
+    ] = None
     set: Overrides = ()
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
 

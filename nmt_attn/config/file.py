@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from nmt_attn.config.accepted_values import choices_of, describe, kinds_of
+from nmt_attn.config.data_paths import find_beside
 from nmt_attn.config.extends import EXTENDS, Layers, find_config, names_own_text, read_config, read_layers
 from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
 from nmt_attn.config.messages import did_you_mean, join_words, show
@@ -47,10 +48,11 @@ def load_config(path: Path, overrides: Sequence[str]) -> Config:
     """The configuration in the file at `path`, with `overrides` (`section.key=value`) on top.
 
     A bare name that is no file, such as `demo`, stands for the shipped configuration of that name. What the file
-    extends: nmt_attn/config/extends.py. Raises ConfigError with every mistake of all files and overrides, one a line.
+    extends: nmt_attn/config/extends.py. Where its data is: nmt_attn/config/data_paths.py. Raises ConfigError with every
+    mistake of all files and overrides, one a line.
     """
     path = find_config(path)
-    return parse_config(read_config(path), overrides, str(path))
+    return find_beside(parse_config(read_config(path), overrides, str(path)), path.parent)
 
 
 def parse_config(text: str, overrides: Sequence[str], where: str) -> Config:
