@@ -31,8 +31,10 @@ from nmt_attn.options import (
     DemoCorpusOptions,
     EvalOptions,
     ExplainOptions,
+    IndexOptions,
     PlotOptions,
     ScoreOptions,
+    ServeOptions,
     ShortlistOptions,
     TrainOptions,
     TranslateOptions,
@@ -193,6 +195,22 @@ def shortlist(options: ShortlistOptions) -> None:
 def explain(options: ExplainOptions) -> None:
     """Translate one sentence and show where each word looks."""
     from nmt_attn.commands.explain import explain as run
+
+    run(options)
+
+
+@command("serve", "--model runs/demo --model runs/luong --open")
+def serve(options: ServeOptions) -> None:
+    """Serve the lab: a page where you type a sentence and watch models translate it, step by step."""
+    from nmt_attn.commands.serve import serve as run
+
+    run(options)
+
+
+@command("index", "runs/demo; nmt-attn serve --model runs/demo")
+def index(options: IndexOptions) -> None:
+    """Store the states of training pairs, so that the lab can show a state's nearest neighbours."""
+    from nmt_attn.commands.index import make_index as run
 
     run(options)
 

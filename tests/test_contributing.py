@@ -125,7 +125,7 @@ def test_an_installed_extension_is_there_when_the_command_line_starts(tmp_path: 
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "score: cosine" in done.stdout
-    assert re.search(r"^# attention score +[\d,]+ .*vector 256, key_projection 256x256$", done.stdout, re.M)
+    assert re.search(r"^# attention score +[\d,]+ .*vector 192, key_projection 192x192$", done.stdout, re.M)
     assert done.stderr == (
         "nmt-attn: extension 'broken': expected to import cosine_that_is_not_there, got ModuleNotFoundError: "
         "No module named 'cosine_that_is_not_there'\n"

@@ -11,6 +11,7 @@ from shlex import quote
 from types import FrameType
 from typing import NoReturn
 
+import torch
 import typer
 from tqdm import tqdm
 
@@ -31,7 +32,7 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
-from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
+from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_text
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
@@ -59,8 +60,11 @@ def train(options: TrainOptions) -> None:
         path = options.config or _no_config()
         config = load_config(path, options.set)
         device = processes.device(choose_device(config.run.device))
-        if config.training.cuda_graphs:
+        if config.training.cuda_graphs is True:
             check_graphs(device, processes)
+        dtype = choose_precision(config.run.precision, device)
+        processes.require_same("run.device and run.precision", f"{device.type} with {_format(dtype)}")
+        use_tf32(config.run.precision)
         folder = RunFolder(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh)
@@ -84,6 +88,11 @@ def train(options: TrainOptions) -> None:
                 _run(config, folder, data, trainer)
     if processes.is_first:
         _say_end(folder, config, trainer.progress)
+
+
+def _format(dtype: torch.dtype) -> str:
+    """`bfloat16`, `float32`."""
+    return str(dtype).removeprefix("torch.")
 
 
 def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2Seq, processes: Processes) -> Trainer:
@@ -147,7 +156,8 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Pr
     texts = data.valid.texts()
     sources, references = [text.source for text in texts], [text.target for text in texts]
 
-    greedy = config.search.model_copy(update={"groups": 1, "precision": "fp32"})  # one hypothesis has no groups
+    precision = "tf32" if config.run.precision == "tf32" else "fp32"  # which is set for the whole process
+    greedy = config.search.model_copy(update={"groups": 1, "precision": precision})  # one hypothesis has no groups
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)
@@ -272,8 +282,7 @@ def _say_start(folder: RunFolder, trainer: Trainer) -> None:
     progress = trainer.progress
     count = sum(parameter.numel() for parameter in trainer.model.parameters())
     shared = f" in {trainer.processes.count} processes" if trainer.processes.count > 1 else ""
-    precision = str(trainer.dtype).removeprefix("torch.")
-    _note(f"{folder.path}: {count:,} parameters on {trainer.device}{shared}, products in {precision}")
+    _note(f"{folder.path}: {count:,} parameters on {trainer.device}{shared}, products in {_format(trainer.dtype)}")
     _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
     if trainer.update_batches > 1:
         _note(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")

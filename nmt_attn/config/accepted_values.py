@@ -9,9 +9,13 @@ from pydantic.fields import FieldInfo
 
 from nmt_attn.config.base import NameOf
 from nmt_attn.config.messages import join_words, show
-from nmt_attn.config.schema import NAME_PATTERN
+from nmt_attn.config.schema import DEVICE_PATTERN, NAME_PATTERN
 
-_PATTERN_WORDS = {NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)"}
+_PATTERN_WORDS = {
+    NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)",
+    DEVICE_PATTERN: "'auto', 'cpu', 'cuda' or one GPU, such as 'cuda:1'",
+}
+_PATTERN_SYMBOLS = {NAME_PATTERN: "letters, digits, _ - .", DEVICE_PATTERN: "auto | cpu | cuda | cuda:N"}
 _TYPE_WORDS = {bool: "true or false", types.NoneType: "null", int: "a whole number", float: "a number"}
 _TYPE_SYMBOLS = {bool: "true | false", types.NoneType: "null", int: "whole number", float: "number"}
 _LIMIT_WORDS = {">=": "of at least", ">": "above", "<=": "up to", "<": "below"}
@@ -111,6 +115,6 @@ def _symbols_of_one(kind: Kind) -> str:
         size = "list" if kind.size is None else f"list of {kind.size}"
         return f"{size}: {_symbols(list(kind.items))}"
     if kind.type is str:
-        return "letters, digits, _ - ." if kind.pattern else "text"
+        return _PATTERN_SYMBOLS[kind.pattern] if kind.pattern else "text"
     ranges = ", ".join(f"{symbol} {bound}" for symbol, bound in kind.limits)
     return f"{_TYPE_SYMBOLS[kind.type]} {ranges}".rstrip()
