@@ -10,6 +10,7 @@ from dataclasses import replace
 import typer
 
 from nmt_attn.alignment.weights import WeightMatrix, WordAlignment
+from nmt_attn.data.corpus_warnings import unknown_source
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import check_writable, write
 from nmt_attn.evaluation.evaluation_inputs import locate_model
@@ -37,6 +38,8 @@ def explain(options: ExplainOptions) -> None:
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:
         typer.echo(f"not in the vocabulary, all the same to the model: {', '.join(unknown)}", err=True)
+    if warning := unknown_source(translator.codecs, [options.sentence]):
+        typer.echo(f"warning: {warning}", err=True)
     best = translation.hypotheses[0]
     typer.echo(f"{printable(best.text)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")
     if best.alignment is not None:

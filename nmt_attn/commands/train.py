@@ -22,6 +22,7 @@ from nmt_attn.config.schema import Config
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.corpus import has_test
+from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError, UserError
 from nmt_attn.evaluation.metrics import measure
@@ -79,6 +80,9 @@ def train(options: TrainOptions) -> None:
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
                 _say_data(config, data)
+                if not data.is_cached:
+                    for warning in corpus_warnings(config, data):
+                        _note(f"warning: {warning}")
                 _keep_vocabulary(folder, data)
             processes.wait()
             trainer = _trainer(config, folder, data, model, processes)
