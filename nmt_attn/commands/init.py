@@ -68,13 +68,14 @@ class _Sides(NamedTuple):
 
 def init(options: InitOptions) -> None:
     """Inspects the corpus, prints what it is, and writes the configuration. Raises UserError; writes nothing then."""
+    place = _place(options)
     output = options.output or Path(f"{_name(options)}.yaml")
     if not options.force:
         _refuse_existing([output])
     found = _inspect(options, output)
     if len(found.count.sample) < FEWEST_PAIRS:
         raise DataError(
-            f"{_place(options)}: expected at least {FEWEST_PAIRS} pairs of text, got {len(found.count.sample)}"
+            f"{place}: expected at least {FEWEST_PAIRS} pairs of text, got {len(found.count.sample)}"
             + "".join(f"\n{message}" for message in found.count.faults[:1])
         )
     sides = _Sides(*(profile([pair[side] for pair in found.count.sample]) for side in (0, 1)))

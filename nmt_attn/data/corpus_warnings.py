@@ -79,9 +79,8 @@ def _repeated(config: Config, texts: dict[str, list[SentencePair]]) -> Iterator[
     for name, others in texts.items():
         repeated = sum((pair.source, pair.target) in known for pair in others)
         if repeated > 0.1 * len(others):
-            yield (
-                f"{repeated:,} of {len(others):,} pairs of {name} are training pairs too, so its figures will be too good"
-            )
+            share = f"{repeated:,} of {len(others):,} pairs of {name}"
+            yield f"{share} are training pairs too: its figures will be too good"
 
 
 def _count(codec: TextCodec, lines: Sequence[str]) -> tuple[int, int]:
