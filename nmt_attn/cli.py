@@ -261,7 +261,7 @@ def main() -> None:
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
         if not {"-h", "--help"} & set(sys.argv):
-            from nmt_attn.extensions import load_extensions
+            from nmt_attn.registry import load_extensions
 
             for line in load_extensions():
                 sys.stderr.write(f"nmt-attn: {line}\n")

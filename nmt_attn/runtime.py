@@ -159,3 +159,8 @@ def seed_batch(device: torch.device, seed: int, epoch: int, batch: int) -> None:
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
         torch.cuda.manual_seed(number)
+
+
+def precision_override(precision: str | None) -> tuple[str, ...]:
+    """The key that `--precision` sets in every model that searches; nothing if the option is not given."""
+    return () if precision is None else (f"search.precision={precision}",)

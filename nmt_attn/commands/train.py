@@ -26,7 +26,7 @@ from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError, UserError
 from nmt_attn.evaluation.metrics import measure
-from nmt_attn.evaluation.validation_picture import validation_picture
+from nmt_attn.evaluation.system_outputs import validation_picture
 from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq

@@ -19,11 +19,10 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
 from nmt_attn.errors import DataError
-from nmt_attn.find_model import model_folder
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
 from nmt_attn.model.state import Memory
-from nmt_attn.model.store import CONFIG
+from nmt_attn.model.store import CONFIG, model_folder
 from nmt_attn.options import SearchOptions
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search

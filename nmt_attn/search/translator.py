@@ -21,9 +21,8 @@ from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
-from nmt_attn.find_model import model_folder
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model
+from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options import SearchOptions
 from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis

@@ -41,7 +41,7 @@ def operation(define: Definition) -> Definition:
         if _observers:
             with _observed(name):
                 define(*operands)
-        elif operands[0].is_cuda and has_triton() and _is_usable(name, define, operands):
+        elif _may_have_kernel(operands[0]) and _is_usable(name, define, operands):
             _kernel(name)(*operands)
         else:
             define(*operands)
@@ -66,6 +66,11 @@ def _observed(name: str) -> Iterator[None]:
     yield
     for observer in _observers:
         observer("")
+
+
+def _may_have_kernel(operand: Tensor) -> bool:
+    """Kernels compute in float32; they would lose what float64 holds."""
+    return operand.is_cuda and operand.dtype != torch.float64 and has_triton()
 
 
 def _kernel(name: str) -> Callable[..., None]:

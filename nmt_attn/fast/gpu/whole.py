@@ -5,6 +5,9 @@ shut the gates, so that a state passes through padding unchanged (LSTM: i = 0, f
 The backward direction comes through it with the state 0. Gradients there are 0 exactly.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -75,7 +78,7 @@ def _call(
     *,
     has_mark: bool,
 ) -> Whole:
-    with torch.autocast(inputs.device.type, enabled=False):
+    with torch.autocast(inputs.device.type, enabled=False), _no_word_of_layout():
         parts = [part for weights in directions for part in weights]
         flat = list(_Flat.apply(kind, low, has_mark, *parts))  # type: ignore[no-untyped-call]
         options = (True, 1, 0.0, torch.is_grad_enabled(), len(directions) == 2, True)
@@ -84,6 +87,14 @@ def _call(
             return Whole(states, hidden, cell)
         states, hidden = torch.gru(inputs, start[0], flat, *options)
         return Whole(states, hidden, None)
+
+
+@contextmanager
+def _no_word_of_layout() -> Iterator[None]:
+    """A block in which PyTorch does not warn that cuDNN pads matrices of this size in another way, and copies them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        yield
 
 
 class _Flat(Function):
