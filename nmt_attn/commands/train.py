@@ -16,15 +16,14 @@ import typer
 from tqdm import tqdm
 
 from nmt_attn.config.data_paths import require_files
-from nmt_attn.config.extends import EXTENDS, find_config, shipped_names
+from nmt_attn.config.extends import find_config, own_names, shipped_names
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
-from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.corpus import has_test
 from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
-from nmt_attn.errors import CheckpointError, ConfigError, ProcessError, UserError
+from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.evaluation.system_outputs import validation_picture
 from nmt_attn.fast.graphs import check_graphs
@@ -35,7 +34,6 @@ from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.search.translator import Translator
-from nmt_attn.text_io import read_text
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import SilentObserver, TextScores
 from nmt_attn.training.moving_average import MovingAverage
@@ -252,21 +250,12 @@ def _say_corpus(path: Path, config: Config) -> None:
 
 def _no_config() -> NoReturn:
     """Raises ConfigError with all that can be trained."""
-    own = sorted(path.name for path in Path().glob("*.y*ml") if _is_config(path))
+    own = own_names(Path())
     here = f"\n  in this folder: {', '.join(own)}" if own else ""
     raise ConfigError(
         "config: expected a YAML file or the name of a shipped configuration, got none (nmt-attn train demo; for a "
         f"corpus of your own: nmt-attn init --help){here}\n  shipped: {', '.join(shipped_names())}"
     )
-
-
-def _is_config(path: Path) -> bool:
-    """Whether a file of the working directory looks like a configuration."""
-    try:
-        value = parse_yaml(read_text(path), str(path)).value
-    except UserError:
-        return False
-    return isinstance(value, dict) and bool(value) and value.keys() <= {EXTENDS, *Config.model_fields}
 
 
 def _say_data(config: Config, data: PreparedData) -> None:

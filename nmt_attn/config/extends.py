@@ -13,7 +13,7 @@ from nmt_attn.config.key_paths import Keys, locate
 from nmt_attn.config.messages import did_you_mean, show
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.config.yaml_io import parse_yaml
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import ConfigError, DataError, UserError
 from nmt_attn.registries import CORPUS_FORMS
 from nmt_attn.text_io import read_text
 
@@ -35,6 +35,19 @@ class Layers(NamedTuple):
 def shipped_names() -> list[str]:
     """The bare names of all shipped configurations."""
     return sorted({file.stem for folder in _SHIPPED for file in folder.glob("*.yaml")})
+
+
+def own_names(folder: Path) -> list[str]:
+    """The names of the files in `folder` that look like configurations: nothing but sections of one."""
+    return sorted(path.name for path in folder.glob("*.y*ml") if _is_config(path))
+
+
+def _is_config(path: Path) -> bool:
+    try:
+        value = parse_yaml(read_text(path), str(path)).value
+    except UserError:
+        return False
+    return isinstance(value, dict) and bool(value) and value.keys() <= {EXTENDS, *Config.model_fields}
 
 
 def find_config(path: Path) -> Path:

@@ -28,6 +28,7 @@ from nmt_attn.config.base import (
 )
 from nmt_attn.config.regularisation import (
     GuidedAttentionConfig,
+    HeldOutConfig,
     ScheduledSamplingConfig,
     SubwordSamplingConfig,
     VectorsConfig,
@@ -78,14 +79,6 @@ class CorpusConfig(Section):
         """Whether it says where its text is."""
         places = (self.source, self.target, self.tsv, self.jsonl, self.dataset, self.builtin)
         return any(place is not None for place in places)
-
-
-class HeldOutConfig(Section):
-    """Pairs of data.train that are not trained on. Pairs with equal sources stay together, so that nothing leaks."""
-
-    valid: Fraction = Field(0.0, description="share that is the validation corpus, where data.valid names none")
-    test: Fraction = Field(0.0, description="share that is the test corpus, where data.test names none")
-    seed: int = Field(1, ge=0, description="seed of the choice")
 
 
 class DataConfig(Section):
