@@ -11,7 +11,8 @@ from playwright.sync_api import sync_playwright
 
 from nmt_attn.lab.examples import shipped_examples, shipped_models
 from nmt_attn.lab.lab_model import LabModel
-from nmt_attn.lab.server import Lab, make_app
+from nmt_attn.lab.server import make_app
+from nmt_attn.lab.service import Lab
 
 FOLDER = Path(__file__).parents[1] / "docs" / "lab"
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"

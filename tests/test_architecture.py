@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
-    ("errors", "types", "version", "text_formats"),
-    ("registry", "extensions"),
+    ("errors", "types", "version", "text_formats", "screen"),
+    ("registry",),
     ("registries",),
     ("files", "memory", "runtime", "processes"),
     ("text_io", "options"),
@@ -23,7 +23,6 @@ FLOORS = [
     ("config", "demo"),
     ("data", "model"),
     ("fast",),
-    ("find_model",),
     ("training", "search"),
     ("evaluation",),
     ("lab",),

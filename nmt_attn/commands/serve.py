@@ -17,7 +17,7 @@ from nmt_attn.options import ServeOptions
 if TYPE_CHECKING:
     from nmt_attn.lab.examples import Example
     from nmt_attn.lab.lab_model import LabModel
-    from nmt_attn.lab.server import Lab
+    from nmt_attn.lab.service import Lab
 
 NEEDED = ("starlette", "uvicorn")
 EXAMPLES, SEARCHED, LONGEST_WORDS = 6, 200, 25
@@ -45,7 +45,9 @@ def _check(options: ServeOptions) -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"serve: expected {', '.join(missing)}, got none (pip install 'nmt-attn[serve]')")
-    if options.host not in ("127.0.0.1", "localhost", "::1") and not options.token:
+    from nmt_attn.lab.guard import LOOPBACK
+
+    if options.host not in LOOPBACK and not options.token:
         raise ConfigError(
             f"--host: expected --token TOKEN beside {options.host}, which others can reach, got none "
             "(without --host, only this machine is served)"
@@ -53,12 +55,12 @@ def _check(options: ServeOptions) -> None:
 
 
 def _lab(options: ServeOptions, stack: ExitStack) -> "Lab":
-    from nmt_attn.find_model import find_model
     from nmt_attn.lab.examples import shipped_examples, shipped_models
     from nmt_attn.lab.lab_model import LabModel
     from nmt_attn.lab.neighbours import INDEX, StateIndex
-    from nmt_attn.lab.server import Lab
+    from nmt_attn.lab.service import Lab
     from nmt_attn.lab.training_log import TrainingLog
+    from nmt_attn.model.store import find_model
 
     folders = list(options.model) or stack.enter_context(shipped_models())
     models: dict[str, LabModel] = {}
@@ -85,8 +87,8 @@ def _examples(folder: Path) -> "list[Example]":
     """Sentences of the model's own test set, short and long ones; none where it cannot be read."""
     from nmt_attn.config.file import load_config
     from nmt_attn.demo.corpus import demo_corpus
-    from nmt_attn.find_model import find_model
     from nmt_attn.lab.examples import Example
+    from nmt_attn.model.store import find_model
 
     config = load_config(find_model(folder) / CONFIG, [])
     corpus = config.data.test

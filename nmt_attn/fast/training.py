@@ -12,8 +12,8 @@ from nmt_attn.fast.views import Forms, view
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import GRU, LSTM, RecurrentLayer, TanhRNN
+from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.luong import AttentionalState, LuongDecoder
-from nmt_attn.model.projection import GateProjection, Projection
 from nmt_attn.model.seq2seq import Seq2Seq
 
 PARTS: Forms = {

@@ -10,7 +10,7 @@ from typing import Any
 from nmt_attn.lab.lab_model import LabModel, SentenceTrace, even, only
 from nmt_attn.lab.page import frozen_page, request_key
 from nmt_attn.lab.payload import Json, model_payload, trace_payload, tree_payload
-from nmt_attn.lab.server import Lab
+from nmt_attn.lab.service import Lab
 
 BEAM, VECTORS = 5, 4
 """What the page asks for by default."""

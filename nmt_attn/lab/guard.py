@@ -153,11 +153,6 @@ def _name(host: str) -> str:
     return host.partition(":")[0].lower()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether nobody else reaches this address."""
-    return host in LOOPBACK
-
-
 def names(found: Iterable[str]) -> str:
     """`'a', 'b'`."""
     return ", ".join(repr(name) for name in found)

@@ -19,11 +19,10 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
 from nmt_attn.errors import DataError
-from nmt_attn.find_model import model_folder
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
 from nmt_attn.model.state import Memory
-from nmt_attn.model.store import CONFIG
+from nmt_attn.model.store import CONFIG, model_folder
 from nmt_attn.options import SearchOptions
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
@@ -152,7 +151,7 @@ class LabModel:
     ) -> SentenceTrace:
         """The best translation that begins with the tokens `prefix` (`</s>` as last one ends it there), step by step.
 
-        At the steps in `given` the decoder looks as it is told, in the search too. Raises DataError for an empty
+        At the steps in `given` the decoder uses the given weights, in the search too. Raises DataError for an empty
         text, for a token that no target has, and for weights that cannot be.
         """
         with self._lock, torch.inference_mode():

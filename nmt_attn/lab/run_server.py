@@ -9,7 +9,8 @@ import uvicorn
 
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import reason
-from nmt_attn.lab.server import Lab, make_app
+from nmt_attn.lab.server import make_app
+from nmt_attn.lab.service import Lab
 
 SWITCH_SECONDS = 2e-4
 """How long the thread that has the models may keep the one that answers waiting for the interpreter."""

@@ -1,8 +1,12 @@
-"""Models on disk: safetensors weights beside the resolved configuration. Nothing that is loaded can run code."""
+"""Models on disk: finding, loading and saving them. Nothing that is loaded can run code.
+
+A model folder holds safetensors weights beside the resolved configuration and its vocabulary.
+"""
 
 from pathlib import Path
 
 import safetensors.torch
+import typer
 from safetensors import SafetensorError, safe_open
 
 from nmt_attn.config.file import load_config, save_config
@@ -17,6 +21,8 @@ WEIGHTS, CONFIG, VOCAB = "model.safetensors", "config.yaml", "vocab"
 
 BEST = "best"
 """The model folder inside a run."""
+RUNS = Path("runs")
+"""Where `find_model` looks for runs."""
 
 
 def model_from_config(config: Config, source_size: int, target_size: int) -> Seq2Seq:
@@ -52,3 +58,30 @@ def load_model(folder: Path) -> Seq2Seq:
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: expected the weights of this model, got {reason(error)}") from error
     return model.eval()
+
+
+def find_model(folder: Path | None) -> Path:
+    """The model folder of `folder` (a run or a model), or of the newest run, which is then named on standard error.
+
+    The newest run is the one whose best model was written last. Raises CheckpointError if there is no model.
+    """
+    if folder is not None:
+        return model_folder(folder)
+    weights = [path for path in RUNS.glob(f"*/{BEST}/{WEIGHTS}") if path.is_file()]
+    if not weights:
+        raise CheckpointError(
+            f"{RUNS}: expected a run with a trained model, got none "
+            "(train one: nmt-attn train configs/demo.yaml; or name one: --model FOLDER)"
+        )
+    newest = max(weights, key=lambda path: (path.stat().st_mtime_ns, path))
+    typer.echo(f"model: {newest.parent} (the newest; --model FOLDER takes another)", err=True)
+    return newest.parent
+
+
+def model_folder(folder: Path) -> Path:
+    """The folder that holds the weights: `folder` itself, or its best/. Raises CheckpointError."""
+    for candidate in (folder, folder / BEST):
+        if (candidate / WEIGHTS).is_file():
+            return candidate
+    found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
+    raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")

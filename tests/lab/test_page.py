@@ -20,7 +20,8 @@ import uvicorn  # noqa: E402
 from nmt_attn.lab.examples import shipped_examples, shipped_models  # noqa: E402
 from nmt_attn.lab.freeze import freeze  # noqa: E402
 from nmt_attn.lab.lab_model import LabModel  # noqa: E402
-from nmt_attn.lab.server import Lab, make_app  # noqa: E402
+from nmt_attn.lab.server import make_app  # noqa: E402
+from nmt_attn.lab.service import Lab  # noqa: E402
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""

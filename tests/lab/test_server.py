@@ -14,7 +14,8 @@ from nmt_attn.lab.examples import SHIPPED, shipped_examples, shipped_models
 from nmt_attn.lab.guard import SECURITY
 from nmt_attn.lab.lab_model import LabModel
 from nmt_attn.lab.requests import MAX_BODY_BYTES, MAX_TOKENS
-from nmt_attn.lab.server import Lab, make_app
+from nmt_attn.lab.server import make_app
+from nmt_attn.lab.service import Lab
 
 LIGHTS = "Turn off the lights"
 TRANSLATION = "लाइट बंद करो"
@@ -225,7 +226,7 @@ def malformed(generator: random.Random) -> tuple[str, str, dict[str, str], bytes
     path = f"/api/{generator.choice(POSTS)}"
     good: dict[str, Any] = {"text": LIGHTS, "source": LIGHTS, "target": LIGHTS}
     bad: list[Any] = [None, [], {}, -1, 1e400, "", "x" * 5000, [[[]]], {"0": "a"}, True, "\ud800", [1] * 300, 1 << 70]
-    kind = generator.randrange(7)
+    kind = generator.randrange(8)
     headers = {"content-type": "application/json"}
     if kind == 0:
         return path, "POST", headers, generator.randbytes(generator.randrange(200))
@@ -237,6 +238,9 @@ def malformed(generator: random.Random) -> tuple[str, str, dict[str, str], bytes
         return f"/{generator.randbytes(6).hex()}", "POST", headers, b"{}"
     if kind == 4:
         return path, "POST", headers, json.dumps(good).encode()[: generator.randrange(1, 40)]
+    if kind == 7:
+        items = generator.choice([[], [{}], [{"src": 1}], [{"src": ""}], {"src": "a"}, [{"src": "a", "id": "none"}]])
+        return "/translator/translate", "POST", headers, json.dumps(items).encode()
     if kind == 5:
         return path, "POST", headers, b"[" * generator.randrange(1, 30_000)
     key = generator.choice(["text", "model", "beam", "prefix", "given", "source", "target", "threshold", "nonsense"])

@@ -131,7 +131,7 @@ export function machinePicture(model, trace, t, id) {
   parts.push(...decoder(trace, step, place, style));
   const query = QUERIES[style];
   return svg("svg", {
-    viewBox: `0 0 ${width} ${ROW.output + 26}`, class: "machine", role: "img", id, css: { "min-width": `${(0.85 * width) / 16}rem` },
+    viewBox: `0 0 ${width} ${ROW.output + 26}`, class: "machine", role: "img", id, "data-look": looked / width, css: { "min-width": `${(0.85 * width) / 16}rem` },
     "aria-label": `${model.name}, step ${t + 1}: ${query} looks at ${looksAt(trace, step)}; the next word is ${step.word}`,
   }, parts);
 }

@@ -14,7 +14,7 @@ import { neighbourList } from "./neighbours.js";
 import { watchTraining } from "./training.js";
 
 const MICRO = 6, PLAY_MS = 900;
-let asked = 0, playing = null;
+let asked = 0, playing = null, seen = null;
 
 const modelOf = side => session.models.find(model => model.name === state[side].model) ?? null;
 const exampleOf = () => session.examples.find(example => example.source === state.s) ?? null;
@@ -192,8 +192,13 @@ function draw() {
       return html("div", { class: `side ${side === state.side ? "" : "other"}`, "data-side": side, role: "group", "aria-label": name }, html("h3", {}, html("b", { class: `tag system-${side}` }, side.toUpperCase()), ` ${modelOf(side).name} `, html("small", {}, describe(modelOf(side)))), parts);
     }));
     for (const each of container.querySelectorAll("[data-side] .scroll")) each.scrollLeft = scrolled.get(each.closest("[data-side]").dataset.side) ?? 0;
+    if (container.dataset.panel === "machine" && seen !== state.t) for (const each of container.querySelectorAll(".machine")) {
+      const frame = each.parentElement;  // where it is too wide, what is looked at comes into sight
+      frame.scrollLeft = Number(each.dataset.look) * frame.scrollWidth - frame.clientWidth / 2;
+    }
     container.classList.toggle("single", shownSides().length < 2);
   }
+  seen = state.t;
   drawCompare();
   byId("neighbours").hidden = !shownSides().some(side => modelOf(side).neighbours);
   byId("where").replaceChildren(`step ${state.t + 1} of ${lastStep() + 1}, micro-step ${state.m + 1} of ${MICRO}`);

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nmt_attn.model.weight_average import mean_weights
+from nmt_attn.training.moving_average import mean_weights
 
 
 def test_each_weight_is_the_mean_of_its_own() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nmt_attn.errors import CheckpointError
-from nmt_attn.find_model import find_model
+from nmt_attn.model.store import find_model
 
 
 @pytest.fixture
