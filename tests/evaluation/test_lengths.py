@@ -61,7 +61,7 @@ def test_a_bucket_is_measured_alone() -> None:
     lengths = [4, 5, 8, 10]
     rows = rows_of(lengths, copies([4, 5, 8, 5]), (6,))
     short, long = rows
-    assert short.estimates[0].value == pytest.approx(100)
+    assert short.estimates[0].result.value == pytest.approx(100)
     alone = measure("bleu", copies([8, 5]), copies([8, 10]), CONFIG)
     assert long.estimates[0] == ("BLEU", alone.result().value, confidence_interval(alone))
     assert (short.length_ratio, long.length_ratio) == (1.0, 13 / 18)
@@ -73,7 +73,7 @@ def test_cumulative_rows_end_with_the_whole_corpus() -> None:
     system = measure_system(hypotheses, sources, CONFIG)
     rows = up_to_length(sources, system, (4, 8))
     assert [(row.bucket.name, row.sentences) for row in rows] == [("<=4", 1), ("<=8", 3), ("all", 4)]
-    assert rows[-1].estimates[0].value == pytest.approx(system.bleu.result().value)
+    assert rows[-1].estimates[0].result.value == pytest.approx(system.bleu.result().value)
 
 
 def test_few_sentences_are_marked() -> None:
