@@ -26,12 +26,13 @@ from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
+from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import Observer, TextScores
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
+from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.training.word_vectors import start_embeddings
@@ -47,9 +48,11 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        config = load_config(options.config, options.set)
+        config = load_config(options.config, options.overrides())
         device = processes.device(choose_device(config.run.device))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
@@ -131,11 +134,10 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep, trainer.averaged)
         folder.remove_models_but(model.update for model in progress.kept)
 
-    planned = planned_updates(config.training, trainer.epoch_updates)
     saves = Saves(save_best, save_kept, save_state)
     draw = validation_picture(data, trainer.model) if config.training.alignment_picture else None
     with (
-        RunRecorder(folder, planned, trainer.progress, saves, draw) as recorder,
+        RunRecorder(folder, config.training, trainer.progress, saves, draw) as recorder,
         _signals(trainer),
     ):
         trainer.run(recorder)
@@ -238,7 +240,7 @@ def _say_corpus(path: Path, config: Config) -> None:
 
 def _say_data(data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
-        _note(report.text())
+        _note(fold(report.text(), width_of(sys.stderr)))
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
 
 

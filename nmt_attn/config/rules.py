@@ -213,7 +213,7 @@ def _search(config: Config) -> Iterator[str]:
 
 
 def _evaluate(config: Config) -> Iterator[str]:
-    bounds = config.evaluate.length_buckets
+    bounds = config.evaluate.length_buckets or ()
     if any(high <= low for low, high in pairwise(bounds)):
         yield complain(config, "evaluate.length_buckets", "bounds that rise")
 

@@ -307,8 +307,8 @@ class SearchConfig(Section):
 class EvaluateConfig(Section):
     """What `nmt-attn eval` reports."""
 
-    length_buckets: tuple[Count, ...] = Field(
-        (10, 20, 30, 40, 50, 60), description="upper bounds of source length in words; a last bucket is open"
+    length_buckets: tuple[Count, ...] | None = Field(
+        None, description="upper bounds of source length in words, [10, 20]; null: round ones that suit the test set"
     )
     metrics: tuple[MetricName, ...] = Field(
         ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"

@@ -8,7 +8,7 @@ from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS, AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, SystemComparison, confidence_interval
-from nmt_attn.evaluation.lengths import Estimate, LengthRow, by_length, up_to_length
+from nmt_attn.evaluation.lengths import Estimate, LengthRow, by_length, choose_bounds, count_words, up_to_length
 from nmt_attn.evaluation.metrics import BleuParts, SystemMeasures, bleu_parts
 
 
@@ -29,13 +29,14 @@ class Summary(NamedTuple):
 def summarise(system: str, sources: Sequence[str], measures: SystemMeasures, config: EvaluateConfig) -> Summary:
     """The evaluation of one system's output on the test set, from its measures on the same sentences."""
     assert len(sources) == len(measures.bleu.rows)
+    bounds = choose_bounds(count_words(sources)) if config.length_buckets is None else config.length_buckets
     return Summary(
         system,
         len(sources),
         tuple(Estimate(each.result(), confidence_interval(each)) for each in measures.chosen),
         bleu_parts(measures.bleu.rows.sum(axis=0)),
-        tuple(by_length(sources, measures, config.length_buckets)),
-        tuple(up_to_length(sources, measures, config.length_buckets)),
+        tuple(by_length(sources, measures, bounds)),
+        tuple(up_to_length(sources, measures, bounds)),
     )
 
 

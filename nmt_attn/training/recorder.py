@@ -38,13 +38,13 @@ class RunRecorder(Observer):
     """
 
     def __init__(
-        self, folder: RunFolder, planned: int | None, progress: Progress, saves: Saves, draw: Draw | None
+        self, folder: RunFolder, training: TrainingConfig, progress: Progress, saves: Saves, draw: Draw | None
     ) -> None:
         self._saves = saves
         self._path = folder.log
         self._log = _reopen_log(folder.log, progress.update)
         self._events = TensorBoardLog(folder.events, progress.update, draw)
-        self._display = Display(planned, progress.update)
+        self._display = Display(training, progress)
 
     def __enter__(self) -> "RunRecorder":
         return self
@@ -95,12 +95,6 @@ class RunRecorder(Observer):
         }
         with writing_to(self._path):
             self._log.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def planned_updates(config: TrainingConfig, epoch_updates: int) -> int | None:
-    """How many updates the limits allow; None if only time limits them."""
-    limits = [config.updates, config.epochs and config.epochs * epoch_updates]
-    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _reopen_log(path: Path, update: int) -> IO[str]:

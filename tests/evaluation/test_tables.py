@@ -41,11 +41,10 @@ def test_columns_stand_under_their_titles() -> None:
     )  # fmt: skip
 
 
-def test_lengths_mark_small_buckets_and_dash_empty_ones() -> None:
+def test_lengths_mark_small_buckets_and_leave_out_empty_ones() -> None:
     assert format_lengths(ROWS) == (
         "source words  sentences   BLEU  95% interval  length ratio\n"
         "1-10             1,234   41.24  [39.0, 43.3]         0.988\n"
-        "11-20                0       -             -             -\n"
         ">20                  7*   5.00    [1.0, 9.0]         1.250\n"
         "* fewer than 50 sentences: too few to say much"
     )
@@ -86,7 +85,6 @@ def test_lengths_of_systems_have_a_column_each() -> None:
         "BLEU by length, 95% intervals\n"
         "source words  sentences                mine               other\n"
         "1-10             1,234   41.24 [39.0, 43.3]  41.24 [39.0, 43.3]\n"
-        "11-20                0                    -                   -\n"
         ">20                  7*     5.00 [1.0, 9.0]     5.00 [1.0, 9.0]\n"
         "* fewer than 50 sentences: too few to say much"
     )
@@ -95,11 +93,16 @@ def test_lengths_of_systems_have_a_column_each() -> None:
 def test_alignments_and_attention_are_of_systems_that_have_them() -> None:
     assert format_alignments([SUMMARY, OTHER]) == (
         "system   links  precision  recall      F1     AER\n"
-        "other   argmax     0.5000  0.2500  0.3333  0.6000"
-    )  # fmt: skip
+        "other   argmax     0.5000  0.2500  0.3333  0.6000\n"
+        "precision: links found that gold has; recall: sure gold links found; AER: alignment error rate, 0 is perfect"
+    )
     assert format_attention([SUMMARY, OTHER]) == (
         "attention  target words  entropy (nats)  on </s>  within 2 of diagonal  argmax is gold\n"
-        "other             1,234           0.500    0.250                 0.125               -"
+        "other             1,234           0.500    0.250                 0.125               -\n"
+        "entropy: how spread out a word's weights are, 0 is on one source word; "
+        "on </s>: weight on the sentence end\n"
+        "within 2 of diagonal: weight at most 2 words from the same relative position\n"
+        "argmax is gold: share of gold-linked words whose heaviest source word is linked to them"
     )
     assert format_alignments([SUMMARY]) == format_attention([SUMMARY]) == ""
 
