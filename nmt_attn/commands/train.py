@@ -48,6 +48,9 @@ from nmt_attn.training.word_vectors import start_embeddings
 STANDARD_ERROR = 2
 """As the operating system knows it."""
 
+SMALL_HIDDEN = 256
+"""Below this size of the states, two threads were no faster than one, and far slower beside other work."""
+
 
 def train(options: TrainOptions) -> None:
     """Trains the run that the configuration describes, to its end or until it is interrupted.
@@ -56,12 +59,11 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
         path = options.config or _no_config()
         config = load_config(path, options.overrides())
+        _set_threads(options.threads, config, _voice(processes))
         device = processes.device(choose_device(config.run.device))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
@@ -257,6 +259,17 @@ def _require_same_start(config: Config, data: PreparedData, progress: Progress, 
                 f"process {processes.rank} of {processes.count}: expected the {what} that the first process has found, "
                 "got another (all machines need the same command, and a folder in common for run.dir and data)"
             )
+
+
+def _set_threads(threads: int | None, config: Config, say: Callable[[str], None]) -> None:
+    """Threads of the matrix products: as asked; else one for a small model, whose products are too small to share."""
+    model = config.model
+    is_small = max(model.encoder.hidden, model.decoder.hidden) < SMALL_HIDDEN
+    if threads is None and is_small and torch.get_num_threads() > 1:
+        say("one thread: the products of this model are too small to share (--threads N for more)")
+        threads = 1
+    if threads is not None:
+        torch.set_num_threads(threads)
 
 
 def _say_corpus(path: Path, config: Config) -> None:
