@@ -15,7 +15,7 @@ from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import TextScores, UpdateEvent, ValidationEvent
+from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
@@ -34,7 +34,7 @@ def tiny_corpus(pairs: int, seed: int = 1) -> EncodedCorpus:
     return EncodedCorpus(pa.table({name: pa.array(rows, ids) for name, rows in sides.items()}))
 
 
-class Watcher:
+class Watcher(Observer):
     """An observer that remembers what it was told; with a folder it keeps checkpoints there."""
 
     def __init__(self, on_update: Callable[[UpdateEvent], None] = lambda report: None) -> None:

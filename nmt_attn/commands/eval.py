@@ -4,6 +4,7 @@ One model or several, or files of translations, on one test set. The results go 
 default `eval/` in the run, if there is one model) gets the files. Bad input is refused before translating.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from nmt_attn.alignment.link_files import gold_file
 from nmt_attn.alignment.links import GoldLinks, Links
 from nmt_attn.config.schema import EvaluateConfig
+from nmt_attn.data.corpus_warnings import SAMPLE_LINES, is_swapped, unknown_source
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import EvaluationResults, OutputPaths, check_writable, write, write_artifacts
 from nmt_attn.evaluation.bootstrap import compare_systems
@@ -48,8 +50,10 @@ from nmt_attn.evaluation.tables import (
 )
 from nmt_attn.options import EvalOptions
 from nmt_attn.runtime import choose_device, precision_override
+from nmt_attn.screen import width_of
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator
+from nmt_attn.types import SentencePair
 
 FOLDER, REPORT = "eval", "report.html"
 NBEST = 3
@@ -151,6 +155,11 @@ def _run_models(options: EvalOptions, models: Sequence[EvaluatedModel], test: Ev
     nbest = 0 if options.report is None else NBEST
     for model in models:
         translator = Translator.load(model.folder, choose_device(options.device), precision_override(options.precision))
+        if warning := unknown_source(translator.codecs, test.sources):
+            typer.echo(f"warning: {model.name}: {warning}", err=True)
+        pairs = [SentencePair(*texts) for texts in zip(test.sources, test.references, strict=True)]
+        if is_swapped(translator.codecs, pairs[:SAMPLE_LINES]):
+            typer.echo(f"warning: {model.name}: source and reference of {test.name} seem to be swapped", err=True)
         shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
         systems.append(run_model(model, translator, test, options.beam, nbest, shown))
     return systems
@@ -174,16 +183,16 @@ def _summarise(
 
 
 def _text(results: EvaluationResults, test: EvaluationSet, *, is_cumulative: bool) -> str:
-    summaries = results.summaries
+    summaries, width = results.summaries, width_of(sys.stdout)
     if len(summaries) == 1:
-        blocks = [_title(results), format_summary(summaries[0])]
-        blocks += [format_lengths(summaries[0].up_to_length)] if is_cumulative else []
+        blocks = [_title(results), format_summary(summaries[0], width)]
+        blocks += [format_lengths(summaries[0].up_to_length, width)] if is_cumulative else []
     else:
         blocks = [f"{len(summaries)} systems on {test.name}: {summaries[0].sentences:,} sentences"]
-        blocks += [format_systems(summaries, results.comparisons)]
-        blocks += [format_lengths_of_systems(summaries, is_cumulative=False)]
-        blocks += [format_lengths_of_systems(summaries, is_cumulative=True)] if is_cumulative else []
-    blocks += [format_alignments(summaries), format_attention(summaries)]
+        blocks += [format_systems(summaries, results.comparisons, width)]
+        blocks += [format_lengths_of_systems(summaries, is_cumulative=False, width=width)]
+        blocks += [format_lengths_of_systems(summaries, is_cumulative=True, width=width)] if is_cumulative else []
+    blocks += [format_alignments(summaries, width), format_attention(summaries, width)]
     return "\n\n".join(block for block in blocks if block)
 
 

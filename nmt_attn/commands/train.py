@@ -5,16 +5,23 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from types import FrameType
+from typing import NoReturn
 
 import torch
 import typer
 from tqdm import tqdm
 
+from nmt_attn.config.data_paths import require_files
+from nmt_attn.config.extends import find_config, own_names, shipped_names
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
+from nmt_attn.data.corpus import has_test
+from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
@@ -26,19 +33,23 @@ from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
+from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
 from nmt_attn.training import from_corpus
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import SilentObserver, TextScores
+from nmt_attn.training.events import Observer, TextScores
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
+from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.training.word_vectors import start_embeddings
 
 STANDARD_ERROR = 2
 """As the operating system knows it."""
+
+SMALL_HIDDEN = 256
+"""Below this size of the states, two threads were no faster than one, and far slower beside other work."""
 
 
 def train(options: TrainOptions) -> None:
@@ -50,7 +61,9 @@ def train(options: TrainOptions) -> None:
     """
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        config = load_config(options.config, options.set)
+        path = options.config or _no_config()
+        config = load_config(path, options.overrides())
+        _set_threads(options.threads, config, _voice(processes))
         device = processes.device(choose_device(config.run.device))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
@@ -60,7 +73,8 @@ def train(options: TrainOptions) -> None:
         folder = RunFolder(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh)
-            _say_corpus(options.config, config)
+            require_files(config, find_config(path))
+            _say_corpus(path, config)
         with processes.first_alone():
             data = prepare_training(config)
         config = _complete(config, data, _voice(processes))
@@ -73,7 +87,10 @@ def train(options: TrainOptions) -> None:
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
-                _say_data(data)
+                _say_data(config, data)
+                if not data.is_cached:
+                    for warning in corpus_warnings(config, data):
+                        _note(f"warning: {warning}")
                 _keep_vocabulary(folder, data)
             processes.wait()
             trainer = _trainer(config, folder, data, model, processes)
@@ -126,7 +143,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     """Trains with everything around it: log, bar, checkpoints, best model, signals."""
     if not trainer.processes.is_first:
         with _signals(trainer):
-            trainer.run(SilentObserver())
+            trainer.run(Observer())
         return
 
     def save(place: Path) -> None:
@@ -145,11 +162,10 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep, trainer.averaged)
         folder.remove_models_but(model.update for model in progress.kept)
 
-    planned = planned_updates(config.training, trainer.epoch_updates)
     saves = Saves(save_best, save_kept, save_state)
     draw = validation_picture(data, trainer.model) if config.training.alignment_picture else None
     with (
-        RunRecorder(folder, planned, trainer.progress, saves, draw) as recorder,
+        RunRecorder(folder, config.training, trainer.progress, saves, draw) as recorder,
         _signals(trainer),
     ):
         trainer.run(recorder)
@@ -245,15 +261,43 @@ def _require_same_start(config: Config, data: PreparedData, progress: Progress, 
             )
 
 
+def _set_threads(threads: int | None, config: Config, say: Callable[[str], None]) -> None:
+    """Threads of the matrix products: as asked; else one for a small model, whose products are too small to share."""
+    model = config.model
+    is_small = max(model.encoder.hidden, model.decoder.hidden) < SMALL_HIDDEN
+    if threads is None and is_small and torch.get_num_threads() > 1:
+        say("one thread: the products of this model are too small to share (--threads N for more)")
+        threads = 1
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
 def _say_corpus(path: Path, config: Config) -> None:
     if not config.names_corpus:
         _note(f"{path} names no corpus (data.train): this trains on the built-in one, English to Hindi")
 
 
-def _say_data(data: PreparedData) -> None:
+def _no_config() -> NoReturn:
+    """Raises ConfigError with all that can be trained."""
+    own = own_names(Path())
+    here = f"\n  in this folder: {', '.join(own)}" if own else ""
+    raise ConfigError(
+        "config: expected a YAML file or the name of a shipped configuration, got none (nmt-attn train demo; for a "
+        f"corpus of your own: nmt-attn init --help){here}\n  shipped: {', '.join(shipped_names())}"
+    )
+
+
+def _say_data(config: Config, data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
-        _note(report.text())
+        _note(fold(report.text(), width_of(sys.stderr)))
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
+    most = config.tokenizer.vocab_size
+    sizes = sorted({codec.size for codec in data.codecs if codec.tokenizer.has_model and codec.size < most})
+    if sizes:
+        found = " and ".join(f"{size:,}" for size in sizes)
+        _note(f"note: tokenizer.vocab_size {most:,} is more than data.train can teach, which is {found} pieces")
+    if not has_test(config):
+        _note("note: no test set (data.test, data.held_out.test); `nmt-attn eval` takes the validation set")
 
 
 def _say_start(folder: RunFolder, trainer: Trainer) -> None:
@@ -264,6 +308,8 @@ def _say_start(folder: RunFolder, trainer: Trainer) -> None:
     _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
     if trainer.update_batches > 1:
         _note(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")
+    if not trainer.progress.update and find_spec("tensorboard") is None:
+        _note("note: TensorBoard is not installed, so events/ stays empty (pip install 'nmt-attn[tensorboard]')")
     if trainer.is_at_its_end():
         _note(
             f"this run is finished, after {progress.update:,} updates; larger limits let it go on, --fresh starts over"
@@ -278,7 +324,7 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         raise KeyboardInterrupt
     patience = config.training.patience
     if patience is not None and progress.misses >= patience:
-        _note(f"stopped early: {progress.misses} validations without a gain (training.patience)")
+        _note(f"stopped early: {progress.misses} validations without an improvement (training.patience)")
     _note(f"{progress.update:,} updates in {tqdm.format_interval(progress.seconds)}")
     if progress.skipped:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")
@@ -293,10 +339,11 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
     value = abs(progress.best)  # BLEU and chrF are kept with their signs turned, so that smaller is better
     of = "" if config.training.ema is None else " of the weights' average"
     _note(f"best validation {metric} {value:.4g}{of}, at update {progress.best_update:,}\nmodel: {folder.best}")
+    place = quote(str(folder.path))
     if len(progress.kept) > 1:
-        _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {folder.path} --output DIR)")
-    _note(f"translate: nmt-attn translate --model {folder.path} --beam 5 < FILE")
-    _note(f"evaluate:  nmt-attn eval --model {folder.path}")
+        _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {place} --output DIR)")
+    _note(f"translate: nmt-attn translate --model {place} --beam 5 < FILE")
+    _note(f"evaluate:  nmt-attn eval --model {place}")
 
 
 def _voice(processes: Processes) -> Callable[[str], None]:

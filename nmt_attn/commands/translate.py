@@ -16,6 +16,7 @@ from tqdm import tqdm
 from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.config.file import load_config
+from nmt_attn.data.corpus_warnings import unknown_source
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
@@ -75,7 +76,7 @@ class _Companion(NamedTuple):
         return self.lines[start : start + count]
 
     def check(self, lines: int, source: Path | None) -> None:
-        """Raises DataError if there are not as many as lines of the source."""
+        """Raises DataError unless there is one line for each line of the source."""
         if lines != len(self.lines):
             name = source or "standard input"
             raise DataError(f"{self.path}: expected {lines} lines, as many as in {name}, got {len(self.lines)}")
@@ -175,6 +176,7 @@ class _Notes:
     cut: int
     undecodable: int
     translations: list[str]
+    warning: str | None = None  # about the first window
 
 
 def _translate_windows(
@@ -183,6 +185,8 @@ def _translate_windows(
     notes = _Notes(0, 0, 0, [])
     for window in read_windows(texts.input, WINDOW_LINES):
         start, count = notes.lines, len(window.lines)
+        if start == 0:
+            notes.warning = unknown_source(translator.codecs, window.lines)
         constraints = None if texts.constraints is None else texts.constraints.part(start, count)
         translations = translator.translate_window(
             window.lines,
@@ -205,6 +209,8 @@ def _translate_windows(
 
 
 def _say(notes: _Notes) -> None:
+    if notes.warning is not None:
+        typer.echo(f"warning: {notes.warning}", err=True)
     if notes.undecodable > 0:
         typer.echo(f"note: lines that are not UTF-8, read with U+FFFD in it: {notes.undecodable}", err=True)
     if notes.cut > 0:

@@ -28,6 +28,7 @@ from nmt_attn.config.base import (
 )
 from nmt_attn.config.regularisation import (
     GuidedAttentionConfig,
+    HeldOutConfig,
     ScheduledSamplingConfig,
     SubwordSamplingConfig,
     VectorsConfig,
@@ -73,6 +74,12 @@ class CorpusConfig(Section):
     split: str | None = Field(None, description="split of the dataset or built-in corpus")
     limit: Count | None = Field(None, description="use only the first N pairs")
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it says where its text is."""
+        places = (self.source, self.target, self.tsv, self.jsonl, self.dataset, self.builtin)
+        return any(place is not None for place in places)
+
 
 class DataConfig(Section):
     """The corpora and what to do with lines that cannot be used."""
@@ -81,6 +88,7 @@ class DataConfig(Section):
     train: CorpusConfig = Field(CorpusConfig(builtin="demo", split="train"), description="corpus to learn from")
     valid: CorpusConfig = Field(CorpusConfig(builtin="demo", split="valid"), description="corpus to choose by")
     test: CorpusConfig = Field(CorpusConfig(builtin="demo", split="test"), description="default of translate and eval")
+    held_out: HeldOutConfig = Field(HeldOutConfig(), description="pairs of data.train to choose and to test by")
     alignments: str | None = Field(
         None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"
     )
@@ -237,7 +245,7 @@ class TrainingConfig(Section):
     decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
     decay_times: Count = Field(4, description="step-halving: how often the rate is halved until the end")
     decay_factor: Fraction = Field(0.5, description="plateau: factor when validation has not improved")
-    decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain to tolerate")
+    decay_patience: int = Field(0, ge=0, description="plateau: validations without an improvement to tolerate")
     minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
     ema: float | None = Field(
@@ -269,7 +277,7 @@ class TrainingConfig(Section):
         True, description="a picture of one sentence's alignment at each validation, for TensorBoard"
     )
     metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="metric that chooses best/")
-    patience: Count | None = Field(10, description="stop after N validations without a gain; null: never")
+    patience: Count | None = Field(10, description="stop after N validations without an improvement; null: never")
     checkpoint_updates: Count = Field(500, description="save the state of training every N updates")
     keep_last: int = Field(
         2, ge=2, description="number of newest training states to keep, in case the newest is damaged"
@@ -316,8 +324,8 @@ class SearchConfig(Section):
 class EvaluateConfig(Section):
     """What `nmt-attn eval` reports."""
 
-    length_buckets: tuple[Count, ...] = Field(
-        (10, 20, 30, 40, 50, 60), description="upper bounds of source length in words; a last bucket is open"
+    length_buckets: tuple[Count, ...] | None = Field(
+        None, description="upper bounds of source length in words, [10, 20]; null: round ones that suit the test set"
     )
     metrics: tuple[MetricName, ...] = Field(
         ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"

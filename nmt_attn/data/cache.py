@@ -42,6 +42,7 @@ def fingerprint(config: Config) -> str:
         "cleaning": [data.max_length, data.over_long, data.blank, data.undecodable],
         "train": _identity(data.train, data.root),
         "valid": _identity(data.valid, data.root),
+        "held out": data.held_out.model_dump(),
     }
     if data.alignments is not None:
         parts["alignments"] = _alignments(data.alignments, data.root)
@@ -133,6 +134,8 @@ def _identity(corpus: CorpusConfig, root: str | None) -> list[Any]:
     if corpus.builtin is not None:
         generator = sorted(Path(demo.__file__).parent.glob("*.py"))
         return [corpus.model_dump(), [_digest(path) for path in generator]]
+    if not corpus.is_named:  # held out of data.train
+        return [corpus.model_dump()]
     names = [corpus.tsv, corpus.jsonl] if corpus.tsv or corpus.jsonl else [corpus.source, corpus.target]
     if corpus.dataset is None:
         return [corpus.model_dump(), [_state(located(str(name), root)) for name in names if name is not None]]

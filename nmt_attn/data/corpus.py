@@ -20,11 +20,10 @@ from nmt_attn import registries
 from nmt_attn.config.messages import join_words
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.data.corpus_stats import CorpusReport
+from nmt_attn.data.held_out import CorpusPart, is_held_out, part_of
 from nmt_attn.data.readers import (
     Fault,
-    Fields,
     NumberedPair,
-    TsvColumns,
     read_dataset,
     read_files,
     read_jsonl,
@@ -36,21 +35,12 @@ from nmt_attn.files import usable_path
 from nmt_attn.registry import Registry
 from nmt_attn.types import SentencePair
 
-CorpusPart = Literal["train", "valid", "test"]
-
 
 class Corpus(NamedTuple):
     """A corpus held in memory as text."""
 
     pairs: list[SentencePair]
     report: CorpusReport
-
-
-class _Folders(NamedTuple):
-    """Where files are: `data.root`, and the cache of downloaded datasets."""
-
-    root: str | None
-    cache: Path
 
 
 class _Policy(NamedTuple):
@@ -61,18 +51,26 @@ class _Policy(NamedTuple):
 
 def read_test(config: Config) -> Corpus:
     """The pairs of data.test, as many as it has lines. Raises DataError, ConfigError."""
-    report = CorpusReport("data.test")
-    pairs = [SentencePair(pair.source, pair.target) for pair in read_part(config, "test", report)]
+    return read_whole(config, "test")
+
+
+def read_whole(config: Config, part: CorpusPart) -> Corpus:
+    """The usable pairs of a corpus, all in memory. Raises DataError, ConfigError."""
+    report = CorpusReport(f"data.{part}")
+    pairs = [SentencePair(pair.source, pair.target) for pair in read_part(config, part, report)]
     return Corpus(pairs, report)
+
+
+def has_test(config: Config) -> bool:
+    """Whether there is a test corpus: named, or held out of data.train."""
+    return config.data.test.is_named or is_held_out(config.data, "test")
 
 
 def read_part(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
     """Yields the usable pairs of a corpus and counts all lines in `report`. Raises DataError, ConfigError."""
     data = config.data
-    corpus: CorpusConfig = getattr(data, part)
     policy = _policy(data, part)
-    for pair in islice(_read(corpus, data.root, cache_folder(config), report), corpus.limit):
-        report.lines += 1
+    for pair in _pairs(config, part, report):
         fault = pair.fault
         if fault is not None and not _is_kept(fault, policy, pair.number, report):
             continue
@@ -86,6 +84,30 @@ def read_part(config: Config, part: CorpusPart, report: CorpusReport) -> Iterato
         else:
             name = report.target if pair.source.strip() else report.source
             raise DataError(f"{name}:{pair.number}: expected text, got a blank line (data.blank: drop leaves it out)")
+
+
+def _pairs(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
+    """The pairs of a corpus, each line counted; those that data.train has lost to the others are dropped."""
+    data, limit = config.data, getattr(config.data, part).limit
+    if is_held_out(data, part):
+        everything = islice(_read(data.train, data.root, cache_folder(config), report), data.train.limit)
+        for pair in islice((pair for pair in everything if _owner(pair, data) == part), limit):
+            report.lines += 1
+            yield pair
+        return
+    for pair in islice(_read(getattr(data, part), data.root, cache_folder(config), report), limit):
+        report.lines += 1
+        owner = _owner(pair, data) if part == "train" else part
+        if owner == part:
+            yield pair
+        else:
+            report.drop("held out for data.valid" if owner == "valid" else "held out for data.test", pair.number)
+
+
+def _owner(pair: NumberedPair, data: DataConfig) -> CorpusPart:
+    """The corpus that a pair of data.train belongs to; what cannot be used stays there, and is judged there."""
+    is_usable = pair.fault is None and pair.source.strip() and pair.target.strip()
+    return part_of(pair.source, data) if is_usable else "train"
 
 
 def cache_folder(config: Config) -> Path:
@@ -124,28 +146,28 @@ def _read(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusRep
     form = _form(corpus, report.corpus)
     if form is None:
         return read_files(located(str(source), root), located(str(target), root), report)
-    return CORPUS_FORMS[form](corpus, _Folders(root, cache), report)
+    return CORPUS_FORMS[form](corpus, root, cache, report)
 
 
-def tsv_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def tsv_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Two columns of `corpus.tsv`."""
     source = _column(corpus.source, 1, f"{report.corpus}.source")
     target = _column(corpus.target, 2, f"{report.corpus}.target")
-    return read_tsv(located(str(corpus.tsv), folders.root), TsvColumns(source, target), report)
+    return read_tsv(located(str(corpus.tsv), root), source, target, report)
 
 
-def jsonl_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def jsonl_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Two fields of each line of `corpus.jsonl`."""
-    return read_jsonl(located(str(corpus.jsonl), folders.root), _fields(corpus), report)
+    return read_jsonl(located(str(corpus.jsonl), root), *_fields(corpus), report)
 
 
-def dataset_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def dataset_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Two fields of each row of `corpus.dataset`."""
-    folder = located(str(corpus.dataset), folders.root)
-    return read_dataset(corpus, _fields(corpus), folder=folder, cache=folders.cache, report=report)
+    folder = located(str(corpus.dataset), root)
+    return read_dataset(corpus, *_fields(corpus), folder=folder, cache=cache, report=report)
 
 
-def builtin_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def builtin_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """A split of the corpus that the package makes itself."""
     split = corpus.split or "train"
     report.source = report.target = f"the built-in corpus ({split})"
@@ -172,8 +194,8 @@ def _form(corpus: CorpusConfig, where: str) -> str | None:
     return given[0]
 
 
-def _fields(corpus: CorpusConfig) -> Fields:
-    return Fields(str(corpus.source or "source"), str(corpus.target or "target"))
+def _fields(corpus: CorpusConfig) -> tuple[str, str]:
+    return str(corpus.source or "source"), str(corpus.target or "target")
 
 
 def _column(value: str | int | None, default: int, where: str) -> int:
@@ -184,6 +206,7 @@ def _column(value: str | int | None, default: int, where: str) -> int:
     return value
 
 
-CORPUS_FORMS: Registry[Callable[[CorpusConfig, _Folders, CorpusReport], Iterator[NumberedPair]]] = (
+CORPUS_FORMS: Registry[Callable[[CorpusConfig, str | None, Path, CorpusReport], Iterator[NumberedPair]]] = (
     registries.CORPUS_FORMS
 )
+"""(corpus, `data.root`, the cache of downloaded datasets, report) -> all pairs of the corpus."""

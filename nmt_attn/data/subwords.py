@@ -41,7 +41,8 @@ CACHED_WORDS = 1 << 16
 def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
     """The serialised model; the same for the same lines, which errors call `text_name`.
 
-    Every character of the text gets a piece. Raises ConfigError if `vocab_size` does not fit the text.
+    Every character of the text gets a piece. A text that teaches fewer pieces than `vocab_size` gets a smaller model.
+    Raises ConfigError if `vocab_size` is too small for the text.
     """
     import sentencepiece
 
@@ -54,6 +55,7 @@ def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name
             model_writer=model,
             model_type=config.algorithm,
             vocab_size=config.vocab_size,
+            hard_vocab_limit=False,  # a text that teaches fewer pieces gets fewer
             character_coverage=1.0,
             normalization_rule_name="identity",
             max_sentence_length=LONGEST_LINE_BYTES,
@@ -99,9 +101,6 @@ def _recording_faults(lines: Iterable[str], faults: list[BaseException]) -> Iter
 
 def _translated(fault: str, config: TokenizerConfig, text_name: str) -> ConfigError | DataError:
     where, got = "tokenizer.vocab_size", config.vocab_size
-    if most := re.search(r"value <= (\d+)", fault):
-        limit = f"all that SentencePiece ({config.algorithm}) can learn from {text_name}"
-        return ConfigError(f"{where}: expected at most {most[1]}, {limit}, got {got}")
     if least := re.search(r"required_chars\. \d+ vs (\d+)", fault):
         limit = f"a token for each character of {text_name} and the special ones"
         return ConfigError(f"{where}: expected at least {least[1]}, {limit}, got {got}")
@@ -116,13 +115,6 @@ class SubwordSampling(NamedTuple):
     algorithm: Literal["unigram", "bpe"]
     alpha: float  # unigram: exponent of the probabilities, 0 for equal ones; BPE: share of the merges left out
     nbest: int | None  # unigram: sample from the n best; None: from all
-
-
-class Ends(NamedTuple):
-    """Where a piece that ends at a given position of a word can begin."""
-
-    starts: list[int]
-    shares: list[float]  # cumulative probabilities of the starts
 
 
 class Segmenter:
@@ -168,8 +160,11 @@ class Segmenter:
             end = start
         return pieces[::-1]
 
-    def _find_ends(self, word: str) -> list[Ends]:
-        """For each end 1 .. len(word), by the forward sums of P^alpha over all segmentations of each prefix."""
+    def _find_ends(self, word: str) -> list[tuple[list[int], list[float]]]:
+        """For each end 1 .. len(word): where a piece can start, and the cumulative probabilities of these starts.
+
+        By the forward sums of P^alpha over all segmentations of each prefix.
+        """
         sums, found = [0.0], []  # in log space
         for end in range(1, len(word) + 1):
             starts, logs = [], []
@@ -179,7 +174,7 @@ class Segmenter:
                     starts.append(start)
                     logs.append(sums[start] + self._sampling.alpha * score)
             weights = [math.exp(log - max(logs)) for log in logs]
-            found.append(Ends(starts, [part / sum(weights) for part in accumulate(weights)]))
+            found.append((starts, [part / sum(weights) for part in accumulate(weights)]))
             sums.append(max(logs) + math.log(sum(weights)))
         return found
 

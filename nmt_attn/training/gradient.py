@@ -157,6 +157,18 @@ class Gradients:
         return self._module.no_sync() if isinstance(self._module, DistributedDataParallel) else nullcontext()
 
 
+def too_large(loaded: Loaded, device: torch.device, update: int) -> str:
+    """What to say when a GPU's memory is too small for these batches."""
+    shapes = " and ".join(
+        f"{len(batch.src_ids)} x ({batch.src_ids.shape[1]} + {batch.tgt_in.shape[1]})" for batch in loaded.batches
+    )
+    return (
+        f"training.batch_tokens: expected batches that fit into the memory of {device}, got one of {shapes} tokens at "
+        f"update {update} (try a smaller one, with training.accumulate_batches for the same updates; training "
+        "continues from its last saved state)"
+    )
+
+
 def _on_its_way(numbers: Tensor) -> tuple[Tensor, Callable[[], object]]:
     """The numbers, from a GPU copied to the host while it goes on; and what waits for the copy."""
     if not numbers.is_cuda:

@@ -114,7 +114,7 @@ class RunFolder:
     def _is_run(self) -> bool:
         """True if there is a resolved configuration: one with every section, even if of another version."""
         try:
-            tree = parse_yaml(read_text(self.path / CONFIG), CONFIG).value
+            tree, _ = parse_yaml(read_text(self.path / CONFIG), CONFIG)
         except (DataError, ConfigError):
             return False
         return isinstance(tree, dict) and Config.model_fields.keys() <= tree.keys()

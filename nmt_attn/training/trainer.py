@@ -27,7 +27,7 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
-from nmt_attn.training.gradient import Gradients, Loaded, SentUpdate, UpdateLoss
+from nmt_attn.training.gradient import Gradients, Loaded, SentUpdate, UpdateLoss, too_large
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.schedule import Moment, learning_rate
@@ -242,16 +242,7 @@ class Trainer:
         try:
             return self._gradients.send(loaded, self.progress)
         except torch.OutOfMemoryError as error:
-            shapes = " and ".join(
-                f"{len(batch.src_ids)} x ({batch.src_ids.shape[1]} + {batch.tgt_in.shape[1]})"
-                for batch in loaded.batches
-            )
-            raise ConfigError(
-                f"training.batch_tokens: expected batches that fit into the memory of {self.device}, got one of "
-                f"{shapes} tokens at update {self.progress.update + 1} (a smaller training.batch_tokens, with "
-                "training.accumulate_batches for the same updates, or a smaller model; training continues from its "
-                "last saved state)"
-            ) from error
+            raise ConfigError(too_large(loaded, self.device, self.progress.update + 1)) from error
 
     def _count_skipped(self, norm: float, *, is_finite: bool) -> None:
         """Counts skipped updates and raises ConfigError after too many in a row."""

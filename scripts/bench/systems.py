@@ -28,6 +28,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
         "model.attention.score=additive",
         "model.decoder.style=bahdanau",
         "model.initialisation=xavier",
+        "model.word_deviation=1.0",
     ),
     "luong-feeding": (
         "model.attention.score=general",
@@ -49,6 +50,9 @@ _COMMON = (
     "model.decoder.init=last",
     "model.decoder.init_cell=last",
     "training.epochs=null",
+    "training.patience=null",
+    "training.learning_rate=1e-3",
+    "training.schedule=constant",
     "training.validate_translation=false",
     "training.validate_updates=1000000",
     "training.checkpoint_updates=1000000",

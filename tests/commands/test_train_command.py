@@ -290,7 +290,9 @@ def test_a_damaged_checkpoint_is_passed_over(
 def test_early_stopping_is_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     # A step of 1e-30 changes no weight, so no validation after the first is a gain.
     place.train("training.learning_rate=1e-30", "training.patience=1", "training.optimizer=sgd")
-    assert "stopped early: 1 validations without a gain (training.patience)\n20 updates" in capsys.readouterr().err
+    assert (
+        "stopped early: 1 validations without an improvement (training.patience)\n20 updates" in capsys.readouterr().err
+    )
 
 
 def test_a_rate_that_is_far_too_large_ends_with_advice(place: Place) -> None:
@@ -520,3 +522,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(place: Place) -> None:
     assert process.returncode == 2
     assert error.startswith("nmt-attn: training.learning_rte: ") and error.count("\n") == 1
     assert not place.run.parent.exists()
+
+
+def test_train_alone_says_what_can_be_trained(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.folder)
+    (place.folder / "own.yaml").write_text("run: {name: own}\n")
+    (place.folder / "other.yaml").write_text("services: {web: 1}\n")
+    with pytest.raises(ConfigError, match="config: expected a YAML file or the name of a shipped") as caught:
+        train(TrainOptions())
+    listed = str(caught.value)
+    assert "own.yaml" in listed
+    assert "other.yaml" not in listed
+    assert "demo, eutrans-bahdanau" in listed

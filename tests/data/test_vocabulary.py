@@ -34,7 +34,10 @@ def test_text_that_spells_a_special_token_is_unknown() -> None:
     assert vocabulary.ids_of([*SPECIAL_TOKENS, "a"]) == [UNK, UNK, UNK, UNK, 4]
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1), unique=True))
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1)
+
+
+@given(st.lists(WORDS.filter(lambda word: word not in SPECIAL_TOKENS), unique=True))
 @settings(max_examples=50, deadline=None)
 def test_a_file_gives_back_what_was_saved(tmp_path_factory: pytest.TempPathFactory, tokens: list[str]) -> None:
     path = tmp_path_factory.mktemp("vocabulary") / "v.txt"

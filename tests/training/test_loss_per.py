@@ -10,7 +10,7 @@ from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, writ
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import UpdateEvent, ValidationEvent
+from nmt_attn.training.events import Observer, UpdateEvent
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.types import SentencePair
@@ -18,7 +18,7 @@ from nmt_attn.types import SentencePair
 SENTENCES, TOKENS = 2, 5  # targets of 2 and 1 words, each with </s>
 
 
-class SilentObserver:
+class Losses(Observer):
     """An observer that keeps the norms of gradients."""
 
     def __init__(self) -> None:
@@ -26,11 +26,6 @@ class SilentObserver:
 
     def updated(self, report: UpdateEvent) -> None:
         self.norms.append(report.gradient_norm)
-
-    def validated(self, report: ValidationEvent) -> None: ...
-    def best(self, progress: Progress) -> None: ...
-    def kept(self, progress: Progress) -> None: ...
-    def checkpoint(self, progress: Progress) -> None: ...
 
 
 def two_pairs(folder: Path) -> EncodedCorpus:
@@ -42,7 +37,7 @@ def two_pairs(folder: Path) -> EncodedCorpus:
 
 def after_one_update(config: TrainingConfig, corpus: EncodedCorpus) -> tuple[Seq2Seq, float]:
     """The model after one update with both pairs, and the norm of its gradient before clipping."""
-    model, watcher = tiny_model(accepted({})).float(), SilentObserver()
+    model, watcher = tiny_model(accepted({})).float(), Losses()
     optimizer = build_optimizer(model.parameters(), config)
     progress = Progress()
     trainer = Trainer(

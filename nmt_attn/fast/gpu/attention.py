@@ -14,7 +14,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.attention import LOOP_FORMS, LoopForm
-from nmt_attn.fast.gpu.loops import score_gradients
+from nmt_attn.fast.gpu.loop_parts import score_gradients
 from nmt_attn.fast.gpu.steps import attend, attend_back
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast

@@ -15,7 +15,8 @@ from torch import Tensor
 from nmt_attn.fast.attention import LoopForm
 from nmt_attn.fast.gpu.attention import GpuAttention
 from nmt_attn.fast.gpu.cells import GpuCell, loop_cell
-from nmt_attn.fast.gpu.loops import LoopCell, LoopOutput, bahdanau, conditional, luong
+from nmt_attn.fast.gpu.loop_parts import LoopCell
+from nmt_attn.fast.gpu.loops import LoopOutput, bahdanau, conditional, luong
 from nmt_attn.fast.gpu.whole import ONE_CALL, Weights, run_cell
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast

@@ -18,97 +18,23 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.attention import LoopForm
-from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, States, first_state, multiply, product_gradient
+from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, multiply, product_gradient
+from nmt_attn.fast.gpu.loop_parts import (
+    LoopAttention,
+    LoopCell,
+    Looped,
+    at,
+    dense,
+    exact_states,
+    loop_states,
+    plus,
+    times,
+)
 from nmt_attn.fast.gpu.steps import (
-    KEY_POSITIONS,
     Part,
-    attend,
-    attend_back,
     attentional_back,
     attentional_step,
-    key_gradients,
 )
-
-
-class LoopCell(NamedTuple):
-    """A cell before its first step."""
-
-    kind: type[CellSteps]
-    inputs: Tensor  # W x + b [T, B, G x H]
-    hidden: Tensor  # [B, H]
-    cell: Tensor | None  # [B, H]
-    weight: Tensor  # U [G x H, H]
-    bias: Tensor | None  # of U h [G x H]
-
-
-class Looped(NamedTuple):
-    """All steps."""
-
-    outputs: Tensor  # s_t or Luong's h~_t [B, T, H], in the format of products
-    contexts: Tensor  # [B, T, M], likewise
-    weights: Tensor  # [B, T, S] exact
-
-
-class _Attention:
-    """Attention over T steps, one query a sentence."""
-
-    def __init__(self, score: LoopForm, states: Tensor, mask: Tensor, steps: int, low: torch.dtype) -> None:
-        weight, bias, keys, vector = score
-        self.exact = torch.promote_types(states.dtype, torch.float32)
-        self.weight = None if weight is None else weight.to(low)
-        self.bias, self.vector = bias, vector
-        self.keys, self.states, self.mask = keys.to(low).contiguous(), states.to(low).contiguous(), mask.contiguous()
-        self.weights = states.new_empty(steps, *mask.shape, dtype=self.exact)
-
-    @property
-    def size(self) -> int:
-        """Columns that the query has in a product with the state; 0 where the query is the state."""
-        return 0 if self.weight is None else len(self.weight)
-
-    def joined(self, weight: Tensor) -> Tensor:
-        """U [R, H] -> [W ; U]."""
-        return weight if self.weight is None else torch.cat([self.weight, weight])
-
-    def step(self, t: int, query: Tensor, context: Tensor) -> None:
-        """W q or q [B, A] -> weights t and the context [B, M]."""
-        attend(self.weights[t], context, query, self.bias, self.keys, self.vector, self.states, self.mask)
-
-    def prepare_back(self) -> None:
-        steps, rows, _ = self.weights.shape
-        self.grad_contexts = self.states.new_empty(steps, rows, self.states.shape[2])
-        self.slopes = torch.empty_like(self.weights)
-
-    def back(self, t: int, query: Tensor, grad_query: Tensor, first: Part, second: Part, grad_weights: Part) -> None:
-        """Gradient of the context in two parts, and of the weights -> of the query."""
-        of = self.weights[t], query, self.bias, self.keys, self.vector, self.states
-        attend_back(self.slopes[t], grad_query, self.grad_contexts[t], *of, first, second, grad_weights)
-
-    def gradients(self, queries: Tensor, grad_queries: Tensor, states: Tensor) -> list[Part]:
-        """queries, their gradients [T, B, A], decoder states [T, B, H] -> of W, b, keys, v, encoder states."""
-        weight = None if self.weight is None else product_gradient(grad_queries, states, self.weight)
-        bias = None if self.bias is None else grad_queries.sum((0, 1), dtype=self.exact)
-        form = LoopForm(None, self.bias, self.keys, self.vector)
-        rest = score_gradients(form, queries, self.slopes, self.weights, self.grad_contexts)
-        return [weight, bias, *rest]
-
-
-def score_gradients(
-    form: LoopForm, queries: Tensor, slopes: Tensor, weights: Tensor, grad_contexts: Tensor
-) -> tuple[Tensor, Part, Tensor]:
-    """Of all steps: W q [T, B, A], gradients of the scores [T, B, S], weights, gradients of the contexts [T, B, M].
-
-    -> gradients of keys [B, S, A], v [A] or None, and encoder states [B, S, M].
-    """
-    _, bias, keys, vector = form
-    of_states = weights.permute(1, 2, 0).to(grad_contexts.dtype) @ grad_contexts.transpose(0, 1)
-    if vector is None:
-        full = queries if bias is None else (queries + bias).to(queries.dtype)
-        return slopes.permute(1, 2, 0).to(queries.dtype) @ full.transpose(0, 1), None, of_states
-    rows, sources, inner = keys.shape
-    of_keys = torch.empty_like(keys)
-    parts = slopes.new_empty(rows * -(-sources // KEY_POSITIONS), inner)
-    key_gradients(of_keys, parts, queries, bias, keys, vector, slopes)
-    return of_keys, parts.sum(0), of_states
 
 
 def sequence(cell: LoopCell, low: torch.dtype) -> tuple[Tensor, Tensor | None]:
@@ -118,7 +44,7 @@ def sequence(cell: LoopCell, low: torch.dtype) -> tuple[Tensor, Tensor | None]:
     """
     kind, *parts = cell
     with torch.autocast(cell.inputs.device.type, enabled=False):
-        hidden, cells = _Sequence.apply(kind, low, *_exact_states(parts))  # type: ignore[no-untyped-call]
+        hidden, cells = _Sequence.apply(kind, low, *exact_states(parts))  # type: ignore[no-untyped-call]
     return hidden, cells
 
 
@@ -134,7 +60,7 @@ class _Sequence(Function):
         weight: Tensor,
         bias: Part,
     ) -> tuple[Tensor, Part]:
-        states, lows, _, cells = _states(start, start_cell, len(inputs), low)
+        states, lows, _, cells = loop_states(start, start_cell, len(inputs), low)
         cell: CellSteps = kind(Start(inputs, weight.to(low), bias), states)
         product = lows.new_empty(len(start), cell.weight.shape[-2])
         for t in range(len(inputs)):
@@ -151,14 +77,14 @@ class _Sequence(Function):
         grads = torch.empty_like(cell.gates, dtype=lows.dtype)
         cell.prepare_back(grads)
         through, rows = torch.zeros_like(lows[0]), cell.weight.shape[-2]
-        outer = _dense(grad_hidden)
+        outer = dense(grad_hidden)
         for t in reversed(range(len(grads))):
             if grad_cells is not None:
                 cell.grad_cell += grad_cells[t]
             cell.back(t, None if outer is None else outer[t], cell.carry, through)
             multiply(grads[t][:, :rows], cell.weight, through)
         weight = cell.weight_gradient(product_gradient(grads[..., :rows], lows[:-1], cell.weight))
-        of_start = _plus(through, cell.carry)
+        of_start = plus(through, cell.carry)
         of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
         return None, None, cell.grad_inputs, of_start, of_cell, weight, cell.bias_gradient()
 
@@ -169,7 +95,7 @@ def bahdanau(
     """C [G x H, M], the score, encoder states [B, S, M], mask [B, S] bool -> every step."""
     kind, *parts = cell
     with torch.autocast(states.device.type, enabled=False):
-        made = _Bahdanau.apply(kind, low, mask, *_exact_states(parts), context_weight, *score, states)  # type: ignore[no-untyped-call]
+        made = _Bahdanau.apply(kind, low, mask, *exact_states(parts), context_weight, *score, states)  # type: ignore[no-untyped-call]
     return Looped(*(part.transpose(0, 1) for part in made))
 
 
@@ -178,9 +104,9 @@ class _Bahdanau(Function):
     def forward(ctx: Any, kind: Any, low: torch.dtype, mask: Tensor, *operands: Any) -> tuple[Tensor, ...]:
         inputs, start, start_cell, weight, bias, context_weight, *score, encoder_states = operands
         steps = len(inputs)
-        states, lows, _, _ = _states(start, start_cell, steps, low)
+        states, lows, _, _ = loop_states(start, start_cell, steps, low)
         cell: CellSteps = kind(Start(inputs, weight.to(low), bias), states)
-        attention = _Attention(LoopForm(*score), encoder_states, mask, steps, low)
+        attention = LoopAttention(LoopForm(*score), encoder_states, mask, steps, low)
         joined, to_gates, size = attention.joined(cell.weight), context_weight.to(low), attention.size
         products = lows.new_empty(steps, len(start), len(joined))
         contexts = lows.new_empty(steps, len(start), encoder_states.shape[2])
@@ -204,17 +130,17 @@ class _Bahdanau(Function):
         attention.prepare_back()
         grad_queries = grads[..., :size] if size else torch.empty_like(lows[1:])
         through, of_context = torch.zeros_like(lows[0]), torch.empty_like(contexts[0])
-        of_hidden, of_contexts, of_weights = map(_dense, outer)
+        of_hidden, of_contexts, of_weights = map(dense, outer)
         for t in reversed(range(steps)):
-            cell.back(t, _at(of_hidden, t), cell.carry, through)
+            cell.back(t, at(of_hidden, t), cell.carry, through)
             torch.mm(cell.grad_inputs[t], to_gates, out=of_context)
             query = products[t][:, :size] if size else lows[t]
-            attention.back(t, query, grad_queries[t], of_context, _at(of_contexts, t), _at(of_weights, t))
-            _times(grads[t][:, : len(joined)], joined, through, None if size else grad_queries[t])
+            attention.back(t, query, grad_queries[t], of_context, at(of_contexts, t), at(of_weights, t))
+            times(grads[t][:, : len(joined)], joined, through, None if size else grad_queries[t])
         of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
         inner = slice(size, len(joined))
         weight = cell.weight_gradient(product_gradient(grads[..., inner], lows[:-1], cell.weight))
-        from_cell = cell.grad_inputs, _plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
+        from_cell = cell.grad_inputs, plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
         of_context_weight = product_gradient(cell.grad_inputs, contexts, to_gates)
         queries = products[..., :size] if size else lows[:-1]
         return None, None, None, *from_cell, of_context_weight, *attention.gradients(queries, grad_queries, lows[:-1])
@@ -241,7 +167,7 @@ def luong(
     fed_noise = None if noise is None or not feeds_attentional else noise.transpose(0, 1)  # [T, B, H]
     options = feeds_attentional, has_tanh, fed_noise
     with torch.autocast(states.device.type, enabled=False):
-        made = _Luong.apply(kind, low, mask, options, *_exact_states(parts), *matrices, *score, states)  # type: ignore[no-untyped-call]
+        made = _Luong.apply(kind, low, mask, options, *exact_states(parts), *matrices, *score, states)  # type: ignore[no-untyped-call]
     return Looped(*(part.transpose(0, 1) for part in made))
 
 
@@ -256,9 +182,9 @@ class _Luong(Function):
         feeds_attentional, has_tanh, noise = options
         steps, rows, size = len(inputs), len(start), states_.shape[2]
         both = start.new_empty(steps + 1, rows, size + start.shape[1], dtype=low)  # [c ; s], the first without c
-        states, lows, _, _ = _states(start, start_cell, steps, low, both[..., size:])
+        states, lows, _, _ = loop_states(start, start_cell, steps, low, both[..., size:])
         cell: CellSteps = kind(Start(inputs, weight.to(low), bias), states)
-        attention = _Attention(LoopForm(*score), states_, mask, steps, low)
+        attention = LoopAttention(LoopForm(*score), states_, mask, steps, low)
         joined, query_size = attention.joined(cell.weight), attention.size
         of_feed, of_both = feed_weight.to(low), output_weight.to(low)
         products = both.new_empty(steps + 1, rows, len(joined))
@@ -274,7 +200,7 @@ class _Luong(Function):
             query = products[t + 1][:, :query_size] if query_size else lows[t + 1]
             attention.step(t, query, both[t + 1][:, :size])
             torch.mm(both[t + 1], of_both.T, out=total)
-            attentional_step(outputs[t], _at(fed, t), total, output_bias, _at(noise, t), has_tanh)
+            attentional_step(outputs[t], at(fed, t), total, output_bias, at(noise, t), has_tanh)
             attentional = outputs[t] if fed is None else fed[t]
             feeds.append(attentional if feeds_attentional else both[t + 1][:, :size])
         ctx.loop = cell, attention, both, lows, products, outputs, feeds, (joined, of_feed, of_both, output_bias)
@@ -297,24 +223,24 @@ class _Luong(Function):
         grad_queries = grads[1:, :, :query_size] if query_size else torch.empty_like(lows[1:])
         grad_totals, grad_both = torch.empty_like(outputs), torch.empty_like(both[0])
         through, grad_feed = torch.empty_like(lows[0]), torch.zeros_like(feeds[0])
-        of_outputs, of_contexts, of_weights = map(_dense, outer)
+        of_outputs, of_contexts, of_weights = map(dense, outer)
         for t in reversed(range(steps)):
             fed = grad_feed if feeds_attentional else None
-            attentional_back(grad_totals[t], outputs[t], _at(of_outputs, t), fed, _at(noise, t), has_tanh)
+            attentional_back(grad_totals[t], outputs[t], at(of_outputs, t), fed, at(noise, t), has_tanh)
             torch.mm(grad_totals[t], of_both, out=grad_both)
-            beside = _at(of_contexts, t)
+            beside = at(of_contexts, t)
             if not feeds_attentional:
                 beside = grad_feed if beside is None else beside + grad_feed
             query = products[t + 1][:, :query_size] if query_size else lows[t + 1]
-            attention.back(t, query, grad_queries[t], grad_both[:, :size], beside, _at(of_weights, t))
-            _times(grads[t + 1][:, : len(joined)], joined, through, None if query_size else grad_queries[t])
+            attention.back(t, query, grad_queries[t], grad_both[:, :size], beside, at(of_weights, t))
+            times(grads[t + 1][:, : len(joined)], joined, through, None if query_size else grad_queries[t])
             cell.back(t, grad_both[:, size:], through, cell.carry)
             torch.mm(cell.grad_inputs[t], of_feed, out=grad_feed)
         torch.mm(grads[0][:, query_size : len(joined)], cell.weight, out=through)
         inner = grads[:-1, :, query_size : len(joined)]
         of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
         weight = cell.weight_gradient(product_gradient(inner, lows[:-1], cell.weight))
-        from_cell = cell.grad_inputs, _plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
+        from_cell = cell.grad_inputs, plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
         from_feed = product_gradient(cell.grad_inputs, torch.stack(feeds[:-1]), of_feed), grad_feed
         of_bias = None if output_bias is None else grad_totals.sum((0, 1), dtype=attention.exact)
         from_output = product_gradient(grad_totals, both[1:], of_both), of_bias
@@ -336,7 +262,7 @@ def conditional(
     kind, *parts = first
     others = second.inputs, second.weight, second.bias
     with torch.autocast(states.device.type, enabled=False):
-        made = _Conditional.apply(kind, low, mask, *_exact_states(parts), *others, context_weight, *score, states)  # type: ignore[no-untyped-call]
+        made = _Conditional.apply(kind, low, mask, *exact_states(parts), *others, context_weight, *score, states)  # type: ignore[no-untyped-call]
     return Looped(*(part.transpose(0, 1) for part in made))
 
 
@@ -346,7 +272,7 @@ class _Conditional(Function):
         inputs, start, start_cell, weight, bias, second_inputs, second_weight, second_bias, *rest = operands
         context_weight, *score, encoder_states = rest
         steps, rows = len(inputs), len(start)
-        states, lows, hidden, cells = _states(start, start_cell, steps, low)
+        states, lows, hidden, cells = loop_states(start, start_cell, steps, low)
         between, low_between = torch.empty_like(hidden[1:]), torch.empty_like(lows[1:])
         cells_between = None if cells is None else torch.empty_like(between)
         low_or_none = low_between if low != hidden.dtype else None
@@ -359,7 +285,7 @@ class _Conditional(Function):
             Start(second_inputs.expand(steps, rows, -1), second_weight.to(low), second_bias),
             states._replace(before=between, cell_before=cells_between),
         )
-        attention = _Attention(LoopForm(*score), encoder_states, mask, steps, low)
+        attention = LoopAttention(LoopForm(*score), encoder_states, mask, steps, low)
         joined, to_gates, size = attention.joined(second.weight), context_weight.to(low), attention.size
         products = lows.new_empty(steps, rows, len(joined))
         contexts = lows.new_empty(steps, rows, encoder_states.shape[2])
@@ -389,18 +315,18 @@ class _Conditional(Function):
         attention.prepare_back()
         grad_queries = grads[..., :size] if size else torch.empty_like(lows[1:])
         through, above, of_context = torch.zeros_like(lows[0]), torch.empty_like(lows[0]), torch.empty_like(contexts[0])
-        of_hidden, of_contexts, of_weights = map(_dense, outer)
+        of_hidden, of_contexts, of_weights = map(dense, outer)
         for t in reversed(range(steps)):
-            second.back(t, _at(of_hidden, t), cell.carry, through)
+            second.back(t, at(of_hidden, t), cell.carry, through)
             torch.mm(second.grad_inputs[t], to_gates, out=of_context)
             query = products[t][:, :size] if size else between[t]
-            attention.back(t, query, grad_queries[t], of_context, _at(of_contexts, t), _at(of_weights, t))
-            _times(grads[t][:, : len(joined)], joined, above, None if size else grad_queries[t])
+            attention.back(t, query, grad_queries[t], of_context, at(of_contexts, t), at(of_weights, t))
+            times(grads[t][:, : len(joined)], joined, above, None if size else grad_queries[t])
             cell.back(t, above, second.carry)
             torch.mm(first_grads[t][:, : len(cell.weight)], cell.weight, out=through)
         weight = cell.weight_gradient(product_gradient(first_grads[..., : len(cell.weight)], lows[:-1], cell.weight))
         of_cell = cell.grad_cell if isinstance(cell, LSTMSteps) else None
-        from_cell = cell.grad_inputs, _plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
+        from_cell = cell.grad_inputs, plus(through, cell.carry), of_cell, weight, cell.bias_gradient()
         inner = grads[..., size : len(joined)]
         second_weight = second.weight_gradient(product_gradient(inner, between, second.weight))
         of_inputs = second.grad_inputs.sum((0, 1), dtype=attention.exact)
@@ -409,50 +335,3 @@ class _Conditional(Function):
         queries = products[..., :size] if size else between
         from_score = attention.gradients(queries, grad_queries, between)
         return None, None, None, *from_cell, *from_second, of_context_weight, *from_score
-
-
-def _exact_states(parts: list[Any]) -> list[Any]:
-    """Inputs as they are; states and the bias of U h in float32 at least; U as it is."""
-    inputs, hidden, cell, weight, bias = parts
-    exact = torch.promote_types(hidden.dtype, torch.float32)
-    return [inputs, hidden.to(exact), None if cell is None else cell.to(exact), weight, bias]
-
-
-def _states(
-    start: Tensor, start_cell: Part, steps: int, low: torch.dtype, lows: Tensor | None = None
-) -> tuple[States, Tensor, Tensor, Part]:
-    """-> where the steps' states lie; states [T + 1, N, H] in the format of products, exact, and of an LSTM's cell.
-
-    `lows`, if given, is where the first of these are to lie.
-    """
-    hidden = first_state(start, steps)
-    if lows is None and low == start.dtype:
-        lows = hidden
-    elif lows is None:
-        lows = torch.empty_like(hidden, dtype=low)
-    if lows is not hidden:
-        lows[0] = start
-    cells = None if start_cell is None else first_state(start_cell, steps)
-    around = (None, None) if cells is None else (cells[:-1], cells[1:])
-    return States(hidden[:-1], hidden[1:], None if lows is hidden else lows[1:], *around), lows, hidden, cells
-
-
-def _times(gradients: Tensor, weight: Tensor, out: Tensor, beside: Part) -> None:
-    """g [N, R] @ W [R, H], plus what else reaches the state [N, H]."""
-    if beside is None:
-        torch.mm(gradients, weight, out=out)
-    else:
-        torch.addmm(beside, gradients, weight, out=out)
-
-
-def _at(part: Part, t: int) -> Part:
-    return None if part is None else part[t]
-
-
-def _dense(part: Part) -> Part:
-    """With rows without gaps."""
-    return part if part is None or part.stride(-1) == 1 else part.contiguous()
-
-
-def _plus(through: Tensor, carry: Part) -> Tensor:
-    return through if carry is None else through.to(carry.dtype) + carry

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from nmt_attn.config.file import parse_config
 from nmt_attn.errors import CheckpointError
-from nmt_attn.model.store import find_model
+from nmt_attn.model.store import find_model, model_from_config
 
 
 @pytest.fixture
@@ -53,3 +54,10 @@ def test_a_folder_without_a_model_is_refused(runs: Path) -> None:
     (runs / "just-begun").mkdir()
     with pytest.raises(CheckpointError, match=r"runs/just-begun: expected a run or a model folder"):
         find_model(runs / "just-begun")
+
+
+def test_a_location_score_has_a_row_for_each_position_of_the_longest_source_and_its_end() -> None:
+    text = "data: {max_length: 7}\nmodel: {attention: {score: location}}\n"
+    model = model_from_config(parse_config(text, [], "f.yaml"), 11, 13)
+    shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters() if "attention.score" in name}
+    assert [shape[0] for shape in shapes.values()] == [8]
