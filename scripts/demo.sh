@@ -4,21 +4,22 @@ set -eu
 nmt_attn=${1:-nmt-attn}
 run=runs/demo
 
-# Says how long training will take, from the speed of its first 50 updates: on a fresh start, once.
+# Says how long training will take, from the speed of its first 50 updates: on a fresh start, once. Sentences are short
+# at first; with longer ones the mean update takes 1.5 times as long.
 say_how_long() {
 	until [ "$(grep -c '"kind": "update"' "$run/log.jsonl" 2>/dev/null)" -ge 50 ] 2>/dev/null; do sleep 1; done
 	sed -n 's/.*"kind": "update".* "seconds": \([^,]*\), "share_done": \([^,]*\),.*/\1 \2/p' "$run/log.jsonl" |
 		awk 'NR <= 50 { seconds += $1; share = $2 }
-			END { printf "   on this machine about %.1f minutes of training, always the same updates\n", seconds / share / 60 }'
+			END { printf "   on this machine about %.1f minutes of training, always the same updates\n", 1.5 * seconds / share / 60 }'
 }
 
 echo "== 1. train: nmt-attn train configs/demo.yaml"
 if [ ! -e "$run/log.jsonl" ]; then
 	say_how_long &
 	waiting=$!
+	trap 'kill "$waiting" 2>/dev/null || true' EXIT
 fi
 "$nmt_attn" train configs/demo.yaml
-kill "${waiting:-}" 2>/dev/null || true
 
 echo
 echo "== 2. translate with beam 5, the attention between words beside it"
