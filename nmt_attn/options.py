@@ -52,6 +52,9 @@ class TrainOptions:
     ]
     set: Overrides = ()
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
+    accept_new_data: Annotated[
+        bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
+    ] = False
 
 
 @dataclass(frozen=True)

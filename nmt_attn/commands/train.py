@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -54,13 +54,14 @@ def train(options: TrainOptions) -> None:
             check_graphs(device, processes)
         folder = RunFolder(config)
         if processes.is_first:
-            folder.check(is_fresh=is_fresh)
+            folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
             _say_corpus(options.config, config)
         with processes.first_alone():
             data = prepare_training(config)
         prepare_runtime(config.run.seed)
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
+        changed = [] if is_new else folder.changed_data()
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
@@ -68,7 +69,10 @@ def train(options: TrainOptions) -> None:
                 _keep_vocabulary(folder, data)
             processes.wait()
             trainer = _trainer(config, folder, data, model, processes)
+            if changed:
+                trainer.take_new_data()
             if processes.is_first:
+                _say_folder(folder, changed, is_fresh=is_fresh)
                 _say_start(folder, trainer)
             if not (trainer.progress.is_finished and trainer.is_at_its_end()):
                 _run(config, folder, data, trainer)
@@ -107,7 +111,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         return
 
     def save(place: Path) -> None:
-        save_model(trainer.model, config, place)
+        save_model(trainer.model, config, place, vocabulary=data.codecs.digest())
         data.codecs.save(place / VOCAB)
 
     def save_best(_: Progress) -> None:
@@ -120,6 +124,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     def save_state(progress: Progress) -> None:
         keep = config.training.keep_last
         save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep, trainer.averaged)
+        folder.checkpoint_saved()
         folder.remove_models_but(model.update for model in progress.kept)
 
     planned = planned_updates(config.training, trainer.epoch_updates)
@@ -230,6 +235,15 @@ def _say_data(data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
         _note(report.text())
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
+
+
+def _say_folder(folder: RunFolder, changed: Sequence[str], *, is_fresh: bool) -> None:
+    if changed:
+        _note(f"new data since the last checkpoint: {', '.join(changed)}; the best value so far is forgotten")
+    elif folder.has_checkpoints() and not folder.has_data():
+        _note(f"{folder.path}: an earlier version kept no fingerprints of the data; whether it has changed is unknown")
+    if is_fresh and folder.previous.is_dir() and any(folder.previous.iterdir()):
+        _note(f"the run before is in {folder.previous} until the first checkpoint")
 
 
 def _say_start(folder: RunFolder, trainer: Trainer) -> None:

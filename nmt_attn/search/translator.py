@@ -67,7 +67,7 @@ class Translator:
         folder = model_folder(Path(folder))
         search = _search_config(folder, overrides)
         codecs = load_codecs(folder / VOCAB)
-        model = load_model(folder)
+        model = load_model(folder, codecs.digest())
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
         return cls(model.to(device or choose_device("auto")), codecs, search, str(folder))

@@ -60,6 +60,12 @@ class Progress:
     def __post_init__(self) -> None:
         self.kept = [KeptModel(*model) for model in self.kept]  # JSON has lists
 
+    def forget_values(self) -> None:
+        """For new data: begins the epoch again, and forgets every value measured before, with the best models."""
+        self.batch, self.sum_loss, self.sum_tokens = 0, 0.0, 0
+        self.best, self.best_update, self.kept = None, 0, []
+        self.misses = self.decay_misses = 0
+
 
 class _State(NamedTuple):
     """The content of a checkpoint file: tensors `model.*`, `averaged.*`, `optimizer.<parameter>.*`, and JSON."""

@@ -111,6 +111,11 @@ class Trainer:
         patience = self.config.patience
         return self._share_done() >= 1 or (patience is not None and self.progress.misses >= patience)
 
+    def take_new_data(self) -> None:
+        """Goes on with data that has changed since the checkpoint; a run that has reached a limit stays as it is."""
+        if self._share_done() < 1:
+            self.progress.forget_values()
+
     @property
     def epoch_updates(self) -> int:
         """Updates of this epoch; the last one may have fewer batches."""

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from nmt_attn.cli import app
 from nmt_attn.commands.translate import translate
+from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import DataError, UserError
 from nmt_attn.model.store import load_model, save_model
 from nmt_attn.options import TranslateOptions
@@ -131,7 +132,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.output.bias.data[3] = 1.0
     from nmt_attn.config.file import load_config
 
-    save_model(model, load_config(run / "config.yaml", []), run / "best")
+    config = load_config(run / "config.yaml", [])
+    save_model(model, config, run / "best", vocabulary=load_codecs(run / "best" / "vocab").digest())
     return run
 
 

@@ -18,7 +18,7 @@ import torch
 from nmt_attn.commands.translate import translate
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
-from nmt_attn.data.codec import Codecs, learn_codec
+from nmt_attn.data.codec import Codecs, learn_codec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.model.store import load_model, model_from_config, save_model
 from nmt_attn.options import TranslateOptions
@@ -48,7 +48,12 @@ def save_run(folder: Path, score: str = "dot") -> Path:
         *(learn_codec(t, config.tokenizer, n) for t, n in zip((SOURCE_TEXT, TARGET_TEXT), names, strict=True))
     )
     torch.manual_seed(8)
-    save_model(model_from_config(config, codecs.source.size, codecs.target.size), config, folder / "best")
+    save_model(
+        model_from_config(config, codecs.source.size, codecs.target.size),
+        config,
+        folder / "best",
+        vocabulary=codecs.digest(),
+    )
     codecs.save(folder / "best" / "vocab")
     return folder
 
@@ -266,7 +271,8 @@ def favour_unknown(folder: Path) -> None:
     model = load_model(folder)
     with torch.no_grad():
         model.output.bias[UNK] = 50.0
-    save_model(model, load_config(folder / "config.yaml", []), folder)
+    config = load_config(folder / "config.yaml", [])
+    save_model(model, config, folder, vocabulary=load_codecs(folder / "vocab").digest())
 
 
 MISTAKES: list[tuple[dict[str, Any], type[UserError], str]] = [
