@@ -31,8 +31,10 @@ from nmt_attn.options import (
     DemoCorpusOptions,
     EvalOptions,
     ExplainOptions,
+    IndexOptions,
     PlotOptions,
     ScoreOptions,
+    ServeOptions,
     ShortlistOptions,
     TrainOptions,
     TranslateOptions,
@@ -197,6 +199,22 @@ def explain(options: ExplainOptions) -> None:
     run(options)
 
 
+@command("serve", "--model runs/demo --model runs/luong --open")
+def serve(options: ServeOptions) -> None:
+    """Serve the lab: a page where you type a sentence and watch models translate it, step by step."""
+    from nmt_attn.commands.serve import serve as run
+
+    run(options)
+
+
+@command("index", "runs/demo; nmt-attn serve --model runs/demo")
+def index(options: IndexOptions) -> None:
+    """Store the states of training pairs, so that the lab can show a state's nearest neighbours."""
+    from nmt_attn.commands.index import make_index as run
+
+    run(options)
+
+
 @command("average", "runs/demo --last 2 --output averaged/")
 def average(options: AverageOptions) -> None:
     """Average the weights of several models of one training: the mean is a model, often a better one."""
@@ -234,7 +252,7 @@ def main() -> None:
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
         if not {"-h", "--help"} & set(sys.argv):
-            from nmt_attn.extensions import load_extensions
+            from nmt_attn.registry import load_extensions
 
             for line in load_extensions():
                 sys.stderr.write(f"nmt-attn: {line}\n")

@@ -300,6 +300,35 @@ class ExplainOptions:
 
 
 @dataclass(frozen=True)
+class ServeOptions:
+    """Of `nmt-attn serve`. No model: those that ship with the package."""
+
+    model: Annotated[
+        tuple[Path, ...],
+        Option(help="Folder of a run, or of a model. Repeatable. Default: the tiny models of the package."),
+    ] = ()
+    host: Annotated[str, Option(help="Address to serve on; one that others can reach needs --token.")] = "127.0.0.1"
+    port: Annotated[int, Option(min=0, max=65535, help="0 takes a free one.")] = 8000
+    token: Annotated[str | None, Option(help="Secret that each request must carry; the printed address has it.")] = None
+    open: Annotated[bool, Option(help="Open the page in the browser.")] = False
+    watch: Annotated[Path | None, Option(help="Run that is training: show its curves and one matrix as they grow.")] = (
+        None
+    )
+    save: Annotated[
+        Path | None, Option(help="Write the page for --sentence to this .html and stop; it works without a server.")
+    ] = None
+    sentence: Annotated[str | None, Option(help="Sentence of --save and --watch. Default: the first example.")] = None
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """Of `nmt-attn index`."""
+
+    run: Annotated[Path, Argument(help="Folder of a run, or of a model.")]
+    limit: Annotated[int, Option(min=1, help="Read at most N pairs.")] = 10_000
+
+
+@dataclass(frozen=True)
 class AverageOptions:
     """Of `nmt-attn average`: one run, or several models; `last` and `best` are of one run, and never both."""
 

@@ -83,6 +83,8 @@ class Processes:
         """The one of its kind that is this process's own. Raises ConfigError if there are too few."""
         if self.count == 1 or device.type == "cpu":
             return device
+        if ":" in str(device):
+            raise ConfigError(f"run.device: expected 'cuda' with {self.count} processes, a GPU each, got '{device}'")
         found = torch.cuda.device_count()
         if self.local_rank >= found:
             raise ConfigError(
@@ -93,17 +95,23 @@ class Processes:
         torch.cuda.set_device(own)
         return own
 
-    def parallel(self, module: nn.Module) -> nn.Module:
+    def parallel(self, module: nn.Module, *, some_idle: bool) -> nn.Module:
         """The module; where there are several processes, one whose gradients are the mean over all of them.
 
-        Not every weight takes part in every batch (a decoder's recurrent weights not in targets of one word), so the
-        ones that do are looked for, which costs a walk over a graph of some dozen nodes.
+        `some_idle`: not every weight takes part in every batch. The ones that do are then looked for in each, which
+        costs a walk over the graph, one more reduction and a wait for it.
         """
         if self.count == 1:
             return module
         is_on_gpu = next(module.parameters()).is_cuda
         group = distributed.new_group(backend="nccl") if is_on_gpu else None
-        return DistributedDataParallel(module, process_group=group, find_unused_parameters=True)
+        return DistributedDataParallel(module, process_group=group, find_unused_parameters=some_idle)
+
+    def require_same(self, key: str, value: str) -> None:
+        """Raises ConfigError in every process unless `value`, what `key` has become in this one, is that of all."""
+        found = self.gather([value] if self.count == 1 else self.share([value] * self.count))
+        if len(set(found)) > 1:
+            raise ConfigError(f"{key}: expected the same in every process, got {', '.join(found)} (name one of them)")
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -6,6 +6,11 @@ A place is written `module:attribute` and is imported when its name is looked up
     @SCORES.register("cosine")
     class Cosine(Score): ...
 
+An installed package names that module in its pyproject.toml, and the command line imports it when a command starts:
+
+    [project.entry-points."nmt_attn.extensions"]
+    cosine = "my_package.cosine"
+
 A part (a class, or a function) says itself what it can do: `options` are the keys beside its own that it reads, so
 that the configuration refuses them where no chosen part does; `exclusions` are values of other keys that it does not
 go with.
@@ -13,9 +18,12 @@ go with.
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from nmt_attn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Item = TypeVar("Item")
 Given = TypeVar("Given")
@@ -91,3 +99,26 @@ def reads(*options: str) -> Callable[[Given], Given]:
         return part
 
     return state
+
+
+EXTENSIONS = "nmt_attn.extensions"
+"""Entry points of installed packages that register names of their own."""
+
+
+def load_extensions() -> list[str]:
+    """Imports the module that each installed extension names. Returns one line for each that cannot be imported.
+
+    From Python, importing such a module is enough. Nothing in a model's folder can name a module.
+    """
+    from importlib.metadata import entry_points  # slow to import, and `--help` needs none of it
+
+    return [line for entry in entry_points(group=EXTENSIONS) if (line := _load(entry)) is not None]
+
+
+def _load(entry: "EntryPoint") -> str | None:
+    try:
+        entry.load()
+    except Exception as error:  # whatever its module raises
+        found = f"{type(error).__name__}: {error}".split("\n")[0]
+        return f"extension {entry.name!r}: expected to import {entry.value}, got {found}"
+    return None

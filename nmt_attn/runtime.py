@@ -1,8 +1,11 @@
 """What the run stands on: device, number format, random state."""
 
 import random
+import shutil
+import warnings
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,29 +17,87 @@ DecodingPrecision = Literal["fp32", "bf16", "int8"]
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` (a GPU if there is one), `cpu` or `cuda`. Raises ConfigError if no GPU is there."""
+    """`auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`, which becomes the current one of this process.
+
+    Raises ConfigError if that GPU is not there. `auto` warns where there is a GPU that this PyTorch cannot use.
+    """
     if name == "auto":
+        if not torch.cuda.is_available() and not has_cuda() and has_nvidia_gpu():
+            warnings.warn(f"device: a GPU stays idle, as {NO_CUDA}", stacklevel=2)
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: expected a GPU for 'cuda', got a machine without one (take 'auto' or 'cpu')")
+    kind, _, number = name.partition(":")
+    if kind == "mps":
+        raise ConfigError(
+            "device: expected 'auto', 'cpu', 'cuda' or 'cuda:N', got 'mps' (which has no float64; take 'cpu')"
+        )
+    if kind not in ("cpu", "cuda") or (number and not (number.isdecimal() and kind == "cuda")):
+        raise ConfigError(f"device: expected 'auto', 'cpu', 'cuda' or 'cuda:N', got {name!r}")
+    if kind == "cuda":
+        _check_gpu(name, int(number or 0))
     return torch.device(name)
+
+
+def _check_gpu(name: str, number: int) -> None:
+    if not torch.cuda.is_available():
+        if not has_cuda():
+            raise ConfigError(f"device: expected a PyTorch with CUDA for {name!r}, got one without: {NO_CUDA}")
+        raise ConfigError(f"device: expected a GPU for {name!r}, got a machine without one (take 'auto' or 'cpu')")
+    found = torch.cuda.device_count()
+    if number >= found:
+        raise ConfigError(f"device: expected a GPU from cuda:0 to cuda:{found - 1}, got {name!r}")
+    if number:
+        torch.cuda.set_device(number)  # kernels are launched there
+
+
+NO_CUDA = f"PyTorch {torch.__version__} is built for CPUs alone (see https://pytorch.org/get-started for one with CUDA)"
+
+
+def has_cuda() -> bool:
+    """Whether this PyTorch is built for GPUs, of NVIDIA or AMD."""
+    return torch.version.cuda is not None or torch.version.hip is not None
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the driver of an NVIDIA GPU is installed."""
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The number format of products in training: `auto` is bf16 where the device multiplies it faster than fp32.
 
-    Weights, sums and states stay fp32.
+    Weights, sums and states stay fp32. GPUs older than compute capability 8.0 only emulate bf16, slowly, and take fp32;
+    fp16 would need a scaled loss. Raises ConfigError for `tf32` (see `use_tf32`) without a GPU.
     """
     if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" or cpu_has_bfloat16() else torch.float32
-    return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+        is_gpu = device.type == "cuda"
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False) if is_gpu else cpu_has_bfloat16()
+        return torch.bfloat16 if has_bfloat16 else torch.float32
+    _check_tf32("run.precision", name, device)
+    return {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def use_tf32(name: str) -> None:
+    """Whether a GPU rounds factors of float32 products to 10 binary digits: only for the precision `tf32`.
+
+    For the whole process. PyTorch by itself rounds those of an LSTM or GRU, and no others.
+    """
+    kind = "tf32" if name == "tf32" else "ieee"
+    cudnn: Any = torch.backends.cudnn
+    for products in (torch.backends.cuda.matmul, cudnn.rnn, cudnn.conv):
+        products.fp32_precision = kind
+
+
+def _check_tf32(key: str, name: str, device: torch.device) -> None:
+    if name == "tf32" and device.type != "cuda":
+        raise ConfigError(f"{key}: expected a GPU for 'tf32', got device {device.type}")
 
 
 def choose_decoding_precision(name: str, device: torch.device) -> DecodingPrecision:
     """The number format of products in decoding: `auto` is the fastest whose translations are as good.
 
-    Raises ConfigError if the device has no products of 8 bits.
+    Raises ConfigError if the device has no products of 8 bits, or no TF32.
     """
+    _check_tf32("search.precision", name, device)
     is_cpu = device.type == "cpu"
     if name == "auto":
         fastest: DecodingPrecision = "bf16" if cpu_has_bfloat16() else "fp32"
@@ -44,7 +105,7 @@ def choose_decoding_precision(name: str, device: torch.device) -> DecodingPrecis
     if name == "int8" and not (is_cpu and cpu_has_int8()):
         found = "a CPU without VNNI" if is_cpu else f"device {device.type}, for which there are none"
         raise ConfigError(f"search.precision: expected a CPU with products of 8 bits for 'int8', got {found}")
-    formats: dict[str, DecodingPrecision] = {"fp32": "fp32", "bf16": "bf16", "int8": "int8"}
+    formats: dict[str, DecodingPrecision] = {"fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "int8": "int8"}
     return formats[name]
 
 
@@ -98,3 +159,8 @@ def seed_batch(device: torch.device, seed: int, epoch: int, batch: int) -> None:
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
         torch.cuda.manual_seed(number)
+
+
+def precision_override(precision: str | None) -> tuple[str, ...]:
+    """The key that `--precision` sets in every model that searches; nothing if the option is not given."""
+    return () if precision is None else (f"search.precision={precision}",)

@@ -15,9 +15,10 @@ say_how_long() {
 echo "== 1. train: nmt-attn train configs/demo.yaml"
 if [ ! -e "$run/log.jsonl" ]; then
 	say_how_long &
-	trap 'kill $! 2>/dev/null' EXIT
+	waiting=$!
 fi
 "$nmt_attn" train configs/demo.yaml
+kill "${waiting:-}" 2>/dev/null || true
 
 echo
 echo "== 2. translate with beam 5, the attention between words beside it"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from nmt_attn.config.accepted_values import choices_of
 from nmt_attn.config.key_paths import locate
+from nmt_attn.config.reference import choices_of
 from nmt_attn.registries import REGISTRIES
 from nmt_attn.registry import Registry, options_of
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
@@ -35,6 +36,50 @@ class _Module(_DummyBackendModule):
 
 _setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
 DEVICE = torch.device(NAME, 0)
+
+LOWERED = ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "addmv", "mv")
+RAISED = ("softmax.int", "log_softmax.int", "exp", "log", "pow.Tensor_Scalar")
+"""Operations that autocast runs in its own number format, and in float32, as on a GPU; those of this package alone."""
+
+_casts: dict[int, tuple[Tensor, Tensor]] = {}
+_clear_casts = torch.clear_autocast_cache
+
+
+def _clear_all_casts() -> None:
+    _casts.clear()
+    _clear_casts()
+
+
+def _cast(tensor: Any, dtype: torch.dtype) -> Any:
+    """As on a GPU, weights are cast once in an autocast block."""
+    if not isinstance(tensor, Tensor) or tensor.dtype not in (torch.float32, torch.bfloat16) or tensor.dtype == dtype:
+        return tensor
+    if not (tensor.is_leaf and tensor.requires_grad and torch.is_autocast_cache_enabled()):
+        return tensor.to(dtype)
+    if id(tensor) not in _casts:
+        _casts[id(tensor)] = tensor, tensor.to(dtype)
+    return _casts[id(tensor)][1]
+
+
+def _autocast(name: str, *, is_lowered: bool) -> Any:
+    packet, _, overload = name.partition(".")
+    operation = getattr(getattr(aten, packet), overload or "default")
+    own = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with torch._C._ExcludeDispatchKeyGuard(own):
+            dtype = torch.get_autocast_dtype(NAME) if is_lowered else torch.float32
+            return operation(*(_cast(each, dtype) for each in args), **kwargs)
+
+    return run
+
+
+_fallback = torch.library.Library("_", "IMPL")
+_fallback.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
+_library = torch.library.Library("aten", "IMPL")
+for _name in (*LOWERED, *RAISED):
+    _library.impl(_name, _autocast(_name, is_lowered=_name in LOWERED), "AutocastPrivateUse1")
+torch.clear_autocast_cache = _clear_all_casts
 
 
 class Elsewhere(Tensor):
@@ -125,6 +170,52 @@ class Pretending(TorchDispatchMode):
             self.sent[f"{func.overloadpacket.__name__}{_place()}"] += 1
         if of_device and (is_read or goes_home or is_checked):
             self.waits[f"{func.overloadpacket.__name__}{_place()}"] += 1
+
+
+CUDNN: list[Any] = []
+"""Who wants to hear the name of each call that is cuDNN's on a GPU."""
+_plain = {"lstm": torch.lstm, "gru": torch.gru}
+
+
+class _OneCall(Function):
+    """torch's LSTM or GRU over whole sequences, on the numbers."""
+
+    @staticmethod
+    def forward(ctx: Any, name: str, options: Any, inputs: Elsewhere, *rest: Elsewhere) -> tuple[Tensor, ...]:
+        given = [part.numbers.detach().requires_grad_() for part in (inputs, *rest)]
+        states = given[1:3] if name == "lstm" else given[1]
+        with torch.enable_grad():
+            made = _plain[name](given[0], states, given[3 if name == "lstm" else 2 :], *options)  # type: ignore[operator]
+        ctx.given, ctx.made = given, made
+        _tell("cudnn")
+        return tuple(Elsewhere(part.detach()) for part in made)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Elsewhere) -> tuple[Any, ...]:
+        found = torch.autograd.grad(ctx.made, ctx.given, [grad.numbers for grad in grads])
+        _tell("cudnn, back")
+        _tell("cudnn, weights")
+        return None, None, *(Elsewhere(part) for part in found)
+
+
+def _tell(name: str) -> None:
+    for observer in CUDNN:
+        observer(name)
+
+
+def _lstm(inputs: Tensor, states: tuple[Tensor, Tensor], weights: list[Tensor], *options: Any) -> Any:
+    if isinstance(inputs, Elsewhere):
+        return _OneCall.apply("lstm", options, inputs, *states, *weights)
+    return _plain["lstm"](inputs, states, weights, *options)
+
+
+def _gru(inputs: Tensor, state: Tensor, weights: list[Tensor], *options: Any) -> Any:
+    if isinstance(inputs, Elsewhere):
+        return _OneCall.apply("gru", options, inputs, state, *weights)
+    return _plain["gru"](inputs, state, weights, *options)
+
+
+torch.lstm, torch.gru = _lstm, _gru
 
 
 def _tensors(part: Any) -> Any:

@@ -1,6 +1,7 @@
 """What tests/test_pretended_gpu.py runs in a process of its own: models on the pretended device and on the CPU.
 
-Reads one configuration a line, as a JSON object of keys below `model`, or, after the word `training`, below `training`;
+Reads one configuration a line, as a JSON object of keys below `model` (after the word `bf16` in that format) or, after
+the word `training`, below `training`;
 writes one JSON object of results for each.
 """
 
@@ -19,6 +20,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.config.schema import Config, TrainingConfig
+from nmt_attn.fast.graphs import Replay
 from nmt_attn.fast.search import for_search
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.search.backpointers import Hypothesis
@@ -93,6 +95,41 @@ def trained(config: Config, device: torch.device, ready: Callable[[], None]) -> 
     return Trained(model, loss.total.detach(), gradients), norm
 
 
+@dataclass
+class RoundedResult:
+    """Of one update in bf16, as shares of what it is in float32: differences from float32 here and there."""
+
+    loss_here: float
+    loss_there: float
+    gradients_here: float  # of all gradients as one vector
+    gradients_there: float
+
+
+def compare_rounded(overrides: Overrides) -> RoundedResult:
+    """Here by the forms of a CPU, there by those of a GPU."""
+    config = accepted(overrides)
+    exact = gradients_of(config, torch.device("cpu"), torch.float32)
+    here = gradients_of(config, torch.device("cpu"), torch.bfloat16)
+    with Pretending():
+        there = [part.cpu() for part in gradients_of(config, DEVICE, torch.bfloat16)]
+    shares = [
+        float((part - wanted).norm() / wanted.norm())
+        for rounded in (here, there)
+        for part, wanted in zip(rounded, exact, strict=True)
+    ]
+    return RoundedResult(shares[0], shares[2], shares[1], shares[3])
+
+
+def gradients_of(config: Config, device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+    """The loss of one update, and all its gradients as one vector."""
+    model = tiny_model(config).float().to(device)
+    batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS).to(device)
+    total = Objective(model, TrainingConfig(label_smoothing=0.1), dtype).training(batch, 0).total
+    total.backward()
+    gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in model.parameters()]
+    return [total.detach(), torch.cat([gradient.flatten() for gradient in gradients])]
+
+
 @torch.no_grad()  # a tensor of the device knows no inference mode
 def searched(model: Seq2Seq, device: torch.device) -> list[list[Hypothesis]]:
     """Beam search of width 2, at most three tokens."""
@@ -130,7 +167,7 @@ class Strict:
     def __init__(self, pretending: Pretending) -> None:
         self.pretending = pretending
 
-    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+    def record(self, work: Callable[[], None]) -> Replay:
         """Work that is checked each time."""
 
         def replay() -> None:
@@ -138,7 +175,13 @@ class Strict:
             work()
             assert (self.pretending.waits.total(), self.pretending.sent.total()) == before
 
-        return replay
+        return Replay(replay, lambda: None, 1)
+
+    def run(self, work: Callable[[], Tensor]) -> Tensor:
+        return work()
+
+    def free_bytes(self) -> int:
+        return 1 << 40
 
 
 def compare_trainings(keys: dict[str, Any]) -> TrainingResult:
@@ -163,8 +206,10 @@ def logged(session: Session) -> list[float]:
     return updates + [report.loss for report in session.watcher.validations]
 
 
-def answer(line: str) -> Result | TrainingResult:
+def answer(line: str) -> Result | TrainingResult | RoundedResult:
     """The JSON object of one line."""
+    if line.startswith("bf16 "):
+        return compare_rounded(json.loads(line.removeprefix("bf16 ")))
     if line.startswith("training "):
         return compare_trainings(json.loads(line.removeprefix("training ")))
     return compare(json.loads(line))

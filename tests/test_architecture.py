@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
     ("errors", "types", "version", "text_formats"),
-    ("registry", "extensions"),
+    ("registry",),
     ("registries",),
     ("files", "memory", "runtime", "processes"),
     ("text_io", "options"),
@@ -23,9 +23,10 @@ FLOORS = [
     ("config", "demo"),
     ("data", "model"),
     ("fast",),
-    ("find_model",),
     ("training", "search"),
     ("evaluation",),
+    ("lab",),
+    ("show",),
     ("commands",),
     ("__init__",),
     ("cli",),
@@ -90,7 +91,7 @@ def test_init_files_of_floors_are_empty(module: Path) -> None:
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     optional = project["optional-dependencies"]
-    lines = [*project["dependencies"], *optional["tensorboard"], *optional["gpu"]]
+    lines = [*project["dependencies"], *optional["tensorboard"], *optional["gpu"], *optional["serve"]]
     declared = {re.split(r"[<>=]", line)[0].replace("_", "-") for line in lines}
     used = {name.partition(".")[0] for module in MODULES for name in imports(PACKAGE / module)}
     providers = packages_distributions()

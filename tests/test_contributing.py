@@ -16,13 +16,13 @@ from nmt_attn.commands.train import train
 from nmt_attn.config.file import dump_config, parse_config
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.errors import ConfigError
-from nmt_attn.extensions import load_extensions
 from nmt_attn.model.build import build_model
 from nmt_attn.model.initialise import INITIALISATIONS
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.store import load_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.registries import DECODERS, WINDOWS
+from nmt_attn.registry import load_extensions
 from nmt_attn.search.translator import Translator
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +125,7 @@ def test_an_installed_extension_is_there_when_the_command_line_starts(tmp_path: 
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "score: cosine" in done.stdout
-    assert re.search(r"^# attention score +[\d,]+ .*vector 256, key_projection 256x256$", done.stdout, re.M)
+    assert re.search(r"^# attention score +[\d,]+ .*vector (\d+), key_projection \1x\d+$", done.stdout, re.M)
     assert done.stderr == (
         "nmt-attn: extension 'broken': expected to import cosine_that_is_not_there, got ModuleNotFoundError: "
         "No module named 'cosine_that_is_not_there'\n"

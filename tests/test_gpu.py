@@ -61,6 +61,7 @@ def test_bf16_trains_on_a_gpu(style: str) -> None:
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("style", sorted(DECODERS))
 def test_no_update_waits_for_the_gpu(style: str) -> None:
     model = tiny_model(accepted({"decoder.style": style})).float().to(CUDA)

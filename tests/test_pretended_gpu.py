@@ -73,6 +73,15 @@ def test_update_and_search_are_those_of_the_cpu_and_no_update_waits() -> None:
     check(COVER)
 
 
+def test_in_bf16_an_update_is_as_near_to_float32_as_on_the_cpu() -> None:
+    """Both round factors of products to 8 binary digits, which changes a gradient by some hundredths."""
+    styles = sorted(DECODERS)
+    keys = [{**COVER[i], "decoder.style": style} for i in (0, 1) for style in styles if i == 0 or style == "luong"]
+    for key, result in zip(keys, compared([f"bf16 {json.dumps(key)}" for key in keys]), strict=True):
+        assert result["loss_there"] < max(0.005, 2 * result["loss_here"]), (key, result)
+        assert result["gradients_there"] < max(0.03, 2 * result["gradients_here"]), (key, result)
+
+
 @pytest.mark.slow
 def test_every_combination_is_that_of_the_cpu_and_no_update_waits() -> None:
     check(list(every_combination()))
@@ -95,7 +104,7 @@ def test_training_reads_from_the_device_once_an_update_and_once_a_validation() -
         if "dropout" not in keys:
             assert result["there"] == pytest.approx(result["here"], rel=1e-5)
         assert result["waits"] == {
-            "_to_copy in gradient.py:make": 4,
+            "_to_copy in gradient.py:read": 4,
             "_local_scalar_dense in trainer.py:validation_loss": 1,
         }
 

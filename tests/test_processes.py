@@ -31,7 +31,8 @@ def test_one_alone_needs_no_group() -> None:
         assert alone.sum([1.5, 2]) == [1.5, 2]
         assert alone.gather([3, 4]) == [3, 4] == alone.share([3, 4])
         layer = nn.Linear(1, 1)
-        assert alone.parallel(layer) is layer
+        assert alone.parallel(layer, some_idle=False) is layer
+        alone.require_same("run.precision", "bf16")
         alone.wait()
 
 
@@ -85,3 +86,18 @@ def test_torchrun_is_for_training_alone(command: list[str], monkeypatch: pytest.
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ConfigError, match=rf"^{command[0]}: expected one process, got 3 \(torchrun is for train"):
         app(command)
+
+
+def test_processes_that_resolve_auto_differently_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    two = Processes(0, 2)
+    monkeypatch.setattr(two, "gather", lambda done: [*done, "cpu with float32"])
+    with pytest.raises(
+        ConfigError, match=r"^run\.device: expected the same in .*, got cuda with bfloat16, cpu with float32"
+    ):
+        two.require_same("run.device", "cuda with bfloat16")
+    two.require_same("run.device", "cpu with float32")
+
+
+def test_one_gpu_is_not_for_several_processes() -> None:
+    with pytest.raises(ConfigError, match=r"^run\.device: expected 'cuda' with 2 processes, a GPU each, got 'cuda:1'$"):
+        Processes(0, 2).device(torch.device("cuda", 1))

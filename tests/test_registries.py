@@ -10,8 +10,8 @@ import pytest
 import torch
 from tiny_models import Overrides, overridden
 
-from nmt_attn.config.accepted_values import choices_of
 from nmt_attn.config.key_paths import all_keys, locate
+from nmt_attn.config.reference import choices_of
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import CorpusConfig
 from nmt_attn.model.build import build_model

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from nmt_attn import runtime
 from nmt_attn.errors import ConfigError
-from nmt_attn.runtime import choose_decoding_precision, choose_device, choose_precision
+from nmt_attn.runtime import choose_decoding_precision, choose_device, choose_precision, use_tf32
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -23,16 +24,65 @@ def test_auto_takes_bf16_where_the_cpu_has_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert choose_precision("auto", CPU) == expected
-    assert choose_precision("auto", GPU) == torch.bfloat16
     assert choose_precision("fp32", GPU) == torch.float32
     assert choose_precision("bf16", CPU) == torch.bfloat16
 
 
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("is_real", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_takes_bf16_where_the_gpu_has_it(
+    is_real: bool, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or is_real)
+    assert choose_precision("auto", GPU) == expected
+    assert choose_precision("tf32", GPU) == torch.float32
+    with pytest.raises(ConfigError, match=r"^run\.precision: expected a GPU for 'tf32', got device cpu$"):
+        choose_precision("tf32", CPU)
+
+
+def test_tf32_is_off_unless_it_is_asked_for() -> None:
+    kinds = torch.backends.cuda.matmul, torch.backends.cudnn.rnn
+    for name, expected in (("tf32", "tf32"), ("fp32", "ieee"), ("auto", "ieee")):
+        use_tf32(name)
+        assert [kind.fp32_precision for kind in kinds] == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("cuda", "expected a GPU for 'cuda', got a machine without one"),
+        ("cuda:1", "expected a GPU for 'cuda:1', got a machine without one"),
+        ("mps", "expected 'auto', 'cpu', 'cuda' or 'cuda:N', got 'mps'"),
+        ("cuda:x", "got 'cuda:x'"),
+        ("cpu:1", "got 'cpu:1'"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(name: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtime, "has_cuda", lambda: True)
     assert choose_device("auto") == CPU
-    with pytest.raises(ConfigError, match="expected a GPU for 'cuda', got a machine without one"):
+    with pytest.raises(ConfigError, match=reason):
+        choose_device(name)
+
+
+def test_a_number_of_a_gpu_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(ConfigError, match="expected a GPU from cuda:0 to cuda:1, got 'cuda:2'"):
+        choose_device("cuda:2")
+
+
+def test_a_pytorch_without_cuda_beside_a_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtime, "has_cuda", lambda: False)
+    with pytest.raises(
+        ConfigError, match=r"expected a PyTorch with CUDA for 'cuda', got one .* is built for CPUs alone"
+    ):
         choose_device("cuda")
+    monkeypatch.setattr(runtime, "has_nvidia_gpu", lambda: True)
+    with pytest.warns(UserWarning, match="device: a GPU stays idle, as PyTorch .* is built for CPUs alone"):
+        assert choose_device("auto") == CPU
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ RECIPES = [
         "Vaswani et al. 2017, 5.3",
         ("schedule=inverse-sqrt", "warmup_updates=4000", "betas=[0.9, 0.98]", "epsilon=1e-9"),
     ),
-    Recipe("small corpus", ("learning_rate=3e-3", "schedule=cosine"), "demo"),
+    Recipe("small corpus", ("learning_rate=6e-3", "schedule=cosine"), "demo"),
     Recipe("until it stops improving", ("schedule=plateau", "patience=5", "epochs=100")),
 ]
 

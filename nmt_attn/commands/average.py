@@ -18,12 +18,20 @@ from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.files import replacing_folder, write_text
-from nmt_attn.find_model import model_folder
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, check_finite, load_model, model_from_config, save_model
-from nmt_attn.model.weight_average import mean_weights
+from nmt_attn.model.store import (
+    CONFIG,
+    VOCAB,
+    WEIGHTS,
+    check_finite,
+    load_model,
+    model_folder,
+    model_from_config,
+    save_model,
+)
 from nmt_attn.options import AverageOptions
 from nmt_attn.training.checkpoint import checkpoint_paths, read_newest, read_weights
+from nmt_attn.training.moving_average import mean_weights
 from nmt_attn.training.run_folder import CHECKPOINTS, learned_differences, model_path
 
 RECORD = "average.json"

@@ -46,9 +46,8 @@ from nmt_attn.evaluation.tables import (
     format_summary,
     format_systems,
 )
-from nmt_attn.find_model import precision_override
 from nmt_attn.options import EvalOptions
-from nmt_attn.runtime import choose_device
+from nmt_attn.runtime import choose_device, precision_override
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator
 

@@ -12,7 +12,7 @@ import typer
 from tqdm import tqdm
 
 from nmt_attn.files import check_apart, or_standard, writing
-from nmt_attn.find_model import find_model
+from nmt_attn.model.store import find_model
 from nmt_attn.options import ScoreOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import ForcedPair, force_decode_windows, perplexity

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
+import torch
 import typer
 from tqdm import tqdm
 
@@ -17,14 +18,14 @@ from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
-from nmt_attn.evaluation.validation_picture import validation_picture
+from nmt_attn.evaluation.system_outputs import validation_picture
 from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
-from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime
+from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import SilentObserver, TextScores
@@ -50,8 +51,11 @@ def train(options: TrainOptions) -> None:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
         config = load_config(options.config, options.set)
         device = processes.device(choose_device(config.run.device))
-        if config.training.cuda_graphs:
+        if config.training.cuda_graphs is True:
             check_graphs(device, processes)
+        dtype = choose_precision(config.run.precision, device)
+        processes.require_same("run.device and run.precision", f"{device.type} with {_format(dtype)}")
+        use_tf32(config.run.precision)
         folder = RunFolder(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
@@ -78,6 +82,11 @@ def train(options: TrainOptions) -> None:
                 _run(config, folder, data, trainer)
     if processes.is_first:
         _say_end(folder, config, trainer.progress)
+
+
+def _format(dtype: torch.dtype) -> str:
+    """`bfloat16`, `float32`."""
+    return str(dtype).removeprefix("torch.")
 
 
 def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2Seq, processes: Processes) -> Trainer:
@@ -142,7 +151,8 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Pr
     texts = data.valid.texts()
     sources, references = [text.source for text in texts], [text.target for text in texts]
 
-    greedy = config.search.model_copy(update={"groups": 1, "precision": "fp32"})  # one hypothesis has no groups
+    precision = "tf32" if config.run.precision == "tf32" else "fp32"  # which is set for the whole process
+    greedy = config.search.model_copy(update={"groups": 1, "precision": precision})  # one hypothesis has no groups
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)
@@ -250,8 +260,7 @@ def _say_start(folder: RunFolder, trainer: Trainer) -> None:
     progress = trainer.progress
     count = sum(parameter.numel() for parameter in trainer.model.parameters())
     shared = f" in {trainer.processes.count} processes" if trainer.processes.count > 1 else ""
-    precision = str(trainer.dtype).removeprefix("torch.")
-    _note(f"{folder.path}: {count:,} parameters on {trainer.device}{shared}, products in {precision}")
+    _note(f"{folder.path}: {count:,} parameters on {trainer.device}{shared}, products in {_format(trainer.dtype)}")
     _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
     if trainer.update_batches > 1:
         _note(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")

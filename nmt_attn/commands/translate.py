@@ -19,10 +19,9 @@ from nmt_attn.config.file import load_config
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
-from nmt_attn.find_model import find_model, precision_override
-from nmt_attn.model.store import CONFIG
+from nmt_attn.model.store import CONFIG, find_model
 from nmt_attn.options import TranslateOptions
-from nmt_attn.runtime import choose_device
+from nmt_attn.runtime import choose_device, precision_override
 from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.jsonl_output import jsonl_writer
 from nmt_attn.search.lexical_constraints import encode_phrases, split_phrases

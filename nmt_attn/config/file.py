@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config.accepted_values import choices_of, describe, kinds_of
 from nmt_attn.config.extends import EXTENDS, Layers, find_config, read_config, read_layers
 from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
 from nmt_attn.config.messages import did_you_mean, join_words, show
+from nmt_attn.config.reference import choices_of, describe, kinds_of
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.config.yaml_io import format_yaml, parse_yaml

@@ -1,15 +1,19 @@
-"""configs/reference.yaml: every key with its default, what it means and what it accepts."""
+"""What each key accepts, in words for messages and in symbols for comments; configs/reference.yaml made from it."""
 
 import re
 import textwrap
+import types
+from collections.abc import Iterable
 from itertools import zip_longest
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
+import annotated_types
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config.accepted_values import abridge, choices_of
-from nmt_attn.config.base import Section
+from nmt_attn.config.base import NameOf, Section
 from nmt_attn.config.key_paths import section_of
-from nmt_attn.config.schema import Config
+from nmt_attn.config.messages import join_words, show
+from nmt_attn.config.schema import DEVICE_PATTERN, NAME_PATTERN, Config
 from nmt_attn.config.yaml_io import format_yaml
 
 _WIDTH = 120
@@ -66,3 +70,112 @@ def _with_comment(entry: str, field: FieldInfo, column: int) -> str:
     else:
         lines += textwrap.wrap(accepts, room, break_on_hyphens=False)
     return "".join(f"{start:{column}}# {line}\n" for start, line in zip_longest([entry], lines, fillvalue=""))
+
+
+_PATTERN_WORDS = {
+    NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)",
+    DEVICE_PATTERN: "'auto', 'cpu', 'cuda' or one GPU, such as 'cuda:1'",
+}
+_PATTERN_SYMBOLS = {NAME_PATTERN: "letters, digits, _ - .", DEVICE_PATTERN: "auto | cpu | cuda | cuda:N"}
+_TYPE_WORDS = {bool: "true or false", types.NoneType: "null", int: "a whole number", float: "a number"}
+_TYPE_SYMBOLS = {bool: "true | false", types.NoneType: "null", int: "whole number", float: "number"}
+_LIMIT_WORDS = {">=": "of at least", ">": "above", "<=": "up to", "<": "below"}
+
+
+class Kind(NamedTuple):
+    """One kind of value; a key may accept several."""
+
+    type: Any  # bool, int, float, str, NoneType, tuple, or Literal
+    is_registered: bool = False  # Literal: the values are names of a registry, to which an extension may add
+    choices: tuple[Any, ...] = ()  # Literal: the values spelled out
+    limits: tuple[tuple[str, Any], ...] = ()  # of a number, such as (">=", 1)
+    pattern: str | None = None  # of text
+    items: tuple["Kind", ...] = ()  # tuple: the kinds that each item accepts
+    size: int | None = None  # tuple: how many items, if that is fixed
+
+
+def kinds_of(field: FieldInfo) -> list[Kind]:
+    """The kinds of value that the field accepts, in the order of its type."""
+    return _kinds(field.annotation, field.metadata)
+
+
+def choices_of(field: FieldInfo) -> list[Any]:
+    """The values that the field's type spells out, for itself or for the items of its list."""
+    kinds = [kind for outer in kinds_of(field) for kind in (outer, *outer.items)]
+    return [choice for kind in kinds for choice in kind.choices]
+
+
+def describe(field: FieldInfo) -> str:
+    """What the field accepts, in words: `a whole number of at least 1 or null`."""
+    return _words(kinds_of(field))
+
+
+def abridge(field: FieldInfo) -> str:
+    """What the field accepts, in symbols: `whole number >= 1 | null`."""
+    return _symbols(kinds_of(field))
+
+
+def _kinds(annotation: Any, limits: Iterable[Any]) -> list[Kind]:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        inner = [limit for part in parts[1:] for limit in getattr(part, "metadata", [part])]
+        return _kinds(parts[0], [*limits, *inner])
+    if origin in (Union, types.UnionType):
+        return [kind for part in parts for kind in _kinds(part, limits)]
+    if origin is Literal:
+        return [Kind(Literal, choices=parts)]
+    if origin is tuple:
+        size = None if parts[-1] is Ellipsis else len(parts)
+        return [Kind(tuple, items=tuple(_kinds(parts[0], [])), size=size)]
+    for name in (limit for limit in limits if isinstance(limit, NameOf)):
+        return [Kind(Literal, is_registered=True, choices=name.choices)]
+    patterns = [limit.pattern for limit in limits if annotation is str and getattr(limit, "pattern", None)]
+    ranges = [pair for limit in limits if annotation in (int, float) for pair in _limit(limit)]
+    return [Kind(annotation, limits=tuple(ranges), pattern=patterns[0] if patterns else None)]
+
+
+def _limit(limit: Any) -> list[tuple[str, Any]]:
+    match limit:
+        case annotated_types.Ge(ge=bound):
+            return [(">=", bound)]
+        case annotated_types.Gt(gt=bound):
+            return [(">", bound)]
+        case annotated_types.Le(le=bound):
+            return [("<=", bound)]
+        case annotated_types.Lt(lt=bound):
+            return [("<", bound)]
+    return []
+
+
+def _words(kinds: list[Kind]) -> str:
+    if len(kinds) > 1 and kinds[0].type is bool:
+        return join_words(["true", "false", *(_words([kind]) for kind in kinds[1:])])
+    return join_words(_words_of_one(kind) for kind in kinds)
+
+
+def _words_of_one(kind: Kind) -> str:
+    if kind.type is Literal:
+        return ("one of " if len(kind.choices) > 1 else "") + ", ".join(map(show, kind.choices))
+    if kind.type is tuple:
+        size = "list" if kind.size is None else f"list of {kind.size}"
+        return f"a {size}, each {_words(list(kind.items))}"
+    if kind.type is str:
+        return _PATTERN_WORDS[kind.pattern] if kind.pattern else "text"
+    ranges = " and ".join(f"{_LIMIT_WORDS[symbol]} {bound}" for symbol, bound in kind.limits)
+    return f"{_TYPE_WORDS[kind.type]} {ranges}".rstrip()
+
+
+def _symbols(kinds: list[Kind]) -> str:
+    return " | ".join(_symbols_of_one(kind) for kind in kinds)
+
+
+def _symbols_of_one(kind: Kind) -> str:
+    if kind.type is Literal:
+        return " | ".join(map(str, kind.choices))
+    if kind.type is tuple:
+        size = "list" if kind.size is None else f"list of {kind.size}"
+        return f"{size}: {_symbols(list(kind.items))}"
+    if kind.type is str:
+        return _PATTERN_SYMBOLS[kind.pattern] if kind.pattern else "text"
+    ranges = ", ".join(f"{symbol} {bound}" for symbol, bound in kind.limits)
+    return f"{_TYPE_SYMBOLS[kind.type]} {ranges}".rstrip()

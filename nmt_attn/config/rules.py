@@ -118,7 +118,7 @@ def _training(config: Config) -> Iterator[str]:
         yield complain_idle(config, "training.validate_epochs", with_value(config, "training.validate_updates"))
     if training.updates is not None and training.warmup_updates >= training.updates:
         yield complain(config, "training.warmup_updates", f"fewer than {with_value(config, 'training.updates')}")
-    if training.cuda_graphs:
+    if training.cuda_graphs is True:
         yield from _cuda_graphs(config)
     if training.minimum_rate >= training.learning_rate:
         yield complain(config, "training.minimum_rate", f"less than {with_value(config, 'training.learning_rate')}")

@@ -38,15 +38,20 @@ BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
 
 
+DEVICE_PATTERN = r"^(auto|cpu|cuda(:\d+)?)$"
+
+
 class RunConfig(Section):
     """Where the run lives and what it runs on."""
 
     name: str = Field("run", pattern=NAME_PATTERN, description="name of the run's folder inside `dir`")
     dir: str = Field("runs", description="folder that holds all runs")
     seed: int = Field(1, ge=0, description="seed of every random choice")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the products in training; auto is bf16 on a GPU, or a CPU that has it"
+    device: str = Field(
+        "auto", pattern=DEVICE_PATTERN, description="auto (a GPU if there is one), cpu, cuda or one GPU, such as cuda:1"
+    )
+    precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
+        "auto", description="of the products in training; auto is bf16 on a GPU or CPU that has it; tf32 is for a GPU"
     )
 
 
@@ -232,9 +237,8 @@ class TrainingConfig(Section):
         lt=1,
         description="decay of a moving average of the weights, which is validated and saved in their place",
     )
-    cuda_graphs: bool = Field(
-        False,
-        description="GPU: record the kernels of each batch shape once and launch them as one graph (not yet measured)",
+    cuda_graphs: bool | Literal["auto"] = Field(
+        "auto", description="GPU: record the kernels of each batch shape once and launch them as one graph"
     )
     label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words replaced by <unk> in the input")
@@ -275,7 +279,7 @@ class SearchConfig(Section):
         0.5, gt=0, description="log p that a token costs a group for each use by the groups before it at this step"
     )
     batch_sentences: Count = Field(64, description="sentences decoded together")
-    precision: Literal["fp32", "auto", "bf16", "int8"] = Field(
+    precision: Literal["fp32", "auto", "tf32", "bf16", "int8"] = Field(
         "fp32", description="of the products; auto is int8 on a CPU that has it, else bf16 if it has that, else fp32"
     )
     max_length: Count | None = Field(None, description="maximum length of a translation in tokens")

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from nmt_attn.alignment.formats import pharaoh_line
+from nmt_attn.alignment.link_files import TrainingLinks
 from nmt_attn.alignment.links import Link
-from nmt_attn.alignment.training_links import TrainingLinks
 from nmt_attn.config.schema import Config
 from nmt_attn.data.corpus import located
 from nmt_attn.data.corpus_stats import CorpusReport

@@ -53,6 +53,11 @@ class EncodedCorpus:
     def __len__(self) -> int:
         return len(self.source_lengths)
 
+    @property
+    def has_links(self) -> bool:
+        """Whether the pairs have given word alignments."""
+        return self._links is not None
+
     def rows(self, indices: NDArray[np.integer[Any]]) -> EncodedRows:
         """The pairs at `indices`, in that order, without `<s>` and `</s>`."""
         links = None if self._links is None else self._links.rows(indices)

@@ -12,8 +12,7 @@ from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, EvaluateCon
 from nmt_attn.data.corpus import read_test
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import check_count
-from nmt_attn.find_model import find_model
-from nmt_attn.model.store import BEST, CONFIG
+from nmt_attn.model.store import BEST, CONFIG, find_model
 
 ONE_A_SENTENCE = "one a sentence of the test set"
 

@@ -1,23 +1,32 @@
-"""System outputs: translations of the test set, by a model or read from a file, and what a model adds to them."""
+"""System outputs: translations of the test set, by a model or read from a file, and what a model adds to them.
+
+During training, the attention on one pair of the validation corpus is drawn. Its translation is the reference, so that
+the pictures of a training differ in the attention alone.
+"""
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from nmt_attn.alignment.links import GoldLinks, Links, score_links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_links
+from nmt_attn.config.schema import SearchConfig
+from nmt_attn.data.prepare import PreparedData
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet
+from nmt_attn.evaluation.pictures import alignment_pixels
 from nmt_attn.evaluation.summary import AlignmentRow, Summary
 from nmt_attn.files import check_count
+from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.options import SearchOptions
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
@@ -184,3 +193,22 @@ def _speed_line(hypotheses: Sequence[str], decoding: Decoding) -> str:
         f"decoding: {sentences:,} sentences in {decoding.seconds:.1f} s on {decoding.device}, "
         f"{sentences / decoding.seconds:,.0f} sentences/s, {words / decoding.seconds:,.0f} target words/s"
     )
+
+
+def validation_picture(data: PreparedData, model: Seq2Seq) -> Callable[[], NDArray[np.floating]] | None:
+    """Draws the picture [height, width, 3], from 0 to 1, of the model as it is when called.
+
+    None if the model has no attention, or no sentence a translation.
+    """
+    texts = data.valid.texts()
+    number = choose_sentence([text.source for text in texts], [text.target for text in texts])
+    if number is None or not model.has_attention:
+        return None
+    text = texts[number]
+
+    def draw() -> NDArray[np.floating]:
+        translator = Translator(model, data.codecs, SearchConfig())
+        [pair] = force_decode(translator, [text.source], [text.target], with_alignments=True)
+        return alignment_pixels(pair.alignment(shift=0).matrix(), f"data.valid, pair {number + 1}")
+
+    return draw

@@ -1,23 +1,18 @@
 """Attention without its large tanh: scores over a whole batch, and attention inside a loop that is written by hand.
 
-`FastAttention` covers additive, normed-additive and concat; in every window, in training and search. On a CPU in
-float32 a sigmoid takes the place of the tanh. On a GPU the kernels (nmt_attn/fast/additive_kernels.py) take float32,
-and bfloat16 brought to float32, where triton can compile them: torch's own builds ship it, but it also needs a C
-compiler and a GPU that it knows, so that the kernels are tried once before they are used. Every other score, number
-format or device takes the plain path of nmt_attn/model/scores.py.
+`FastAttention` covers additive, normed-additive and concat in float32 on a CPU, where a sigmoid takes the place of the
+tanh; in every window, in training and search. Every other score, number format or device takes the plain path of
+nmt_attn/model/scores.py. On a GPU: nmt_attn/fast/gpu/attention.py.
 
 `AttentionLoop` is one step at a time, forward and back, without autograd; nmt_attn/fast/decoders.py runs it. It covers
 the scores of `LOOP_FORMS` in a global window, on every device, in float32 and float64. The gradient of each matrix is
 one product after the loop; of what depends on the source, one batched product. The [B, S, A] tanh of a step is never
-kept, only its buffer, and is computed again on the way back; with the kernels of a GPU it is never made at all.
+kept, only its buffer, and is computed again on the way back.
 
-Equal to the plain path: tests/fast/test_additive_kernels.py, test_decoders.py, test_equal_to_plain.py.
+Equal to the plain path: tests/fast/test_decoders.py, test_equal_to_plain.py.
 """
 
-import warnings
 from collections.abc import Callable
-from functools import cache
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
@@ -39,10 +34,6 @@ from nmt_attn.model.scores import (
     TanhScore,
 )
 from nmt_attn.model.windows import WindowView
-
-HAS_TRITON = find_spec("triton") is not None
-MOST_ERROR = 1e-3
-"""Of sums of up to 126 numbers of size 1 in float32 (additive_kernels.py: errors_on); a fault would be of size 1."""
 
 
 class LoopForm(NamedTuple):
@@ -99,16 +90,8 @@ class FastAttention(Fast, Attention):
         if type(score) not in TANH_FORMS:
             return super().scores(view)
         assert isinstance(score, TanhScore)
-        return tanh_scores(score.project_query(view.query), view.keys, score.output_vector())
-
-
-def tanh_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
-    """projected queries [B, T, A], keys [B, S, A], v [A] -> v . tanh(query + key) [B, T, S], with a gradient."""
-    if has_kernels(keys):
-        from nmt_attn.fast.additive_kernels import kernel_scores
-
-        return kernel_scores(queries.float(), keys.float(), vector.float())
-    return sigmoid_scores(queries.unsqueeze(2), keys.unsqueeze(1), vector)
+        queries = score.project_query(view.query)
+        return sigmoid_scores(queries.unsqueeze(2), view.keys.unsqueeze(1), score.output_vector())
 
 
 def sigmoid_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
@@ -118,29 +101,6 @@ def sigmoid_scores(queries: Tensor, keys: Tensor, vector: Tensor) -> Tensor:
         return torch.tanh(total) @ vector
     halves = torch.sigmoid(total.mul(2)) if total.requires_grad else total.mul_(2).sigmoid_()
     return (halves @ vector).mul(2).sub(vector.sum())
-
-
-def has_kernels(keys: Tensor) -> bool:
-    """Whether scores with such keys go through the kernels of a GPU."""
-    is_covered = HAS_TRITON and keys.is_cuda and keys.dtype in (torch.float32, torch.bfloat16)
-    return is_covered and works_on(keys.device)
-
-
-@cache
-def works_on(device: torch.device) -> bool:
-    """Whether the kernels run on this device and give what the plain path gives; if not, a warning says why."""
-    try:
-        from nmt_attn.fast.additive_kernels import errors_on
-
-        errors = errors_on(device)
-    except Exception as error:  # whatever a compiler or driver may say
-        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    else:
-        if max(errors) < MOST_ERROR:
-            return True
-        reason = f"they are off by {max(errors):.2g}"
-    warnings.warn(f"the additive score takes its plain path, as its kernels fail on {device} ({reason})", stacklevel=2)
-    return False
 
 
 class AttentionLoop:
@@ -247,39 +207,6 @@ class AttentionLoop:
     def _half_tanh(self, projected: Tensor) -> Tensor:
         """sigmoid(2q + 2k) = (1 + tanh(q + k)) / 2 [B, S, A], in the buffer: several times as fast as a tanh."""
         return torch.add(self.double_keys, projected.unsqueeze(1), alpha=2, out=self.buffer).sigmoid_()
-
-
-class KernelAttentionLoop(AttentionLoop):
-    """v . tanh(q + k) with the kernels of a GPU: no [B, S, A] of a step is ever made.
-
-    One kernel a step for the scores, one a step for d loss / d q; those of k and v are one for all steps, after the
-    loop. What it keeps is what a score without v keeps, whose slopes are kept too.
-    """
-
-    def __init__(self, score: LoopForm, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> None:
-        from nmt_attn.fast import additive_kernels  # which needs triton
-
-        super().__init__(score._replace(vector=None), states, mask, steps, dtype)
-        assert score.vector is not None, "v . tanh(q + k)"
-        self.kernels = additive_kernels
-        self.keys, self.vector = score.keys.contiguous(), score.vector.contiguous()
-
-    def _score(self, projected: Tensor) -> None:
-        self.kernels.scores(projected.unsqueeze(0), self.keys, self.vector, self.scores.unsqueeze(0))
-
-    def _score_back(self, t: int, slope: Tensor, grad_projected: Tensor) -> None:
-        self.grad_scores[t] = slope
-        projected, slopes, grads = self.projected[t : t + 1], slope.unsqueeze(0), grad_projected.unsqueeze(0)
-        self.kernels.query_gradient(projected, self.keys, self.vector, slopes, grads)
-
-    def _score_gradients(self) -> tuple[Tensor, Tensor | None]:
-        return self.kernels.key_gradients(self.projected, self.keys, self.vector, self.grad_scores)
-
-
-def attention_loop(score: LoopForm, states: Tensor, mask: Tensor, steps: int, dtype: torch.dtype) -> AttentionLoop:
-    """The fastest one for such a score."""
-    kind = AttentionLoop if score.vector is None or not has_kernels(score.keys) else KernelAttentionLoop
-    return kind(score, states, mask, steps, dtype)
 
 
 def _dots(vectors: Tensor, rows: Tensor, out: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.fast.attention import LOOP_FORMS, FastAttention, LoopForm, attention_loop
+from nmt_attn.fast.attention import LOOP_FORMS, AttentionLoop, FastAttention, LoopForm
 from nmt_attn.fast.by_hand import by_hand, exact
 from nmt_attn.fast.packed import PackedLinear
 from nmt_attn.fast.products import Factor, product_dtype, tanh, tanh_
@@ -72,7 +72,7 @@ class BahdanauLoop:
     def __init__(self, inputs: BahdanauInputs, *, kind: type[CellLoop], dtype: torch.dtype, mask: Tensor) -> None:
         self.cell = kind(inputs.cell, dtype)
         steps = len(self.cell.gates)
-        self.attention = attention_loop(inputs.score, inputs.states, mask, steps, dtype)
+        self.attention = AttentionLoop(inputs.score, inputs.states, mask, steps, dtype)
         self.context_to_gates = Factor(inputs.context_weight, dtype)
 
     def run(self) -> Looped:
@@ -130,7 +130,7 @@ class LuongLoop:
         assert inputs.feed is not None
         self.cell, self.options = kind(inputs.cell, dtype), options
         steps = len(self.cell.gates)
-        self.attention = attention_loop(inputs.score, inputs.states, mask, steps, dtype)
+        self.attention = AttentionLoop(inputs.score, inputs.states, mask, steps, dtype)
         halves = inputs.output_weight.split([inputs.states.shape[2], inputs.cell.hidden.shape[1]], 1)
         self.of_feed, self.of_context, self.of_state = (Factor(part, dtype) for part in (inputs.feed_weight, *halves))
         self.first_feed, self.bias = inputs.feed, inputs.output_bias

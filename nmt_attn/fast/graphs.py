@@ -6,23 +6,29 @@ recorded one lay, gradients are added up where they always are, and random numbe
 the replay, as torch arranges it. Clipping and optimizer stay outside.
 
 Covers training on one CUDA device in every number format. Batches come in few shapes (nmt_attn/data/batching.py); once
-`MOST_GRAPHS` are kept, other shapes run kernel by kernel. Equal to that: tests/fast/test_graphs.py, on a GPU
-tests/test_gpu.py.
+`MOST_BYTES` are taken, the graph that was used longest ago makes room for the next. Equal to running kernel by kernel:
+tests/fast/test_graphs.py.
 """
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data.batching import Shape, shape_of
 from nmt_attn.errors import ConfigError
 from nmt_attn.processes import Processes
 from nmt_attn.types import Batch
 
-MOST_GRAPHS = 64
-"""Graphs that are kept. They share their memory; each has its batch and its list of kernels."""
+MOST_BYTES = 1 << 31
+"""What graphs may take of a GPU's memory beside what their work takes: their lists of kernels, some MB each."""
+
+SPARE_BYTES = 1 << 29
+"""What stays free of it when another graph is recorded."""
 
 WARM_UPS = 2
 """Runs before a recording, in which libraries make what they need."""
@@ -31,39 +37,77 @@ Work = Callable[[Batch, Tensor], Tensor]
 """batch, divisor [] of the loss -> sums [N] to report; adds to the gradients. Never synchronises."""
 
 
+class Replay(NamedTuple):
+    """Recorded work."""
+
+    again: Callable[[], object]  # does it again, on the same memory
+    forget: Callable[[], object]  # gives the memory of the recording back
+    bytes: int  # of that memory
+
+
 class Recorder(Protocol):
     """What can record work on a device."""
 
-    def record(self, work: Callable[[], None]) -> Callable[[], object]:
-        """Does the work a few times, and returns what does it again, on the same memory."""
+    def record(self, work: Callable[[], None]) -> Replay:
+        """Does the work a few times, and returns what does it again. Raises RuntimeError where it cannot."""
+
+    def run(self, work: Callable[[], Tensor]) -> Tensor:
+        """Does the work without recording it, where recordings are made."""
+
+    def free_bytes(self) -> int:
+        """Of the device's memory."""
 
 
 class CudaRecorder:
-    """By CUDA graphs of the GPU `device`."""
+    """By CUDA graphs of the GPU `device`.
+
+    All work is done on one stream, because libraries keep a workspace for each (cuBLAS up to 1 GiB).
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
+        self._stream = torch.cuda.Stream(device)
 
-    def record(self, work: Callable[[], None]) -> Callable[[], object]:
-        side = torch.cuda.Stream(self._device)
-        side.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(side):
+    def record(self, work: Callable[[], None]) -> Replay:
+        with self._aside():
             for _ in range(WARM_UPS):
                 work()
-        torch.cuda.current_stream(self._device).wait_stream(side)
+        torch.cuda.synchronize(self._device)
+        before = self._taken_elsewhere()
         graph = torch.cuda.CUDAGraph()
         # Another thread may pin memory meanwhile, which a capture of all threads would not survive.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             work()
-        return graph.replay
+        return Replay(graph.replay, graph.reset, max(0, self._taken_elsewhere() - before))
+
+    def run(self, work: Callable[[], Tensor]) -> Tensor:
+        with self._aside():
+            return work()
+
+    def free_bytes(self) -> int:
+        cached = torch.cuda.memory_reserved(self._device) - torch.cuda.memory_allocated(self._device)
+        return torch.cuda.mem_get_info(self._device)[0] + cached
+
+    def _taken_elsewhere(self) -> int:
+        """Bytes of the GPU that are in use, but not by PyTorch's allocator."""
+        free, total = torch.cuda.mem_get_info(self._device)
+        return total - free - torch.cuda.memory_reserved(self._device)
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            yield
+        current.wait_stream(self._stream)
 
 
 class _Recorded(NamedTuple):
     batch: Batch
     divisor: Tensor  # []
     sums: Tensor  # [N]
-    replay: Callable[[], object]
+    replay: Replay
 
 
 class Graphs:
@@ -78,7 +122,8 @@ class Graphs:
         self._work = work
         self._numbers = numbers  # N
         self._recorder = recorder
-        self._recorded: dict[Shape, _Recorded] = {}
+        self._can_record = True  # until a recording fails
+        self._recorded: dict[Shape, _Recorded] = {}  # the one that was used longest ago first
         for parameter in self._parameters:
             parameter.grad = torch.zeros_like(parameter)
 
@@ -91,37 +136,73 @@ class Graphs:
 
         They are there until the next batch.
         """
-        shape = shape_of(batch)
-        if shape not in self._recorded:
+        recorded = self._recorded.pop(shape_of(batch), None)
+        if recorded is None:
             there = batch.to(self._device)
             number = torch.full((), divisor, device=self._device)
-            if len(self._recorded) == MOST_GRAPHS:
+            recorded = self._record(there, number)
+            if recorded is None:
                 seed()
-                return self._work(there, number)
-            self._recorded[shape] = self._record(there, number)
-        recorded = self._recorded[shape]
+                return self._recorder.run(lambda: self._work(there, number))
+        self._recorded[shape_of(batch)] = recorded
         for place, part in zip(recorded.batch[:5], batch[:5], strict=True):
             place.copy_(part, non_blocking=True)
         recorded.divisor.fill_(divisor)
         seed()
-        recorded.replay()
+        recorded.replay.again()
         return recorded.sums
 
-    def _record(self, batch: Batch, divisor: Tensor) -> _Recorded:
+    def _record(self, batch: Batch, divisor: Tensor) -> _Recorded | None:
+        """None where the memory is too small for it, or recording fails, which it is not tried again after."""
+        if not self._can_record or not self._makes_room():
+            return None
         kept = [gradient.clone() for gradient in self._gradients()]
         sums = torch.zeros(self._numbers, dtype=torch.float64, device=self._device)  # in memory that no graph owns
 
         def work() -> None:
             sums.copy_(self._work(batch, divisor))
 
-        replay = self._recorder.record(work)
+        replay = None
+        try:
+            replay = self._recorder.record(work)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self._can_record = False
+            reason = str(error).partition("\n")[0]
+            warnings.warn(f"training goes on without CUDA graphs, as a recording failed ({reason})", stacklevel=2)
         torch._foreach_copy_(self._gradients(), kept)
-        return _Recorded(batch, divisor, sums, replay)
+        return None if replay is None else _Recorded(batch, divisor, sums, replay)
+
+    def _makes_room(self) -> bool:
+        """Whether another graph may be recorded, once those used longest ago are forgotten where they must be."""
+        largest = max((each.replay.bytes for each in self._recorded.values()), default=0)
+        while self._recorded and self._bytes() + largest > MOST_BYTES:
+            self._forget()
+        while self._recorded and self._recorder.free_bytes() < SPARE_BYTES + largest:
+            self._forget()
+        return self._recorder.free_bytes() >= SPARE_BYTES + largest
+
+    def _bytes(self) -> int:
+        return sum(each.replay.bytes for each in self._recorded.values())
+
+    def _forget(self) -> None:
+        self._recorded.pop(next(iter(self._recorded))).replay.forget()
 
     def _gradients(self) -> list[Tensor]:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         assert len(gradients) == len(self._parameters), "none was removed"
         return gradients
+
+
+def uses_graphs(config: TrainingConfig, device: torch.device, processes: Processes, *, has_guide: bool) -> bool:
+    """What `training.cuda_graphs` means for this training: `auto` is true wherever graphs can be.
+
+    A graph does the same work at every update: with scheduled sampling it changes, and batches with given alignments
+    (`has_guide`) have the shape of no bucket. `true` is checked by `check_graphs`.
+    """
+    can_be = device.type == "cuda" and processes.count == 1 and config.scheduled_sampling.rate == 0 and not has_guide
+    return config.cuda_graphs is True or (config.cuda_graphs == "auto" and can_be)
 
 
 def check_graphs(device: torch.device, processes: Processes) -> None:

@@ -18,8 +18,8 @@ from nmt_attn.model.cells import LSTM
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.encoder import Direction, reverse
+from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.luong import LuongDecoder
-from nmt_attn.model.projection import GateProjection, Projection
 from nmt_attn.model.readout import Deep, Maxout, Readout
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import gather_last

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
-from nmt_attn.model.projection import GateProjection
+from nmt_attn.model.initialise import GateProjection
 from nmt_attn.model.readout import Readout
 from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn import registries
-from nmt_attn.model.initialise import Scheme
-from nmt_attn.model.projection import GateProjection
+from nmt_attn.model.initialise import GateProjection, Scheme
 from nmt_attn.model.state import CellState
 from nmt_attn.registry import Registry
 from nmt_attn.runtime import at_least_float32

@@ -13,7 +13,7 @@ from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initial_state import StartState
-from nmt_attn.model.projection import GateProjection
+from nmt_attn.model.initialise import GateProjection
 from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 
 

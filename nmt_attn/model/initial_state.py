@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn import registries
-from nmt_attn.model.projection import Projection
+from nmt_attn.model.initialise import Projection
 from nmt_attn.model.state import CellState, Memory
 from nmt_attn.registry import Registry
 from nmt_attn.types import length_mask

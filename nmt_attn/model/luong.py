@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
 from nmt_attn.model.dropout import Dropout
-from nmt_attn.model.projection import GateProjection, Projection
+from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.readout import Readout
 from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 

@@ -11,7 +11,7 @@ p(y_t) = softmax(W_o of this). It feeds nothing back, so a whole target goes thr
 from torch import Tensor, nn
 
 from nmt_attn import registries
-from nmt_attn.model.projection import Projection
+from nmt_attn.model.initialise import Projection
 from nmt_attn.registry import Registry
 
 

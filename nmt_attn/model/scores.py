@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn import registries
-from nmt_attn.model.initialise import Scheme
-from nmt_attn.model.projection import Projection
+from nmt_attn.model.initialise import Projection, Scheme
 from nmt_attn.registry import Exclusion, Registry
 
 

@@ -1,4 +1,7 @@
-"""Models on disk: safetensors weights beside the resolved configuration. Nothing that is loaded can run code."""
+"""Models on disk: finding, loading and saving them. Nothing that is loaded can run code.
+
+A model folder holds safetensors weights beside the resolved configuration and its vocabulary.
+"""
 
 import hashlib
 import json
@@ -25,6 +28,8 @@ WEIGHTS, CONFIG, VOCAB = "model.safetensors", "config.yaml", "vocab"
 
 BEST = "best"
 """The model folder inside a run."""
+RUNS = Path("runs")
+"""Where `find_model` looks for runs."""
 
 MOST_SHOWN = 200
 """Characters of another library's message."""
@@ -79,6 +84,33 @@ def load_model(folder: Path, vocabulary: str | None = None) -> Seq2Seq:
         raise CheckpointError(f"{path}: expected the weights of this model, got {found}") from error
     check_finite(path, dict(model.named_parameters()))
     return model.eval()
+
+
+def find_model(folder: Path | None) -> Path:
+    """The model folder of `folder` (a run or a model), or of the newest run, which is then named on standard error.
+
+    The newest run is the one whose best model was written last. Raises CheckpointError if there is no model.
+    """
+    if folder is not None:
+        return model_folder(folder)
+    weights = [path for path in RUNS.glob(f"*/{BEST}/{WEIGHTS}") if path.is_file()]
+    if not weights:
+        raise CheckpointError(
+            f"{RUNS}: expected a run with a trained model, got none "
+            "(train one: nmt-attn train configs/demo.yaml; or name one: --model FOLDER)"
+        )
+    newest = max(weights, key=lambda path: (path.stat().st_mtime_ns, path))
+    typer.echo(f"model: {newest.parent} (the newest; --model FOLDER takes another)", err=True)
+    return newest.parent
+
+
+def model_folder(folder: Path) -> Path:
+    """The folder that holds the weights: `folder` itself, or its best/. Raises CheckpointError."""
+    for candidate in (folder, folder / BEST):
+        if (candidate / WEIGHTS).is_file():
+            return candidate
+    found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
+    raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
 
 
 def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn import registries
-from nmt_attn.model.initialise import Scheme
-from nmt_attn.model.projection import Projection
+from nmt_attn.model.initialise import Projection, Scheme
 from nmt_attn.model.state import Memory
 from nmt_attn.registry import Exclusion, Registry
 from nmt_attn.runtime import at_least_float32

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
-from nmt_attn.find_model import find_model
+from nmt_attn.model.store import find_model
 from nmt_attn.search.beam import StepFunction
 from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.search.translator import Translator

@@ -21,11 +21,10 @@ from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
-from nmt_attn.find_model import model_folder
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model
+from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options import SearchOptions
-from nmt_attn.runtime import choose_decoding_precision, choose_device
+from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
@@ -100,6 +99,7 @@ class Translator:
     @cached_property
     def _fast(self) -> Seq2Seq:
         """The model as it decodes. Made once: after a change of the weights, make a new translator."""
+        use_tf32(self.search.precision)
         return for_search(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
 
     @with_keywords(PythonOptions)

@@ -8,6 +8,7 @@ goes on. What an update has to tell is read from the device once, when all of it
 """
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from nmt_attn.processes import Processes
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.objective import Objective
-from nmt_attn.types import Batch
+from nmt_attn.types import BOS, EOS, Batch
 
 SUMS = 3
 """Numbers that the work of a batch reports."""
@@ -37,6 +38,16 @@ class UpdateLoss(NamedTuple):
     negative_log_likelihood: float  # nats, summed, of the target alone
     alignment: float | None  # nats, summed, of guided attention before its weight; None without it
     gradient_norm: float  # before it was clipped
+    sizes: Sizes
+
+
+class SentUpdate(NamedTuple):
+    """An update that a device computes, or has computed."""
+
+    numbers: Tensor  # [SUMS + 1] float64: the sums of this process, and the norm of the gradient
+    is_bad: Tensor  # [] float32: 1 where loss or gradient are infinite or NaN, else 0
+    has_arrived: Callable[[], object]  # waits until `numbers` may be read
+    is_guided: bool
     sizes: Sizes
 
 
@@ -64,8 +75,9 @@ class Gradients:
         recorder: Recorder | None = None,
     ) -> None:
         self._parameters = list(objective.model.parameters())
-        self._module = processes.parallel(_Module(objective))
         self._device = objective.model.output.weight.device
+        some_idle = processes.count > 1 and leaves_weights_out(objective)
+        self._module = processes.parallel(_Module(objective, has_idle=some_idle), some_idle=some_idle)
         self._corpus = corpus
         self._processes = processes
         self._seed = seed
@@ -87,6 +99,10 @@ class Gradients:
 
     def make(self, loaded: Loaded, progress: Progress) -> UpdateLoss:
         """Gives each weight the gradient of these batches, the next ones of the epoch, in place of what it had."""
+        return self.read(self.send(loaded, progress))
+
+    def send(self, loaded: Loaded, progress: Progress) -> SentUpdate:
+        """The same without waiting for the device."""
         self._clear()
         sizes = Sizes(*map(int, self._processes.sum(loaded.sizes)))
         count = sizes.target_tokens if self._is_per_token else sizes.sentences
@@ -103,10 +119,18 @@ class Gradients:
             with self._reducing(is_last=True):
                 self._module(None, progress.update).backward()
         norm = clip_grad_norm_(self._parameters, self._clip_norm)
-        *mine, gradient_norm = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)]).tolist()
-        total, likelihood, alignment = self._processes.sum(mine)
+        numbers = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)])
+        is_bad = 1 - torch.isfinite(numbers).all().float()
         is_guided = any(batch.alignment is not None for batch in loaded.batches)
-        return UpdateLoss(total, likelihood, alignment if is_guided else None, gradient_norm, sizes)
+        here, has_arrived = _on_its_way(numbers)
+        return SentUpdate(here, is_bad, has_arrived, is_guided, sizes)
+
+    def read(self, sent: SentUpdate) -> UpdateLoss:
+        """Waits for the device, and for the other processes."""
+        sent.has_arrived()
+        *mine, gradient_norm = sent.numbers.tolist()
+        total, likelihood, alignment = self._processes.sum(mine)
+        return UpdateLoss(total, likelihood, alignment if sent.is_guided else None, gradient_norm, sent.sizes)
 
     def _clear(self) -> None:
         if self._graphs is not None:
@@ -133,18 +157,47 @@ class Gradients:
         return self._module.no_sync() if isinstance(self._module, DistributedDataParallel) else nullcontext()
 
 
-class _Module(nn.Module):
-    """The objective as a module, as DistributedDataParallel takes nothing else: all weights are used inside of it."""
+def _on_its_way(numbers: Tensor) -> tuple[Tensor, Callable[[], object]]:
+    """The numbers, from a GPU copied to the host while it goes on; and what waits for the copy."""
+    if not numbers.is_cuda:
+        return numbers, lambda: None
+    here = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+    here.copy_(numbers, non_blocking=True)
+    event = torch.cuda.Event()
+    event.record()
+    return here, event.synchronize
 
-    def __init__(self, objective: Objective) -> None:
+
+class _Module(nn.Module):
+    """The objective as a module, as DistributedDataParallel takes nothing else."""
+
+    def __init__(self, objective: Objective, *, has_idle: bool) -> None:
         super().__init__()
         self.model = objective.model
         self._objective = objective
-        # Takes part in nothing: where every weight does, torch warns that looking for those that do not was in vain.
-        self.idle = nn.Parameter(torch.zeros(1, device=objective.model.output.weight.device))
+        self._device = objective.model.output.weight.device
+        if has_idle:
+            # Never takes part, as torch warns where it looks for such weights in vain.
+            self.idle = nn.Parameter(torch.zeros(1, device=self._device))
 
     def forward(self, batch: Batch | None, update: int) -> Any:
-        """The loss; without a batch a 0 that the other processes need not wait for."""
+        """The loss; without a batch a 0 in which the same weights take part."""
         if batch is None:
-            return self.model.output.bias.sum() * 0
+            return self._objective.training(one_word().to(self._device), update).total * 0
         return self._objective.training(batch, update)
+
+
+def leaves_weights_out(objective: Objective) -> bool:
+    """Whether some weight takes no part in the loss of a batch of one word. Its gradients are taken away again."""
+    objective.training(one_word().to(objective.model.output.weight.device), 0).total.backward()
+    parameters = list(objective.model.parameters())
+    found = any(parameter.grad is None for parameter in parameters if parameter.requires_grad)
+    for parameter in parameters:
+        parameter.grad = None
+    return found
+
+
+def one_word() -> Batch:
+    """A pair of sentences without words."""
+    ids, lengths = torch.full((1, 1), EOS), torch.ones(1, dtype=torch.int64)
+    return Batch(ids, lengths, torch.full((1, 1), BOS), ids, lengths)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from nmt_attn.fast.gpu.loss import token_sums
 from nmt_attn.fast.products import matmul
 from nmt_attn.types import PAD
 
@@ -21,10 +22,6 @@ BLOCK_NUMBERS = 1 << 21
 
 GATHERED_BYTES = 1 << 24
 """Slopes of scores, from several blocks, that meet in one product for the gradient of the weights."""
-
-DEVICE_BLOCK_NUMBERS = 1 << 26
-"""Numbers in one block on a GPU, where each operation has to be sent there: 256 MB in float32."""
-
 
 LEAST_WEIGHT = 1e-12
 """The smallest attention weight whose logarithm is taken."""
@@ -42,7 +39,6 @@ class _Options(NamedTuple):
     smoothing: float
     dtype: torch.dtype  # of the products
     needs_gradient: bool
-    has_padding: bool  # among the targets
 
 
 def token_loss(
@@ -60,15 +56,15 @@ def token_loss(
     `dtype`, sums and the softmax at least in float32. With `keeps_padding` padding is computed and counts 0: all shapes
     are then known beforehand, and a GPU is not waited for.
     """
+    exact = torch.promote_types(output.weight.dtype, torch.float32)
+    products = exact if dtype == torch.float32 else dtype
     if keeps_padding:
-        readouts, targets = readouts.flatten(0, 1), targets.flatten()
-    else:
-        is_real = targets != PAD
-        readouts, targets = readouts[is_real], targets[is_real]
+        return Loss(*token_sums(readouts, output, targets, smoothing, products))
+    is_real = targets != PAD
     # Asked here, as inside of a Function gradients are always off, and the weights always want one.
-    options = _Options(smoothing, dtype, needs_gradient=torch.is_grad_enabled(), has_padding=keeps_padding)
+    options = _Options(smoothing, products, needs_gradient=torch.is_grad_enabled())
     total, likelihood = _BlockedLoss.apply(  # type: ignore[no-untyped-call]
-        readouts, output.weight, output.bias, targets, options
+        readouts[is_real], output.weight, output.bias, targets[is_real], options
     )
     return Loss(total, likelihood)
 
@@ -88,8 +84,7 @@ class _BlockedLoss(Function):
         ctx: Any, readouts: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, options: _Options
     ) -> tuple[Tensor, Tensor]:
         exact = torch.promote_types(weight.dtype, torch.float32)
-        dtype = exact if options.dtype == torch.float32 else options.dtype
-        inputs, products = readouts.to(dtype), weight.to(dtype)
+        inputs, products = readouts.to(options.dtype), weight.to(options.dtype)
         sums = torch.zeros(2, dtype=exact, device=weight.device)
         of_readouts = torch.empty_like(readouts)
         gradients: _Gradients | None = None
@@ -133,14 +128,11 @@ class _Gradients(NamedTuple):
 
 def _parts(tokens: int, products: Tensor) -> Iterator[tuple[slice, int]]:
     """The tokens whose slopes are gathered, for weights [V, R], and how many of them make one block."""
-    numbers, gathered = BLOCK_NUMBERS, GATHERED_BYTES // products.element_size()
-    if products.device.type != "cpu":
-        numbers = gathered = DEVICE_BLOCK_NUMBERS
     words = len(products)
-    size = _rows(tokens, words, gathered)
+    size = _rows(tokens, words, GATHERED_BYTES // products.element_size())
     for start in range(0, tokens, size):
         part = slice(start, min(start + size, tokens))
-        yield part, _rows(part.stop - start, words, numbers)
+        yield part, _rows(part.stop - start, words, BLOCK_NUMBERS)
 
 
 def _rows(tokens: int, words: int, numbers: int) -> int:
@@ -156,25 +148,18 @@ def _block_sums(scores: Tensor, targets: Tensor, options: _Options, slope: Tenso
     its largest score less the logarithm of the largest chance, which is at least 1 / V: nothing is lost, and no second
     exponential of [n, V] is taken.
     """
-    is_real = (targets != PAD).to(scores.dtype) if options.has_padding else None
-    largest, wanted = scores.amax(1), _sum(scores.gather(1, targets.unsqueeze(1)).squeeze(1), is_real)
-    mean = _sum(scores.mean(1), is_real) if options.smoothing else wanted
+    largest, wanted = scores.amax(1), scores.gather(1, targets.unsqueeze(1)).sum()
+    mean = scores.mean(1).sum() if options.smoothing else wanted
     is_exact = slope is not None and slope.dtype == scores.dtype
     chances = torch.softmax(scores, 1, out=slope if is_exact else scores)
-    norm = _sum(largest - chances.amax(1).log(), is_real)
+    norm = (largest - chances.amax(1).log()).sum()
     if slope is not None:
         _to_slope(chances, targets, options.smoothing)
-        if is_real is not None:
-            chances.mul_(is_real.unsqueeze(1))
         of_bias += chances.sum(0)
         if not is_exact:
             slope.copy_(chances)
     likelihood, spread = norm - wanted, norm - mean
     return torch.stack([(1 - options.smoothing) * likelihood + options.smoothing * spread, likelihood])
-
-
-def _sum(values: Tensor, is_real: Tensor | None) -> Tensor:
-    return values.sum() if is_real is None else values @ is_real
 
 
 def _to_slope(chances: Tensor, targets: Tensor, smoothing: float) -> None:

@@ -1,4 +1,6 @@
-"""Exponential moving average of the weights, for validation and saved models.
+"""Averages of weights: one model out of several that were trained alike, and the exponential moving average.
+
+The moving average is for validation and saved models:
 
     average_n = average_{n-1} + (1 - d_n) (weights_n - average_{n-1})        d_n = min(decay, (1 + n) / (10 + n))
 
@@ -7,7 +9,7 @@ average spans about a ninth of the updates so far, so that early validation does
 continues with the weights themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -47,3 +49,20 @@ class MovingAverage:
         with torch.no_grad():
             for name, weight in self._model.named_parameters():
                 weight.copy_(values[name])
+
+
+@torch.no_grad()
+def mean_weights(models: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of each weight, by name, summed in float64; the models, at least one, have the same names and shapes.
+
+    Only the sums and one model are held at a time.
+    """
+    sums: dict[str, Tensor] = {}
+    types: dict[str, torch.dtype] = {}
+    count = 0
+    for weights in models:
+        count += 1
+        for name, weight in weights.items():
+            types.setdefault(name, weight.dtype)
+            sums[name] = weight.double() + sums.get(name, 0)
+    return {name: (total / count).to(types[name]) for name, total in sums.items()}

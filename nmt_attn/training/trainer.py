@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch.optim import Optimizer
@@ -21,12 +22,12 @@ from nmt_attn.data.batching import Plan, batches, padding_share, plan_epoch, pla
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.data.prefetch import prefetched
 from nmt_attn.errors import ConfigError
-from nmt_attn.fast.graphs import CudaRecorder
+from nmt_attn.fast.graphs import CudaRecorder, uses_graphs
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
-from nmt_attn.training.gradient import Gradients, Loaded
+from nmt_attn.training.gradient import Gradients, Loaded, SentUpdate, UpdateLoss
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.schedule import Moment, learning_rate
@@ -37,6 +38,20 @@ MOST_SKIPPED = 20
 
 UPDATES_AHEAD = 2
 """Updates whose batches are prepared while a GPU computes. On a CPU this would only compete for time."""
+
+
+class _Update(NamedTuple):
+    """An update whose numbers may not have been read yet."""
+
+    sent: SentUpdate
+    number: int
+    epoch: int
+    rate: float
+    started: float  # by the clock
+
+
+def _is_finite(loss: UpdateLoss) -> bool:
+    return math.isfinite(loss.total) and math.isfinite(loss.gradient_norm)
 
 
 class Trainer:
@@ -72,6 +87,7 @@ class Trainer:
         self.updates_ahead = 0 if self.device.type == "cpu" else UPDATES_AHEAD
         self.must_stop = False
         self.processes = processes
+        has_graphs = uses_graphs(config, self.device, processes, has_guide=train.has_links)
         self._gradients = Gradients(
             self._objective,
             train,
@@ -79,8 +95,12 @@ class Trainer:
             seed=seed,
             loss_per=config.loss_per,
             clip_norm=config.clip_norm,
-            recorder=CudaRecorder(self.device) if config.cuda_graphs else None,
+            recorder=CudaRecorder(self.device) if has_graphs else None,
         )
+        # A GPU need not be waited for before the next update if it can skip a step by itself.
+        can_skip = bool(optimizer.defaults.get("fused")) and averaged is None and processes.count == 1
+        self._reads_late = self.device.type != "cpu" and can_skip
+        self._unsettled: _Update | None = None
         self.update_batches = processes.count * config.accumulate_batches
         progress.update_batches = self.update_batches
         self._clock = time.monotonic()
@@ -99,6 +119,7 @@ class Trainer:
         self._clock = time.monotonic()
         while not self._must_end():
             self._run_epoch()
+        self._settle()
         self.progress.is_finished = self.is_at_its_end()
         if self.progress.is_finished and self.progress.validated_update < self.progress.update:
             self._validate()
@@ -172,36 +193,68 @@ class Trainer:
         rate = learning_rate(moment, self.config)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
-        loss = self._gradients.make(loaded, progress)
-        is_finite = math.isfinite(loss.total) and math.isfinite(loss.gradient_norm)
-        if is_finite:
-            self.optimizer.step()
-            if self.averaged is not None:
-                self.averaged.update(progress.update + 1 - progress.skipped)
+        sent = self._send(loaded)
         progress.update += 1
         progress.batch += loaded.all_batches
-        value, sizes = loss.negative_log_likelihood, loss.sizes
+        update = _Update(sent, progress.update, progress.epoch, rate, started)
+        if self._reads_late:
+            self.optimizer.found_inf = sent.is_bad  # type: ignore[attr-defined]
+            self.optimizer.step()  # which does nothing where that is 1
+            self._settle()
+            self._unsettled = update
+            return
+        loss = self._gradients.read(sent)
+        if _is_finite(loss):
+            self.optimizer.step()
+            if self.averaged is not None:
+                self.averaged.update(progress.update - progress.skipped)
+        self._report(update, loss)
+
+    def _settle(self) -> None:
+        """Reads what the last update has to tell, if it is still on the device."""
+        update, self._unsettled = self._unsettled, None
+        if update is not None:
+            self._report(update, self._gradients.read(update.sent))
+
+    def _report(self, update: _Update, loss: UpdateLoss) -> None:
+        value, sizes, is_finite = loss.negative_log_likelihood, loss.sizes, _is_finite(loss)
         if is_finite:
-            progress.sum_loss += value
-            progress.sum_tokens += sizes.target_tokens
+            self.progress.sum_loss += value
+            self.progress.sum_tokens += sizes.target_tokens
         self._observer.updated(
             UpdateEvent(
-                update=progress.update,
-                epoch=progress.epoch,
+                update=update.number,
+                epoch=update.epoch,
                 loss=value / sizes.target_tokens,
                 alignment_loss=None if loss.alignment is None else loss.alignment / sizes.target_tokens,
                 gradient_norm=loss.gradient_norm,
-                learning_rate=rate,
+                learning_rate=update.rate,
                 sentences=sizes.sentences,
                 source_tokens=sizes.source_tokens,
                 target_tokens=sizes.target_tokens,
                 padding_share=1 - (sizes.source_tokens + sizes.target_tokens) / sizes.positions,
-                seconds=time.monotonic() - started,
+                seconds=time.monotonic() - update.started,
                 share_done=min(1.0, self._share_done()),
                 is_skipped=not is_finite,
             )
         )
         self._count_skipped(loss.gradient_norm, is_finite=is_finite)
+
+    def _send(self, loaded: Loaded) -> SentUpdate:
+        """Raises ConfigError if the GPU's memory is too small for these batches."""
+        try:
+            return self._gradients.send(loaded, self.progress)
+        except torch.OutOfMemoryError as error:
+            shapes = " and ".join(
+                f"{len(batch.src_ids)} x ({batch.src_ids.shape[1]} + {batch.tgt_in.shape[1]})"
+                for batch in loaded.batches
+            )
+            raise ConfigError(
+                f"training.batch_tokens: expected batches that fit into the memory of {self.device}, got one of "
+                f"{shapes} tokens at update {self.progress.update + 1} (a smaller training.batch_tokens, with "
+                "training.accumulate_batches for the same updates, or a smaller model; training continues from its "
+                "last saved state)"
+            ) from error
 
     def _count_skipped(self, norm: float, *, is_finite: bool) -> None:
         """Counts skipped updates and raises ConfigError after too many in a row."""
@@ -224,6 +277,7 @@ class Trainer:
 
     def _validate(self) -> None:
         progress, config = self.progress, self.config
+        self._settle()
         with self._evaluation_mode():
             loss = self.validation_loss()
             scores = None
@@ -277,6 +331,7 @@ class Trainer:
         return stops > 0 or self.is_at_its_end()
 
     def _save(self) -> None:
+        self._settle()
         self._tick()
         self._observer.checkpoint(self.progress)
         self.processes.wait()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from nmt_attn.alignment.link_files import TrainingLinks
 from nmt_attn.alignment.links import Link
-from nmt_attn.alignment.training_links import TrainingLinks
 from nmt_attn.errors import DataError
 
 

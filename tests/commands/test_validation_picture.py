@@ -11,7 +11,7 @@ from nmt_attn.alignment.weights import WeightMatrix
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.prepare import PreparedData, prepare_training
-from nmt_attn.evaluation import validation_picture as module
+from nmt_attn.evaluation import system_outputs as module
 from nmt_attn.model.store import load_model
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator

@@ -62,11 +62,11 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
     [
         (
             "run.device=cpv",
-            "run.device: expected one of 'auto', 'cpu', 'cuda', got 'cpv'",
+            "run.device: expected 'auto', 'cpu', 'cuda' or one GPU, such as 'cuda:1', got 'cpv'",
         ),
         (
             "run.precision=fp33",
-            "run.precision: expected one of 'auto', 'fp32', 'bf16', got 'fp33' (did you mean 'fp32'?)",
+            "run.precision: expected one of 'auto', 'fp32', 'tf32', 'bf16', got 'fp33' (did you mean 'fp32'?)",
         ),
         (
             "run.name=a/b",

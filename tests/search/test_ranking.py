@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nmt_attn.config.accepted_values import choices_of
+from nmt_attn.config.reference import choices_of
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.search.ranking import RANKINGS
 

@@ -23,7 +23,7 @@ class Pretended(Processes):
     def sum(self, values: Sequence[float]) -> list[float]:
         return next(self.sums, list(values))
 
-    def parallel(self, module: nn.Module) -> nn.Module:
+    def parallel(self, module: nn.Module, *, some_idle: bool) -> nn.Module:
         return module
 
     def together(self) -> AbstractContextManager[None]:

@@ -1,0 +1,113 @@
+"""Decoders over a whole target on a GPU: the loops of nmt_attn/fast/gpu/loops.py where they cover a decoder.
+
+They cover gru, gru-cho and lstm, a global window and the scores of `LOOP_FORMS` (nmt_attn/fast/attention.py), in every
+number format; Bahdanau's and Luong's order with one layer. Luong's order without feeding needs no loop at all.
+Everything else takes the plain loops, with accelerated cells and attention inside.
+
+Equal to the plain decoders: tests/fast/test_gpu_loops.py, tests/fast/test_gpu_forms.py.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nmt_attn.fast.attention import LoopForm
+from nmt_attn.fast.gpu.attention import GpuAttention
+from nmt_attn.fast.gpu.cells import GpuCell, loop_cell
+from nmt_attn.fast.gpu.loops import LoopCell, LoopOutput, bahdanau, conditional, luong
+from nmt_attn.fast.gpu.whole import ONE_CALL, Weights, run_cell
+from nmt_attn.fast.products import product_dtype
+from nmt_attn.fast.views import Fast
+from nmt_attn.model import state as records
+from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder
+from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.decoder import Decoder, all_positions
+from nmt_attn.model.luong import LuongDecoder
+from nmt_attn.model.state import DecoderState, Memory
+
+Made = tuple[Tensor, records.Weights]
+
+
+class LoopParts(NamedTuple):
+    """What a loop takes of a decoder."""
+
+    cell: LoopCell
+    score: LoopForm
+
+
+def loop_parts(decoder: Decoder, embedded: Tensor, state: DecoderState, memory: Memory) -> LoopParts | None:
+    """None if cell, window or score are not what loops cover."""
+    attention, cell = decoder.attention, decoder.bottom
+    score = attention.loop_form(memory) if isinstance(attention, GpuAttention) else None
+    if score is None or not isinstance(cell, GpuCell):
+        return None
+    return LoopParts(loop_cell(cell, decoder.embedding_to_gates(embedded), state.layers[0]), score)
+
+
+class GpuBahdanau(Fast, BahdanauDecoder):
+    """bahdanau."""
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
+        parts = None if self.upper else loop_parts(self, embedded, state, memory)
+        if parts is None:
+            return super().forward(embedded, state, memory)
+        weight = self.context_to_gates.weight
+        low = product_dtype(weight)
+        looped = bahdanau(parts.cell, weight, parts.score, memory.encoder_states, memory.mask, low)
+        before = torch.cat([state.feed.unsqueeze(1).to(low), looped.outputs[:, :-1]], 1)
+        readouts = self.make_readout(Advanced(before, looped.outputs, looped.contexts), embedded)
+        return self.output_dropout(readouts), records.Weights(looped.weights, None, memory.mask.shape[1])
+
+
+class GpuConditional(Fast, ConditionalDecoder):
+    """conditional. Layers above the bottom run over its whole output."""
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
+        parts = loop_parts(self, embedded, state, memory)
+        if parts is None:
+            return super().forward(embedded, state, memory)
+        to_gates, recurrent = self.second.input_to_gates, self.second.cell.recurrent
+        second = parts.cell._replace(inputs=to_gates.bias, weight=recurrent.weight, bias=recurrent.bias)
+        low, weight = product_dtype(to_gates.weight), to_gates.weight
+        looped = conditional(parts.cell, second, weight, parts.score, memory.encoder_states, memory.mask, low)
+        top = self.upper_layers(looped.outputs, state.layers[1:])
+        readouts = self.readout(top, embedded, looped.contexts)
+        return self.output_dropout(readouts), records.Weights(looped.weights, None, memory.mask.shape[1])
+
+
+class GpuLuong(Fast, LuongDecoder):
+    """luong, with or without input feeding."""
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
+        if self.feeding.size == 0 and isinstance(self.bottom, ONE_CALL):
+            return self._without_feeding(embedded, state, memory)
+        parts = None if self.upper or self.feeding.size == 0 else loop_parts(self, embedded, state, memory)
+        if parts is None:
+            return super().forward(embedded, state, memory)
+        noise = self.attentional_state.dropout.noise(embedded, self.bottom.hidden)
+        output = LoopOutput(
+            feeds_attentional=self.feeding.is_attentional,
+            has_tanh=self.attentional_state.has_tanh,
+            noise=noise,
+            feed_weight=self.feed_to_gates.weight,
+            feed=state.feed,
+            weight=self.attentional_state.projection.weight,
+            bias=self.attentional_state.projection.bias,
+        )
+        low = product_dtype(output.weight)
+        looped = luong(parts.cell, output, parts.score, memory.encoder_states, memory.mask, low)
+        attentional = looped.outputs if noise is None else looped.outputs * noise
+        readouts = self.make_readout(attentional, embedded, looped.contexts)
+        return self.output_dropout(readouts), records.Weights(looped.weights, None, memory.mask.shape[1])
+
+    def _without_feeding(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
+        """The bottom layer in one call from the words on, so that their projection is part of it."""
+        to_gates, recurrent = self.embedding_to_gates, self.bottom.recurrent
+        weights = Weights(to_gates.weight, to_gates.bias, recurrent.weight, recurrent.bias)
+        kind = next(each for each in ONE_CALL if isinstance(self.bottom, each))
+        whole = run_cell(kind, weights, embedded, *state.layers[0], product_dtype(to_gates.weight))
+        top = self.upper_layers(whole.states, state.layers[1:])
+        context, seen = self.attention(top, memory, all_positions(top))
+        attentional = self.attentional_state.dropout(self.attentional_state(context, top))
+        return self.output_dropout(self.make_readout(attentional, embedded, context)), seen

@@ -1,0 +1,80 @@
+/* Formulas: each paper's steps in its own order, and a number's formula with the numbers put in. */
+import { fixed, html, math } from "./basics.js";
+import { ask } from "./api.js";
+
+export const SCORES = {
+  "additive": "e_{tj} = v_a · tanh(W_a Q + U_a h_j)",
+  "normed-additive": "e_{tj} = g v/|v| · tanh(W_a Q + U_a h_j + b)",
+  "dot": "e_{tj} = Q · h_j",
+  "scaled-dot": "e_{tj} = Q · h_j / √H",
+  "general": "e_{tj} = Q · W_a h_j",
+  "scaled-general": "e_{tj} = g (Q · W_a h_j)",
+  "concat": "e_{tj} = v_a · tanh(W_a [Q ; h_j])",
+  "location": "e_{tj} = (W_a Q)_j",
+};
+export const QUERIES = { bahdanau: "s_{t−1}", conditional: "s′_t", luong: "s_t" };
+
+/** The six micro-steps of a model: { name, formula, says }. */
+export function stagesOf(model) {
+  const query = QUERIES[model.style];
+  const score = (SCORES[model.score] ?? "no attention").replaceAll("Q", query);
+  const weights = model.window === "local-p" ? "α_{tj} = softmax_j(e_{tj}) · exp(−(j − p_t)²/2σ²)" : "α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})";
+  const look = [
+    { name: "scores", formula: score, says: "Each source word gets a score." },
+    { name: "weights", formula: weights, says: model.window === "local-p" ? "Softmax inside the window, then the Gaussian round p_t." : "Softmax turns scores into weights that sum to 1." },
+    { name: "context", formula: "c_t = Σ_j α_{tj} h_j", says: "The weighted sum of the encoder's states." },
+  ];
+  if (model.style === "luong") return [
+    { name: "state", formula: "s_t = f(s_{t−1}, y_{t−1}, h̃_{t−1})", says: "Luong moves first: the new state comes before the look." },
+    ...look,
+    { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: "Context and state become one vector." },
+    { name: "word", formula: "p(y_t) = softmax(W_s h̃_t)", says: "The next word is read off it." },
+  ];
+  const first = model.style === "conditional"
+    ? { name: "query", formula: "s′_t = f_1(s_{t−1}, y_{t−1})", says: "Half a step first: s′ asks." }
+    : { name: "query", formula: "q_t = s_{t−1}", says: "Bahdanau looks first, with the state that it has." };
+  return [
+    first,
+    ...look,
+    { name: "state", formula: model.style === "conditional" ? "s_t = f_2(s′_t, c_t)" : "s_t = f(s_{t−1}, y_{t−1}, c_t)", says: "Now it moves, and the context comes in." },
+    { name: "word", formula: "p(y_t) = softmax(W_o r(s_t, y_{t−1}, c_t))", says: "The next word is read off state, last word and context." },
+  ];
+}
+
+const line = (...parts) => html("p", { class: "formula" }, parts.map(part => typeof part === "string" ? math(part) : part));
+const bracketed = value => (value < 0 ? `(${fixed(value)})` : fixed(value));
+
+/** α_tj with the numbers put in. */
+export function weightFormula(model, step, source, j) {
+  if (step.given) return [line(`α_{tj} = ${fixed(step.weights[j])}, as you set it; the model's own is ${fixed(step.own_weights[j])}.`)];
+  const seen = step.scores.filter(score => score !== null);
+  if (step.scores[j] === null) return [line(`α_{tj} = 0: ${source[j]} is outside the window.`)];
+  const terms = seen.slice(0, 8).map(score => `exp(${fixed(score)})`).join(" + ") + (seen.length > 8 ? ` + … (${seen.length} terms)` : "");
+  const lines = [line("α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})"), line(`= exp(${fixed(step.scores[j])}) / (${terms}) = ${fixed(step.softmax[j], 4)}`)];
+  if (step.gaussian) lines.push(line(`· exp(−(j − p_t)²/2σ²), j = ${j + 1}, p_t = ${fixed(step.centre)}: · ${fixed(step.gaussian[j], 4)} = ${fixed(step.weights[j], 4)}`));
+  return lines;
+}
+
+/** The first number of c_t with the numbers put in. */
+export function contextFormula(step, states, n) {
+  const terms = states.map((state, j) => [step.weights[j], state[n], j]).filter(term => term[0] >= 0.005);
+  return [
+    line("c_t = Σ_j α_{tj} h_j"),
+    line(`number ${n + 1}: ${terms.map(([weight, value]) => `${fixed(weight)} × ${bracketed(value)}`).join(" + ")}${terms.length < states.length ? " + smaller ones" : ""} = ${fixed(step.context[n])}`),
+  ];
+}
+
+/** e_tj with the largest of its terms; the server has them all. */
+export async function scoreFormula(model, body, step, j) {
+  const formula = line((SCORES[model.score] ?? "").replaceAll("Q", QUERIES[model.style]));
+  if (step.scores[j] === null) return [formula, line("Outside the window: no score is taken.")];
+  const answer = await ask("/api/formula", { ...body, step: step.t, position: j });
+  if (!answer.terms.length) return [formula, line(`= ${fixed(step.scores[j], 4)}`)];
+  const isTanh = !["dot", "scaled-dot", "general", "scaled-general"].includes(model.score);
+  const products = answer.terms.map(([v, inside, last]) => ({ v, inside, last, value: isTanh ? v * last : inside * last }));
+  const sorted = [...products].sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
+  const shown = sorted.slice(0, 5), rest = sorted.slice(5).reduce((sum, term) => sum + term.value, 0);
+  const text = shown.map(term => isTanh ? `${fixed(term.v)} tanh(${fixed(term.inside)})` : `${bracketed(term.inside)} × ${bracketed(term.last)}`).join(" + ");
+  return [formula, line(`the largest of ${products.length} terms: ${text} + the others ${bracketed(rest)} = ${fixed(products.reduce((sum, term) => sum + term.value, 0), 3)}`),
+    ...(model.score.startsWith("scaled") ? [line(`after scaling: ${fixed(step.scores[j], 3)}`)] : [])];
+}
