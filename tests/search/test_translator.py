@@ -24,7 +24,7 @@ needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
 @pytest.mark.parametrize("tokenizer", ["word", "char"])
 def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, tokenizer: str) -> None:
     translator = make_translator(model, tokenizer)
-    one_by_one = [next(translator.translate([line], with_alignments=True)) for line in LINES]
+    one_by_one = [next(translator.stream([line], with_alignments=True)) for line in LINES]
     for batch_sentences, window_lines in [(2, 4), (64, 100)]:
         together = list(
             translator.translate(LINES, batch_size=batch_sentences, window_lines=window_lines, with_alignments=True)
@@ -44,7 +44,7 @@ def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, to
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_in_other_number_formats_too(model: str, precision: str) -> None:
     translator = make_translator(model, search=SEARCH.model_copy(update={"precision": precision}))
-    one_by_one = [next(translator.translate([line])) for line in LINES]
+    one_by_one = [next(translator.stream([line])) for line in LINES]
     together = list(translator.translate(LINES, batch_size=64))
     assert texts(together) == texts(one_by_one)
     log_probs = [each.log_prob for each in one_by_one]
@@ -94,7 +94,7 @@ def test_translations_of_the_same_text_are_given_once() -> None:
     [translation] = translator.translate(["das Haus"], beam=5, nbest=5, with_alignments=False)
     spelled = [hypothesis.text for hypothesis in translation.hypotheses]
     assert len(spelled) == len(set(spelled)) < 5
-    best = next(translator.translate(["das Haus"], beam=5, with_alignments=False))
+    best = next(translator.stream(["das Haus"], beam=5, with_alignments=False))
     assert translation.hypotheses[0] == best.hypotheses[0]
 
 
@@ -203,7 +203,7 @@ def test_only_a_window_of_lines_is_read_ahead() -> None:
             taken += 1
             yield "das Haus"
 
-    translations = make_translator().translate(endless(), window_lines=3)
+    translations = make_translator().stream(endless(), window_lines=3)
     assert [next(translations).source for _ in range(4)] == ["das Haus"] * 4
     assert taken == 6
 
@@ -313,7 +313,10 @@ def test_one_string_is_no_list_of_lines() -> None:
 )
 def test_companions_are_as_many_as_lines(companions: dict[str, list[str]], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        list(make_translator().translate(["das Haus"] * 3, window_lines=2, **companions))  # type: ignore[arg-type]
+        list(make_translator().stream(["das Haus"] * 3, window_lines=2, **companions))  # type: ignore[arg-type]
+    name, given = next(iter(companions.items()))
+    with pytest.raises(DataError, match=f"{name}: expected 3 of them, one for each line, got {len(given)}"):
+        make_translator().translate(["das Haus"] * 3, **companions)  # type: ignore[arg-type]
 
 
 def test_a_model_that_gives_no_numbers_is_refused() -> None:
