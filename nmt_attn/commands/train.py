@@ -284,6 +284,12 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")
     if not progress.update:
         raise ConfigError(f"training.minutes: expected time for one update, got {config.training.minutes}")
+    if progress.skipped == progress.update:
+        raise ConfigError(
+            "training.learning_rate: expected a rate at which loss and gradient stay finite, got "
+            f"{config.training.learning_rate}: every update was skipped, nothing has been learned "
+            "(--fresh starts over; a smaller rate, or run.precision: fp32)"
+        )
     if progress.best is None:
         raise ConfigError(
             "training.learning_rate: expected a rate at which validation is finite, got "

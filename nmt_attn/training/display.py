@@ -84,7 +84,7 @@ class Display:
         star = " *" if report.is_best else ""
         self.say(
             f"update {report.update}, epoch {report.epoch}, {tqdm.format_interval(report.seconds)}: "
-            f"training loss {report.training_loss:.3f}, "
+            f"{_training_loss(report.training_loss)}, "
             f"validation loss {report.loss:.3f}, perplexity {perplexity(report.loss)}{scores}{star}"
         )
 
@@ -106,6 +106,10 @@ class Display:
         if share <= first_share:
             return ""
         return f", {tqdm.format_interval(round((1 - share) * (now - started) / (share - first_share)))} left"
+
+
+def _training_loss(loss: float) -> str:
+    return "no training loss (every update was skipped)" if math.isnan(loss) else f"training loss {loss:.3f}"
 
 
 def perplexity(loss: float) -> str:

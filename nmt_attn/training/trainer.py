@@ -289,7 +289,7 @@ class Trainer:
             report = ValidationEvent(
                 update=progress.update,
                 epoch=progress.epoch - (progress.batch == 0),
-                training_loss=progress.sum_loss / max(progress.sum_tokens, 1),
+                training_loss=progress.sum_loss / progress.sum_tokens if progress.sum_tokens else math.nan,
                 loss=loss,
                 bleu=scores and scores.bleu,
                 chrf=scores and scores.chrf,

@@ -300,6 +300,15 @@ def test_a_rate_that_is_far_too_large_ends_with_advice(place: Place) -> None:
         place.train("training.learning_rate=1e30", "training.optimizer=sgd", "training.updates=90")
 
 
+def test_a_run_whose_every_update_was_skipped_has_learned_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = ["training.learning_rate=1e30", "training.optimizer=sgd", "training.ema=null"]
+    with pytest.raises(ConfigError, match=r"got 1e\+30: every update was skipped, nothing has been learned"):
+        place.train(*rates, "training.updates=3", "model.initialisation=uniform", "model.initial_range=1e30")
+    assert "no training loss (every update was skipped)" in capsys.readouterr().err
+
+
 # Signals
 
 
