@@ -39,11 +39,11 @@ from nmt_attn.options import (
     TrainOptions,
     TranslateOptions,
 )
+from nmt_attn.version import __version__
 
 app = typer.Typer(
     name="nmt-attn",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Trains, runs and explains neural machine translation with recurrent networks and attention.",
@@ -51,8 +51,22 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from nmt_attn.runtime import describe_machine
+
+        typer.echo(f"nmt-attn {__version__}\n" + "\n".join(describe_machine()))
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", is_eager=True, callback=_print_version, help="Versions, CPU and GPU: what runs here."),
+]
+
+
 @app.callback()
-def refuse_processes(context: typer.Context) -> None:
+def before_command(context: typer.Context, version: Version = False) -> None:
     # Without a docstring, as that would stand for the help of all commands.
     count = os.environ.get("WORLD_SIZE", "1")
     if count != "1" and context.invoked_subcommand != "train":
@@ -231,7 +245,7 @@ def plot(options: PlotOptions) -> None:
     run(options)
 
 
-@command("config", "demo --set model.decoder.style=luong")
+@command("config", "demo --set model.decoder.style=luong; nmt-attn config --diff runs/a runs/b")
 def show_config(options: ConfigOptions) -> None:
     """Check a configuration and show it with every key and the size of each part; without a file, the reference."""
     from nmt_attn.commands.config import show_config as run
@@ -249,9 +263,10 @@ def demo_corpus(options: DemoCorpusOptions) -> None:
 
 def main() -> None:
     """Runs the command line; the process's exit code is 0 done, 1 internal fault, 2 user's mistake, 130 interrupted."""
+    is_completing = "_NMT_ATTN_COMPLETE" in os.environ  # the shell asks, at each tab
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
-        if not {"-h", "--help"} & set(sys.argv):
+        if not is_completing and not {"-h", "--help", "--version"} & set(sys.argv):
             from nmt_attn.registry import load_extensions
 
             for line in load_extensions():

@@ -19,7 +19,9 @@ SEARCH_PROGRAMS = 64
 
 
 def prepare_memory(programs: int = TRAINING_PROGRAMS) -> None:
-    """For the whole process, which keeps so many compiled products, before the first of them. Changes no result.
+    """Sets up memory for the whole process, before the first product; it keeps at most `programs` compiled products.
+
+    Changes no result.
 
     On other systems than Linux with glibc freed memory is kept or not as before.
     """

@@ -5,6 +5,7 @@ command line is made from the records (cli.py), every command takes its own, and
 fields of `SearchOptions` as keywords. A record is checked when it is made. Light: nothing here imports torch.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from nmt_attn.errors import ConfigError
+from nmt_attn.registries import SYMMETRISATIONS
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], Option(help="auto takes a GPU if there is one.")]
 Model = Annotated[Path | None, Option(help="Folder of a run, or of a model. Default: the newest run under runs/.")]
@@ -62,10 +64,37 @@ class TrainOptions:
         Path, Argument(help="YAML file, or a shipped one by name, such as demo; `nmt-attn config` shows every key.")
     ]
     set: Overrides = ()
+    name: Annotated[str | None, Option(help="Name of the run's folder. Short for --set run.name=NAME.")] = None
+    minutes: Annotated[float | None, Option(help="Train for at most N minutes: training.minutes.")] = None
+    epochs: Annotated[int | None, Option(help="Train for at most N passes over the corpus: training.epochs.")] = None
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"] | None, Option(help="auto takes a GPU if there is one: run.device.")
+    ] = None
+    threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with. Default: one a core.")] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
     accept_new_data: Annotated[
         bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
     ] = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a key that is given in both ways."""
+        given = {override.partition("=")[0].strip() for override in self.set}
+        for key in self._short():
+            if key in given:
+                raise ConfigError(f"--{key.rpartition('.')[2]}: expected it once, got --set {key} too")
+
+    def overrides(self) -> tuple[str, ...]:
+        """`set`, and what the shorter options say, in the same form."""
+        return (*self.set, *(f"{key}={json.dumps(value)}" for key, value in self._short().items()))
+
+    def _short(self) -> dict[str, str | float]:
+        keys = {
+            "run.name": self.name,
+            "run.device": self.device,
+            "training.minutes": self.minutes,
+            "training.epochs": self.epochs,
+        }
+        return {key: value for key, value in keys.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -73,10 +102,19 @@ class ConfigOptions:
     """Of `nmt-attn config`."""
 
     config: Annotated[
-        Path | None, Argument(help="YAML file, or a shipped one by name. Default: the reference of every key.")
+        Path | None,
+        Argument(help="YAML file, run, or a shipped file by name. Default: the reference of every key."),
     ] = None
     set: Overrides = ()
     schema: Annotated[bool, Option(help="Print the JSON schema for editors instead.")] = False
+    diff: Annotated[
+        Path | None, Option(help="Show only the keys that differ between this file or run and the other: --diff A B.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for two things to print."""
+        if self.schema and self.diff is not None:
+            raise ConfigError(f"--schema: expected no --diff beside it, got {self.diff}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,8 +294,12 @@ class AlignOptions:
     threshold: LinkThreshold = None
     reverse: Reverse = None
     symmetrise: Annotated[
-        Literal["intersection", "union", "grow-diag-final", "grow-diag-final-and"] | None,
-        Option(help="How the links of both directions become one set. Default: grow-diag-final."),
+        str | None,
+        Option(
+            metavar="METHOD",
+            help=f"How the links of both directions become one set: {', '.join(SYMMETRISATIONS)}. "
+            "Default: grow-diag-final.",
+        ),
     ] = None
     eos: Annotated[
         Literal["kept", "dropped"] | None, Option(help="Row and column of </s> in .jsonl and .npz. Default: kept.")

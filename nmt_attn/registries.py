@@ -152,6 +152,28 @@ METRICS: Registry[Any] = Registry(
     },
 )
 
+ALIGNMENT_FORMATS: Registry[Any] = Registry(
+    (),
+    {
+        "jsonl": "nmt_attn.alignment.formats:JSONL",
+        "npz": "nmt_attn.alignment.formats:NPZ",
+        "pharaoh": "nmt_attn.alignment.formats:PHARAOH",
+        "naacl": "nmt_attn.alignment.formats:NAACL",
+    },
+)
+"""Of `--gold-format` and `--format`, if a format can be read; of a file's ending, if it can be written."""
+
+SYMMETRISATIONS: Registry[Any] = Registry(
+    (),
+    {
+        "intersection": "nmt_attn.alignment.symmetrise:intersection",
+        "union": "nmt_attn.alignment.symmetrise:union",
+        "grow-diag-final": "nmt_attn.alignment.symmetrise:grow_diag_final",
+        "grow-diag-final-and": "nmt_attn.alignment.symmetrise:grow_diag_final_and",
+    },
+)
+"""Of `--symmetrise`."""
+
 CORPUS_FORMS: Registry[Any] = Registry(
     (),
     {

@@ -1,5 +1,6 @@
 """What the run stands on: device, number format, random state."""
 
+import platform
 import random
 import shutil
 import warnings
@@ -128,6 +129,23 @@ def cpu_has_bfloat16() -> bool:
     """Whether this CPU has instructions for products of bf16 (AVX512-BF16 or AMX)."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def describe_machine() -> list[str]:
+    """One line each: Python, torch, the CPU with what it multiplies fast, the GPUs, and what `auto` takes here."""
+    device = choose_device("auto")
+    numbers = str(choose_precision("auto", device)).removeprefix("torch.")
+    formats = {"bf16": cpu_has_bfloat16(), "int8": cpu_has_int8()}
+    fast = ", ".join(name for name, has_it in formats.items() if has_it)
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return [
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads",
+        f"CPU: {torch.backends.cpu.get_cpu_capability()}; fast products besides fp32: {fast or 'none'}",
+        f"GPU: {', '.join(gpus) or 'none'}",
+        f"auto: device {device.type}, products in {numbers} for training and "
+        f"{choose_decoding_precision('auto', device)} for search",
+    ]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:

@@ -122,7 +122,7 @@ async def client(expected: dict[str, str], until: float, result: Result, first: 
 
 
 async def load(clients: int, seconds: float, expected: dict[str, str]) -> Result:
-    """So many clients for so long."""
+    """N clients for a number of seconds."""
     result = Result()
     until = time.perf_counter() + seconds
     await asyncio.gather(*(client(expected, until, result, first) for first in range(clients)))

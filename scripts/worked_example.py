@@ -58,7 +58,7 @@ The encoder has left one state h_j of four numbers for each of the four words:
 {encoder_states}
 
 The decoder's own states have four numbers too. s_0 is the one before the first word, s_1 the one after it, and so on.
-How a cell makes each from the one before is another story (A.1.1); here they are given:
+How a cell computes each from the one before is in A.1.1; here they are given:
 
 {decoder_states}
 """

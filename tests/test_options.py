@@ -1,6 +1,7 @@
 """Options are declared once: commands, help and the Python interface follow from the records."""
 
 import inspect
+import os
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -8,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer.main
 from tiny_translators import make_translator
 from typer.testing import CliRunner
 
 from nmt_attn import commands, options
 from nmt_attn.cli import app
+from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.options import SearchOptions
+from nmt_attn.options import SearchOptions, TrainOptions
 from nmt_attn.search.request import Request
 from nmt_attn.search.translator import Translator
+from nmt_attn.version import __version__
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
@@ -94,6 +98,43 @@ def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(tmp_path: Pa
             CliRunner().invoke(app, ["eval", *arguments], catch_exceptions=False)
     twice = CliRunner().invoke(app, ["config", "--set", "run.name=a", "--set", "run.seed=2"], catch_exceptions=False)
     assert twice.exit_code == 0
+
+
+# ---- the short options of train
+
+
+def test_short_options_of_train_are_keys() -> None:
+    given = TrainOptions(Path("demo"), ("run.seed=3",), name="12", minutes=0.5, epochs=2, device="cpu", threads=1)
+    config = load_config(given.config, given.overrides())
+    assert (config.run.name, config.run.seed, config.run.device) == ("12", 3, "cpu")
+    assert (config.training.minutes, config.training.epochs) == (0.5, 2)
+    assert TrainOptions(Path("demo")).overrides() == ()
+
+
+def test_a_key_that_is_given_in_both_ways_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--epochs: expected it once, got --set training\.epochs too"):
+        TrainOptions(Path("demo"), ("training.epochs = 3",), epochs=3)
+
+
+# ---- what asks for no command
+
+
+def test_the_version_names_what_runs_here() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert shown.exit_code == 0
+    first, python, torch_line, *_ = shown.stdout.split("\n")
+    assert first == f"nmt-attn {__version__}"
+    assert python.startswith(f"Python {sys.version_info.major}.{sys.version_info.minor}.")
+    assert torch_line.startswith(f"torch {torch.__version__}, ")
+    assert {"CPU", "GPU", "auto"} <= {line.partition(":")[0] for line in shown.stdout.split("\n")}
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_NMT_ATTN_COMPLETE": "complete_bash", "COMP_WORDS": "nmt-attn tr", "COMP_CWORD": "1"}
+    program = "import sys; sys.argv[0] = 'nmt-attn'; from nmt_attn.cli import main; main()"
+    code = [sys.executable, "-c", program]
+    shown = subprocess.run(code, check=False, capture_output=True, text=True, env={**os.environ, **asked})
+    assert shown.stdout.split() == ["train", "translate"]
 
 
 # ---- paths

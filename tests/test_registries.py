@@ -18,11 +18,11 @@ from nmt_attn.model.build import build_model
 from nmt_attn.model.initialise import INITIALISATIONS, vectors_of
 from nmt_attn.model.scores import SCORES, Score
 from nmt_attn.model.windows import WINDOWS, Window
-from nmt_attn.registries import CORPUS_FORMS, DECODERS, REGISTRIES
+from nmt_attn.registries import ALIGNMENT_FORMATS, CORPUS_FORMS, DECODERS, REGISTRIES, SYMMETRISATIONS
 from nmt_attn.registry import Exclusion, Registry, exclusions_of
 
 ROOT = Path(__file__).parents[1]
-EVERY = [*REGISTRIES, CORPUS_FORMS]
+EVERY = [*REGISTRIES, CORPUS_FORMS, SYMMETRISATIONS]
 START_AT_ZERO = {"additive", "concat"}
 """Scores whose v_a is 0 in Bahdanau's appendix."""
 
@@ -54,6 +54,11 @@ def test_a_registry_knows_the_keys_whose_values_its_names_are() -> None:
             assert set(registry) <= set(choices_of(field)), key
     annotated = {".".join(keys) for keys in all_keys() if "NameOf" in repr(locate(keys).field)}
     assert annotated == {key for registry in REGISTRIES for key in registry.config_keys}
+
+
+def test_every_alignment_format_is_read_or_written() -> None:
+    for name, form in ALIGNMENT_FORMATS.items():
+        assert form.read is not None or form.write is not None, name
 
 
 def test_corpus_forms_are_keys_of_a_corpus() -> None:

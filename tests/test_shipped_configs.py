@@ -43,6 +43,13 @@ def load(name: str, *overrides: str) -> Config:
     return load_config(CONFIGS / name, overrides)
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name != "reference.yaml"])
+def test_no_shipped_training_depends_on_the_clock(name: str) -> None:
+    training = load_config(CONFIGS / name, []).training
+    assert training.minutes is None
+    assert training.epochs is not None or training.updates is not None
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_loads_and_names_its_run_after_itself(name: str) -> None:
     config = load(name)

@@ -22,7 +22,15 @@ class Recipe(NamedTuple):
 RECIPES = [
     Recipe(
         "Bahdanau et al. 2015, appendix B.2",
-        ("optimizer=adadelta", "learning_rate=1.0", "rho=0.95", "epsilon=1e-6", "clip_norm=1.0", "loss_per=sentence"),
+        (
+            "optimizer=adadelta",
+            "learning_rate=1.0",
+            "schedule=constant",
+            "rho=0.95",
+            "epsilon=1e-6",
+            "clip_norm=1.0",
+            "loss_per=sentence",
+        ),
         "rnnsearch-50",
     ),
     Recipe(

@@ -15,7 +15,7 @@ from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import TextScores, UpdateEvent, ValidationEvent
+from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
@@ -34,7 +34,7 @@ def tiny_corpus(pairs: int, seed: int = 1) -> EncodedCorpus:
     return EncodedCorpus(pa.table({name: pa.array(rows, ids) for name, rows in sides.items()}))
 
 
-class Watcher:
+class Watcher(Observer):
     """An observer that remembers what it was told; with a folder it keeps checkpoints there."""
 
     def __init__(self, on_update: Callable[[UpdateEvent], None] = lambda report: None) -> None:
@@ -93,7 +93,8 @@ def start(
 
     By default 20 pairs of 1 to 6 words are cut into batches of 21 tokens, which makes 5 batches an epoch.
     """
-    config = TrainingConfig.model_validate({"batch_tokens": 21, "validate_translation": bleu is not None, **keys})
+    plain = {"batch_tokens": 21, "epochs": 20, "learning_rate": 1e-3, "schedule": "constant", "patience": None}
+    config = TrainingConfig.model_validate({**plain, "validate_translation": bleu is not None, **keys})
     torch.manual_seed(seed)
     model = build_model(accepted(DROPOUT).model, SOURCE_WORDS, TARGET_WORDS, POSITIONS).to(device)
     optimizer = build_optimizer(model.parameters(), config)

@@ -22,10 +22,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_attn import registries
 from nmt_attn.alignment.links import GoldLinks, Link
 from nmt_attn.alignment.weights import EosPolicy, WeightMatrix, WordAlignment, extract_links
 from nmt_attn.errors import DataError
 from nmt_attn.files import replacing, replacing_text
+from nmt_attn.registry import Registry
 
 DECIMALS = 4
 """Of a weight in JSON."""
@@ -83,7 +85,7 @@ def read_pharaoh(
 
 
 def read_naacl(lines: Sequence[str], name: str, first_index: int = 1, sentences: int | None = None) -> list[GoldLinks]:
-    """The links of each of `sentences` sentences; None: as many as the greatest number in the file.
+    """The links of each of `sentences` sentences; None: the greatest number in the file.
 
     Lines come in any order; a sentence without lines has no links. The rest is as in `parse_pharaoh`.
     """
@@ -159,12 +161,11 @@ def _pharaoh_writer(path: Path, eos: EosPolicy, threshold: float | None) -> Iter
         yield write
 
 
-FORMATS = {
-    "jsonl": Format(None, _jsonl_writer),
-    "npz": Format(None, _npz_writer),
-    "pharaoh": Format(read_pharaoh, _pharaoh_writer),
-    "naacl": Format(read_naacl, None, first_index=1),
-}
+JSONL = Format(None, _jsonl_writer)
+NPZ = Format(None, _npz_writer)
+PHARAOH = Format(read_pharaoh, _pharaoh_writer)
+NAACL = Format(read_naacl, None, first_index=1)
+FORMATS: Registry[Format] = registries.ALIGNMENT_FORMATS
 """By name; the name with a dot before it is the ending of files that are written."""
 
 

@@ -50,7 +50,7 @@ def gold_file(
 def read_links(file: LinkFile, sentences: int | None) -> list[GoldLinks]:
     """The links of each sentence, source first; `sentences` is their number where the format numbers them (NAACL).
 
-    None: as many as the greatest number in the file. Raises DataError.
+    None: the greatest number in the file. Raises DataError.
     """
     read = FORMATS[file.format].read
     assert read is not None, "LinkFormat names formats that have a reader"

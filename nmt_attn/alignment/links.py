@@ -39,13 +39,6 @@ class GoldLinks(NamedTuple):
         return GoldLinks(swap_sides(self.sure), swap_sides(self.possible))
 
 
-class StrayLink(NamedTuple):
-    """A link to a word that the sentence does not have."""
-
-    sentence: int  # from 1, as editors count lines
-    link: Link
-
-
 class AlignmentScores(NamedTuple):
     """How well found links match gold ones, over a whole corpus: four numbers of 0-1."""
 
@@ -62,10 +55,10 @@ def swap_sides(links: Links) -> Links:
 
 def find_stray_links(
     links: Sequence[Links], source_lengths: Sequence[int], target_lengths: Sequence[int]
-) -> list[StrayLink]:
+) -> list[tuple[int, Link]]:
     """Links outside their sentence pair, in the order of the sentences. Lengths in words."""
     return [
-        StrayLink(number, link)
+        (number, link)
         for number, (each, source, target) in enumerate(zip(links, source_lengths, target_lengths, strict=True), 1)
         for link in sorted(each)
         if not is_inside(link, source, target)

@@ -12,7 +12,9 @@ translation", sec. 3.1. All links are (source, target): swap those of the revers
 
 from collections.abc import Callable
 
+from nmt_attn import registries
 from nmt_attn.alignment.links import Link, Links
+from nmt_attn.registry import Registry
 
 _NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
@@ -35,14 +37,6 @@ def grow_diag_final(forward: Links, backward: Links) -> Links:
 def grow_diag_final_and(forward: Links, backward: Links) -> Links:
     """The intersection, grown, then completed by links with two unlinked words."""
     return _grow_diag_final(forward, backward, all)
-
-
-METHODS: dict[str, Callable[[Links, Links], Links]] = {
-    "intersection": intersection,
-    "union": union,
-    "grow-diag-final": grow_diag_final,
-    "grow-diag-final-and": grow_diag_final_and,
-}
 
 
 def _grow_diag_final(forward: Links, backward: Links, final: Callable[[tuple[bool, bool]], bool]) -> Links:
@@ -72,3 +66,6 @@ def _add_first_links(chosen: set[Link], candidates: list[Link], of_words: Callab
             sources.add(link.source)
             targets.add(link.target)
     return len(chosen) > before
+
+
+METHODS: Registry[Callable[[Links, Links], Links]] = registries.SYMMETRISATIONS

@@ -1,13 +1,16 @@
 """`nmt-attn aer`: how well files of word alignments, of any aligner, match gold ones."""
 
+import sys
+
 import typer
 
 from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_links
 from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.errors import ConfigError
-from nmt_attn.evaluation.tables import format_table
+from nmt_attn.evaluation.tables import LINKS_HELP, format_links
 from nmt_attn.files import check_count
 from nmt_attn.options import AerOptions
+from nmt_attn.screen import fold, width_of
 from nmt_attn.text_io import read_parallel
 
 
@@ -26,9 +29,10 @@ def aer(options: AerOptions) -> None:
         links = [each.possible for each in found]
         scores = score_links(links, gold)
         rows.append([str(file.path), f"{sum(map(len, links)):,}", *(f"{value:.4f}" for value in scores)])
-    typer.echo(format_table(["links of", "number", "precision", "recall", "F1", "AER"], rows))
+    width = width_of(sys.stdout)
+    typer.echo(format_links(["links of", "number"], rows, width))
     sure, possible = (sum(map(len, side)) for side in zip(*gold, strict=True)) if gold else (0, 0)
-    typer.echo(f"{len(gold):,} sentences, {sure:,} sure links of {possible:,} possible ones")
+    typer.echo(f"{len(gold):,} sentences, {sure:,} sure links of {possible:,} possible ones\n{fold(LINKS_HELP, width)}")
 
 
 def _lengths(options: AerOptions) -> list[list[int]] | None:

@@ -4,6 +4,7 @@ One model or several, or files of translations, on one test set. The results go 
 default `eval/` in the run, if there is one model) gets the files. Bad input is refused before translating.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ from nmt_attn.evaluation.tables import (
 )
 from nmt_attn.options import EvalOptions
 from nmt_attn.runtime import choose_device, precision_override
+from nmt_attn.screen import width_of
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator
 
@@ -177,16 +179,16 @@ def _summarise(
 
 
 def _text(results: EvaluationResults, test: EvaluationSet, *, is_cumulative: bool) -> str:
-    summaries = results.summaries
+    summaries, width = results.summaries, width_of(sys.stdout)
     if len(summaries) == 1:
-        blocks = [_title(results), format_summary(summaries[0])]
-        blocks += [format_lengths(summaries[0].up_to_length)] if is_cumulative else []
+        blocks = [_title(results), format_summary(summaries[0], width)]
+        blocks += [format_lengths(summaries[0].up_to_length, width)] if is_cumulative else []
     else:
         blocks = [f"{len(summaries)} systems on {test.name}: {summaries[0].sentences:,} sentences"]
-        blocks += [format_systems(summaries, results.comparisons)]
-        blocks += [format_lengths_of_systems(summaries, is_cumulative=False)]
-        blocks += [format_lengths_of_systems(summaries, is_cumulative=True)] if is_cumulative else []
-    blocks += [format_alignments(summaries), format_attention(summaries)]
+        blocks += [format_systems(summaries, results.comparisons, width)]
+        blocks += [format_lengths_of_systems(summaries, is_cumulative=False, width=width)]
+        blocks += [format_lengths_of_systems(summaries, is_cumulative=True, width=width)] if is_cumulative else []
+    blocks += [format_alignments(summaries, width), format_attention(summaries, width)]
     return "\n\n".join(block for block in blocks if block)
 
 

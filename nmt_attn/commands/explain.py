@@ -3,7 +3,6 @@
 Colours go to a terminal only (and not where NO_COLOR is set); --html writes the page with the interactive view.
 """
 
-import os
 import sys
 from dataclasses import replace
 
@@ -15,11 +14,15 @@ from nmt_attn.evaluation.artifacts import check_writable, write
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.report_builder import NBEST_LABELS, sentence_report
-from nmt_attn.evaluation.terminal import format_alignment, printable
+from nmt_attn.evaluation.terminal import format_alignment
 from nmt_attn.options import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
+from nmt_attn.screen import fold, has_colour, printable, width_of
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import UNK
+
+PIPE_WIDTH = 100
+"""Columns of the matrix where no terminal says how many it has."""
 
 
 def explain(options: ExplainOptions) -> None:
@@ -38,9 +41,11 @@ def explain(options: ExplainOptions) -> None:
     if unknown:
         typer.echo(f"not in the vocabulary, all the same to the model: {', '.join(unknown)}", err=True)
     best = translation.hypotheses[0]
-    typer.echo(f"{printable(best.text)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")
+    width = width_of(sys.stdout) or PIPE_WIDTH
+    typer.echo(f"{fold(printable(best.text), width)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")
     if best.alignment is not None:
-        typer.echo(f"\n{format_alignment(_printable_matrix(best.alignment), use_colour=_use_colour())}")
+        matrix = _printable_matrix(best.alignment)
+        typer.echo(f"\n{format_alignment(matrix, width, use_colour=has_colour(sys.stdout))}")
     else:
         typer.echo(f"{translator.name}: no attention to show (attention.score: none)", err=True)
     if options.html is not None:
@@ -57,7 +62,3 @@ def _printable_matrix(alignment: WordAlignment) -> WeightMatrix:
     matrix = alignment.matrix()
     source, target = ([printable(word) for word in words] for words in (matrix.source, matrix.target))
     return WeightMatrix(source, target, matrix.weights)
-
-
-def _use_colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -26,12 +26,14 @@ from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
+from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
+from nmt_attn.training import from_corpus
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import SilentObserver, TextScores
+from nmt_attn.training.events import Observer, TextScores
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
-from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
+from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.training.word_vectors import start_embeddings
@@ -47,9 +49,11 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        config = load_config(options.config, options.set)
+        config = load_config(options.config, options.overrides())
         device = processes.device(choose_device(config.run.device))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
@@ -62,6 +66,10 @@ def train(options: TrainOptions) -> None:
             _say_corpus(options.config, config)
         with processes.first_alone():
             data = prepare_training(config)
+        config = _complete(config, data, _voice(processes))
+        folder = RunFolder(config)
+        if processes.is_first:
+            folder.check(is_fresh=is_fresh)  # again, as the corpus may have changed
         prepare_runtime(config.run.seed)
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
@@ -82,6 +90,15 @@ def train(options: TrainOptions) -> None:
                 _run(config, folder, data, trainer)
     if processes.is_first:
         _say_end(folder, config, trainer.progress)
+
+
+def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -> Config:
+    """The configuration with the values that it leaves to the corpus, which are said once."""
+    complete = from_corpus.complete(config, from_corpus.longer_side_tokens(data.train))
+    chosen = from_corpus.chosen_values(config, complete)
+    if chosen:
+        note(f"{', '.join(chosen)}: chosen by the corpus's size")
+    return complete
 
 
 def _format(dtype: torch.dtype) -> str:
@@ -116,7 +133,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     """Trains with everything around it: log, bar, checkpoints, best model, signals."""
     if not trainer.processes.is_first:
         with _signals(trainer):
-            trainer.run(SilentObserver())
+            trainer.run(Observer())
         return
 
     def save(place: Path) -> None:
@@ -136,11 +153,10 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         folder.checkpoint_saved()
         folder.remove_models_but(model.update for model in progress.kept)
 
-    planned = planned_updates(config.training, trainer.epoch_updates)
     saves = Saves(save_best, save_kept, save_state)
     draw = validation_picture(data, trainer.model) if config.training.alignment_picture else None
     with (
-        RunRecorder(folder, planned, trainer.progress, saves, draw) as recorder,
+        RunRecorder(folder, config.training, trainer.progress, saves, draw) as recorder,
         _signals(trainer),
     ):
         trainer.run(recorder)
@@ -243,7 +259,7 @@ def _say_corpus(path: Path, config: Config) -> None:
 
 def _say_data(data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
-        _note(report.text())
+        _note(fold(report.text(), width_of(sys.stderr)))
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
 
 
@@ -278,7 +294,7 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         raise KeyboardInterrupt
     patience = config.training.patience
     if patience is not None and progress.misses >= patience:
-        _note(f"stopped early: {progress.misses} validations without a gain (training.patience)")
+        _note(f"stopped early: {progress.misses} validations without an improvement (training.patience)")
     _note(f"{progress.update:,} updates in {tqdm.format_interval(progress.seconds)}")
     if progress.skipped:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")

@@ -77,7 +77,7 @@ class _Companion(NamedTuple):
         return self.lines[start : start + count]
 
     def check(self, lines: int, source: Path | None) -> None:
-        """Raises DataError if there are not as many as lines of the source."""
+        """Raises DataError unless there is one line for each line of the source."""
         if lines != len(self.lines):
             name = source or "standard input"
             raise DataError(f"{self.path}: expected {lines} lines, as many as in {name}, got {len(self.lines)}")

@@ -110,8 +110,6 @@ def _sides(config: Config, where: str, place: str) -> Iterator[str]:
 
 def _training(config: Config) -> Iterator[str]:
     training = config.training
-    if training.epochs is None and training.updates is None and training.minutes is None:
-        yield complain(config, "training.epochs", "a number here, in training.updates or in training.minutes")
     if training.metric != "loss" and not training.validate_translation:
         yield complain(config, "training.validate_translation", f"true with {with_value(config, 'training.metric')}")
     if training.validate_updates is not None and not is_default(config, "training.validate_epochs"):
@@ -213,7 +211,7 @@ def _search(config: Config) -> Iterator[str]:
 
 
 def _evaluate(config: Config) -> Iterator[str]:
-    bounds = config.evaluate.length_buckets
+    bounds = config.evaluate.length_buckets or ()
     if any(high <= low for low, high in pairwise(bounds)):
         yield complain(config, "evaluate.length_buckets", "bounds that rise")
 

@@ -197,19 +197,28 @@ class ModelConfig(Section):
         "xavier", description="xavier, xavier + orthogonal recurrent, uniform(-range, range), Bahdanau's appendix"
     )
     initial_range: float = Field(0.1, gt=0, description="range of `initialisation: uniform`")
+    word_deviation: float = Field(
+        0.3,
+        gt=0,
+        description="xavier, orthogonal: standard deviation of first word vectors that the output layer does not share",
+    )
 
 
 class TrainingConfig(Section):
     """How the network learns."""
 
-    batch_tokens: Count = Field(2048, description="tokens of the longer side in one batch, padding included")
+    batch_tokens: Count | None = Field(
+        None, description="tokens of the longer side in one batch, padding included; by default from the corpus's size"
+    )
     accumulate_batches: Count = Field(
         1, description="batches whose gradients are added up to one update, by each process where there are several"
     )
     short_first_epochs: int = Field(
         0, ge=0, description="the first N epochs go from short pairs to long ones; later ones are in random order"
     )
-    epochs: Count | None = Field(20, description="stop after N passes over the corpus")
+    epochs: Count | None = Field(
+        None, description="stop after N passes over the corpus; without any limit, from the corpus's size"
+    )
     updates: Count | None = Field(None, description="stop after N updates")
     minutes: float | None = Field(None, gt=0, description="stop after N minutes of training, validation included")
     loss_per: Literal["token", "sentence"] = Field(
@@ -217,18 +226,18 @@ class TrainingConfig(Section):
         description="unit of the mean whose gradient is taken: target tokens, or sentences (papers)",
     )
     optimizer: OptimizerName = Field("adam", description="update rule")
-    learning_rate: float = Field(1e-3, gt=0, description="before the schedule")
+    learning_rate: float = Field(2e-3, gt=0, description="before the schedule")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.999), description="adam, adamw: decay of the two moments")
     rho: Fraction = Field(0.95, description="adadelta: decay of the averages")
     epsilon: float | None = Field(None, gt=0, description="of the optimizer; by default torch's")
     weight_decay: float = Field(0.0, ge=0, description="L2 term; decoupled with adamw")
-    schedule: ScheduleName = Field("constant", description="of the learning rate over the updates")
+    schedule: ScheduleName = Field("cosine", description="of the learning rate over the updates")
     warmup_updates: int = Field(0, ge=0, description="linear warm-up from 0, with every schedule")
     halve_after_epochs: Count = Field(5, description="halving: the rate halves at the start of each later epoch")
     decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
     decay_times: Count = Field(4, description="step-halving: how often the rate is halved until the end")
     decay_factor: Fraction = Field(0.5, description="plateau: factor when validation has not improved")
-    decay_patience: int = Field(0, ge=0, description="plateau: validations without a gain to tolerate")
+    decay_patience: int = Field(0, ge=0, description="plateau: validations without an improvement to tolerate")
     minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
     ema: float | None = Field(
@@ -260,7 +269,7 @@ class TrainingConfig(Section):
         True, description="a picture of one sentence's alignment at each validation, for TensorBoard"
     )
     metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="metric that chooses best/")
-    patience: Count | None = Field(None, description="stop after N validations without a gain")
+    patience: Count | None = Field(10, description="stop after N validations without an improvement; null: never")
     checkpoint_updates: Count = Field(500, description="save the state of training every N updates")
     keep_last: int = Field(
         2, ge=2, description="number of newest training states to keep, in case the newest is damaged"
@@ -307,8 +316,8 @@ class SearchConfig(Section):
 class EvaluateConfig(Section):
     """What `nmt-attn eval` reports."""
 
-    length_buckets: tuple[Count, ...] = Field(
-        (10, 20, 30, 40, 50, 60), description="upper bounds of source length in words; a last bucket is open"
+    length_buckets: tuple[Count, ...] | None = Field(
+        None, description="upper bounds of source length in words, [10, 20]; null: round ones that suit the test set"
     )
     metrics: tuple[MetricName, ...] = Field(
         ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"

@@ -6,7 +6,7 @@ What is written is read alike by both versions, because text that either would t
 
 import json
 import re
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import yaml
 
@@ -25,13 +25,6 @@ _PLAIN_VALUES = {
 }
 _LINE_BREAKS = "\n\r\x85\u2028\u2029"
 _LARGEST_COUNT = 1e15  # beyond it a float no longer holds every whole number
-
-
-class Parsed(NamedTuple):
-    """What a YAML text holds, and the keys that it gives twice, one message each."""
-
-    value: Any
-    mistakes: list[str]
 
 
 class _Loader(yaml.SafeLoader):
@@ -101,12 +94,15 @@ _Dumper.add_representer(list, _Dumper.represent_items)
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def parse_yaml(text: str, where: str) -> Parsed:
-    """The value of one YAML document. Raises ConfigError with `where` and the line if it is malformed."""
+def parse_yaml(text: str, where: str) -> tuple[Any, list[str]]:
+    """The value of one YAML document, and a message for each key that it gives twice.
+
+    Raises ConfigError with `where` and the line if it is malformed.
+    """
     try:
         loader = _Loader(text, where)
         value = json.loads(json.dumps(loader.get_single_data()))  # every key becomes text
-        return Parsed(value, loader.repeated)
+        return value, loader.repeated
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where}: expected YAML, got values inside themselves or nested too deeply") from error
     except yaml.reader.ReaderError as error:

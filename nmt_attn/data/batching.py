@@ -180,12 +180,13 @@ def pad_to_bucket(batch: Batch) -> Batch:
 
 def _padded(rows: Sequence[Sequence[int] | Ids], *, before: list[int], after: list[int]) -> Tensor:
     """[B, longest + 1] int64: each row between `before` and `after`, one of which is a single id."""
-    padded = np.full((len(rows), max(len(row) for row in rows) + 1), PAD, np.int64)
-    first = len(before)
-    for line, row in zip(padded, rows, strict=True):
-        line[:first] = before
-        line[first : first + len(row)] = row
-        line[first + len(row) : len(row) + 1] = after
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    longest = int(lengths.max())
+    padded = np.full((len(rows), longest + 1), PAD, np.int64)
+    padded[:, len(before) : len(before) + longest][np.arange(longest) < lengths[:, None]] = np.concatenate(rows)
+    padded[:, : len(before)] = before
+    if after:
+        padded[np.arange(len(rows)), lengths] = after
     return torch.from_numpy(padded)
 
 

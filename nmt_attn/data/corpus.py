@@ -22,9 +22,7 @@ from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.readers import (
     Fault,
-    Fields,
     NumberedPair,
-    TsvColumns,
     read_dataset,
     read_files,
     read_jsonl,
@@ -46,13 +44,6 @@ class Corpus(NamedTuple):
     report: CorpusReport
 
 
-class _Folders(NamedTuple):
-    """Where files are: `data.root`, and the cache of downloaded datasets."""
-
-    root: str | None
-    cache: Path
-
-
 class _Policy(NamedTuple):
     malformed: Literal["drop", "error"]
     undecodable: Literal["drop", "replace", "error"]
@@ -60,7 +51,7 @@ class _Policy(NamedTuple):
 
 
 def read_test(config: Config) -> Corpus:
-    """The pairs of data.test, as many as it has lines. Raises DataError, ConfigError."""
+    """The pairs of data.test, one for each of its lines. Raises DataError, ConfigError."""
     report = CorpusReport("data.test")
     pairs = [SentencePair(pair.source, pair.target) for pair in read_part(config, "test", report)]
     return Corpus(pairs, report)
@@ -124,28 +115,28 @@ def _read(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusRep
     form = _form(corpus, report.corpus)
     if form is None:
         return read_files(located(str(source), root), located(str(target), root), report)
-    return CORPUS_FORMS[form](corpus, _Folders(root, cache), report)
+    return CORPUS_FORMS[form](corpus, root, cache, report)
 
 
-def tsv_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def tsv_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Two columns of `corpus.tsv`."""
     source = _column(corpus.source, 1, f"{report.corpus}.source")
     target = _column(corpus.target, 2, f"{report.corpus}.target")
-    return read_tsv(located(str(corpus.tsv), folders.root), TsvColumns(source, target), report)
+    return read_tsv(located(str(corpus.tsv), root), source, target, report)
 
 
-def jsonl_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def jsonl_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Two fields of each line of `corpus.jsonl`."""
-    return read_jsonl(located(str(corpus.jsonl), folders.root), _fields(corpus), report)
+    return read_jsonl(located(str(corpus.jsonl), root), *_fields(corpus), report)
 
 
-def dataset_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def dataset_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Two fields of each row of `corpus.dataset`."""
-    folder = located(str(corpus.dataset), folders.root)
-    return read_dataset(corpus, _fields(corpus), folder=folder, cache=folders.cache, report=report)
+    folder = located(str(corpus.dataset), root)
+    return read_dataset(corpus, *_fields(corpus), folder=folder, cache=cache, report=report)
 
 
-def builtin_pairs(corpus: CorpusConfig, folders: _Folders, report: CorpusReport) -> Iterator[NumberedPair]:
+def builtin_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """A split of the corpus that the package makes itself."""
     split = corpus.split or "train"
     report.source = report.target = f"the built-in corpus ({split})"
@@ -172,8 +163,8 @@ def _form(corpus: CorpusConfig, where: str) -> str | None:
     return given[0]
 
 
-def _fields(corpus: CorpusConfig) -> Fields:
-    return Fields(str(corpus.source or "source"), str(corpus.target or "target"))
+def _fields(corpus: CorpusConfig) -> tuple[str, str]:
+    return str(corpus.source or "source"), str(corpus.target or "target")
 
 
 def _column(value: str | int | None, default: int, where: str) -> int:
@@ -184,6 +175,7 @@ def _column(value: str | int | None, default: int, where: str) -> int:
     return value
 
 
-CORPUS_FORMS: Registry[Callable[[CorpusConfig, _Folders, CorpusReport], Iterator[NumberedPair]]] = (
+CORPUS_FORMS: Registry[Callable[[CorpusConfig, str | None, Path, CorpusReport], Iterator[NumberedPair]]] = (
     registries.CORPUS_FORMS
 )
+"""(corpus, `data.root`, the cache of downloaded datasets, report) -> all pairs of the corpus."""

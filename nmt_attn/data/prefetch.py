@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Semaphore, Thread
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -30,17 +30,12 @@ def prefetched(items: Iterable[T], ahead: int) -> Iterator[Iterator[T]]:
         producer.stop()
 
 
-class _Result(NamedTuple, Generic[T]):
-    items: tuple[T, ...]  # one; none at the end
-    error: BaseException | None
-
-
 class _Producer(Thread, Generic[T]):
     def __init__(self, items: Iterable[T], ahead: int) -> None:
         super().__init__(name="prefetch", daemon=True)
         self._items = iter(items)
         self._free = Semaphore(ahead)
-        self._results: SimpleQueue[_Result[T]] = SimpleQueue()
+        self._results: SimpleQueue[tuple[T, ...] | BaseException] = SimpleQueue()  # one item; no item at the end
         self._must_stop = False
 
     def run(self) -> None:
@@ -48,25 +43,26 @@ class _Producer(Thread, Generic[T]):
             self._free.acquire()
             if self._must_stop:
                 return
+            result: tuple[T, ...] | BaseException
             try:
-                result = _Result((next(self._items),), None)
+                result = (next(self._items),)
             except StopIteration:
-                result = _Result[T]((), None)
+                result = ()
             except BaseException as error:  # the consumer must see every error
-                result = _Result[T]((), error)
+                result = error
             self._results.put(result)
-            if not result.items:
+            if not isinstance(result, tuple) or not result:
                 return
 
     def results(self) -> Iterator[T]:
         while True:
             result = self._results.get()
-            if result.error is not None:
-                raise result.error
-            if not result.items:
+            if isinstance(result, BaseException):
+                raise result
+            if not result:
                 return
             self._free.release()
-            yield result.items[0]
+            yield result[0]
 
     def stop(self) -> None:
         self._must_stop = True

@@ -40,20 +40,6 @@ class NumberedPair(NamedTuple):
     fault: Fault | None = None
 
 
-class TsvColumns(NamedTuple):
-    """The columns of a TSV file, from 1."""
-
-    source: int
-    target: int
-
-
-class Fields(NamedTuple):
-    """The fields of a record, by name or by names joined with dots."""
-
-    source: str
-    target: str
-
-
 def read_files(source: Path, target: Path, report: CorpusReport) -> Iterator[NumberedPair]:
     """Line i of one file with line i of the other. Raises DataError if one file ends before the other."""
     report.source, report.target = str(source), str(target)
@@ -66,38 +52,41 @@ def read_files(source: Path, target: Path, report: CorpusReport) -> Iterator[Num
         yield _decoded_pair(number, one, other, report)
 
 
-def read_tsv(path: Path, columns: TsvColumns, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two columns of a tab-separated file; quotes have no meaning. A blank line is a blank pair."""
+def read_tsv(path: Path, source: int, target: int, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Two columns, numbered from 1, of a tab-separated file; quotes have no meaning. A blank line is a blank pair."""
     report.source = report.target = str(path)
-    needed = max(columns)
+    needed = max(source, target)
     for number, line in enumerate(byte_lines(path, report.note), start=1):
         cells = line.split(b"\t") if line.strip() else [b""] * needed
         if len(cells) < needed:
             message = f"{path}:{number}: expected at least {needed} tab-separated columns, got {len(cells)}"
             yield NumberedPair(number, "", "", Fault("malformed", message))
         else:
-            yield _decoded_pair(number, cells[columns.source - 1], cells[columns.target - 1], report)
+            yield _decoded_pair(number, cells[source - 1], cells[target - 1], report)
 
 
-def read_jsonl(path: Path, fields: Fields, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two fields of a file with one JSON object per line; null and blank lines are blank texts."""
+def read_jsonl(path: Path, source: str, target: str, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Two fields of a file with one JSON object per line; null and blank lines are blank texts.
+
+    `source` and `target` name the fields; dots lead to a field inside another.
+    """
     report.source = report.target = str(path)
     for number, line in enumerate(byte_lines(path, report.note), start=1):
         place = f"{path}:{number}"
         text, fault = _decode(line, place)
         try:
-            record = json.loads(text) if text.strip() else dict.fromkeys(fields)
-            pair = text_pair(number, _field(record, fields.source), _field(record, fields.target), report)
+            record = json.loads(text) if text.strip() else dict.fromkeys((source, target))
+            pair = text_pair(number, _field(record, source), _field(record, target), report)
         except (ValueError, LookupError, RecursionError) as error:
             found = error.args[0] if isinstance(error, LookupError) else "no JSON"
-            message = f"{place}: expected a JSON object with texts {fields.source!r} and {fields.target!r}, got {found}"
+            message = f"{place}: expected a JSON object with texts {source!r} and {target!r}, got {found}"
             yield NumberedPair(number, "", "", Fault("malformed", message))
         else:
             yield pair._replace(fault=fault or pair.fault)
 
 
 def read_dataset(
-    corpus: CorpusConfig, fields: Fields, *, folder: Path, cache: Path, report: CorpusReport
+    corpus: CorpusConfig, source: str, target: str, *, folder: Path, cache: Path, report: CorpusReport
 ) -> Iterator[NumberedPair]:
     """The rows of `folder` if it exists, else of the hub's dataset of that name, cached in `cache`."""
     if folder.is_dir() and corpus.revision is not None:
@@ -105,12 +94,12 @@ def read_dataset(
         raise ConfigError(f"{report.corpus}.revision: expected {expected}, got {corpus.revision}")
     table = _one_split(_load(corpus, folder, cache), corpus, report.corpus)
     report.source = report.target = f"{corpus.dataset}[{corpus.split}]" if corpus.split else str(corpus.dataset)
-    source = _path(table, fields.source, f"{report.corpus}.source")
-    target = _path(table, fields.target, f"{report.corpus}.target")
+    source_path = _path(table, source, f"{report.corpus}.source")
+    target_path = _path(table, target, f"{report.corpus}.target")
     number = 0
-    columns = list(dict.fromkeys([source[0], target[0]]))
+    columns = list(dict.fromkeys([source_path[0], target_path[0]]))
     for batch in table.with_format(None).select_columns(columns).iter(batch_size=_ROWS):
-        for source_text, target_text in zip(_texts(batch, source), _texts(batch, target), strict=True):
+        for source_text, target_text in zip(_texts(batch, source_path), _texts(batch, target_path), strict=True):
             number += 1
             yield text_pair(number, source_text, target_text, report)
 

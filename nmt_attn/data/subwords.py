@@ -143,13 +143,6 @@ class SubwordSampling(NamedTuple):
     nbest: int | None  # unigram: sample from the n best; None: from all
 
 
-class Ends(NamedTuple):
-    """Where a piece that ends at a given position of a word can begin."""
-
-    starts: list[int]
-    shares: list[float]  # cumulative probabilities of the starts
-
-
 class Segmenter:
     """Draws the pieces of texts."""
 
@@ -193,8 +186,11 @@ class Segmenter:
             end = start
         return pieces[::-1]
 
-    def _find_ends(self, word: str) -> list[Ends]:
-        """For each end 1 .. len(word), by the forward sums of P^alpha over all segmentations of each prefix."""
+    def _find_ends(self, word: str) -> list[tuple[list[int], list[float]]]:
+        """For each end 1 .. len(word): where a piece can start, and the cumulative probabilities of these starts.
+
+        By the forward sums of P^alpha over all segmentations of each prefix.
+        """
         sums, found = [0.0], []  # in log space
         for end in range(1, len(word) + 1):
             starts, logs = [], []
@@ -204,7 +200,7 @@ class Segmenter:
                     starts.append(start)
                     logs.append(sums[start] + self._sampling.alpha * score)
             weights = [math.exp(log - max(logs)) for log in logs]
-            found.append(Ends(starts, [part / sum(weights) for part in accumulate(weights)]))
+            found.append((starts, [part / sum(weights) for part in accumulate(weights)]))
             sums.append(max(logs) + math.log(sum(weights)))
         return found
 

@@ -34,13 +34,6 @@ class DemoPair(NamedTuple):
     links: tuple[Link, ...]
 
 
-class LengthBand(NamedTuple):
-    """A range of source lengths in words, both ends included."""
-
-    shortest: int
-    longest: int
-
-
 class Split(NamedTuple):
     """Number of pairs; weight of each length band; checksums, modulo 8, of the targets that belong to it."""
 
@@ -49,16 +42,8 @@ class Split(NamedTuple):
     checksums: tuple[int, ...]
 
 
-LENGTH_BANDS = (
-    LengthBand(2, 10),
-    LengthBand(11, 20),
-    LengthBand(21, 30),
-    LengthBand(31, 40),
-    LengthBand(41, 50),
-    LengthBand(51, 60),
-    LengthBand(61, 70),
-)
-"""The default buckets of `nmt-attn eval`."""
+LENGTH_BANDS = ((2, 10), (11, 20), (21, 30), (31, 40), (41, 50), (51, 60), (61, 70))
+"""The shortest and the longest source of each, in words: the default buckets of `nmt-attn eval`."""
 
 SPLITS = {
     "train": Split(12000, (60, 18, 8, 5, 4, 3, 2), (2, 3, 4, 5, 6, 7)),
@@ -88,11 +73,9 @@ def endless_pairs(split: str, seed: int) -> Iterator[DemoPair]:
     settings, writer = SPLITS[split], SentenceWriter(f"{split} {seed}")
     sources, targets = set[str](), set[str]()
     for band in _bands_in_turn(settings.weights):
-        pair = (
-            lights_pair() if split == "test" and not sources else as_pair(writer.sentence(band.shortest, band.longest))
-        )
+        pair = lights_pair() if split == "test" and not sources else as_pair(writer.sentence(*band))
         while pair.source in sources or pair.target in targets or _checksum(pair) not in settings.checksums:
-            pair = as_pair(writer.sentence(band.shortest, band.longest))
+            pair = as_pair(writer.sentence(*band))
         sources.add(pair.source)
         targets.add(pair.target)
         yield pair
@@ -112,7 +95,7 @@ def as_pair(sentence: PhrasePair) -> DemoPair:
     )
 
 
-def _bands_in_turn(weights: tuple[int, ...]) -> Iterator[LengthBand]:
+def _bands_in_turn(weights: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Yields the band farthest below its share; the first one on ties."""
     counts = [0] * len(weights)
     while True:

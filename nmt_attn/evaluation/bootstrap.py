@@ -42,7 +42,7 @@ class MetricComparison(NamedTuple):
 
     metric: str
     difference: float  # system - baseline
-    p_value: float  # chance of a difference at least as large, were the two equally good
+    p_value: float  # probability of a difference at least as large if the two are equally good
 
 
 class SystemComparison(NamedTuple):

@@ -98,9 +98,9 @@ def entropy_figure(systems: Sequence[tuple[int, AttentionStatistics]]) -> "Figur
 
 def metric_ticks(tables: Sequence[Sequence[LengthRow]], metric: str) -> tuple[float, ...]:
     """Ticks for values of 0-100 by length and their intervals: from 0, or from below them if all are high."""
-    found = [each for rows in tables for row in rows for each in row.estimates if each.metric == metric]
-    high = max([10.0, *(max(each.value, each.interval.high) for each in found)])
-    low = min([high, *(min(each.value, each.interval.low) for each in found)])
+    found = [each for rows in tables for row in rows for each in row.estimates if each.result.name == metric]
+    high = max([10.0, *(max(each.result.value, each.interval.high) for each in found)])
+    low = min([high, *(min(each.result.value, each.interval.low) for each in found)])
     return round_ticks(min(low, high - SHORTEST) if low > CUT_FROM else 0, high)
 
 
@@ -135,7 +135,7 @@ def _draw_lengths(
 ) -> None:
     style = system_style(number)
     # a bucket without sentences leaves a gap in the line
-    values = [_find(row, metric).value if row.sentences else np.nan for row in curve.rows]
+    values = [_find(row, metric).result.value if row.sentences else np.nan for row in curve.rows]
     places = np.arange(len(values)) + shift
     axes.plot(places, values, linewidth=1.5, label=curve.system, **style)
     for place, row in zip(places, curve.rows, strict=True):
@@ -143,19 +143,19 @@ def _draw_lengths(
             estimate = _find(row, metric)
             face = "white" if row.is_small else style["color"]
             bar = axes.errorbar(
-                place, estimate.value, yerr=_reach(estimate), mfc=face, capsize=3, clip_on=False, **style
+                place, estimate.result.value, yerr=_reach(estimate), mfc=face, capsize=3, clip_on=False, **style
             )
             if has_titles:
                 low, high = estimate.interval.low, estimate.interval.high
-                title = f"{curve.system}, {row.bucket.name} words: {estimate.value:.2f} [{low:.1f}, {high:.1f}]"
+                title = f"{curve.system}, {row.bucket.name} words: {estimate.result.value:.2f} [{low:.1f}, {high:.1f}]"
                 bar[0].set_gid(title)
 
 
 def _reach(estimate: Estimate) -> list[list[float]]:
     """How far the interval reaches below and above; with very few sentences it can lie beside the value."""
     low, high = estimate.interval.low, estimate.interval.high
-    return [[max(estimate.value - low, 0)], [max(high - estimate.value, 0)]]
+    return [[max(estimate.result.value - low, 0)], [max(high - estimate.result.value, 0)]]
 
 
 def _find(row: LengthRow, metric: str) -> Estimate:
-    return next(estimate for estimate in row.estimates if estimate.metric == metric)
+    return next(estimate for estimate in row.estimates if estimate.result.name == metric)

@@ -64,26 +64,19 @@ def choose_fonts(text: str) -> FontChoice:
     return FontChoice(tuple(families), left)
 
 
-class BundledFont(NamedTuple):
-    """FiraGO's file, and the characters that it is needed for."""
-
-    path: Path
-    characters: frozenset[str]
-
-
-def find_bundled(text: str) -> BundledFont | None:
-    """The bundled font for those characters of `text` that it has and `BASE_FAMILY` lacks; None if there are none."""
+def find_bundled(text: str) -> tuple[Path, frozenset[str]] | None:
+    """FiraGO's file and those characters of `text` that it has and `BASE_FAMILY` lacks; None if there are none."""
     wanted = frozenset(character for character in text if needs_glyph(character))
     wanted -= _characters(_base_font(), 0, wanted)
     path = _bundled_font() if wanted else None
     found = frozenset[str]() if path is None else _characters(path, 0, wanted)
-    return None if path is None or not found else BundledFont(path, found)
+    return None if path is None or not found else (path, found)
 
 
 def embedded_font(text: str) -> str:
     """A `@font-face` rule with the letters of `text` that need one, about 50 kB of Devanagari; empty if none does."""
     font = find_bundled(text)
-    return "" if font is None else _font_face(font)
+    return "" if font is None else _font_face(*font)
 
 
 def needs_glyph(character: str) -> bool:
@@ -178,13 +171,13 @@ def _characters(path: Path, index: int, wanted: frozenset[str]) -> frozenset[str
 
 
 @cache
-def _font_face(font: BundledFont) -> str:
-    content = base64.b64encode(_subset(font)).decode("ascii")
+def _font_face(path: Path, characters: frozenset[str]) -> str:
+    content = base64.b64encode(_subset(path, characters)).decode("ascii")
     address = f"data:font/woff;base64,{content}"
     return f'@font-face {{ font-family: "{PAGE_FAMILY}"; src: url({address}) format("woff"); }}'
 
 
-def _subset(font: BundledFont) -> bytes:
+def _subset(path: Path, characters: frozenset[str]) -> bytes:
     """The font as WOFF with no other letters, every rule about these kept."""
     from fontTools import subset
     from fontTools.ttLib import TTFont
@@ -197,9 +190,9 @@ def _subset(font: BundledFont) -> bytes:
         notdef_outline=True,
     )
     subsetter = subset.Subsetter(options)
-    subsetter.populate(text="".join(sorted(font.characters)) + JOINERS)
+    subsetter.populate(text="".join(sorted(characters)) + JOINERS)
     content = io.BytesIO()
-    with TTFont(font.path) as whole:
+    with TTFont(path) as whole:
         subsetter.subset(whole)
         whole.flavor = "woff"
         whole.save(content)

@@ -5,7 +5,8 @@ Two views: buckets of length (Bahdanau et al. 2015, arXiv 1409.0473v7, fig. 2) a
 source words, split on whitespace, so that a sentence is in the same bucket for every tokenizer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,10 @@ from numpy.typing import NDArray
 
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
-from nmt_attn.evaluation.metrics import SystemMeasures, bleu_parts
+from nmt_attn.evaluation.metrics import MetricResult, SystemMeasures, bleu_parts
+
+MOST_BUCKETS = 7
+"""As many as `choose_bounds` makes, single words not counted."""
 
 SMALL_BUCKET_SENTENCES = 50
 """Tables and plots mark buckets with fewer sentences: their values are uncertain."""
@@ -28,10 +32,9 @@ class Bucket(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A metric over the sentences of one bucket."""
+    """A metric over the sentences of a bucket, or over a whole test set."""
 
-    metric: str
-    value: float  # 0-100
+    result: MetricResult
     interval: Interval
 
 
@@ -49,12 +52,33 @@ class LengthRow(NamedTuple):
         return self.sentences < SMALL_BUCKET_SENTENCES
 
 
+def choose_bounds(lengths: NDArray[np.int64]) -> tuple[int, ...]:
+    """Round bounds that suit the lengths [N]: equal steps, at most 7, from the shortest sentence to the longest.
+
+    The longest 2% of the sentences may lie in the open bucket at the end. Single words get a bucket of their own.
+    """
+    longest = int(lengths.max(initial=0))
+    shortest = int(lengths[lengths > 0].min(initial=longest))
+    covered = int(np.quantile(lengths, 0.98, method="inverted_cdf")) if len(lengths) else 0
+    step = next(size for size in _steps() if covered <= size * MOST_BUCKETS)
+    bounds = [*([1] if 1 in lengths else []), *range(step, covered + step, step)]
+    return tuple(dict.fromkeys(bound for bound in bounds if shortest <= bound < longest)) or (max(1, longest),)
+
+
+def _steps() -> Iterator[int]:
+    """1, 2, 5, 10, 20, 50, ..."""
+    for power in count():
+        yield from (10**power, 2 * 10**power, 5 * 10**power)
+
+
 def make_buckets(bounds: Sequence[int]) -> list[Bucket]:
     """Buckets up to each bound, then an open one. Raises ConfigError if the bounds do not grow."""
     if not bounds or list(bounds) != sorted(set(bounds)):
         raise ConfigError(f"evaluate.length_buckets: expected growing bounds, got {list(bounds)}")
     lows = [1, *(bound + 1 for bound in bounds[:-1])]
-    closed = [Bucket(f"{low}-{high}", low, high) for low, high in zip(lows, bounds, strict=True)]
+    closed = [
+        Bucket(f"{low}-{high}" if low < high else str(low), low, high) for low, high in zip(lows, bounds, strict=True)
+    ]
     return [*closed, Bucket(f">{bounds[-1]}", bounds[-1] + 1, None)]
 
 
@@ -86,9 +110,6 @@ def _row(bucket: Bucket, lengths: NDArray[np.int64], system: SystemMeasures) -> 
     chosen = (lengths >= bucket.low) & (lengths <= (np.inf if bucket.high is None else bucket.high))
     if not chosen.any():
         return LengthRow(bucket, 0, (), None)
-    estimates = tuple(
-        Estimate(each.name, each.value(each.rows[chosen].sum(axis=0)), confidence_interval(each, chosen))
-        for each in system.chosen
-    )
+    estimates = tuple(Estimate(each.result(chosen), confidence_interval(each, chosen)) for each in system.chosen)
     parts = bleu_parts(system.bleu.rows[chosen].sum(axis=0))
     return LengthRow(bucket, int(chosen.sum()), estimates, parts.length_ratio)

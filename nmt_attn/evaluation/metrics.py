@@ -34,7 +34,7 @@ Statistics = NDArray[np.float64]
 
 
 class MetricResult(NamedTuple):
-    """A metric's value for a whole corpus."""
+    """A metric's value for some sentences."""
 
     name: str  # as a reader knows it: BLEU, chrF2, TER
     value: float  # 0-100
@@ -62,9 +62,10 @@ class Measure:
     """The metric (0-100) of the sentences whose rows sum to total [F]."""
     is_error: bool = False  # less is better
 
-    def result(self) -> MetricResult:
-        """The metric of the whole corpus."""
-        return MetricResult(self.name, self.value(self.rows.sum(axis=0)), self.signature)
+    def result(self, chosen: NDArray[np.bool_] | None = None) -> MetricResult:
+        """The metric of the whole corpus, or of the chosen sentences [N]."""
+        rows = self.rows if chosen is None else self.rows[chosen]
+        return MetricResult(self.name, self.value(rows.sum(axis=0)), self.signature)
 
 
 class SystemMeasures(NamedTuple):

@@ -1,28 +1,15 @@
 """Summary: all results of one system on one test set, in one record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS, AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, SystemComparison, confidence_interval
-from nmt_attn.evaluation.lengths import LengthRow, by_length, up_to_length
-from nmt_attn.evaluation.metrics import BleuParts, MetricResult, SystemMeasures, bleu_parts
-
-
-class CorpusEstimate(NamedTuple):
-    """A metric over the whole test set."""
-
-    result: MetricResult
-    interval: Interval
-
-
-class AlignmentRow(NamedTuple):
-    """How well one kind of links matches the gold ones."""
-
-    links: str  # argmax, threshold 0.3, union, ...
-    scores: AlignmentScores
+from nmt_attn.evaluation.lengths import Estimate, LengthRow, by_length, choose_bounds, count_words, up_to_length
+from nmt_attn.evaluation.metrics import BleuParts, SystemMeasures, bleu_parts
 
 
 class Summary(NamedTuple):
@@ -30,25 +17,26 @@ class Summary(NamedTuple):
 
     system: str
     sentences: int
-    estimates: tuple[CorpusEstimate, ...]  # of `evaluate.metrics`, in its order
+    estimates: tuple[Estimate, ...]  # of `evaluate.metrics`, in its order
     parts: BleuParts
     by_length: tuple[LengthRow, ...]
     up_to_length: tuple[LengthRow, ...]
     perplexity: float | None = None  # of the references, per target token; models only
-    alignments: tuple[AlignmentRow, ...] = ()  # where there are gold links; of the references
+    alignments: Mapping[str, AlignmentScores] = MappingProxyType({})  # of the references' argmax, union, ... links
     attention: AttentionStatistics | None = None  # of the references
 
 
 def summarise(system: str, sources: Sequence[str], measures: SystemMeasures, config: EvaluateConfig) -> Summary:
     """The evaluation of one system's output on the test set, from its measures on the same sentences."""
     assert len(sources) == len(measures.bleu.rows)
+    bounds = choose_bounds(count_words(sources)) if config.length_buckets is None else config.length_buckets
     return Summary(
         system,
         len(sources),
-        tuple(CorpusEstimate(each.result(), confidence_interval(each)) for each in measures.chosen),
+        tuple(Estimate(each.result(), confidence_interval(each)) for each in measures.chosen),
         bleu_parts(measures.bleu.rows.sum(axis=0)),
-        tuple(by_length(sources, measures, config.length_buckets)),
-        tuple(up_to_length(sources, measures, config.length_buckets)),
+        tuple(by_length(sources, measures, bounds)),
+        tuple(up_to_length(sources, measures, bounds)),
     )
 
 
@@ -64,7 +52,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "by_length": [_row(row) for row in summary.by_length],
         "up_to_length": [_row(row) for row in summary.up_to_length],
         "perplexity": summary.perplexity,
-        "alignments": [{"links": row.links, **row.scores._asdict()} for row in summary.alignments],
+        "alignments": [{"links": links, **scores._asdict()} for links, scores in summary.alignments.items()],
         "attention": None if summary.attention is None else _attention(summary.attention),
     }
 
@@ -87,7 +75,8 @@ def _row(row: LengthRow) -> dict[str, Any]:
         "is_small": row.is_small,
         "length_ratio": row.length_ratio,
         "metrics": [
-            {"name": each.metric, "value": each.value, "interval": _interval(each.interval)} for each in row.estimates
+            {"name": each.result.name, "value": each.result.value, "interval": _interval(each.interval)}
+            for each in row.estimates
         ],
     }
 

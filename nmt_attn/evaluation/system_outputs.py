@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from nmt_attn.alignment.links import GoldLinks, Links, score_links, swap_sides
+from nmt_attn.alignment.links import AlignmentScores, GoldLinks, Links, score_links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_links
 from nmt_attn.config.schema import SearchConfig
@@ -24,7 +24,7 @@ from nmt_attn.data.prepare import PreparedData
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet
 from nmt_attn.evaluation.pictures import alignment_pixels
-from nmt_attn.evaluation.summary import AlignmentRow, Summary
+from nmt_attn.evaluation.summary import Summary
 from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.options import SearchOptions
@@ -124,8 +124,8 @@ def add_model_results(
         return summary
     alignments = [pair.alignment(options.shift) for pair in output.forced]
     weights = [each.array() for each in alignments]
-    rows = () if gold is None else _score(output, alignments, gold, options, reverse)
-    return summary._replace(alignments=rows, attention=attention_statistics(weights, gold))
+    scores = {} if gold is None else _score(output, alignments, gold, options, reverse)
+    return summary._replace(alignments=scores, attention=attention_statistics(weights, gold))
 
 
 def reverse_links(translator: Translator, test: EvaluationSet, options: LinkOptions) -> list[Links]:
@@ -147,7 +147,7 @@ def _score(
     gold: Sequence[GoldLinks],
     options: LinkOptions,
     reverse: Sequence[Links],
-) -> tuple[AlignmentRow, ...]:
+) -> dict[str, AlignmentScores]:
     best = _argmax(alignments)
     wide = [frozenset(threshold_links(each, options.threshold)) for each in alignments]
     kinds = {"argmax": best, f"threshold {options.threshold:g}": wide}
@@ -155,9 +155,9 @@ def _score(
         kinds["argmax, reverse model"] = list(reverse)
         for name, method in METHODS.items():
             kinds[name] = [method(forward, backward) for forward, backward in zip(best, reverse, strict=True)]
-    rows = tuple(AlignmentRow(name, score_links(found, gold)) for name, found in kinds.items())
-    _report_better_shift(output, rows[0].scores.error_rate, gold, options.shift)
-    return rows
+    scores = {name: score_links(found, gold) for name, found in kinds.items()}
+    _report_better_shift(output, scores["argmax"].error_rate, gold, options.shift)
+    return scores
 
 
 def _report_better_shift(output: SystemOutput, error_rate: float, gold: Sequence[GoldLinks], shift: Shift) -> None:

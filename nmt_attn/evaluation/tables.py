@@ -1,4 +1,7 @@
-"""Tables: an evaluation as plain text for a terminal, no line wider than it must be."""
+"""Tables: an evaluation as plain text for a terminal; `width` is the terminal's, None for a file or a pipe.
+
+Where there is no room, columns that matter less are left out and named; the files of an evaluation have all of them.
+"""
 
 from collections.abc import Sequence
 
@@ -6,29 +9,21 @@ from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, LengthRow
 from nmt_attn.evaluation.summary import Summary
+from nmt_attn.screen import Column, cells, fold, format_table
 
 SMALL_MARK = "*"
+ELSEWHERE = " (a wider terminal or --json has them)"
+LINKS_HELP = (
+    "precision: links found that gold has; recall: sure gold links found; AER: alignment error rate, 0 is perfect"
+)
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns two blanks apart, the first left-aligned, the others right-aligned; no trailing blanks."""
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
-def format_summary(summary: Summary) -> str:
+def format_summary(summary: Summary, width: int | None = None) -> str:
     """Corpus metrics with their signatures, then the table by length."""
-    return f"{format_metrics(summary)}\n\n{format_lengths(summary.by_length)}"
+    return f"{format_metrics(summary, width)}\n\n{format_lengths(summary.by_length, width)}"
 
 
-def format_metrics(summary: Summary) -> str:
+def format_metrics(summary: Summary, width: int | None = None) -> str:
     """One line a metric (value, 95% interval, signature) and one about what BLEU is made of."""
     names = max((len(each.result.name) for each in summary.estimates), default=0)
     lines = [
@@ -43,13 +38,15 @@ def format_metrics(summary: Summary) -> str:
     )
     if summary.perplexity is not None:
         lines.append(f"perplexity of the references {summary.perplexity:.3f} per target token")
-    return "\n".join(lines)
+    return fold("\n".join(lines), width)
 
 
-def format_systems(summaries: Sequence[Summary], comparisons: Sequence[SystemComparison]) -> str:
+def format_systems(
+    summaries: Sequence[Summary], comparisons: Sequence[SystemComparison], width: int | None = None
+) -> str:
     """One line a system: each metric with its interval, and against the first system; then the signatures."""
     names = [each.result.name for each in summaries[0].estimates]
-    header = ["system", *(title for name in names for title in (name, "95% interval", "difference", "p"))]
+    header = [Column("system"), *(column for name in names for column in _metric_columns(name))]
     has_perplexity = any(summary.perplexity is not None for summary in summaries)
     against = {comparison.system: comparison.metrics for comparison in comparisons}
     rows = []
@@ -60,35 +57,56 @@ def format_systems(summaries: Sequence[Summary], comparisons: Sequence[SystemCom
             cells += [f"{estimate.result.value:.2f}", _interval(estimate.interval), *_difference(metric)]
         perplexity = "-" if summary.perplexity is None else f"{summary.perplexity:.3f}"
         rows.append([*cells, *([perplexity] if has_perplexity else [])])
-    table = format_table([*header, *(["perplexity"] if has_perplexity else [])], rows)
-    signatures = [f"{each.result.name}  {each.result.signature}" for each in summaries[0].estimates]
+    columns = [*header, *([Column("perplexity", 1)] if has_perplexity else [])]
+    table = format_table(columns, rows, width, ELSEWHERE)
+    signatures = [fold(f"{each.result.name}  {each.result.signature}", width) for each in summaries[0].estimates]
     note = f"difference from {summaries[0].system}, p by paired bootstrap" if len(summaries) > 1 else ""
     return "\n".join([table, *signatures, *([note] if note else [])])
 
 
-def format_lengths_of_systems(summaries: Sequence[Summary], *, is_cumulative: bool) -> str:
-    """The first metric by source length, a column a system, with 95% intervals."""
+def _metric_columns(name: str) -> list[Column]:
+    return [Column(name), Column("95% interval", 2), Column("difference"), Column("p", 1)]
+
+
+def format_lengths_of_systems(summaries: Sequence[Summary], *, is_cumulative: bool, width: int | None = None) -> str:
+    """The first metric by source length, a column a system, with 95% intervals where there is room for them."""
     tables = [summary.up_to_length if is_cumulative else summary.by_length for summary in summaries]
     name = summaries[0].estimates[0].result.name
-    rows = [
-        [*_length_cells(lines[0], [])[:2], *(_value_cell(row) for row in lines)] for lines in zip(*tables, strict=True)
-    ]
-    title = f"{name} up to a length, 95% intervals" if is_cumulative else f"{name} by length, 95% intervals"
-    table = format_table(["source words", "sentences", *(summary.system for summary in summaries)], rows)
+    title = f"{name} up to a length" if is_cumulative else f"{name} by length"
+    systems = [Column(summary.system, rank) for rank, summary in enumerate(summaries)]
+    columns = [Column("source words"), Column("sentences", len(systems)), *systems]
+    for has_intervals in (True, False):
+        rows = [
+            [*_length_cells(lines[0], [])[:2], *(_value_cell(row, has_interval=has_intervals) for row in lines)]
+            for lines in zip(*tables, strict=True)
+            if lines[0].sentences
+        ]
+        table = format_table(columns, rows, width)
+        if width is None or max(map(cells, table.split("\n"))) <= width:
+            title += ", 95% intervals" * has_intervals
+            break
     return "\n".join([title, table, *_small_note(tables[0])])
 
 
-def format_alignments(summaries: Sequence[Summary]) -> str:
+def format_alignments(summaries: Sequence[Summary], width: int | None = None) -> str:
     """Precision, recall, F1 and error rate of every system's links; empty where no system has any."""
     rows = [
-        [summary.system, row.links, *(f"{value:.4f}" for value in row.scores)]
+        [summary.system, links, *(f"{value:.4f}" for value in scores)]
         for summary in summaries
-        for row in summary.alignments
+        for links, scores in summary.alignments.items()
     ]
-    return format_table(["system", "links", "precision", "recall", "F1", "AER"], rows) if rows else ""
+    if not rows:
+        return ""
+    return f"{format_links(['system', 'links'], rows, width)}\n{fold(LINKS_HELP, width)}"
 
 
-def format_attention(summaries: Sequence[Summary]) -> str:
+def format_links(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
+    """Rows that end in precision, recall, F1 and error rate; `LINKS_HELP` says what these are."""
+    columns = [*map(Column, titles), Column("precision", 1), Column("recall", 1), Column("F1", 2), Column("AER")]
+    return format_table(columns, rows, width)
+
+
+def format_attention(summaries: Sequence[Summary], width: int | None = None) -> str:
     """Statistics of attention on the references, one line a system; empty where no system attends."""
     rows = [
         [
@@ -103,23 +121,31 @@ def format_attention(summaries: Sequence[Summary]) -> str:
         if (found := summary.attention) is not None
     ]
     header = [
-        "attention",
-        "target words",
-        "entropy (nats)",
-        "on </s>",
-        f"within {DIAGONAL_WORDS} of diagonal",
-        "argmax is gold",
+        Column("attention"),
+        Column("target words", 1),
+        Column("entropy (nats)"),
+        Column("on </s>", 1),
+        Column(f"within {DIAGONAL_WORDS} of diagonal"),
+        Column("argmax is gold"),
     ]
-    return format_table(header, rows) if rows else ""
+    help_lines = [
+        "entropy: how spread out a word's weights are, 0 is on one source word; on </s>: weight on the sentence end",
+        f"within {DIAGONAL_WORDS} of diagonal: weight at most {DIAGONAL_WORDS} words from the same relative position",
+        "argmax is gold: share of gold-linked words whose heaviest source word is linked to them",
+    ]
+    table = format_table(header, rows, width, ELSEWHERE)
+    return "\n".join([table, *(fold(line, width) for line in help_lines)]) if rows else ""
 
 
-def format_lengths(rows: Sequence[LengthRow]) -> str:
-    """The table by source length; a bucket without sentences has dashes, small ones are marked and explained."""
-    metrics = list(dict.fromkeys(each.metric for row in rows for each in row.estimates))
-    header = ["source words", "sentences"]
-    for metric in metrics:
-        header += [metric, "95% interval"]
-    table = format_table([*header, "length ratio"], [_length_cells(row, metrics) for row in rows])
+def format_lengths(rows: Sequence[LengthRow], width: int | None = None) -> str:
+    """The table by source length without empty buckets; small ones are marked and explained."""
+    rows = [row for row in rows if row.sentences]
+    metrics = list(dict.fromkeys(each.result.name for row in rows for each in row.estimates))
+    header = [Column("source words"), Column("sentences")]
+    for number, metric in enumerate(metrics):
+        header += [Column(metric), Column("95% interval", 1 if number == 0 else 2)]
+    columns = [*header, Column("length ratio", 3)]
+    table = format_table(columns, [_length_cells(row, metrics) for row in rows], width, ELSEWHERE)
     return "\n".join([table, *_small_note(rows)])
 
 
@@ -129,10 +155,11 @@ def _small_note(rows: Sequence[LengthRow]) -> list[str]:
     return [f"{SMALL_MARK} fewer than {SMALL_BUCKET_SENTENCES} sentences: too few to say much"]
 
 
-def _value_cell(row: LengthRow) -> str:
+def _value_cell(row: LengthRow, *, has_interval: bool) -> str:
     if not row.estimates:
         return "-"
-    return f"{row.estimates[0].value:.2f} {_interval(row.estimates[0].interval)}"
+    value = f"{row.estimates[0].result.value:.2f}"
+    return f"{value} {_interval(row.estimates[0].interval)}" if has_interval else value
 
 
 def _difference(metric: MetricComparison | None) -> list[str]:
@@ -143,8 +170,8 @@ def _length_cells(row: LengthRow, metrics: Sequence[str]) -> list[str]:
     mark = SMALL_MARK if row.sentences and row.is_small else " "
     cells = [row.bucket.name, f"{row.sentences:,}{mark}"]
     for metric in metrics:
-        found = [each for each in row.estimates if each.metric == metric]
-        cells += [f"{found[0].value:.2f}", _interval(found[0].interval)] if found else ["-", "-"]
+        found = [each for each in row.estimates if each.result.name == metric]
+        cells += [f"{found[0].result.value:.2f}", _interval(found[0].interval)] if found else ["-", "-"]
     return [*cells, "-" if row.length_ratio is None else f"{row.length_ratio:.3f}"]
 
 

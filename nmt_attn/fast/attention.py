@@ -153,12 +153,12 @@ class AttentionLoop:
         """d loss / d context [B, M], d loss / d weights [B, S] -> d loss / d query [B, H]."""
         weights = self.weights[t]
         self.grad_contexts[t] = grad_context
-        slope = _dots(grad_context, self.states, torch.empty_like(weights))  # of the weights [B, S]
+        score_grad = _dots(grad_context, self.states, torch.empty_like(weights))  # of the weights [B, S]
         if grad_weights is not None:
-            slope += grad_weights
-        slope = weights * (slope - (weights * slope).sum(1, keepdim=True))  # of the scores
+            score_grad += grad_weights
+        score_grad = weights * (score_grad - (weights * score_grad).sum(1, keepdim=True))  # of the scores
         grad_projected = self.grad_projected[t]
-        self._score_back(t, slope, grad_projected)
+        self._score_back(t, score_grad, grad_projected)
         return grad_projected if self.of_query is None else self.of_query.back(grad_projected)
 
     def gradients(self, queries: Tensor) -> tuple[LoopForm, Tensor]:
@@ -181,19 +181,19 @@ class AttentionLoop:
             half_tanh = self._half_tanh(projected).flatten(0, 1)
             torch.addmv(self.least_score, half_tanh, self.score.vector, alpha=2, out=self.scores.view(-1))
 
-    def _score_back(self, t: int, slope: Tensor, grad_projected: Tensor) -> None:
+    def _score_back(self, t: int, score_grad: Tensor, grad_projected: Tensor) -> None:
         """d loss / d scores [B, S] -> d loss / d (W q + b) [B, A], written to `grad_projected`."""
         if self.score.vector is None:
-            self.grad_scores[t] = slope
-            torch.bmm(slope.unsqueeze(1), self.score.keys, out=grad_projected.unsqueeze(1))
+            self.grad_scores[t] = score_grad
+            torch.bmm(score_grad.unsqueeze(1), self.score.keys, out=grad_projected.unsqueeze(1))
             return
         half = self._half_tanh(self.projected[t])
-        # tanh = 2 half - 1, where the 1 cancels, as the slopes of a softmax add up to 0.
-        self.grad_vector.addmv_(half.flatten(0, 1).T, slope.view(-1), alpha=2)
+        # tanh = 2 half - 1, where the 1 cancels, as the gradients of a softmax add up to 0.
+        self.grad_vector.addmv_(half.flatten(0, 1).T, score_grad.view(-1), alpha=2)
         half.addcmul_(half, half, value=-1)  # (1 - tanh^2) / 4
-        torch.bmm(slope.unsqueeze(1), half, out=grad_projected.unsqueeze(1))
+        torch.bmm(score_grad.unsqueeze(1), half, out=grad_projected.unsqueeze(1))
         grad_projected.mul_(self.four_vector)
-        self.grad_keys.addcmul_(half, slope.unsqueeze(2))
+        self.grad_keys.addcmul_(half, score_grad.unsqueeze(2))
 
     def _score_gradients(self) -> tuple[Tensor, Tensor | None]:
         """Of keys and v."""

@@ -151,7 +151,7 @@ class LabModel:
     ) -> SentenceTrace:
         """The best translation that begins with the tokens `prefix` (`</s>` as last one ends it there), step by step.
 
-        At the steps in `given` the decoder looks as it is told, in the search too. Raises DataError for an empty
+        At the steps in `given` the decoder uses the given weights, in the search too. Raises DataError for an empty
         text, for a token that no target has, and for weights that cannot be.
         """
         with self._lock, torch.inference_mode():

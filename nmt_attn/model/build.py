@@ -62,7 +62,7 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
         target_dropout=_dropout(config, decoder_rates(config.decoder).embedding),
         attends_eos=config.attention.attend_eos,
     )
-    INITIALISATIONS[config.initialisation](config.initial_range).initialise(model)
+    INITIALISATIONS[config.initialisation](config.initial_range, config.word_deviation).initialise(model)
     zero_padding(model)
     return model
 

@@ -1,7 +1,7 @@
 """First weights, by the name of a scheme, and linear maps that get them from nowhere else.
 
-xavier       matrices by Glorot and Bengio 2010, one gate at a time; word vectors N(0, 1 / E), of length 1; biases 0,
-             but 1 at an LSTM's forget gate (Jozefowicz et al. 2015)
+xavier       matrices by Glorot and Bengio 2010, one gate at a time; word vectors N(0, deviation^2), or N(0, 1 / E)
+             where the output layer shares them; biases 0, but 1 at an LSTM's forget gate (Jozefowicz et al. 2015)
 orthogonal   the same, recurrent matrices orthogonal, one gate at a time
 uniform      everything U(-range, range)                                          Luong et al. 2015, 4.1
 bahdanau     recurrent matrices orthogonal; W_a, U_a N(0, 0.001^2); v_a and biases 0; the rest N(0, 0.01^2)
@@ -29,8 +29,9 @@ class Scheme:
 
     options: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, initial_range: float) -> None:
+    def __init__(self, initial_range: float, word_deviation: float) -> None:
         self.initial_range = initial_range
+        self.word_deviation = word_deviation  # standard deviation of word vectors
         self._recurrent: list[Tensor] = []
 
     def initialise(self, model: nn.Module) -> None:
@@ -38,9 +39,10 @@ class Scheme:
         for parameter in model.parameters():
             if parameter.dim() > 0 and parameter.numel() > 0:
                 self.default(parameter)
+        shared = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
         for module in model.modules():
             if isinstance(module, nn.Embedding):
-                self.embedding(module.weight)
+                self.embedding(module.weight, is_output=id(module.weight) in shared)
             elif isinstance(module, Initialised):
                 module.initialise(self)
             else:
@@ -57,8 +59,8 @@ class Scheme:
         for name, vector in vectors_of(module).items():
             (self.tanh_vector if name in tanh_vectors else self.vector)(vector)
 
-    def embedding(self, weight: Tensor) -> None:
-        """Word vectors [V, E], which the output layer may share."""
+    def embedding(self, weight: Tensor, *, is_output: bool) -> None:
+        """Word vectors [V, E]; `is_output`: the output layer shares them."""
 
     def gates(self, weight: Tensor, bias: Tensor | None, gates: int, forget_gate: int | None) -> None:
         """W or U [G x H, I], one block of rows for each of `gates` gates, and its bias [G x H]."""
@@ -79,14 +81,16 @@ class Scheme:
 class Xavier(Scheme):
     """Glorot-uniform matrices."""
 
+    options = ("word_deviation",)
+
     def default(self, parameter: Tensor) -> None:
         if parameter.dim() > 1:
             nn.init.xavier_uniform_(parameter)
         else:
             nn.init.zeros_(parameter)
 
-    def embedding(self, weight: Tensor) -> None:
-        nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+    def embedding(self, weight: Tensor, *, is_output: bool) -> None:
+        nn.init.normal_(weight, std=weight.shape[1] ** -0.5 if is_output else self.word_deviation)
 
     def gates(self, weight: Tensor, bias: Tensor | None, gates: int, forget_gate: int | None) -> None:
         for block in weight.data.chunk(gates):

@@ -119,8 +119,8 @@ class Seq2Seq(nn.Module):
         if not own.is_drawn:
             return scores.argmax(-1)
         # The greatest p / q, q ~ Exponential(1), is a draw by p; torch.multinomial would sync the GPU to check p.
-        chances = torch.softmax(scores, -1)
-        return chances.div_(torch.empty_like(chances).exponential_()).argmax(-1)
+        probs = torch.softmax(scores, -1)
+        return probs.div_(torch.empty_like(probs).exponential_()).argmax(-1)
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""

@@ -149,7 +149,7 @@ def _check_digests(folder: Path, metadata: Mapping[str, str], vocabulary: str | 
 
 def _config_digest(text: str) -> str:
     """Of the keys that give the weights their meaning; those of the run, of search or of evaluation may be edited."""
-    tree = parse_yaml(text, CONFIG).value
+    tree, _ = parse_yaml(text, CONFIG)
     sections = tree if isinstance(tree, dict) else {}
     data = sections.get("data")
     length = data.get("max_length") if isinstance(data, dict) else None

@@ -99,14 +99,14 @@ def _candidate_blocks(totals: Tensor, values: Tensor, count: int) -> tuple[Tenso
     batch_sentences, width = totals.shape
     vocabulary = values.size(1)
     by_hypothesis = values.view(batch_sentences, width, vocabulary)
-    if width * vocabulary < 4 * count * BLOCK:  # too few columns to gain by blocks
+    if width * vocabulary < 4 * count * BLOCK:  # too few columns for blocks to pay off
         sums = _sums(totals, by_hypothesis)
         return sums, cached_range(sums.size(1), totals.device).expand_as(sums)
-    blocks = _blocks(width, vocabulary, totals.device)
+    block_places, parents = _blocks(width, vocabulary, totals.device)
     chosen = _sums(totals, _block_maxima(by_hypothesis)).topk(count).indices
-    places = blocks.places[chosen]  # [B, count, BLOCK]
+    places = block_places[chosen]  # [B, count, BLOCK]
     inside = values.view(batch_sentences, -1).gather(1, places.flatten(1)).view_as(places)
-    return _sums(totals.gather(1, blocks.parents[chosen]), inside), places.flatten(1)
+    return _sums(totals.gather(1, parents[chosen]), inside), places.flatten(1)
 
 
 def _sums(totals: Tensor, values: Tensor) -> Tensor:
@@ -122,20 +122,17 @@ def _block_maxima(values: Tensor) -> Tensor:
     return greatest if rest == 0 else torch.cat([greatest, values[:, :, -rest:].amax(2, keepdim=True)], dim=2)
 
 
-class _Blocks(NamedTuple):
-    """How the W * V continuations of a sentence are divided into blocks, n for each hypothesis."""
-
-    places: Tensor  # [W * n, BLOCK] int64, from 0 to W * V - 1; PAD's index where the last block is shorter
-    parents: Tensor  # [W * n] int64, the hypothesis of each block
-
-
 @lru_cache(maxsize=8)
-def _blocks(width: int, vocabulary: int, device: torch.device) -> _Blocks:
+def _blocks(width: int, vocabulary: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The W * V continuations of a sentence in W * n blocks: their places [W * n, BLOCK] and hypotheses [W * n], int64.
+
+    Places are from 0 to W * V - 1; the last block of a hypothesis may be shorter, and is filled with that of PAD.
+    """
     ids = torch.arange(-(-vocabulary // BLOCK) * BLOCK, device=device).view(-1, BLOCK)
     ids[ids >= vocabulary] = PAD
     parents = torch.arange(width, device=device).view(-1, 1, 1)
     places = parents * vocabulary + ids  # [W, n, BLOCK]
-    return _Blocks(places.flatten(0, 1), parents[:, 0].expand(-1, len(ids)).flatten())
+    return places.flatten(0, 1), parents[:, 0].expand(-1, len(ids)).flatten()
 
 
 def _adjust(beam: BeamState, log_probs: Tensor, length: int, options: BeamOptions) -> Tensor:

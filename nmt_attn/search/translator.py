@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,13 +49,6 @@ LONG_TOKENS = 100
 """Where source sentences are longer, batches hold fewer of them."""
 
 
-class _CommonOutput(NamedTuple):
-    """The rows of the output layer that many batches need."""
-
-    ids: Tensor  # [F] int64
-    rows: nn.Linear
-
-
 class Translator:
     """A model, in evaluation mode and on its device, with the codecs of its languages. `name` is for errors."""
 
@@ -64,7 +57,7 @@ class Translator:
         self.codecs = codecs
         self.search = search
         self.name = name
-        self._common: _CommonOutput | None = None  # of the last shortlist
+        self._common: tuple[Tensor, nn.Linear] | None = None  # ids [F] and output rows of the last shortlist
 
     @classmethod
     def load(
@@ -101,11 +94,11 @@ class Translator:
     def _output(self, words: OutputWords) -> nn.Module:
         """The output layer for these words. Its rows for the words that all batches share are packed once."""
         common, other = words.ids[: words.common], words.ids[words.common :]
-        if self._common is None or not torch.equal(self._common.ids, common):
-            self._common = _CommonOutput(common, output_rows(self._fast.output, common))
+        if self._common is None or not torch.equal(self._common[0], common):
+            self._common = common, output_rows(self._fast.output, common)
         if len(other) == 0:
-            return self._common.rows
-        return JoinedLinear(self._common.rows, output_rows(self._fast.output, other))
+            return self._common[1]
+        return JoinedLinear(self._common[1], output_rows(self._fast.output, other))
 
     @cached_property
     def _fast(self) -> Seq2Seq:

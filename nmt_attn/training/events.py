@@ -1,6 +1,6 @@
 """Events: the records that the trainer passes to its observer."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from nmt_attn.training.checkpoint import Progress
 
@@ -44,23 +44,16 @@ class ValidationEvent(NamedTuple):
     misses: int  # validations since the last improvement
 
 
-class Observer(Protocol):
-    """Receives events: writes logs, shows progress, saves models. The trainer itself writes no file."""
+class Observer:
+    """Contract: receives events, to write logs, show progress, save models. By default every event is ignored.
+
+    The trainer itself writes no file.
+    """
 
     def updated(self, report: UpdateEvent) -> None: ...
     def checkpoint(self, progress: Progress) -> None: ...
 
     # During these three calls the model is in evaluation mode and has the validated weights.
-    def best(self, progress: Progress) -> None: ...
-    def kept(self, progress: Progress) -> None: ...
-    def validated(self, report: ValidationEvent) -> None: ...
-
-
-class SilentObserver:
-    """The observer of all processes but the first: ignores every event."""
-
-    def updated(self, report: UpdateEvent) -> None: ...
-    def checkpoint(self, progress: Progress) -> None: ...
     def best(self, progress: Progress) -> None: ...
     def kept(self, progress: Progress) -> None: ...
     def validated(self, report: ValidationEvent) -> None: ...

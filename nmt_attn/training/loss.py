@@ -21,7 +21,7 @@ BLOCK_NUMBERS = 1 << 21
 """Numbers in one block of scores: large enough for full speed of the products, small enough to stay near the cache."""
 
 GATHERED_BYTES = 1 << 24
-"""Slopes of scores, from several blocks, that meet in one product for the gradient of the weights."""
+"""Gradients of scores, from several blocks, that meet in one product for the gradient of the weights."""
 
 LEAST_WEIGHT = 1e-12
 """The smallest attention weight whose logarithm is taken."""
@@ -89,19 +89,19 @@ class _BlockedLoss(Function):
         of_readouts = torch.empty_like(readouts)
         gradients: _Gradients | None = None
         for part, rows in _parts(len(targets), products):
-            slopes = products.new_empty(len(targets[part]), len(weight)) if options.needs_gradient else None
+            score_grads = products.new_empty(len(targets[part]), len(weight)) if options.needs_gradient else None
             of_bias = torch.zeros_like(bias)
             for start in range(part.start, part.stop, rows):
                 block = slice(start, min(start + rows, part.stop))
                 scores = matmul(inputs[block], products.T).to(exact).add_(bias)  # [rows, V]
-                slope = None if slopes is None else slopes[start - part.start : block.stop - part.start]
-                sums += _block_sums(scores, targets[block], options, slope, of_bias)
+                score_grad = None if score_grads is None else score_grads[start - part.start : block.stop - part.start]
+                sums += _block_sums(scores, targets[block], options, score_grad, of_bias)
                 del scores
-                if slope is not None:
-                    of_readouts[block] = matmul(slope, products)
-            if slopes is not None:
-                of_weight = matmul(slopes.T, inputs[part])
-                del slopes, slope
+                if score_grad is not None:
+                    of_readouts[block] = matmul(score_grad, products)
+            if score_grads is not None:
+                of_weight = matmul(score_grads.T, inputs[part])
+                del score_grads, score_grad
                 if gradients is None:
                     gradients = _Gradients(of_readouts, of_weight.to(exact), of_bias)
                 else:
@@ -127,7 +127,7 @@ class _Gradients(NamedTuple):
 
 
 def _parts(tokens: int, products: Tensor) -> Iterator[tuple[slice, int]]:
-    """The tokens whose slopes are gathered, for weights [V, R], and how many of them make one block."""
+    """The tokens whose gradients of scores share one product, for weights [V, R], and the tokens of one block."""
     words = len(products)
     size = _rows(tokens, words, GATHERED_BYTES // products.element_size())
     for start in range(0, tokens, size):
@@ -136,34 +136,36 @@ def _parts(tokens: int, products: Tensor) -> Iterator[tuple[slice, int]]:
 
 
 def _rows(tokens: int, words: int, numbers: int) -> int:
-    """For blocks of about so many numbers, but of one token at least, all of nearly the same size."""
+    """Tokens in each block: blocks of nearly equal size with about `numbers` scores, and at least one token."""
     blocks = max(1, -(-tokens * words // numbers))
     return max(1, -(-tokens // blocks))
 
 
-def _block_sums(scores: Tensor, targets: Tensor, options: _Options, slope: Tensor | None, of_bias: Tensor) -> Tensor:
+def _block_sums(
+    scores: Tensor, targets: Tensor, options: _Options, score_grad: Tensor | None, of_bias: Tensor
+) -> Tensor:
     """scores [n, V], which are lost, and targets [n] -> [loss, negative log-likelihood], summed.
 
-    d loss / d scores goes to `slope` [n, V], and its sum is added to `of_bias` [V]. The norm log sum exp(x) of a row is
-    its largest score less the logarithm of the largest chance, which is at least 1 / V: nothing is lost, and no second
-    exponential of [n, V] is taken.
+    d loss / d scores goes to `score_grad` [n, V], and its sum is added to `of_bias` [V]. The norm log sum exp(x) of a
+    row is its largest score less the logarithm of the largest probability, which is at least 1 / V: nothing is lost,
+    and no second exponential of [n, V] is taken.
     """
     largest, wanted = scores.amax(1), scores.gather(1, targets.unsqueeze(1)).sum()
     mean = scores.mean(1).sum() if options.smoothing else wanted
-    is_exact = slope is not None and slope.dtype == scores.dtype
-    chances = torch.softmax(scores, 1, out=slope if is_exact else scores)
-    norm = (largest - chances.amax(1).log()).sum()
-    if slope is not None:
-        _to_slope(chances, targets, options.smoothing)
-        of_bias += chances.sum(0)
+    is_exact = score_grad is not None and score_grad.dtype == scores.dtype
+    probs = torch.softmax(scores, 1, out=score_grad if is_exact else scores)
+    norm = (largest - probs.amax(1).log()).sum()
+    if score_grad is not None:
+        _to_score_grad(probs, targets, options.smoothing)
+        of_bias += probs.sum(0)
         if not is_exact:
-            slope.copy_(chances)
+            score_grad.copy_(probs)
     likelihood, spread = norm - wanted, norm - mean
     return torch.stack([(1 - options.smoothing) * likelihood + options.smoothing * spread, likelihood])
 
 
-def _to_slope(chances: Tensor, targets: Tensor, smoothing: float) -> None:
+def _to_score_grad(probs: Tensor, targets: Tensor, smoothing: float) -> None:
     """softmax [n, V] becomes d loss / d scores = softmax - (1 - e) onehot - e / V."""
-    chances.scatter_add_(1, targets.unsqueeze(1), chances.new_full((len(targets), 1), smoothing - 1))
+    probs.scatter_add_(1, targets.unsqueeze(1), probs.new_full((len(targets), 1), smoothing - 1))
     if smoothing:
-        chances.sub_(smoothing / chances.shape[1])
+        probs.sub_(smoothing / probs.shape[1])

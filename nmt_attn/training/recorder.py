@@ -15,7 +15,7 @@ from nmt_attn.files import write_text, writing_to
 from nmt_attn.text_io import read_text
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Display
-from nmt_attn.training.events import UpdateEvent, ValidationEvent
+from nmt_attn.training.events import Observer, UpdateEvent, ValidationEvent
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.tensorboard import Draw, TensorBoardLog
 
@@ -30,7 +30,7 @@ class Saves(NamedTuple):
     checkpoint: Save  # the state of training
 
 
-class RunRecorder:
+class RunRecorder(Observer):
     """Records all events after `progress` in `folder` and shows them on standard error.
 
     log.jsonl has one line per update and one per validation, with the fields of their events; numbers that are not
@@ -38,13 +38,13 @@ class RunRecorder:
     """
 
     def __init__(
-        self, folder: RunFolder, planned: int | None, progress: Progress, saves: Saves, draw: Draw | None
+        self, folder: RunFolder, training: TrainingConfig, progress: Progress, saves: Saves, draw: Draw | None
     ) -> None:
         self._saves = saves
         self._path = folder.log
         self._log = _reopen_log(folder.log, progress.update)
         self._events = TensorBoardLog(folder.events, progress.update, draw)
-        self._display = Display(planned, progress.update)
+        self._display = Display(training, progress)
 
     def __enter__(self) -> "RunRecorder":
         return self
@@ -95,12 +95,6 @@ class RunRecorder:
         }
         with writing_to(self._path):
             self._log.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def planned_updates(config: TrainingConfig, epoch_updates: int) -> int | None:
-    """How many updates the limits allow; None if only time limits them."""
-    limits = [config.updates, config.epochs and config.epochs * epoch_updates]
-    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _reopen_log(path: Path, update: int) -> IO[str]:

@@ -58,6 +58,9 @@ FREE_KEYS = (
 )
 """Keys that may change between two starts of a run, because they do not affect what has been learned."""
 
+KEYS_FROM_CORPUS = ("training.batch_tokens",)
+"""Keys that the run's configuration has completed: where the user leaves them open, they stay as they were."""
+
 
 class RunFolder:
     """The folder of the run that `config` names."""
@@ -155,7 +158,7 @@ class RunFolder:
     def _is_run(self) -> bool:
         """True if there is a resolved configuration: one with every section, even if of another version."""
         try:
-            tree = parse_yaml(read_text(self.path / CONFIG), CONFIG).value
+            tree, _ = parse_yaml(read_text(self.path / CONFIG), CONFIG)
         except (DataError, ConfigError):
             return False
         return isinstance(tree, dict) and Config.model_fields.keys() <= tree.keys()
@@ -263,6 +266,7 @@ def learned_differences(before: Config, now: Config) -> list[str]:
         f"{key} was {show(old)}, is {show(new)}"
         for key, old, new in differing_keys(before.model_dump(mode="json"), now.model_dump(mode="json"))
         if not any(key == free or key.startswith(f"{free}.") for free in FREE_KEYS)
+        and not (key in KEYS_FROM_CORPUS and new is None)
     ]
 
 

@@ -80,6 +80,8 @@ class Trainer:
         self.seed = seed
         self.dtype = dtype
         self.progress = progress
+        assert config.batch_tokens is not None, "complete"
+        self._batch_tokens = config.batch_tokens
         self._objective = Objective(model, config, dtype)
         self.score = score
         self.averaged = averaged
@@ -147,7 +149,7 @@ class Trainer:
         lengths = self.train_corpus.source_lengths, self.train_corpus.target_lengths
         return plan_epoch(
             *lengths,
-            batch_tokens=self.config.batch_tokens,
+            batch_tokens=self._batch_tokens,
             seed=self.seed,
             epoch=epoch,
             short_first=epoch <= self.config.short_first_epochs,
@@ -156,7 +158,7 @@ class Trainer:
     def validation_loss(self) -> float:
         """Nats per target token of the validation corpus, `</s>` counted. Does not change the mode of the model."""
         lengths = self.valid_corpus.source_lengths, self.valid_corpus.target_lengths
-        plan = plan_evaluation(*lengths, batch_tokens=self.config.batch_tokens)
+        plan = plan_evaluation(*lengths, batch_tokens=self._batch_tokens)
         sums, tokens = torch.zeros((), dtype=torch.float64, device=self.device), 0
         with torch.no_grad():
             for batch in batches(self.valid_corpus, self.processes.share(plan)):

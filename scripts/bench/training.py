@@ -27,7 +27,7 @@ from nmt_attn.processes import Processes
 from nmt_attn.runtime import autocast, choose_precision, prepare_runtime
 from nmt_attn.training import loss as loss_module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import UpdateEvent, ValidationEvent
+from nmt_attn.training.events import Observer, UpdateEvent
 from nmt_attn.training.loss import token_loss
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
@@ -67,7 +67,7 @@ class FixedOrder(Trainer):
         return in_file_order(len(self.train_corpus))
 
 
-class Clock:
+class Clock(Observer):
     """An observer that records the time after every update."""
 
     def __init__(self, updates: int) -> None:
@@ -82,11 +82,6 @@ class Clock:
         self.times.append(time.perf_counter())
         self.processor.append(time.process_time())
         self.faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-
-    def validated(self, report: ValidationEvent) -> None: ...
-    def best(self, progress: Progress) -> None: ...
-    def kept(self, progress: Progress) -> None: ...
-    def checkpoint(self, progress: Progress) -> None: ...
 
     def result(self, flops_by_part: dict[str, float]) -> TrainingResult:
         """Speeds between the warm-up and the last update."""

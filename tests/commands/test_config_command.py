@@ -53,6 +53,19 @@ def test_parameters_by_part_follow_as_comments(capsys: pytest.CaptureFixture[str
     assert all(len(line) <= 120 for line in comments)
 
 
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_parameters_by_part_fit_the_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("nmt_attn.commands.config.width_of", lambda stream: width)
+    show_config(ConfigOptions(set=("model.encoder.layers=2",)))
+    printed = capsys.readouterr().out
+    comments = [line for line in printed.split("\n") if line.startswith("#")]
+    assert max(map(len, comments)) <= width
+    assert "2 x (input_to_gates" in " ".join(comments)
+    assert parse_config(printed, [], "printed").model.encoder.layers == 2
+
+
 def test_the_schema_is_json_that_refuses_unknown_keys(capsys: pytest.CaptureFixture[str]) -> None:
     show_config(ConfigOptions(schema=True))
     schema = json.loads(capsys.readouterr().out)
@@ -68,3 +81,28 @@ def test_a_wrong_file_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(ConfigError, match=r"search\.beem: expected a key of search, got 'beem'"):
         show_config(ConfigOptions(file))
     assert capsys.readouterr().out == ""
+
+
+def test_a_difference_has_only_the_keys_that_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, file = tmp_path / "run", tmp_path / "b.yaml"
+    run.mkdir()
+    (run / "config.yaml").write_text("search: {beam: 3}\ntraining: {minutes: 2}\n", encoding="utf-8")
+    file.write_text("search: {beam: 7}\n", encoding="utf-8")
+    show_config(ConfigOptions(file, ("run.name=b",), diff=run))
+    header, *rows = [line.split() for line in capsys.readouterr().out.strip().split("\n")]
+    assert header == ["key", str(run), str(file)]
+    assert rows == [["run.name", "'run'", "'b'"], ["training.minutes", "2.0", "null"], ["search.beam", "3", "7"]]
+    show_config(ConfigOptions(run, diff=run))
+    assert capsys.readouterr().out == f"no key differs between {run} and {run}\n"
+
+
+def test_a_difference_that_is_too_wide_has_a_line_a_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "b.yaml"
+    file.write_text("model: {attention: {score: general}}\n", encoding="utf-8")
+    monkeypatch.setattr("nmt_attn.commands.config.width_of", lambda stream: 40)
+    show_config(ConfigOptions(diff=file))
+    assert capsys.readouterr().out == (
+        f"key\n  {file}\n  the defaults\nmodel.attention.score\n  'general'\n  'additive'\n"
+    )

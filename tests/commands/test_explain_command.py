@@ -19,9 +19,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_pipe_gets_text_without_colours(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     explain(ExplainOptions("el gato", run))
-    translation, figures, empty, *looks = capsys.readouterr().out.split("\n")
+    translation, figures, empty, header, *looks = capsys.readouterr().out.split("\n")
     assert figures.startswith("log-probability -")
-    assert (empty, looks[-1]) == ("", "")
+    assert (empty, header.split(), looks[-1]) == ("", ["el", "gato", "</s>"], "")
     assert len(looks) == len(translation.split()) + 2  # </s> and the end of the last line
     assert not any("\x1b" in line for line in looks)
 
@@ -33,7 +33,7 @@ def test_a_terminal_gets_colours_unless_it_wants_none(
     monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     explain(ExplainOptions("el gato", run))
-    assert ("\x1b[48;5;" in capsys.readouterr().out) is has_colour
+    assert ("\x1b[38;5;" in capsys.readouterr().out) is has_colour
 
 
 def test_the_page_shows_the_sentence_and_its_translations(run: Path, tmp_path: Path) -> None:

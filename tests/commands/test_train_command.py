@@ -129,8 +129,8 @@ def test_a_run_leaves_all_that_is_needed(undisturbed: Place) -> None:
 
 def test_the_log_tells_the_rate_of_every_update(undisturbed: Place) -> None:
     rates = [record["learning_rate"] for record in undisturbed.log() if record["kind"] == "update"]
-    # cosine over 24 updates, from the default 0.001: cos 0 = 1, cos 60 degrees = 1/2 after 8, cos 90 = 0 after 12.
-    assert [rates[done] for done in (0, 8, 12, 16)] == pytest.approx([0.001, 0.00075, 0.0005, 0.00025])
+    # cosine over 24 updates, from the default 0.002: cos 0 = 1, cos 60 degrees = 1/2 after 8, cos 90 = 0 after 12.
+    assert [rates[done] for done in (0, 8, 12, 16)] == pytest.approx([0.002, 0.0015, 0.001, 0.0005])
 
 
 def test_the_same_again_gives_the_same(place: Place, undisturbed: Place) -> None:
@@ -260,7 +260,7 @@ def test_a_restart_by_torchrun_does_not_start_over(place: Place, monkeypatch: py
 
 def test_changed_keys_are_refused(place: Place) -> None:
     place.train("training.updates=2")
-    with pytest.raises(CheckpointError, match=r"training.learning_rate was 0\.001, is 0\.5 "):
+    with pytest.raises(CheckpointError, match=r"training.learning_rate was 0\.002, is 0\.5 "):
         place.train("training.learning_rate=0.5")
     with pytest.raises(CheckpointError, match=r"run.seed was 1, is 2 "):
         place.train("run.seed=2")
@@ -292,7 +292,9 @@ def test_a_damaged_checkpoint_is_passed_over(
 def test_early_stopping_is_told(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     # A step of 1e-30 changes no weight, so no validation after the first is a gain.
     place.train("training.learning_rate=1e-30", "training.patience=1", "training.optimizer=sgd")
-    assert "stopped early: 1 validations without a gain (training.patience)\n20 updates" in capsys.readouterr().err
+    assert (
+        "stopped early: 1 validations without an improvement (training.patience)\n20 updates" in capsys.readouterr().err
+    )
 
 
 def test_a_rate_that_is_far_too_large_ends_with_advice(place: Place) -> None:

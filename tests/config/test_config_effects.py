@@ -84,6 +84,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "model.attention.half_width": ("model.attention.window=local-m", "model.attention.half_width=1"),
     "model.initialisation": ("model.initial_range=0.1", "model.initialisation=xavier"),
     "model.initial_range": ("model.initial_range=0.2",),
+    "model.word_deviation": ("model.initial_range=0.1", "model.initialisation=xavier", "model.word_deviation=0.7"),
     "model.attention.project": (
         "model.attention.score=dot",
         "model.decoder.hidden=10",

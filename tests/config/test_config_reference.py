@@ -23,7 +23,7 @@ def test_it_loads_to_the_defaults() -> None:
 
 
 def test_it_names_every_key() -> None:
-    tree = parse_yaml(reference_yaml(), "reference").value
+    tree = parse_yaml(reference_yaml(), "reference")[0]
     for keys in all_keys():
         node = tree
         for key in keys:

@@ -11,7 +11,6 @@ from nmt_attn.demo.corpus import (
     LENGTH_BANDS,
     SPLITS,
     DemoPair,
-    LengthBand,
     demo_corpus,
     endless_pairs,
     lights_pair,
@@ -36,7 +35,7 @@ def corpora() -> Corpora:
 
 def band_counts(pairs: list[DemoPair]) -> list[int]:
     lengths = [len(pair.source.split()) for pair in pairs]
-    return [sum(band.shortest <= length <= band.longest for length in lengths) for band in LENGTH_BANDS]
+    return [sum(shortest <= length <= longest for length in lengths) for shortest, longest in LENGTH_BANDS]
 
 
 def words_of(texts: list[str]) -> Counter[str]:
@@ -68,8 +67,8 @@ def test_every_beginning_of_a_split_has_the_shares_to_within_one(corpora: Corpor
 def test_lengths_go_from_two_to_over_sixty_words(corpora: Corpora) -> None:
     lengths = {len(pair.source.split()) for pair in corpora["train"]}
     assert lengths == set(range(2, 71))
-    assert LENGTH_BANDS[0] == LengthBand(2, 10)
-    assert LENGTH_BANDS[-1] == LengthBand(61, 70)
+    assert LENGTH_BANDS[0] == (2, 10)
+    assert LENGTH_BANDS[-1] == (61, 70)
 
 
 def test_the_splits_share_no_source_and_no_target(corpora: Corpora) -> None:

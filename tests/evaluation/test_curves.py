@@ -25,6 +25,7 @@ from nmt_attn.evaluation.curves import (
 )
 from nmt_attn.evaluation.html_page import inline_svg
 from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow, make_buckets
+from nmt_attn.evaluation.metrics import MetricResult
 from nmt_attn.evaluation.pictures import FORMATS, SYSTEM_COLOURS
 
 SIGNATURE = "nrefs:1|case:mixed"
@@ -32,7 +33,7 @@ SIGNATURE = "nrefs:1|case:mixed"
 
 def row(number: int, sentences: int, value: float) -> LengthRow:
     """A bucket's row: the value, 3 below and 2 above it."""
-    estimates = (Estimate("BLEU", value, Interval(value - 3, value + 2, value)),) if sentences else ()
+    estimates = (Estimate(MetricResult("BLEU", value, ""), Interval(value - 3, value + 2, value)),) if sentences else ()
     return LengthRow(make_buckets((10, 20))[number], sentences, estimates, 1.0 if sentences else None)
 
 
@@ -44,7 +45,9 @@ CURVES = [
 
 def bleu(value: float, low: float, high: float) -> LengthRow:
     """A bucket's BLEU with its interval."""
-    return LengthRow(Bucket("1-10", 1, 10), 70, (Estimate("BLEU", value, Interval(low, high, value)),), 1.0)
+    return LengthRow(
+        Bucket("1-10", 1, 10), 70, (Estimate(MetricResult("BLEU", value, ""), Interval(low, high, value)),), 1.0
+    )
 
 
 @pytest.fixture

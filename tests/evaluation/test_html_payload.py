@@ -26,7 +26,6 @@ from nmt_attn.evaluation.html_payload import (
     pack_report,
     pack_weights,
 )
-from nmt_attn.evaluation.summary import AlignmentRow
 
 
 def unpack(text: str) -> list[float]:
@@ -153,8 +152,8 @@ def test_statistics_of_attention_are_shown_of_systems_that_have_them() -> None:
     report = make_report()
     by_position = (PositionEntropy(1, 4, 0.5), PositionEntropy(2, 3, 1.25))
     found = AttentionStatistics(1234, 0.8123, 0.25, 0.5, None, by_position)
-    row = AlignmentRow("argmax", AlignmentScores(0.5, 0.25, 1 / 3, 0.6234))
-    attending = report.summaries[0]._replace(attention=found, alignments=(row,), perplexity=1.2345)
+    scores = {"argmax": AlignmentScores(0.5, 0.25, 1 / 3, 0.6234)}
+    attending = report.summaries[0]._replace(attention=found, alignments=scores, perplexity=1.2345)
     page = render_report(report._replace(summaries=[attending, report.summaries[1]]))
     for shown in ("1,234", "0.812", "0.6234", "1.234"):
         assert f"<td>{shown}</td>" in page

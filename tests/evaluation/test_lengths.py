@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import confidence_interval
-from nmt_attn.evaluation.lengths import LengthRow, by_length, make_buckets, make_prefixes, up_to_length
+from nmt_attn.evaluation.lengths import (
+    MOST_BUCKETS,
+    LengthRow,
+    by_length,
+    choose_bounds,
+    make_buckets,
+    make_prefixes,
+    up_to_length,
+)
 from nmt_attn.evaluation.metrics import measure, measure_system
 
 CONFIG = EvaluateConfig(tokenize="none")
@@ -61,9 +70,9 @@ def test_a_bucket_is_measured_alone() -> None:
     lengths = [4, 5, 8, 10]
     rows = rows_of(lengths, copies([4, 5, 8, 5]), (6,))
     short, long = rows
-    assert short.estimates[0].value == pytest.approx(100)
+    assert short.estimates[0].result.value == pytest.approx(100)
     alone = measure("bleu", copies([8, 5]), copies([8, 10]), CONFIG)
-    assert long.estimates[0] == ("BLEU", alone.result().value, confidence_interval(alone))
+    assert long.estimates[0] == (alone.result(), confidence_interval(alone))
     assert (short.length_ratio, long.length_ratio) == (1.0, 13 / 18)
 
 
@@ -73,7 +82,7 @@ def test_cumulative_rows_end_with_the_whole_corpus() -> None:
     system = measure_system(hypotheses, sources, CONFIG)
     rows = up_to_length(sources, system, (4, 8))
     assert [(row.bucket.name, row.sentences) for row in rows] == [("<=4", 1), ("<=8", 3), ("all", 4)]
-    assert rows[-1].estimates[0].value == pytest.approx(system.bleu.result().value)
+    assert rows[-1].estimates[0].result.value == pytest.approx(system.bleu.result().value)
 
 
 def test_few_sentences_are_marked() -> None:
@@ -93,5 +102,30 @@ def test_three_thousand_sentences_take_under_two_seconds() -> None:
     lengths = [1 + i % 70 for i in range(3000)]
     system = measure_system(copies(lengths), copies(lengths), CONFIG)
     start = time.perf_counter()
-    by_length(copies(lengths), system, CONFIG.length_buckets)
+    by_length(copies(lengths), system, (10, 20, 30, 40, 50, 60))
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("lengths", "bounds"),
+    [
+        ([*range(2, 71)], (10, 20, 30, 40, 50, 60)),
+        ([*range(2, 15)], (2, 4, 6, 8, 10, 12)),  # 13 of 14 words at least, in steps of 1 too many buckets
+        ([1, 1, 1], (1,)),  # words, one a line
+        ([1, *range(5, 36)], (1, 5, 10, 15, 20, 25, 30)),
+        ([3] * 99 + [400], (3,)),  # a single long sentence makes no steps of 100
+        ([3, 3], (3,)),
+        ([1, 2], (1,)),
+        ([], (1,)),
+        ([0, 0], (1,)),
+    ],
+)
+def test_bounds_are_round_and_suit_the_data(lengths: list[int], bounds: tuple[int, ...]) -> None:
+    assert choose_bounds(np.array(lengths, dtype=np.int64)) == bounds
+
+
+@given(st.lists(st.integers(0, 500), max_size=40))
+def test_chosen_bounds_rise_and_leave_nothing_beyond_the_longest(lengths: list[int]) -> None:
+    bounds = choose_bounds(np.array(lengths, dtype=np.int64))
+    assert list(bounds) == sorted(set(bounds)) and len(bounds) <= MOST_BUCKETS + 1
+    assert not [bound for bound in bounds[:-1] if bound >= max(lengths, default=0)]

@@ -5,7 +5,7 @@ from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
-from nmt_attn.evaluation.summary import AlignmentRow, CorpusEstimate, Summary
+from nmt_attn.evaluation.summary import Summary
 from nmt_attn.evaluation.tables import (
     format_alignments,
     format_attention,
@@ -17,13 +17,19 @@ from nmt_attn.evaluation.tables import (
     format_table,
 )
 
+
+def bleu(value: float, interval: Interval) -> Estimate:
+    """The BLEU of a bucket."""
+    return Estimate(MetricResult("BLEU", value, ""), interval)
+
+
 ROWS = (
-    LengthRow(Bucket("1-10", 1, 10), 1234, (Estimate("BLEU", 41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
+    LengthRow(Bucket("1-10", 1, 10), 1234, (bleu(41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
     LengthRow(Bucket("11-20", 11, 20), 0, (), None),
-    LengthRow(Bucket(">20", 21, None), 7, (Estimate("BLEU", 5.0, Interval(1.0, 9.0, 5.0)),), 1.25),
+    LengthRow(Bucket(">20", 21, None), 7, (bleu(5.0, Interval(1.0, 9.0, 5.0)),), 1.25),
 )
-BLEU = CorpusEstimate(MetricResult("BLEU", 40.5, "nrefs:1|tok:none"), Interval(38.46, 42.44, 40.0))
-CHRF = CorpusEstimate(MetricResult("chrF2", 100.0, "nrefs:1|nc:6"), Interval(99.0, 100.0, 99.5))
+BLEU = Estimate(MetricResult("BLEU", 40.5, "nrefs:1|tok:none"), Interval(38.46, 42.44, 40.0))
+CHRF = Estimate(MetricResult("chrF2", 100.0, "nrefs:1|nc:6"), Interval(99.0, 100.0, 99.5))
 SUMMARY = Summary("mine", 1241, (BLEU, CHRF), BleuParts((70.0, 50.04, 40.0, 30.0), 0.9512, 0.9524, 20, 21), ROWS, ROWS)
 
 
@@ -35,11 +41,10 @@ def test_columns_stand_under_their_titles() -> None:
     )  # fmt: skip
 
 
-def test_lengths_mark_small_buckets_and_dash_empty_ones() -> None:
+def test_lengths_mark_small_buckets_and_leave_out_empty_ones() -> None:
     assert format_lengths(ROWS) == (
         "source words  sentences   BLEU  95% interval  length ratio\n"
         "1-10             1,234   41.24  [39.0, 43.3]         0.988\n"
-        "11-20                0       -             -             -\n"
         ">20                  7*   5.00    [1.0, 9.0]         1.250\n"
         "* fewer than 50 sentences: too few to say much"
     )
@@ -56,7 +61,7 @@ def test_metrics_have_signatures() -> None:
 OTHER = SUMMARY._replace(
     system="other",
     perplexity=1.5,
-    alignments=(AlignmentRow("argmax", AlignmentScores(0.5, 0.25, 1 / 3, 0.6)),),
+    alignments={"argmax": AlignmentScores(0.5, 0.25, 1 / 3, 0.6)},
     attention=AttentionStatistics(1234, 0.5, 0.25, 0.125, None, ()),
 )
 AGAINST = SystemComparison(
@@ -80,7 +85,6 @@ def test_lengths_of_systems_have_a_column_each() -> None:
         "BLEU by length, 95% intervals\n"
         "source words  sentences                mine               other\n"
         "1-10             1,234   41.24 [39.0, 43.3]  41.24 [39.0, 43.3]\n"
-        "11-20                0                    -                   -\n"
         ">20                  7*     5.00 [1.0, 9.0]     5.00 [1.0, 9.0]\n"
         "* fewer than 50 sentences: too few to say much"
     )
@@ -89,11 +93,16 @@ def test_lengths_of_systems_have_a_column_each() -> None:
 def test_alignments_and_attention_are_of_systems_that_have_them() -> None:
     assert format_alignments([SUMMARY, OTHER]) == (
         "system   links  precision  recall      F1     AER\n"
-        "other   argmax     0.5000  0.2500  0.3333  0.6000"
-    )  # fmt: skip
+        "other   argmax     0.5000  0.2500  0.3333  0.6000\n"
+        "precision: links found that gold has; recall: sure gold links found; AER: alignment error rate, 0 is perfect"
+    )
     assert format_attention([SUMMARY, OTHER]) == (
         "attention  target words  entropy (nats)  on </s>  within 2 of diagonal  argmax is gold\n"
-        "other             1,234           0.500    0.250                 0.125               -"
+        "other             1,234           0.500    0.250                 0.125               -\n"
+        "entropy: how spread out a word's weights are, 0 is on one source word; "
+        "on </s>: weight on the sentence end\n"
+        "within 2 of diagonal: weight at most 2 words from the same relative position\n"
+        "argmax is gold: share of gold-linked words whose heaviest source word is linked to them"
     )
     assert format_alignments([SUMMARY]) == format_attention([SUMMARY]) == ""
 

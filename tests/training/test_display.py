@@ -2,12 +2,18 @@
 
 import io
 import math
+import re
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from nmt_attn.config.schema import TrainingConfig
+from nmt_attn.screen import cells
 from nmt_attn.training import display as module
-from nmt_attn.training.display import Averages, Display, perplexity
+from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.display import Averages, Display, Part, perplexity, progress_line
 from nmt_attn.training.events import UpdateEvent, ValidationEvent
 
 
@@ -26,6 +32,10 @@ def update_report(update: int = 1, loss: float = 2.0, target_tokens: int = 600, 
         share_done=share_done,
         is_skipped=math.isnan(loss),
     )
+
+
+def text_of(averages: Averages) -> str:
+    return ", ".join(part.text for part in averages.parts())
 
 
 class Clock:
@@ -49,7 +59,7 @@ class Terminal(io.StringIO):
 
 
 def test_each_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(planned=10, done=0)
+    display = Display(TrainingConfig(epochs=None, updates=10), Progress())
     display.updated(update_report())
     # exp(2.4) = 11.02
     display.validated(ValidationEvent(5, 1, 2.6, 2.4, bleu=17.258, chrf=41.5, seconds=63.0, is_best=True, misses=0))
@@ -71,7 +81,7 @@ def test_each_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_a_terminal_a_line_a_minute_says_that_training_is_alive(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    display = Display(planned=10, done=0)
+    display = Display(TrainingConfig(epochs=None, updates=10), Progress())
     for seconds in (0, 30, 60):
         clock.now = 1000.0 + seconds
         display.updated(update_report(share_done=0.1 + seconds / 300))
@@ -80,53 +90,77 @@ def test_without_a_terminal_a_line_a_minute_says_that_training_is_alive(
     display.updated(update_report(update=4, share_done=0.4))
     # 61 s for three tenths of the training: twice as long for the other six. Speeds: 400 / 0.5 s and 600 / 0.5 s.
     assert capsys.readouterr().err == (
-        "update 4, epoch 3: loss 2.000, perplexity 7.39, source 800 and target 1,200 tokens/s, padding 10.0%, "
-        "02:02 left\n"
+        "40% done, epoch 3, update 4/10, 01:01 elapsed, 02:02 left, loss 2.000, perplexity 7.39, "
+        "source 800 tokens/s, target 1,200 tokens/s, padding 10.0%\n"
     )
     display.updated(update_report(update=5, share_done=0.5))
     assert capsys.readouterr().err == ""
 
 
-def test_a_terminal_gets_a_bar(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (60, " 60% █████████······  01:33 elapsed, 00:40 left, loss 2.000"),
+        (80, " 60% ████████▍·····  epoch 3/5, update 4, 01:33 elapsed, 00:40 left, loss 2.000"),
+        (
+            140,
+            " 60% ████████████········  epoch 3/5, update 4, 01:33 elapsed, 00:40 left, loss 2.000, "
+            "perplexity 7.39, target 1,200 tokens/s, patience 2/6",
+        ),
+    ],
+)
+def test_a_terminal_gets_a_bar_that_fits(width: int, line: str, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    display = Display(planned=10, done=2)
-    display.updated(update_report(share_done=0.3))
+    monkeypatch.setattr(module, "width_of", lambda stream: width)
+    monkeypatch.setenv("NO_COLOR", "1")
+    display = Display(TrainingConfig(epochs=5, patience=6, minutes=3), Progress(seconds=63.0, misses=2))
+    display.updated(update_report(update=3, share_done=0.3))
     clock.now += 30
-    display.updated(update_report(share_done=0.6))
+    display.updated(update_report(update=4, share_done=0.6))  # 30 s for three tenths: 40 s for the other four
     display.close()
-    last = screen.getvalue().split("\r")[-1]
-    assert last.startswith("epoch 3  40%|")
-    assert (
-        "| 4/10, loss 2.000, perplexity 7.39, source 800 and target 1,200 tokens/s, padding 10.0%, 00:40 left" in last
-    )
+    assert screen.getvalue().split("\r")[-1].rstrip("\n ") == line
 
 
-def test_without_planned_updates_the_bar_still_counts(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_is_coloured_where_the_terminal_has_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    display = Display(planned=None, done=2)
-    display.updated(update_report())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    display = Display(TrainingConfig(), Progress())
+    display.updated(update_report(share_done=0.5))
+    display.validated(ValidationEvent(5, 1, 2.6, 2.4, bleu=None, chrf=None, seconds=63.0, is_best=True, misses=0))
     display.close()
-    assert "3/?" in screen.getvalue()
+    assert "\x1b[36m█" in screen.getvalue()
+    assert "\x1b[1;32m*\x1b[0m" in screen.getvalue()
+
+
+@given(st.floats(0, 1), st.integers(20, 200), st.booleans())
+def test_a_progress_line_fits_and_loses_the_least_important_first(share: float, width: int, has_colour: bool) -> None:
+    parts = [Part(rank, f"part {rank}" + "." * rank) for rank in (3, 1, 0, 2)]
+    line = progress_line(share, parts, width, has_colour=has_colour)
+    assert cells(re.sub(r"\x1b\[[\d;]*m", "", line)) <= width
+    assert line.startswith("100%") is (share == 1)
+    shown = [part.rank for part in parts if part.text in line]
+    assert sorted(shown) == list(range(len(shown)))
 
 
 def test_averages_weigh_the_newest_most() -> None:
     averages = Averages()
     averages.add(update_report(loss=1.0, target_tokens=100))
-    assert averages.text() == "loss 1.000, perplexity 2.72, source 800 and target 200 tokens/s, padding 10.0%"
+    assert text_of(averages) == "loss 1.000, perplexity 2.72, source 800 tokens/s, target 200 tokens/s, padding 10.0%"
     averages.add(update_report(loss=2.0, target_tokens=200))
     # Weights 0.05 x 0.95 and 0.05, of 0.0975 together: (0.95 + 2) / 1.95 = 1.513 and, per 0.5 s, 302.6 tokens/s.
-    assert averages.text() == "loss 1.513, perplexity 4.54, source 800 and target 303 tokens/s, padding 10.0%"
+    assert text_of(averages) == "loss 1.513, perplexity 4.54, source 800 tokens/s, target 303 tokens/s, padding 10.0%"
 
 
 def test_a_skipped_update_leaves_the_averages_as_they_are() -> None:
     averages = Averages()
     averages.add(update_report(loss=math.nan))
-    assert averages.text() == "no finite loss yet"
+    assert text_of(averages) == "no finite loss yet"
     averages.add(update_report(loss=1.0))
     averages.add(update_report(loss=math.nan))
-    assert "loss 1.000" in averages.text()
+    assert "loss 1.000" in text_of(averages)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from nmt_attn.errors import DataError
 from nmt_attn.training import tensorboard as events_module
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import UpdateEvent, ValidationEvent
-from nmt_attn.training.recorder import RunRecorder, Saves, planned_updates
+from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.tensorboard import Draw
 
@@ -55,7 +55,9 @@ class Run:
     def recorder(
         self, update: int = 0, checkpoint: Callable[[Progress], None] = nothing, draw: Draw | None = None
     ) -> RunRecorder:
-        return RunRecorder(self.folder, 10, Progress(update=update), Saves(nothing, nothing, checkpoint), draw)
+        return RunRecorder(
+            self.folder, TrainingConfig(), Progress(update=update), Saves(nothing, nothing, checkpoint), draw
+        )
 
     def updates(self) -> list[int]:
         """The updates that the log tells of, every line being whole."""
@@ -203,20 +205,3 @@ def test_without_tensorboard_nothing_is_missed(
         recorder.checkpoint(Progress(update=1))
     assert not run.folder.events.exists()
     assert "tensorboard" not in capsys.readouterr().err.lower()
-
-
-# The plan
-
-
-@pytest.mark.parametrize(
-    ("keys", "expected"),
-    [
-        ({"epochs": 3}, 21),  # 7 batches an epoch
-        ({"epochs": 3, "updates": 15}, 15),
-        ({"epochs": 3, "updates": 50}, 21),
-        ({"epochs": None, "updates": 50}, 50),
-        ({"epochs": None, "minutes": 2.0}, None),
-    ],
-)
-def test_planned_updates_are_those_of_the_smaller_limit(keys: dict[str, int | None], expected: int | None) -> None:
-    assert planned_updates(TrainingConfig.model_validate(keys), epoch_updates=7) == expected

@@ -1,6 +1,6 @@
 """Recurrent layers over whole sequences on a GPU: one call for a GRU or LSTM, one loop for both directions of gru-cho.
 
-An encoder's layer reads padding where it lies in one call; in the loop, sentences are turned round as in the plain one.
+An encoder's layer reads padding where it lies in one call; in the loop, sentences are reversed as in the plain one.
 Covers every number format. Equal to nmt_attn/model/encoder.py: tests/fast/test_gpu_encoder.py.
 """
 

@@ -1,0 +1,41 @@
+"""Documents: what they name exists, and each numbered equation of the papers is cited where the README says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMED = re.compile(r"(?<![\w/.-])(?:nmt_attn|scripts|tests|docs|configs)/[\w./-]*\w")
+EQUATIONS = {
+    "model/seq2seq.py": ("eq. 2 to 4", "eq. 1, 2 and 6"),
+    "model/cells.py": ("eq. 1 and 4", "A.1.1"),
+    "model/attention.py": ("eq. 5", "eq. 6", "eq. 7", "eq. 1-3"),
+    "model/bahdanau.py": ("eq. 4",),
+    "model/readout.py": ("A.2.2",),
+    "model/initial_state.py": ("A.2.2",),
+    "model/scores.py": ("A.1.2", "eq. 7 and 8", "eq. 8"),
+    "model/luong.py": ("eq. 3 (the stack), 5 (h~)", "3.3"),
+    "model/windows.py": ("eq. 9, 10",),
+    "training/loss.py": ("eq. 4",),
+}
+"""Where the README's tables lead, and what the file says of the papers' numbers."""
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    missing = [
+        f"{page.name}: {name}"
+        for page in PAGES
+        for name in NAMED.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / name).exists() and not list(ROOT.glob(f"{name}*")) and "X" not in name
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_an_equation_is_cited_in_its_file(name: str) -> None:
+    text = (ROOT / "nmt_attn" / name).read_text(encoding="utf-8")
+    for number in EQUATIONS[name]:
+        assert number in text, f"{name}: {number}"
+    assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
