@@ -32,6 +32,7 @@ from nmt_attn.options import (
     EvalOptions,
     ExplainOptions,
     IndexOptions,
+    InitOptions,
     PlotOptions,
     ScoreOptions,
     ServeOptions,
@@ -147,6 +148,14 @@ def _checked(name: str, value: Any) -> Any:
     if isinstance(value, str) and not is_unicode(value):
         raise ConfigError(f"{name}: expected text in UTF-8, got {shown(value)}")
     return value
+
+
+@command("init", "--source data/train.de --target data/train.en; nmt-attn train data.yaml")
+def init(options: InitOptions) -> None:
+    """Look at a parallel text, say what it is, and write a configuration that trains on it."""
+    from nmt_attn.commands.init import init as run
+
+    run(options)
 
 
 @command("train", "demo --set model.attention.score=general")

@@ -57,12 +57,33 @@ def check_whole(name: str, value: object, least: int | None = None) -> None:
 
 
 @dataclass(frozen=True)
+class InitOptions:
+    """Of `nmt-attn init`: one corpus, in one of four forms."""
+
+    tsv: Annotated[
+        Path | None, Option(help="File of columns: tabs, commas, semicolons or ` ||| ` between source and target.")
+    ] = None
+    source: Annotated[Path | None, Option(help="Text, one sentence a line (compressed too).")] = None
+    target: Annotated[Path | None, Option(help="Its translations.")] = None
+    jsonl: Annotated[Path | None, Option(help="File with one JSON object a line.")] = None
+    dataset: Annotated[str | None, Option(help="Folder or hub name for the `datasets` library.")] = None
+    columns: Annotated[
+        str | None,
+        Option(metavar="SOURCE,TARGET", help="Columns from 1, or fields. Default: found by what is in them."),
+    ] = None
+    name: Annotated[str | None, Option(help="Name of the run. Default: from the file's name.")] = None
+    output: Annotated[Path | None, Option(help="Configuration to write. Default: NAME.yaml.")] = None
+    force: Annotated[bool, Option(help="Replace files that are there.")] = False
+
+
+@dataclass(frozen=True)
 class TrainOptions:
     """Of `nmt-attn train`."""
 
     config: Annotated[
-        Path, Argument(help="YAML file, or a shipped one by name, such as demo; `nmt-attn config` shows every key.")
-    ]
+        Path | None,
+        Argument(help="YAML file, or a shipped one by name, such as demo. Without it: says what can be trained."),
+    ] = None
     set: Overrides = ()
     name: Annotated[str | None, Option(help="Name of the run's folder. Short for --set run.name=NAME.")] = None
     minutes: Annotated[float | None, Option(help="Train for at most N minutes: training.minutes.")] = None

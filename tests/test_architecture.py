@@ -58,6 +58,8 @@ def imports(path: Path) -> Iterator[str]:
             yield from known or [module]
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
 
 
 NAMES = {name_of(path) for path in MODULES}

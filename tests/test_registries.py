@@ -116,7 +116,7 @@ def test_the_default_first_numbers_of_an_unknown_part_are_not_zero() -> None:
 
     for name, scheme in INITIALISATIONS.items():
         part = Strange()
-        scheme(0.1).initialise(torch.nn.Sequential(part))
+        scheme(0.1, 0.3).initialise(torch.nn.Sequential(part))
         assert part.scale.count_nonzero() == 50, name
         assert part.cube.isfinite().all()
         assert part.gain == 2

@@ -69,13 +69,22 @@ def warn_of_stray_links(
     stray = find_stray_links([each.possible for each in links], source_lengths, target_lengths)
     if not stray:
         return
+    turned = find_stray_links([each.swapped().possible for each in links], source_lengths, target_lengths)
     number, link = stray[0]
+    hint = ""
+    if len(turned) < len(stray) and option.startswith("--gold"):
+        hint = f"; with {_other_order(file)} {len(turned)} would be: does the target's position come first?"
     typer.echo(
         f"{file.path}: {len(stray)} links out of range, which count as never found; the first: sentence {number}, "
         f"{link.source}-{link.target} counted from 0, of {source_lengths[number - 1]} and {target_lengths[number - 1]} "
-        f"words (positions were read as counted from {file.base}: {option})",
+        f"words (positions were read as counted from {file.base}: {option}{hint})",
         err=True,
     )
+
+
+def _other_order(file: LinkFile) -> str:
+    """The option that exchanges the two positions of each link."""
+    return "no --gold-swapped" if file.is_swapped else "--gold-swapped"
 
 
 class TrainingLinks:

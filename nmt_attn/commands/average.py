@@ -7,6 +7,7 @@ not: they search together (`translate --model A --model B`).
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import torch
@@ -63,7 +64,7 @@ def average(options: AverageOptions) -> None:
         write_text(folder / RECORD, json.dumps({"mean_of": [str(part.path) for part in parts]}, indent=2) + "\n")
     names = "".join(f"\n  {part.path}" for part in parts)
     typer.echo(f"mean of {len(parts)} models:{names}\nmodel: {options.output}", err=True)
-    typer.echo(f"translate: nmt-attn translate --model {options.output} --beam 5 < FILE", err=True)
+    typer.echo(f"translate: nmt-attn translate --model {quote(str(options.output))} --beam 5 < FILE", err=True)
 
 
 def _check_output(folder: Path) -> None:
@@ -90,7 +91,25 @@ def _paths(options: AverageOptions) -> list[Path]:
     [run] = options.models
     if not (run / CHECKPOINTS).is_dir():
         raise CheckpointError(f"{run}: expected a run, or at least 2 models to average, got one path that is no run")
-    return _newest(run, options.last) if options.last is not None else _best(run, options.best)
+    if options.last is not None:
+        return _newest(run, options.last)
+    if options.best is None and (states := _states_instead(run)):
+        return states
+    return _best(run, options.best)
+
+
+def _states_instead(run: Path) -> list[Path]:
+    """The newest states of training of a run that has kept one best model alone, as by default; else none."""
+    progress = read_newest(run / CHECKPOINTS, lambda line: typer.echo(line, err=True))
+    paths = checkpoint_paths(run / CHECKPOINTS)
+    if progress is None or len(progress.kept) > 1 or len(paths) < 2:
+        return []
+    typer.echo(
+        f"note: {run} keeps one best model (training.keep_best), so this averages its {len(paths)} newest states of "
+        f"training, as --last {len(paths)}",
+        err=True,
+    )
+    return paths
 
 
 def _newest(run: Path, count: int) -> list[Path]:

@@ -14,6 +14,7 @@ import typer
 from nmt_attn.alignment.link_files import gold_file
 from nmt_attn.alignment.links import GoldLinks, Links
 from nmt_attn.config.schema import EvaluateConfig
+from nmt_attn.data.corpus_warnings import SAMPLE_LINES, is_swapped, unknown_source
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import EvaluationResults, OutputPaths, check_writable, write, write_artifacts
 from nmt_attn.evaluation.bootstrap import compare_systems
@@ -52,6 +53,7 @@ from nmt_attn.runtime import choose_device, precision_override
 from nmt_attn.screen import width_of
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator
+from nmt_attn.types import SentencePair
 
 FOLDER, REPORT = "eval", "report.html"
 NBEST = 3
@@ -154,6 +156,11 @@ def _run_models(options: EvalOptions, models: Sequence[EvaluatedModel], test: Ev
     nbest = 0 if options.report is None else NBEST
     for model in models:
         translator = Translator.load(model.folder, choose_device(options.device), precision_override(options.precision))
+        if warning := unknown_source(translator.codecs, test.sources):
+            typer.echo(f"warning: {model.name}: {warning}", err=True)
+        pairs = [SentencePair(*texts) for texts in zip(test.sources, test.references, strict=True)]
+        if is_swapped(translator.codecs, pairs[:SAMPLE_LINES]):
+            typer.echo(f"warning: {model.name}: source and reference of {test.name} seem to be swapped", err=True)
         shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
         systems.append(run_model(model, translator, test, options.beam, nbest, shown))
     return systems

@@ -9,6 +9,7 @@ from dataclasses import replace
 import typer
 
 from nmt_attn.alignment.weights import WeightMatrix, WordAlignment
+from nmt_attn.data.corpus_warnings import unknown_source
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import check_writable, write
 from nmt_attn.evaluation.evaluation_inputs import locate_model
@@ -40,6 +41,8 @@ def explain(options: ExplainOptions) -> None:
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:
         typer.echo(f"not in the vocabulary, all the same to the model: {', '.join(unknown)}", err=True)
+    if warning := unknown_source(translator.codecs, [options.sentence]):
+        typer.echo(f"warning: {warning}", err=True)
     best = translation.hypotheses[0]
     width = width_of(sys.stdout) or PIPE_WIDTH
     typer.echo(f"{fold(printable(best.text), width)}\nlog-probability {best.log_prob:.3f}, {len(best.pieces)} tokens")

@@ -5,16 +5,23 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from types import FrameType
+from typing import NoReturn
 
 import torch
 import typer
 from tqdm import tqdm
 
+from nmt_attn.config.data_paths import require_files
+from nmt_attn.config.extends import find_config, own_names, shipped_names
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
+from nmt_attn.data.corpus import has_test
+from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
@@ -53,7 +60,8 @@ def train(options: TrainOptions) -> None:
         torch.set_num_threads(options.threads)
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        config = load_config(options.config, options.overrides())
+        path = options.config or _no_config()
+        config = load_config(path, options.overrides())
         device = processes.device(choose_device(config.run.device))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
@@ -63,13 +71,15 @@ def train(options: TrainOptions) -> None:
         folder = RunFolder(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
-            _say_corpus(options.config, config)
+            require_files(config, find_config(path), is_new=is_fresh or not folder.has_checkpoints())
+            _say_corpus(path, config)
         with processes.first_alone():
             data = prepare_training(config)
         config = _complete(config, data, _voice(processes))
         folder = RunFolder(config)
         if processes.is_first:
-            folder.check(is_fresh=is_fresh)  # again, as the corpus may have changed
+            # again, as the corpus may have changed
+            folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
         prepare_runtime(config.run.seed)
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
@@ -77,7 +87,10 @@ def train(options: TrainOptions) -> None:
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
-                _say_data(data)
+                _say_data(config, data)
+                if not data.is_cached:
+                    for warning in corpus_warnings(config, data):
+                        _note(f"warning: {warning}")
                 _keep_vocabulary(folder, data)
             processes.wait()
             trainer = _trainer(config, folder, data, model, processes)
@@ -257,10 +270,27 @@ def _say_corpus(path: Path, config: Config) -> None:
         _note(f"{path} names no corpus (data.train): this trains on the built-in one, English to Hindi")
 
 
-def _say_data(data: PreparedData) -> None:
+def _no_config() -> NoReturn:
+    """Raises ConfigError with all that can be trained."""
+    own = own_names(Path())
+    here = f"\n  in this folder: {', '.join(own)}" if own else ""
+    raise ConfigError(
+        "config: expected a YAML file or the name of a shipped configuration, got none (nmt-attn train demo; for a "
+        f"corpus of your own: nmt-attn init --help){here}\n  shipped: {', '.join(shipped_names())}"
+    )
+
+
+def _say_data(config: Config, data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
         _note(fold(report.text(), width_of(sys.stderr)))
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
+    most = config.tokenizer.vocab_size
+    sizes = sorted({codec.size for codec in data.codecs if codec.tokenizer.has_model and codec.size < most})
+    if sizes:
+        found = " and ".join(f"{size:,}" for size in sizes)
+        _note(f"note: tokenizer.vocab_size {most:,} is more than data.train can teach, which is {found} pieces")
+    if not has_test(config):
+        _note("note: no test set (data.test, data.held_out.test); `nmt-attn eval` takes the validation set")
 
 
 def _say_folder(folder: RunFolder, changed: Sequence[str], *, is_fresh: bool) -> None:
@@ -280,6 +310,8 @@ def _say_start(folder: RunFolder, trainer: Trainer) -> None:
     _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
     if trainer.update_batches > 1:
         _note(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")
+    if not trainer.progress.update and find_spec("tensorboard") is None:
+        _note("note: TensorBoard is not installed, so events/ stays empty (pip install 'nmt-attn[tensorboard]')")
     if trainer.is_at_its_end():
         _note(
             f"this run is finished, after {progress.update:,} updates; larger limits let it go on, --fresh starts over"
@@ -315,10 +347,11 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
     value = abs(progress.best)  # BLEU and chrF are kept with their signs turned, so that smaller is better
     of = "" if config.training.ema is None else " of the weights' average"
     _note(f"best validation {metric} {value:.4g}{of}, at update {progress.best_update:,}\nmodel: {folder.best}")
+    place = quote(str(folder.path))
     if len(progress.kept) > 1:
-        _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {folder.path} --output DIR)")
-    _note(f"translate: nmt-attn translate --model {folder.path} --beam 5 < FILE")
-    _note(f"evaluate:  nmt-attn eval --model {folder.path}")
+        _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {place} --output DIR)")
+    _note(f"translate: nmt-attn translate --model {place} --beam 5 < FILE")
+    _note(f"evaluate:  nmt-attn eval --model {place}")
 
 
 def _voice(processes: Processes) -> Callable[[str], None]:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.config.file import load_config
+from nmt_attn.data.corpus_warnings import unknown_source
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
@@ -179,6 +180,7 @@ class _Notes:
     cut: int
     undecodable: int
     translations: list[str]
+    warning: str | None = None  # about the first window
 
 
 def _translate_windows(
@@ -187,6 +189,8 @@ def _translate_windows(
     notes = _Notes(0, 0, 0, [])
     for window in read_windows(texts.input, WINDOW_LINES):
         start, count = notes.lines, len(window.lines)
+        if start == 0:
+            notes.warning = unknown_source(translator.codecs, window.lines)
         constraints = None if texts.constraints is None else texts.constraints.part(start, count)
         translations = translator.translate_window(
             window.lines,
@@ -209,6 +213,8 @@ def _translate_windows(
 
 
 def _say(notes: _Notes) -> None:
+    if notes.warning is not None:
+        typer.echo(f"warning: {notes.warning}", err=True)
     if notes.undecodable > 0:
         typer.echo(f"note: lines that are not UTF-8, read with U+FFFD in it: {notes.undecodable}", err=True)
     if notes.cut > 0:

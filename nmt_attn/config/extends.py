@@ -13,7 +13,7 @@ from nmt_attn.config.key_paths import Keys, locate
 from nmt_attn.config.messages import did_you_mean, show
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.config.yaml_io import parse_yaml
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import ConfigError, DataError, UserError
 from nmt_attn.registries import CORPUS_FORMS
 from nmt_attn.text_io import read_text
 
@@ -35,6 +35,19 @@ class Layers(NamedTuple):
 def shipped_names() -> list[str]:
     """The bare names of all shipped configurations."""
     return sorted({file.stem for folder in _SHIPPED for file in folder.glob("*.yaml")})
+
+
+def own_names(folder: Path) -> list[str]:
+    """The names of the files in `folder` that look like configurations: nothing but sections of one."""
+    return sorted(path.name for path in folder.glob("*.y*ml") if _is_config(path))
+
+
+def _is_config(path: Path) -> bool:
+    try:
+        value, _ = parse_yaml(read_text(path), str(path))
+    except UserError:
+        return False
+    return isinstance(value, dict) and bool(value) and value.keys() <= {EXTENDS, *Config.model_fields}
 
 
 def find_config(path: Path) -> Path:
@@ -74,6 +87,7 @@ def _read_layers(text: str, path: Path, above: tuple[Path, ...]) -> Layers:
         raise ConfigError(f"{path}: {EXTENDS}: expected a file or the name of a shipped one, got {show(name)}")
     chain = (*above, path)
     base = _base(name, chain)
+    _leave_out_builtin(base.tree, tree)
     files = base.files | dict.fromkeys(_all_paths(tree, ()), str(path))
     return Layers(_merge(base.tree, tree, ()), base.messages + messages, files)
 
@@ -126,6 +140,23 @@ def _merge(base: dict[str, Any], own: dict[str, Any], above: Keys) -> dict[str, 
         else:
             merged[key] = _merge(old, value or {}, keys)
     return merged
+
+
+def names_own_text(corpus: Any) -> bool:
+    """Whether a corpus says where its text is, and that is not the built-in one."""
+    if not isinstance(corpus, dict) or corpus.get("builtin") is not None:
+        return False
+    return any(corpus.get(place) is not None for place in ("source", "target", *CORPUS_FORMS))
+
+
+def _leave_out_builtin(base: dict[str, Any], own: dict[str, Any]) -> None:
+    """Where a file brings training text of its own, no corpus beside it stays the built-in one of its base."""
+    data, corpora = own.get("data"), base.get("data")
+    if not isinstance(data, dict) or not isinstance(corpora, dict) or not names_own_text(data.get("train")):
+        return
+    for name in ("valid", "test"):
+        if isinstance(corpora.get(name), dict) and _form(corpora[name]) == "builtin":
+            del corpora[name]
 
 
 def _is_other_form(keys: Keys, old: dict[str, Any], new: dict[str, Any]) -> bool:

@@ -12,17 +12,26 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from nmt_attn.config.extends import EXTENDS, Layers, find_config, read_config, read_layers
+from nmt_attn.config.data_paths import find_beside
+from nmt_attn.config.extends import EXTENDS, Layers, find_config, names_own_text, read_config, read_layers
 from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
 from nmt_attn.config.messages import did_you_mean, join_words, show
 from nmt_attn.config.reference import choices_of, describe, kinds_of
 from nmt_attn.config.rules import contradictions
-from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
+from nmt_attn.config.schema import Config, DataConfig
 from nmt_attn.config.yaml_io import format_yaml, parse_yaml
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import write_text
 from nmt_attn.registries import CORPUS_FORMS
 
+HELD_OUT = 0.05
+"""data.held_out.valid where the user names training text and no validation corpus."""
+
+_LONGEST_LIST = 100
+"""Letters of the list of a section's keys, where nothing is like the misspelt one."""
+_MOST_MEANT, _FEWEST_LETTERS = 2, 3
+
+_CORPORA = ("train", "valid", "test")
 _PLACES = {"source", "target", *CORPUS_FORMS}
 _TRUTH_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
@@ -39,10 +48,11 @@ def load_config(path: Path, overrides: Sequence[str]) -> Config:
     """The configuration in the file at `path`, with `overrides` (`section.key=value`) on top.
 
     A bare name that is no file, such as `demo`, stands for the shipped configuration of that name. What the file
-    extends: nmt_attn/config/extends.py. Raises ConfigError with every mistake of all files and overrides, one a line.
+    extends: nmt_attn/config/extends.py. Where its data is: nmt_attn/config/data_paths.py. Raises ConfigError with every
+    mistake of all files and overrides, one a line.
     """
     path = find_config(path)
-    return parse_config(read_config(path), overrides, str(path))
+    return find_beside(parse_config(read_config(path), overrides, str(path)), path.parent)
 
 
 def parse_config(text: str, overrides: Sequence[str], where: str) -> Config:
@@ -101,6 +111,7 @@ def _validate(layers: Layers) -> Config:
     """The configuration that the layers hold. Raises ConfigError with everything that is wrong in them."""
     tree = layers.tree
     _fill_in(tree, ())
+    _fill_in_corpora(tree)
     mistakes: list[_Mistake] = []
     try:
         config = _read(tree)
@@ -128,15 +139,29 @@ def _read(tree: dict[str, Any]) -> Config:
 
 
 def _fill_in(node: dict[str, Any], above: Keys) -> None:
-    """Makes an empty section of null, and lets a corpus that names no place keep the default's."""
+    """Makes an empty section of null."""
     for key, value in node.items():
         keys = (*above, key)
         section = locate(keys).section
         if section is not None and not locate(keys).rest and isinstance(value, dict | None):
             node[key] = value = value or {}
             _fill_in(value, keys)
-            if section is CorpusConfig and not value.keys() & _PLACES:
-                node[key] = getattr(DataConfig(), key).model_dump(exclude_defaults=True) | value
+
+
+def _fill_in_corpora(tree: dict[str, Any]) -> None:
+    """Lets a corpus that names no place keep the default's; beside training text of the user's own, holds out pairs."""
+    data = tree.get("data")
+    if not isinstance(data, dict):
+        return
+    is_own = names_own_text(data.get("train"))
+    for name in _CORPORA:
+        corpus = data.get(name, {} if is_own else None)
+        if not isinstance(corpus, dict) or corpus.keys() & _PLACES:
+            continue
+        default = {} if is_own else getattr(DataConfig(), name).model_dump(exclude_defaults=True)
+        data[name] = default | corpus
+        if is_own and name == "valid" and isinstance(held_out := data.setdefault("held_out", {}), dict):
+            held_out.setdefault("valid", HELD_OUT)
 
 
 def _explain(error: ValidationError, layers: Layers) -> list[_Mistake]:
@@ -154,17 +179,38 @@ def _unknown_key(keys: Keys) -> _Mistake:
     """A mistake with the key that was meant: of the same name elsewhere, like it here, like it elsewhere."""
     *above, name = keys
     here = [known for known in all_keys() if known[:-1] == tuple(above)]
-    same = [known for known in all_keys() if known[-1] == name]
-    like_here = did_you_mean(name, [known[-1] for known in here])
-    like = did_you_mean(name, [known[-1] for known in all_keys()], likeness=0.8)
-    meant = same or [known for known in here if known[-1] == like_here]
-    meant = meant or [known for known in all_keys() if known[-1] == like]
+    meant = _meant_keys(name, here)
     section = ".".join(above)
-    hint = f"did you mean {join_words(map('.'.join, meant))}?" if meant else f"known: {_names(here)}"
-    if meant and meant[0] in here:
-        hint = f"did you mean {show(meant[0][-1])}?"
+    if not meant:
+        names = _names(here)
+        hint = f"known: {names}" if len(names) <= _LONGEST_LIST else "`nmt-attn config` shows every key"
+    elif all(known in here for known in meant):
+        hint = f"did you mean {join_words(show(known[-1]) for known in meant)}?"
+    else:
+        hint = f"did you mean {join_words(map('.'.join, meant))}?"
     expected = f"a key of {section}" if section else "a section"
     return _Mistake(keys, f"{'.'.join(keys)}: expected {expected}, got {show(name)} ({hint})", tuple(meant))
+
+
+def _meant_keys(name: str, here: list[Keys]) -> list[Keys]:
+    """The keys that a misspelt one may stand for, best first; `here` are those of its section."""
+    known = list(all_keys())
+    if same := [keys for keys in known if keys[-1] == name]:
+        return same
+    if like_here := did_you_mean(name, [keys[-1] for keys in here], likeness=0.85):
+        return [keys for keys in here if keys[-1] == like_here]
+    if akin := [keys for keys in here if _begin_alike(keys[-1], name)]:
+        return akin[:_MOST_MEANT]
+    for keys in (here, known):
+        if like := did_you_mean(name, [each[-1] for each in keys], likeness=0.7 if keys is here else 0.8):
+            return [each for each in keys if each[-1] == like]
+    return [keys for keys in known if _begin_alike(keys[-1], name)][:_MOST_MEANT]
+
+
+def _begin_alike(known: str, name: str) -> bool:
+    """Whether a key's first word is that of `name`, and it has more: validate_every, validate_updates."""
+    word, _, rest = name.lower().partition("_")
+    return len(word) >= _FEWEST_LETTERS and bool(rest) and known.startswith(f"{word}_")
 
 
 def _names(keys: list[Keys]) -> str:

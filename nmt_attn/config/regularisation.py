@@ -1,4 +1,4 @@
-"""Sections inside `data` and `training`: word vectors, and what regularises or guides training."""
+"""Sections inside `data` and `training`: held-out pairs, word vectors, and what regularises or guides training."""
 
 from typing import Annotated, Literal
 
@@ -62,3 +62,11 @@ class ScheduledSamplingConfig(Section):
     choice: Literal["argmax", "sample"] = Field(
         "argmax", description="the most likely word, or one sampled from the model"
     )
+
+
+class HeldOutConfig(Section):
+    """Pairs of data.train that are not trained on. Pairs with equal sources stay together, so that nothing leaks."""
+
+    valid: Fraction = Field(0.0, description="share that is the validation corpus, where data.valid names none")
+    test: Fraction = Field(0.0, description="share that is the test corpus, where data.test names none")
+    seed: int = Field(1, ge=0, description="seed of the choice")

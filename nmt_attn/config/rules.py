@@ -14,6 +14,7 @@ from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.registries import CORPUS_FORMS, SCORES
 
 _CORPORA = ("train", "valid", "test")
+_MOST_HELD_OUT = 0.5
 _OF_ATTENTION = (
     "model.attention.window",
     "model.attention.attend_eos",
@@ -57,8 +58,32 @@ def _corpora(config: Config) -> Iterator[str]:
         if train.endswith(".builtin") != place.endswith(".builtin") and value_at(config, place) is not None:
             expected = f"null beside {with_value(config, train)}, as a built-in corpus goes with no other"
             yield complain(config, place, expected, "name the places of all three corpora")
+    yield from _held_out(config)
     if config.data.root is not None and all(value_at(config, f"data.{name}.builtin") for name in _CORPORA):
         yield complain_idle(config, "data.root", with_value(config, "data.train.builtin"))
+
+
+def _held_out(config: Config) -> Iterator[str]:
+    """A share that is held out has no text of its own beside it."""
+    where, data = "data.held_out", config.data
+    for name in ("valid", "test"):
+        share, place = value_at(config, f"{where}.{name}"), _place(config, f"data.{name}")
+        if share > 0 and value_at(config, place) is not None:
+            yield complain(config, f"{where}.{name}", f"0.0 beside {with_value(config, place)}")
+    if data.held_out.valid + data.held_out.test > _MOST_HELD_OUT:
+        expected = f"at most {_MOST_HELD_OUT} together with {with_value(config, f'{where}.valid')}"
+        yield complain(config, f"{where}.test", expected)
+    if data.held_out.valid == data.held_out.test == 0 and not is_default(config, f"{where}.seed"):
+        yield complain_idle(config, f"{where}.seed", with_value(config, f"{where}.valid"))
+
+
+def _is_left_out(config: Config, where: str) -> bool:
+    """Whether a corpus may name no place: it is held out, or no test corpus beside text of the user's own."""
+    if value_at(config, where).is_named or where == "data.train":
+        return False
+    if where == "data.test" and not _place(config, "data.train").endswith(".builtin"):
+        return True
+    return bool(value_at(config, where.replace("data.", "data.held_out.")) > 0)
 
 
 def _place(config: Config, where: str) -> str:
@@ -69,6 +94,13 @@ def _place(config: Config, where: str) -> str:
 
 def _corpus(config: Config, where: str, corpus: CorpusConfig) -> Iterator[str]:
     """One place, and keys that mean something there."""
+    if _is_left_out(config, where):
+        if where == "data.test" and config.data.held_out.test == 0 and corpus.limit is not None:
+            yield complain_idle(config, f"{where}.limit", with_value(config, "data.held_out.test"))
+        for name in ("subset", "revision", "split"):
+            if value_at(config, f"{where}.{name}") is not None:
+                yield complain(config, f"{where}.{name}", f"null without {where}.dataset")
+        return
     place = _place(config, where)
     for other in (f"{where}.{name}" for name in CORPUS_FORMS):
         if other != place and value_at(config, other) is not None:

@@ -28,6 +28,7 @@ from nmt_attn.config.base import (
 )
 from nmt_attn.config.regularisation import (
     GuidedAttentionConfig,
+    HeldOutConfig,
     ScheduledSamplingConfig,
     SubwordSamplingConfig,
     VectorsConfig,
@@ -73,6 +74,12 @@ class CorpusConfig(Section):
     split: str | None = Field(None, description="split of the dataset or built-in corpus")
     limit: Count | None = Field(None, description="use only the first N pairs")
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it says where its text is."""
+        places = (self.source, self.target, self.tsv, self.jsonl, self.dataset, self.builtin)
+        return any(place is not None for place in places)
+
 
 class DataConfig(Section):
     """The corpora and what to do with lines that cannot be used."""
@@ -81,6 +88,7 @@ class DataConfig(Section):
     train: CorpusConfig = Field(CorpusConfig(builtin="demo", split="train"), description="corpus to learn from")
     valid: CorpusConfig = Field(CorpusConfig(builtin="demo", split="valid"), description="corpus to choose by")
     test: CorpusConfig = Field(CorpusConfig(builtin="demo", split="test"), description="default of translate and eval")
+    held_out: HeldOutConfig = Field(HeldOutConfig(), description="pairs of data.train to choose and to test by")
     alignments: str | None = Field(
         None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"
     )

@@ -39,6 +39,7 @@ def fingerprint(config: Config) -> str:
         "cleaning": [data.max_length, data.over_long, data.blank, data.undecodable],
         "train": _identity(data.train, data.root),
         "valid": _identity(data.valid, data.root),
+        "held out": data.held_out.model_dump(),
     }
     if data.alignments is not None:
         parts["alignments"] = _alignments(data.alignments, data.root)

@@ -20,6 +20,7 @@ from nmt_attn import registries
 from nmt_attn.config.messages import join_words
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.data.corpus_stats import CorpusReport
+from nmt_attn.data.held_out import CorpusPart, is_held_out, part_of
 from nmt_attn.data.readers import (
     Fault,
     NumberedPair,
@@ -33,8 +34,6 @@ from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import usable_path
 from nmt_attn.registry import Registry
 from nmt_attn.types import SentencePair
-
-CorpusPart = Literal["train", "valid", "test"]
 
 
 class Corpus(NamedTuple):
@@ -51,19 +50,27 @@ class _Policy(NamedTuple):
 
 
 def read_test(config: Config) -> Corpus:
-    """The pairs of data.test, one for each of its lines. Raises DataError, ConfigError."""
-    report = CorpusReport("data.test")
-    pairs = [SentencePair(pair.source, pair.target) for pair in read_part(config, "test", report)]
+    """The pairs of data.test, as many as it has lines. Raises DataError, ConfigError."""
+    return read_whole(config, "test")
+
+
+def read_whole(config: Config, part: CorpusPart) -> Corpus:
+    """The usable pairs of a corpus, all in memory. Raises DataError, ConfigError."""
+    report = CorpusReport(f"data.{part}")
+    pairs = [SentencePair(pair.source, pair.target) for pair in read_part(config, part, report)]
     return Corpus(pairs, report)
+
+
+def has_test(config: Config) -> bool:
+    """Whether there is a test corpus: named, or held out of data.train."""
+    return config.data.test.is_named or is_held_out(config.data, "test")
 
 
 def read_part(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
     """Yields the usable pairs of a corpus and counts all lines in `report`. Raises DataError, ConfigError."""
     data = config.data
-    corpus: CorpusConfig = getattr(data, part)
     policy = _policy(data, part)
-    for pair in islice(_read(corpus, data.root, cache_folder(config), report), corpus.limit):
-        report.lines += 1
+    for pair in _pairs(config, part, report):
         fault = pair.fault
         if fault is not None and not _is_kept(fault, policy, pair.number, report):
             continue
@@ -77,6 +84,30 @@ def read_part(config: Config, part: CorpusPart, report: CorpusReport) -> Iterato
         else:
             name = report.target if pair.source.strip() else report.source
             raise DataError(f"{name}:{pair.number}: expected text, got a blank line (data.blank: drop leaves it out)")
+
+
+def _pairs(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
+    """The pairs of a corpus, each line counted; those that data.train has lost to the others are dropped."""
+    data, limit = config.data, getattr(config.data, part).limit
+    if is_held_out(data, part):
+        everything = islice(_read(data.train, data.root, cache_folder(config), report), data.train.limit)
+        for pair in islice((pair for pair in everything if _owner(pair, data) == part), limit):
+            report.lines += 1
+            yield pair
+        return
+    for pair in islice(_read(getattr(data, part), data.root, cache_folder(config), report), limit):
+        report.lines += 1
+        owner = _owner(pair, data) if part == "train" else part
+        if owner == part:
+            yield pair
+        else:
+            report.drop("held out for data.valid" if owner == "valid" else "held out for data.test", pair.number)
+
+
+def _owner(pair: NumberedPair, data: DataConfig) -> CorpusPart:
+    """The corpus that a pair of data.train belongs to; what cannot be used stays there, and is judged there."""
+    is_usable = pair.fault is None and pair.source.strip() and pair.target.strip()
+    return part_of(pair.source, data) if is_usable else "train"
 
 
 def cache_folder(config: Config) -> Path:

@@ -9,7 +9,9 @@ FIRST_LINES = 20
 SHOWN_LINES = 5
 """Line numbers that `text` shows for each reason."""
 
-DropReason = Literal["undecodable", "malformed", "blank", "over-long"]
+DropReason = Literal[
+    "undecodable", "malformed", "blank", "over-long", "held out for data.valid", "held out for data.test"
+]
 
 
 @dataclass

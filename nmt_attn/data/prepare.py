@@ -17,9 +17,10 @@ from nmt_attn.config.schema import Config
 from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
-from nmt_attn.data.corpus import CorpusPart, cache_folder, read_part
+from nmt_attn.data.corpus import cache_folder, read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open_table, write_encoded
+from nmt_attn.data.held_out import CorpusPart, is_held_out
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
 from nmt_attn.data.subwords import SubwordSampling
@@ -109,7 +110,7 @@ def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
         else:
             report.drop("over-long", pair.number)
     if is_empty:
-        raise _no_pairs(report)
+        raise _no_pairs(report, config)
 
 
 def _encode(config: Config, part: CorpusPart, codecs: Codecs, path: Path) -> CorpusReport:
@@ -119,7 +120,7 @@ def _encode(config: Config, part: CorpusPart, codecs: Codecs, path: Path) -> Cor
     keep_text = part == "valid" or _resamples(config)
     write_encoded(path, _encoded(config, part, codecs, report), keep_text=keep_text, keep_links=has_links)
     if report.kept == 0:
-        raise _no_pairs(report)
+        raise _no_pairs(report, config)
     return report
 
 
@@ -190,5 +191,7 @@ def _progress(pairs: Iterable[NumberedPair], what: str) -> Iterator[NumberedPair
     yield from tqdm(pairs, desc=what, unit=" pairs", disable=None, leave=False)
 
 
-def _no_pairs(report: CorpusReport) -> DataError:
-    return DataError(f"{report.corpus}: expected at least one usable pair, got none\n{report.text()}")
+def _no_pairs(report: CorpusReport, config: Config) -> DataError:
+    is_share = report.corpus == "data.valid" and is_held_out(config.data, "valid")
+    hint = f" (data.held_out.valid {config.data.held_out.valid:g} is the share of data.train)" if is_share else ""
+    return DataError(f"{report.corpus}: expected at least one usable pair, got none{hint}\n{report.text()}")

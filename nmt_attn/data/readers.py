@@ -92,7 +92,7 @@ def read_dataset(
     if folder.is_dir() and corpus.revision is not None:
         expected = f"null, as {folder} is a folder and not a dataset of the hub"
         raise ConfigError(f"{report.corpus}.revision: expected {expected}, got {corpus.revision}")
-    table = _one_split(_load(corpus, folder, cache), corpus, report.corpus)
+    table = _one_split(load_dataset(corpus, folder, cache), corpus, report.corpus)
     report.source = report.target = f"{corpus.dataset}[{corpus.split}]" if corpus.split else str(corpus.dataset)
     source_path = _path(table, source, f"{report.corpus}.source")
     target_path = _path(table, target, f"{report.corpus}.target")
@@ -159,7 +159,7 @@ def _unequal(shorter: Path, longer: Path, most: int, least: int) -> DataError:
     return DataError(f"{shorter}:{least}: expected {most} lines, as in {longer}, got {least}")
 
 
-def _load(corpus: CorpusConfig, folder: Path, cache: Path) -> Any:
+def load_dataset(corpus: CorpusConfig, folder: Path, cache: Path) -> Any:
     """A dataset, or a dict of splits."""
     name = str(folder) if folder.is_dir() else str(corpus.dataset)
     if not folder.is_dir() and (name.count("/") > 1 or name.startswith((".", "/", "~"))):

@@ -43,7 +43,7 @@ class Split(NamedTuple):
 
 
 LENGTH_BANDS = ((2, 10), (11, 20), (21, 30), (31, 40), (41, 50), (51, 60), (61, 70))
-"""The shortest and the longest source of each, in words: the default buckets of `nmt-attn eval`."""
+"""The shortest and the longest source of each, in words, from short to long; `Split.weights` has a number for each."""
 
 SPLITS = {
     "train": Split(12000, (60, 18, 8, 5, 4, 3, 2), (2, 3, 4, 5, 6, 7)),

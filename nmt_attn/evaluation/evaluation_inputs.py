@@ -10,7 +10,8 @@ from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_li
 from nmt_attn.alignment.links import GoldLinks
 from nmt_attn.config.file import load_config, parse_config
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, EvaluateConfig
-from nmt_attn.data.corpus import read_test
+from nmt_attn.data.corpus import has_test, read_whole
+from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import check_count
 from nmt_attn.model.store import BEST, CONFIG, find_model
@@ -56,7 +57,11 @@ def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) 
 
 
 def read_test_set(source: Path | None, references: Sequence[Path], model: EvaluatedModel | None) -> EvaluationSet:
-    """The files, or data.test of the model's run. Raises ConfigError if there is neither, and DataError."""
+    """The files, or data.test of the model's run; data.valid, with a note, if the run has no test set.
+
+    Raises ConfigError if there is neither files nor a run, and DataError.
+    """
+    part: CorpusPart = "test"
     if source is not None and references:
         files = CorpusConfig(source=str(source), target=str(references[0]))
         undecodable = model.config.data.undecodable if model else DataConfig().undecodable
@@ -64,13 +69,16 @@ def read_test_set(source: Path | None, references: Sequence[Path], model: Evalua
     elif model is None:
         raise ConfigError("--hypothesis: expected --source FILE --reference FILE or --model RUN beside it, got neither")
     elif model.run is not None:
-        data, name = model.config.data, "test"
+        part = "test" if has_test(model.config) else "valid"
+        data, name = model.config.data, part
+        if part == "valid":
+            typer.echo(f"note: {model.run} has no test set (data.test), so this is its validation set", err=True)
     else:
         raise ConfigError(
             f"{model.folder}: expected a run, which has a test set of its own, got a model folder "
             "(name a test set: --source FILE --reference FILE)"
         )
-    corpus = read_test((model.config if model else Config()).model_copy(update={"data": data}))
+    corpus = read_whole((model.config if model else Config()).model_copy(update={"data": data}), part)
     if corpus.report.notes:
         typer.echo(corpus.report.text(), err=True)
     if not corpus.pairs:

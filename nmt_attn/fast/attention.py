@@ -35,6 +35,9 @@ from nmt_attn.model.scores import (
 )
 from nmt_attn.model.windows import WindowView
 
+KEY_POSITIONS = 16
+"""Source positions in one part of the gradient of v on a GPU."""
+
 
 class LoopForm(NamedTuple):
     """A score as loops run it, v . tanh(W q + b + k) or, without v, (W q + b) . k; or the gradients of these."""

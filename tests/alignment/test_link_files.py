@@ -56,3 +56,13 @@ def test_stray_links_are_counted_and_the_first_is_shown(capsys: pytest.CaptureFi
         "gold: 2 links out of range, which count as never found; the first: sentence 2, 1-3 counted from 0, of 2 and 3 "
         "words (positions were read as counted from 1: --base)\n"
     )
+
+
+@pytest.mark.parametrize(("is_swapped", "option"), [(False, "--gold-swapped"), (True, "no --gold-swapped")])
+def test_links_that_fit_better_swapped_are_recognised(
+    is_swapped: bool, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turned = GoldLinks(frozenset(), frozenset({Link(3, 0), Link(4, 1)}))
+    warn_of_stray_links(LinkFile(GOLD, is_swapped=is_swapped), [turned], "--gold-base", [2], [5])
+    told = capsys.readouterr().err
+    assert f"--gold-base; with {option} 0 would be: does the target's position come first?)" in told

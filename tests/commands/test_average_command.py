@@ -20,7 +20,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, UserError
 from nmt_attn.model.store import load_model, save_model
 from nmt_attn.options import AverageOptions
 from nmt_attn.search.translator import Translator
-from nmt_attn.training.checkpoint import KeptModel, Progress, save_checkpoint
+from nmt_attn.training.checkpoint import KeptModel, Progress, checkpoint_paths, save_checkpoint
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.run_folder import model_path
 
@@ -152,9 +152,20 @@ def test_more_than_there_are_is_refused(last: int | None, best: int | None, mess
     check_refused(AverageOptions((run,), run.parent / "mean", last, best), UserError, message)
 
 
-def test_a_run_that_keeps_one_best_model_is_told_how_to_keep_more(run: Path) -> None:
+def test_a_run_that_keeps_one_best_model_averages_its_states(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, progress = load_model(run / "best"), Progress(update=40)
-    save_checkpoint(run / "checkpoints", model, SGD(model.parameters(), lr=0.1), progress, keep=9)
+    torch.nn.init.constant_(model.output.bias, 40)
+    save_checkpoint(run / "checkpoints", model, SGD(model.parameters(), lr=0.1), progress, keep=2)
+    average(AverageOptions((run,), run.parent / "mean"))
+    assert bias_of(run.parent / "mean") == pytest.approx((40 + 30) / 2)
+    assert "keeps one best model (training.keep_best), so this averages its 2 newest states" in capsys.readouterr().err
+
+
+def test_a_run_with_one_model_and_one_state_is_told_how_to_keep_more(run: Path) -> None:
+    model, progress = load_model(run / "best"), Progress(update=40)
+    save_checkpoint(run / "checkpoints", model, SGD(model.parameters(), lr=0.1), progress, keep=2)
+    for path in checkpoint_paths(run / "checkpoints")[1:]:
+        path.unlink()
     message = r"mine: expected at least 2 of its best models, got 0 \(training.keep_best keeps more; --last N"
     check_refused(AverageOptions((run,), run.parent / "mean"), CheckpointError, message)
 
@@ -196,7 +207,7 @@ DIFFERENCES: dict[str, tuple[Callable[[Path], None], str]] = {
     "configuration": (
         change_key,
         r"update-000000030: expected the configuration of \S+update-000000020.safetensors, got another: "
-        r"training.learning_rate was 0.001, is 0.5 \(models of different",
+        r"training.learning_rate was 0.002, is 0.5 \(models of different",
     ),
     "vocabulary": (change_vocabulary, r"30/vocab/target.txt: expected what \S+/vocab/target.txt holds, got another"),
     "weights": (change_weights, r"update-000000020.*: expected bias of shape None, got \[3\]"),

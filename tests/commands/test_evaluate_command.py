@@ -7,6 +7,7 @@ import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run, names
 
 from nmt_attn.commands.eval import evaluate
+from nmt_attn.config.file import load_config, save_config
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.metrics import bleu
@@ -164,3 +165,25 @@ def test_the_sentence_shown_is_of_middle_length_and_translated() -> None:
     assert choose_sentence(sources, ["x"] * 5) == 4
     assert choose_sentence(sources, ["x", "x", "x", "x", ""]) == 2
     assert choose_sentence(sources, [""] * 5) is None
+
+
+def test_a_run_without_a_test_set_is_evaluated_on_its_validation_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path)
+    path = run / "config.yaml"
+    save_config(load_config(path, ["data.test={source: null, target: null}"]), path)
+    evaluate(EvalOptions((run,), report=tmp_path / "report"))
+    captured = capsys.readouterr()
+    assert f"note: {run} has no test set (data.test), so this is its validation set" in captured.err
+    assert "mine on valid: 4 sentences" in captured.out  # a blank source is no validation pair
+
+
+def test_text_of_the_target_language_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path)
+    options = EvalOptions((run,), source=tmp_path / "test.en", reference=(tmp_path / "test.es",), report=tmp_path / "r")
+    evaluate(options)
+    told = capsys.readouterr().err
+    assert "source tokens (100%) are not in the model's vocabulary" in told
+    assert "it looks like text of the target language" in told
+    assert "source and reference of test.en seem to be swapped" in told

@@ -575,3 +575,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(place: Place) -> None:
     assert process.returncode == 2
     assert error.startswith("nmt-attn: training.learning_rte: ") and error.count("\n") == 1
     assert not place.run.parent.exists()
+
+
+def test_train_alone_says_what_can_be_trained(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.folder)
+    (place.folder / "own.yaml").write_text("run: {name: own}\n")
+    (place.folder / "other.yaml").write_text("services: {web: 1}\n")
+    with pytest.raises(ConfigError, match="config: expected a YAML file or the name of a shipped") as caught:
+        train(TrainOptions())
+    listed = str(caught.value)
+    assert "own.yaml" in listed
+    assert "other.yaml" not in listed
+    assert "demo, eutrans-bahdanau" in listed

@@ -36,6 +36,7 @@ def save_run(folder: Path, score: str = "dot") -> Path:
     config = Config.model_validate(
         {
             "model": {
+                "word_deviation": 1.0,
                 "encoder": {"hidden": 3, "embedding": 5},
                 "attention": {"score": score},
                 "decoder": {"hidden": 6, "embedding": 2},

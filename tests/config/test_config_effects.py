@@ -51,6 +51,7 @@ SUBWORDS = ("tokenizer.kind=sentencepiece", "tokenizer.vocab_size=20")
 TOO_FAST = "training.learning_rate=1"
 GUIDED = ("data.alignments=train.pharaoh",)
 FALLING = (TOO_FAST, "training.schedule=plateau")
+HELD_OUT = ("data.valid=null", "data.held_out.valid=0.3")
 BUILT_IN = tuple(f"data.{name}={{builtin: demo, split: {name}, limit: 20}}" for name in ("train", "valid", "test"))
 
 
@@ -74,6 +75,9 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     **corpus_settings("train"),
     **corpus_settings("valid"),
     **corpus_settings("test"),
+    "data.held_out.valid": (*HELD_OUT, "data.held_out.valid=0.1"),
+    "data.held_out.test": (*HELD_OUT, "data.test=null", "data.held_out.test=0.2"),
+    "data.held_out.seed": (*HELD_OUT, "data.held_out.seed=2"),
     "data.alignments": GUIDED,
     "data.vectors.source": ("data.vectors.source=source.vec",),
     "data.vectors.target": ("data.vectors.target=target.vec",),

@@ -143,6 +143,15 @@ def test_a_wrong_value_is_explained_in_one_line(override: str, message: str) -> 
         ("attention.score=dot", "attention: expected a section, got 'attention' (did you mean model.attention?)"),
         ("modell.tie=all", "modell: expected a section, got 'modell' (did you mean 'model'?)"),
         (
+            "training.validate_every=3",
+            "training.validate_every: expected a key of training, got 'validate_every' (did you mean "
+            "'validate_updates' or 'validate_epochs'?)",
+        ),
+        (
+            "training.xyzzy=3",
+            "training.xyzzy: expected a key of training, got 'xyzzy' (`nmt-attn config` shows every key)",
+        ),
+        (
             "run.xyzzy=1",
             "run.xyzzy: expected a key of run, got 'xyzzy' (known: name, dir, seed, device, precision)",
         ),

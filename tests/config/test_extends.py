@@ -200,3 +200,12 @@ def test_the_wheel_brings_the_configurations_and_nothing_beside_the_package(tmp_
     assert {f"nmt_attn/configs/{name}.yaml" for name in shipped_names()} <= set(names)
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"nmt_attn"}
     assert any(name.endswith("report.html.j2") for name in names)
+
+
+def test_training_text_of_ones_own_takes_the_place_of_the_built_in_corpora(tmp_path: Path) -> None:
+    path = write(tmp_path, own="extends: demo\ndata: {train: {tsv: words.tsv}}\n")
+    config = load_config(path, [])
+    assert not config.data.valid.is_named
+    assert not config.data.test.is_named
+    assert config.data.held_out.valid > 0
+    assert config.training.batch_tokens == load_config(Path("demo"), []).training.batch_tokens

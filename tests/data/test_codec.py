@@ -106,5 +106,5 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_that_does_not_fit_says_which_text() -> None:
-    with pytest.raises(ConfigError, match="can learn from source text, got 500"):
-        learn_codec(TEXT, TokenizerConfig(kind="sentencepiece", vocab_size=500), "source text")
+    with pytest.raises(ConfigError, match=r"source text.*, got 9"):
+        learn_codec(TEXT, TokenizerConfig(kind="sentencepiece", vocab_size=9), "source text")

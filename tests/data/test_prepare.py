@@ -287,9 +287,15 @@ def test_a_corpus_without_a_usable_pair_is_refused_with_its_report(root: Path, p
     assert "dropped, blank: 2 (lines 1, 2)" in str(caught.value)
 
 
-def test_a_vocabulary_that_does_not_fit_names_the_side(root: Path) -> None:
-    tokenizer = TokenizerConfig(kind="sentencepiece", vocab_size=9000)
-    message = r"tokenizer\.vocab_size: expected at most \d+, .* the source side of data\.train, got 9000"
+def test_a_vocabulary_larger_than_the_text_can_teach_is_capped(root: Path) -> None:
+    data = prepare_training(config_of(root, TokenizerConfig(kind="sentencepiece", vocab_size=9000)))
+    assert data.source.size < 100
+    assert data.target.size < 100
+
+
+def test_a_vocabulary_too_small_for_the_text_names_the_side(root: Path) -> None:
+    tokenizer = TokenizerConfig(kind="sentencepiece", vocab_size=8)
+    message = r"tokenizer\.vocab_size: expected at least \d+, .* the source side of data\.train .*, got 8"
     with pytest.raises(ConfigError, match=message):
         prepare_training(config_of(root, tokenizer))
 

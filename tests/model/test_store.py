@@ -1,6 +1,7 @@
-"""Model folders: which are refused, and that loading one changes nothing else."""
+"""Model folders: which is found, which are refused, and that loading one changes nothing else."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,66 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_translators import SEARCH, SIZES, make_codecs, save
 
-from nmt_attn.config.file import load_config
+from nmt_attn.config.file import load_config, parse_config
 from nmt_attn.config.schema import Config, ModelConfig
 from nmt_attn.errors import CheckpointError
-from nmt_attn.model.store import load_model, model_from_config, save_model
+from nmt_attn.model.store import find_model, load_model, model_from_config, save_model
 from nmt_attn.search.translator import Translator
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty runs/ in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    return Path("runs")
+
+
+def make_run(folder: Path, seconds: int) -> Path:
+    weights = folder / "best" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.touch()
+    os.utime(weights, (seconds, seconds))
+    return weights.parent
+
+
+def test_the_run_whose_model_was_written_last_is_taken_and_named(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(runs / "c", 100)
+    newest = make_run(runs / "a", 300)
+    make_run(runs / "b", 200)
+    (runs / "just-begun" / "checkpoints").mkdir(parents=True)
+    assert find_model(None) == newest
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"model: {newest}")
+
+
+def test_a_named_run_is_taken_without_a_word(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(runs / "new", 200)
+    old = make_run(runs / "old", 100)
+    assert find_model(runs / "old") == find_model(old) == old
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_trained_run_it_says_how_to_get_one(runs: Path) -> None:
+    (runs / "just-begun").mkdir()
+    with pytest.raises(CheckpointError, match=r"runs: expected a run with a trained model, got none .*--model"):
+        find_model(None)
+
+
+def test_a_folder_without_a_model_is_refused(runs: Path) -> None:
+    (runs / "just-begun").mkdir()
+    with pytest.raises(CheckpointError, match=r"runs/just-begun: expected a run or a model folder"):
+        find_model(runs / "just-begun")
+
+
+def test_a_location_score_has_a_row_for_each_position_of_the_longest_source_and_its_end() -> None:
+    text = "data: {max_length: 7}\nmodel: {attention: {score: location}}\n"
+    model = model_from_config(parse_config(text, [], "f.yaml"), 11, 13)
+    shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters() if "attention.score" in name}
+    assert [shape[0] for shape in shapes.values()] == [8]
 
 
 def test_a_vocabulary_in_another_order_is_refused(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_without_a_terminal_a_line_a_minute_says_that_training_is_alive(
     # 61 s for three tenths of the training: twice as long for the other six. Speeds: 400 / 0.5 s and 600 / 0.5 s.
     assert capsys.readouterr().err == (
         "40% done, epoch 3, update 4/10, 01:01 elapsed, 02:02 left, loss 2.000, perplexity 7.39, "
-        "source 800 tokens/s, target 1,200 tokens/s, padding 10.0%\n"
+        "source 800 tokens/s, target 1,200 tokens/s, padding 10.0%, patience 0/10\n"
     )
     display.updated(update_report(update=5, share_done=0.5))
     assert capsys.readouterr().err == ""

@@ -8,10 +8,10 @@ show what does not compile (tests/fast/test_kernels_compile.py).
 import triton
 from torch import Tensor
 
+from nmt_attn.fast.attention import KEY_POSITIONS
 from nmt_attn.fast.gpu import attention_kernels as attention
 from nmt_attn.fast.gpu import cell_kernels as cells
 from nmt_attn.fast.gpu import loss_kernels as losses
-from nmt_attn.fast.gpu import steps
 
 Part = Tensor | None
 
@@ -167,13 +167,13 @@ def key_gradients(
     of_keys: Tensor, of_vector: Tensor, queries: Tensor, bias: Part, keys: Tensor, vector: Tensor, slope: Tensor
 ) -> None:
     sources, inner = keys.shape[1:]
-    parts = triton.cdiv(sources, steps.KEY_POSITIONS)
+    parts = triton.cdiv(sources, KEY_POSITIONS)
     if len(of_vector) != len(keys) * parts:
         raise ValueError(f"expected {len(keys) * parts} parts, got {len(of_vector)}")
     attention.key_gradients[(len(keys) * parts, triton.cdiv(inner, attention.UNITS))](
         of_keys, of_vector, queries, bias, keys, vector, slope,
         queries.stride(0), queries.stride(1), slope.stride(0), slope.stride(1), len(queries), sources, inner, parts,
-        steps.KEY_POSITIONS, attention.UNITS,
+        KEY_POSITIONS, attention.UNITS,
     )  # fmt: skip
 
 

@@ -17,10 +17,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from nmt_attn.fast.attention import LoopForm
+from nmt_attn.fast.attention import KEY_POSITIONS, LoopForm
 from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, States, first_state, multiply, product_gradient
 from nmt_attn.fast.gpu.steps import (
-    KEY_POSITIONS,
     Part,
     attend,
     attend_back,

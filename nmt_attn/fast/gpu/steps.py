@@ -17,12 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from nmt_attn.fast.attention import KEY_POSITIONS
 from nmt_attn.fast.gpu.operation import operation
 
 Part = Tensor | None
-
-KEY_POSITIONS = 16
-"""Source positions in one part of the gradient of v."""
 
 
 def _sum(parts: tuple[Part, ...], like: Tensor) -> Tensor:
