@@ -6,6 +6,7 @@ fields of `SearchOptions` as keywords. A record is checked when it is made. Ligh
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -45,6 +46,16 @@ GoldBase = Annotated[
 GoldSwapped = Annotated[bool, Option(help="In --gold the target's position comes first.")]
 
 
+def check_whole(name: str, value: object, least: int | None = None) -> None:
+    """Raises ConfigError unless `value` is None or a whole number from `least` on."""
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ConfigError(f"{name}: expected a whole number, got {value!r}")
+    if least is not None and value < least:
+        raise ConfigError(f"{name}: expected at least {least}, got {value}")
+
+
 @dataclass(frozen=True)
 class InitOptions:
     """Of `nmt-attn init`: one corpus, in one of four forms."""
@@ -82,6 +93,9 @@ class TrainOptions:
     ] = None
     threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with. Default: one a core.")] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
+    accept_new_data: Annotated[
+        bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
+    ] = False
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a key that is given in both ways."""
@@ -147,11 +161,16 @@ class SearchOptions:
     )
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for numbers that no search has."""
+        """Raises ConfigError for numbers that no search has, and for what is no number."""
         for name in ("beam", "batch_size"):
+            check_whole(name, getattr(self, name), 1)
+        for name in ("nbest", "top_k", "seed"):
+            check_whole(name, getattr(self, name))
+        for name in ("temperature", "top_p"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}: expected at least 1, got {value}")
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (is_number and math.isfinite(value)):
+                raise ConfigError(f"{name}: expected a number, got {value!r}")
         for name in ("temperature", "top_k", "top_p", "seed"):
             if getattr(self, name) is not None and not self.sample:
                 option = name.replace("_", "-")
@@ -178,7 +197,9 @@ class TranslateOptions(SearchOptions):
         Path | None, Option(help="Text, one sentence a line (compressed too). Default: standard input.")
     ] = None
     output: Annotated[Path | None, Option(help="Default: standard output.")] = None
-    reference: Annotated[Path | None, Option(help="Translations by people: BLEU goes to the screen.")] = None
+    reference: Annotated[
+        tuple[Path, ...], Option(help="Translations by people: BLEU goes to the screen. Repeatable.")
+    ] = ()
     alignments: Annotated[
         Path | None,
         Option(
@@ -234,7 +255,10 @@ class EvalOptions:
         tuple[Path, ...], Option(help="Translations that some system made, one a line. Repeatable.")
     ] = ()
     source: Annotated[Path | None, Option(help="Default: the test set of the first model's run.")] = None
-    reference: Annotated[Path | None, Option(help="Translations of --source by people.")] = None
+    reference: Annotated[
+        tuple[Path, ...],
+        Option(help="Translations of --source by people. Repeatable; links and perplexity are those of the first."),
+    ] = ()
     beam: Beam = None
     report: Annotated[Path | None, Option(help="Folder for all files. Default: eval/ in the run.")] = None
     json: Annotated[Path | None, Option(help="Write the figures to this file too.")] = None

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     given = parser.parse_args(arguments)
     model = locate_model(given.run)
-    test = read_test_set(None, None, model)
+    test = read_test_set(None, (), model)
     translator = Translator.load(model.folder, choose_device("cpu"), given.overrides)
     search(translator, test._replace(sources=test.sources[:64]), 1)  # warm-up
     searches = [search(translator, test, width) for width in given.width]

@@ -93,8 +93,8 @@ def test_a_changed_request_is_checked_again() -> None:
 
 
 def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(tmp_path: Path) -> None:
-    for arguments in (["--reference", "a", "--reference", "b"], ["--reference=a", "--reference", "b"]):
-        with pytest.raises(ConfigError, match="--reference: expected it once, got it 2 times"):
+    for arguments in (["--source", "a", "--source", "b"], ["--source=a", "--source", "b"]):
+        with pytest.raises(ConfigError, match="--source: expected it once, got it 2 times"):
             CliRunner().invoke(app, ["eval", *arguments], catch_exceptions=False)
     twice = CliRunner().invoke(app, ["config", "--set", "run.name=a", "--set", "run.seed=2"], catch_exceptions=False)
     assert twice.exit_code == 0

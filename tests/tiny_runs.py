@@ -44,7 +44,7 @@ def make_run(
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.6, generator=generator)
     run = folder / "runs" / name
-    save_model(model, config, run / "best")
+    save_model(model, config, run / "best", vocabulary=codecs.digest())
     codecs.save(run / "best" / "vocab")
     save_config(config, run / "config.yaml")
     return run

@@ -1,15 +1,17 @@
 """Translators with tiny models of random weights, for the tests of search."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.config.schema import ModelConfig, SearchConfig, TokenizerConfig
+from nmt_attn.config.schema import Config, ModelConfig, SearchConfig, TokenizerConfig
 from nmt_attn.data.batching import collate
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS
@@ -65,6 +67,18 @@ def make_translator(model: str = "bahdanau", tokenizer: str = "word", search: Se
     """One of MODELS with codecs of this kind."""
     codecs = make_codecs(tokenizer)
     return Translator(make_model(MODELS[model], codecs), codecs, search)
+
+
+def save(folder: Path, codecs: Codecs) -> Translator:
+    """A model folder, and the translator that it should give back."""
+    config = Config(search=SEARCH)
+    torch.manual_seed(1)
+    small = ModelConfig.model_validate(SIZES)
+    config = config.model_copy(update={"model": small})
+    model = model_from_config(config, codecs.source.size, codecs.target.size).eval()
+    save_model(model, config, folder, vocabulary=codecs.digest())
+    codecs.save(folder / "vocab")
+    return Translator(model, codecs, SEARCH)
 
 
 def texts(translations: Sequence[Translation]) -> list[str]:

@@ -20,7 +20,16 @@ from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.files import replacing_folder, write_text
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder, model_from_config, save_model
+from nmt_attn.model.store import (
+    CONFIG,
+    VOCAB,
+    WEIGHTS,
+    check_finite,
+    load_model,
+    model_folder,
+    model_from_config,
+    save_model,
+)
 from nmt_attn.options import AverageOptions
 from nmt_attn.training.checkpoint import checkpoint_paths, read_newest, read_weights
 from nmt_attn.training.moving_average import mean_weights
@@ -50,7 +59,7 @@ def average(options: AverageOptions) -> None:
     model = model_from_config(parts[0].config, codecs.source.size, codecs.target.size)
     _put(model, mean_weights(_checked_weights(parts, model)))
     with replacing_folder(options.output) as folder:
-        save_model(model, parts[0].config, folder)
+        save_model(model, parts[0].config, folder, vocabulary=codecs.digest())
         codecs.save(folder / VOCAB)
         write_text(folder / RECORD, json.dumps({"mean_of": [str(part.path) for part in parts]}, indent=2) + "\n")
     names = "".join(f"\n  {part.path}" for part in parts)
@@ -159,6 +168,7 @@ def _checked_weights(parts: Sequence[Part], model: Seq2Seq) -> Iterator[Weights]
     expected = {name: weight.shape for name, weight in model.named_parameters()}
     for part in parts:
         weights = part.read()
+        check_finite(part.path, weights)
         found = {name: weight.shape for name, weight in weights.items()}
         if found != expected:
             name = min(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))

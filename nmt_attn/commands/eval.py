@@ -81,9 +81,10 @@ def evaluate(options: EvalOptions) -> None:
 
 
 def _check_options(options: EvalOptions) -> None:
-    if (options.source is None) != (options.reference is None):
-        given, absent = ("source", "reference") if options.reference is None else ("reference", "source")
-        raise ConfigError(f"--{given}: expected --{absent} beside it, got {getattr(options, given)} alone")
+    if options.source is not None and not options.reference:
+        raise ConfigError(f"--source: expected --reference beside it, got {options.source} alone")
+    if options.source is None and options.reference:
+        raise ConfigError(f"--reference: expected --source beside it, got {options.reference[0]} alone")
     if options.plot is not None and options.plot.suffix not in FORMATS:
         raise ConfigError(f"--plot: expected a name that ends in {', '.join(FORMATS)}, got {options.plot}")
     if not 0 < options.threshold <= 1:
@@ -173,7 +174,9 @@ def _summarise(
     gold: Sequence[GoldLinks] | None,
     reverse: Sequence[Links],
 ) -> EvaluationResults:
-    measured = [(system.name, measure_system(system.hypotheses, test.references, config)) for system in systems]
+    measured = [
+        (system.name, measure_system(system.hypotheses, test.references, config, test.further)) for system in systems
+    ]
     link_options = LinkOptions(_shift(options), options.threshold)
     summaries = [
         add_model_results(summarise(system.name, test.sources, measures, config), system, gold, link_options, reverse)

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,18 +72,20 @@ def train(options: TrainOptions) -> None:
         use_tf32(config.run.precision)
         folder = RunFolder(config)
         if processes.is_first:
-            folder.check(is_fresh=is_fresh)
-            require_files(config, find_config(path))
+            folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
+            require_files(config, find_config(path), is_new=is_fresh or not folder.has_checkpoints())
             _say_corpus(path, config)
         with processes.first_alone():
             data = prepare_training(config)
         config = _complete(config, data, _voice(processes))
         folder = RunFolder(config)
         if processes.is_first:
-            folder.check(is_fresh=is_fresh)  # again, as the corpus may have changed
+            # again, as the corpus may have changed
+            folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
         prepare_runtime(config.run.seed)
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
+        changed = [] if is_new else folder.changed_data()
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
@@ -94,7 +96,10 @@ def train(options: TrainOptions) -> None:
                 _keep_vocabulary(folder, data)
             processes.wait()
             trainer = _trainer(config, folder, data, model, processes)
+            if changed:
+                trainer.take_new_data()
             if processes.is_first:
+                _say_folder(folder, changed, is_fresh=is_fresh)
                 _say_start(folder, trainer)
             if not (trainer.progress.is_finished and trainer.is_at_its_end()):
                 _run(config, folder, data, trainer)
@@ -147,7 +152,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
         return
 
     def save(place: Path) -> None:
-        save_model(trainer.model, config, place)
+        save_model(trainer.model, config, place, vocabulary=data.codecs.digest())
         data.codecs.save(place / VOCAB)
 
     def save_best(_: Progress) -> None:
@@ -160,6 +165,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
     def save_state(progress: Progress) -> None:
         keep = config.training.keep_last
         save_checkpoint(folder.checkpoints, trainer.model, trainer.optimizer, progress, keep, trainer.averaged)
+        folder.checkpoint_saved()
         folder.remove_models_but(model.update for model in progress.kept)
 
     saves = Saves(save_best, save_kept, save_state)
@@ -300,6 +306,15 @@ def _say_data(config: Config, data: PreparedData) -> None:
         _note("note: no test set (data.test, data.held_out.test); `nmt-attn eval` takes the validation set")
 
 
+def _say_folder(folder: RunFolder, changed: Sequence[str], *, is_fresh: bool) -> None:
+    if changed:
+        _note(f"new data since the last checkpoint: {', '.join(changed)}; the best value so far is forgotten")
+    elif folder.has_checkpoints() and not folder.has_data():
+        _note(f"{folder.path}: an earlier version kept no fingerprints of the data; whether it has changed is unknown")
+    if is_fresh and folder.previous.is_dir() and any(folder.previous.iterdir()):
+        _note(f"the run before is in {folder.previous} until the first checkpoint")
+
+
 def _say_start(folder: RunFolder, trainer: Trainer) -> None:
     progress = trainer.progress
     count = sum(parameter.numel() for parameter in trainer.model.parameters())
@@ -330,6 +345,12 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
         _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")
     if not progress.update:
         raise ConfigError(f"training.minutes: expected time for one update, got {config.training.minutes}")
+    if progress.skipped == progress.update:
+        raise ConfigError(
+            "training.learning_rate: expected a rate at which loss and gradient stay finite, got "
+            f"{config.training.learning_rate}: every update was skipped, nothing has been learned "
+            "(--fresh starts over; a smaller rate, or run.precision: fp32)"
+        )
     if progress.best is None:
         raise ConfigError(
             "training.learning_rate: expected a rate at which validation is finite, got "

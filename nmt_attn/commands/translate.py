@@ -37,7 +37,7 @@ EOS_POLICY: EosPolicy = "kept"
 
 
 def translate(options: TranslateOptions) -> None:
-    """Translates the input, line by line, and scores it if there is a reference. Raises UserError."""
+    """Translates the input, line by line, and scores it if there are references. Raises UserError."""
     overrides = _overrides(options)
     texts = _read_texts(options)
     device = choose_device(options.device)
@@ -56,10 +56,12 @@ def translate(options: TranslateOptions) -> None:
     with _open_outputs(options) as outputs, _bar(texts.input, or_standard(options.output)) as bar:
         notes = _translate_windows(texts, translator, request, outputs, bar.update)
     _say(notes)
-    if texts.reference is not None:
-        texts.reference.check(notes.lines, texts.input)
+    if texts.references:
+        for reference in texts.references:
+            reference.check(notes.lines, texts.input)
+        first, *further = (reference.lines for reference in texts.references)
         config = load_config(folders[0] / CONFIG, []).evaluate
-        result = measure("bleu", notes.translations, texts.reference.lines, config).result()
+        result = measure("bleu", notes.translations, first, config, further).result()
         typer.echo(f"{result.name} {result.value:.2f} {result.signature}", err=True)
 
 
@@ -86,7 +88,7 @@ class _Texts(NamedTuple):
     """What is translated, and what the files beside it hold."""
 
     input: Path | None  # None: standard input
-    reference: _Companion | None
+    references: Sequence[_Companion]
     prefix: _Companion | None
     constraints: _Companion | None
     dictionary: Mapping[str, str] | None
@@ -95,21 +97,23 @@ class _Texts(NamedTuple):
 def _read_texts(options: TranslateOptions) -> _Texts:
     """The files beside the input. Raises UserError if they cannot be used; standard input is counted later."""
     dictionary = None if options.dictionary is None else read_dictionary(options.dictionary)
-    named = {name: getattr(options, name) for name in ("reference", "prefix", "constraints")}
+    named = {name: getattr(options, name) for name in ("prefix", "constraints")}
     source, output = or_standard(options.input), or_standard(options.output)
     if source is not None:
         check_readable(source)
     companions = [None if path is None else _Companion(path, read_lines(path)) for path in named.values()]
-    lines = count_lines(source) if source is not None and any(companions) else None
-    for companion in companions:
+    references = [_Companion(path, read_lines(path)) for path in options.reference]
+    lines = count_lines(source) if source is not None and any([*references, *companions]) else None
+    for companion in (*references, *companions):
         if companion is not None and lines is not None:
             companion.check(lines, source)
-    check_apart(
-        {"input": source, **named, "dictionary": options.dictionary},
-        {"output": output, "alignments": options.alignments, "details": options.details},
-    )
-    reference, prefix, constraints = companions
-    return _Texts(source, reference, prefix, constraints, dictionary)
+    for reference in options.reference or (None,):
+        check_apart(
+            {"input": source, "reference": reference, **named, "dictionary": options.dictionary},
+            {"output": output, "alignments": options.alignments, "details": options.details},
+        )
+    prefix, constraints = companions
+    return _Texts(source, references, prefix, constraints, dictionary)
 
 
 def _overrides(options: TranslateOptions) -> Sequence[str]:
@@ -200,7 +204,7 @@ def _translate_windows(
         notes.lines += count
         notes.undecodable += window.undecodable_lines
         notes.cut += sum(not translation.hypotheses[0].is_finished for translation in translations)
-        if texts.reference is not None:
+        if texts.references:
             notes.translations += [translation.text for translation in translations]
     for companion in (texts.prefix, texts.constraints):
         if companion is not None:

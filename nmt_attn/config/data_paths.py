@@ -21,7 +21,7 @@ def find_beside(config: Config, folder: Path) -> Config:
     """
     here = usable_path(config.data.root or ".", "data.root")
     beside = folder / here
-    names = dict(_names(config))
+    names = {key: name for key, name in _names(config) if not Path(name).is_absolute()}
     if here.is_absolute() or beside.resolve() == here.resolve():
         return config
     if not any((beside / name).exists() for name in names.values()):
@@ -38,13 +38,15 @@ def find_beside(config: Config, folder: Path) -> Config:
     return _with_values(config, {"data.root": str(beside), **elsewhere})
 
 
-def require_files(config: Config, file: Path) -> None:
+def require_files(config: Config, file: Path, *, is_new: bool = True) -> None:
     """Raises DataError, with both places, for a file of `data` that is neither beside `file` nor in the working folder.
 
-    Where both are one folder nothing is said: whoever reads the file names it.
+    Where both are one folder nothing is said: whoever reads the file names it. A run that is not new needs no vectors.
     """
     here = usable_path(config.data.root or ".", "data.root")
     for key, name in _names(config):
+        if key.startswith("data.vectors.") and not is_new:
+            continue
         beside = file.parent / here / name
         is_missing = not (here / name).exists() and not beside.exists()
         if is_missing and not key.endswith(".dataset") and beside.absolute() != (here / name).absolute():

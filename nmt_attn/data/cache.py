@@ -15,19 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nmt_attn import demo
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.alignments import BUILTIN
 from nmt_attn.data.corpus import located
+from nmt_attn.data.fingerprints import SMALL_BYTES, corpus_files, digest
 from nmt_attn.errors import DataError
 from nmt_attn.files import reason
 from nmt_attn.text_io import open_binary
 
 FORMAT = 1
 """Incremented whenever the same input is prepared differently."""
-
-SMALL_BYTES = 64 << 20
-"""Files up to this size are identified by content, larger ones by size and modification time."""
 
 _MANIFEST = "manifest.json"
 
@@ -122,25 +119,18 @@ def _describe(folder: Path) -> dict[str, list[Any]]:
 
 
 def _digest(path: Path) -> str | None:
-    """Digest of the content; None for files too large to be read at every start."""
+    """Digest of the content; None for files too large to be read at every start, which size and time identify."""
     if path.stat().st_size > SMALL_BYTES:
         return None
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+    return digest(path)
 
 
 def _identity(corpus: CorpusConfig, root: str | None) -> list[Any]:
     """What determines the content of a corpus, as JSON."""
+    files = corpus_files(corpus, root).values()
     if corpus.builtin is not None:
-        generator = sorted(Path(demo.__file__).parent.glob("*.py"))
-        return [corpus.model_dump(), [_digest(path) for path in generator]]
-    if not corpus.is_named:  # held out of data.train
-        return [corpus.model_dump()]
-    names = [corpus.tsv, corpus.jsonl] if corpus.tsv or corpus.jsonl else [corpus.source, corpus.target]
-    if corpus.dataset is None:
-        return [corpus.model_dump(), [_state(located(str(name), root)) for name in names if name is not None]]
-    folder = located(corpus.dataset, root)
-    return [corpus.model_dump(), [_state(path) for path in sorted(folder.rglob("*")) if path.is_file()]]
+        return [corpus.model_dump(), [_digest(path) for path in files]]
+    return [corpus.model_dump(), [_state(path) for path in files]]
 
 
 def _alignments(name: str, root: str | None) -> list[Any]:
@@ -152,8 +142,8 @@ def _state(path: Path) -> list[Any]:
     """Identifies this file and its version."""
     with open_binary(path):
         status = path.stat()
-    digest = _digest(path)
-    return [str(path), status.st_size, digest if digest is not None else status.st_mtime_ns]
+    content = _digest(path)
+    return [str(path), status.st_size, content if content is not None else status.st_mtime_ns]
 
 
 def _sentencepiece_version() -> str:

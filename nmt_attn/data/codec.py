@@ -3,6 +3,7 @@
 NAME.json   which tokenizer          NAME.txt   one token a line          NAME.model   SentencePiece only
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -58,6 +59,12 @@ class TextCodec:
         record = {"tokenizer": self.kind, "lowercase": self.tokenizer.lowercase}
         write_text(folder / f"{name}.json", json.dumps(record, indent=2) + "\n")
 
+    def digest(self) -> bytes:
+        """Stands for all that turns text into ids and back."""
+        found = hashlib.blake2b(self.tokenizer.model, digest_size=8)
+        found.update(json.dumps([self.kind, self.tokenizer.lowercase, self.vocabulary.tokens]).encode())
+        return found.digest()
+
     @classmethod
     def load(cls, folder: Path, name: str) -> "TextCodec":
         """Loads what `save` wrote. Raises CheckpointError if a file is missing or damaged."""
@@ -77,6 +84,10 @@ class Codecs(NamedTuple):
 
     source: TextCodec
     target: TextCodec
+
+    def digest(self) -> str:
+        """32 hexadecimal digits that stand for both sides."""
+        return (self.source.digest() + self.target.digest()).hex()
 
     def save(self, folder: Path) -> None:
         """Saves one codec if shared, else two. Raises DataError."""
@@ -116,7 +127,7 @@ def _read_record(path: Path) -> tuple[str, bool]:
     try:
         record = json.loads(text)
         kind, lowercase = record["tokenizer"], record["lowercase"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {text[:80]!r}") from error
     if not isinstance(kind, str) or kind not in TOKENIZERS or not isinstance(lowercase, bool):
         raise CheckpointError(f"{path}: expected a tokenizer of {', '.join(TOKENIZERS)}, got {kind!r}")

@@ -13,10 +13,13 @@ import math
 import random
 import re
 from bisect import bisect
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import accumulate, groupby, pairwise
 from typing import Any, Literal, NamedTuple
+
+import typer
 
 from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.errors import ConfigError, DataError
@@ -24,6 +27,9 @@ from nmt_attn.types import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 
 BLANK = "▁"
 """U+2581, with which a piece begins a word."""
+
+RESERVED = {"\u2585": "U+2585", "\0": "NUL"}
+"""Characters that SentencePiece learns no piece for, and how a note names them."""
 
 SAMPLE_LINES = 500_000
 """A model learns from at most this many lines, a seeded sample: a unigram model needs 21 bytes per character."""
@@ -41,17 +47,20 @@ CACHED_WORDS = 1 << 16
 def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
     """The serialised model; the same for the same lines, which errors call `text_name`.
 
-    Every character of the text gets a piece. A text that teaches fewer pieces than `vocab_size` gets a smaller model.
-    Raises ConfigError if `vocab_size` is too small for the text.
+    Every character of the text gets a piece but RESERVED, without which lines are learned; a note says how many.
+    A text that teaches fewer pieces than `vocab_size` gets a smaller model. Raises ConfigError if `vocab_size` is too
+    small for the text.
     """
     import sentencepiece
+
+    reserved_lines = Counter[str]()
 
     sentencepiece.set_random_generator_seed(1)
     model = io.BytesIO()
     faults: list[BaseException] = []
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_recording_faults(lines, faults),
+            sentence_iterator=_recording_faults(_learnable(lines, reserved_lines), faults),
             model_writer=model,
             model_type=config.algorithm,
             vocab_size=config.vocab_size,
@@ -73,7 +82,23 @@ def learn_sentencepiece(lines: Iterable[str], config: TokenizerConfig, text_name
         if faults:
             raise faults[0] from None
         raise _translated(str(error), config, text_name) from error
+    for character, count in reserved_lines.items():
+        typer.echo(
+            f"note: {text_name}: {count:,} lines with {RESERVED[character]}, for which SentencePiece has no piece, "
+            "are learned without it (as <unk>)",
+            err=True,
+        )
     return model.getvalue()
+
+
+def _learnable(lines: Iterable[str], reserved_lines: "Counter[str]") -> Iterator[str]:
+    """The lines without what SentencePiece reserves, whose lines it would skip; counts them."""
+    for line in lines:
+        for character in RESERVED:
+            if character in line:
+                reserved_lines[character] += 1
+                line = line.replace(character, " ")
+        yield line
 
 
 def open_sentencepiece(model: bytes) -> Any:

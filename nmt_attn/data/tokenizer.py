@@ -127,6 +127,10 @@ class SentencePiece(Tokenizer):
         texts = (" ".join(_words(_replace_blank_mark(line), lowercase=config.lowercase)) for line in lines)
         return learn_sentencepiece(texts, config, text_name)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the segmenters, which are made anew."""
+        return {**self.__dict__, "_segmenters": {}}
+
     def words(self, text: str) -> list[str]:
         return _words(_replace_blank_mark(text), lowercase=self.lowercase)
 

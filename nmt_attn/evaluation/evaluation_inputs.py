@@ -1,5 +1,6 @@
 """Evaluation inputs: the models, the test set and its gold alignments."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import check_count
 from nmt_attn.model.store import BEST, CONFIG, find_model
+from nmt_attn.text_io import read_lines
 
 ONE_A_SENTENCE = "one a sentence of the test set"
 
@@ -28,11 +30,12 @@ class EvaluatedModel(NamedTuple):
 
 
 class EvaluationSet(NamedTuple):
-    """Sentences and their reference translations; `name` is for file names."""
+    """Sentences and their reference translations; `name` is for file names. Metrics know the `further` ones too."""
 
     name: str
     sources: list[str]
     references: list[str]
+    further: Sequence[list[str]] = ()
 
 
 def locate_model(folder: Path | None) -> EvaluatedModel:
@@ -53,14 +56,14 @@ def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) 
     return load_config((model.run or model.folder) / CONFIG, overrides).evaluate
 
 
-def read_test_set(source: Path | None, reference: Path | None, model: EvaluatedModel | None) -> EvaluationSet:
+def read_test_set(source: Path | None, references: Sequence[Path], model: EvaluatedModel | None) -> EvaluationSet:
     """The files, or data.test of the model's run; data.valid, with a note, if the run has no test set.
 
     Raises ConfigError if there is neither files nor a run, and DataError.
     """
     part: CorpusPart = "test"
-    if source is not None and reference is not None:
-        files = CorpusConfig(source=str(source), target=str(reference))
+    if source is not None and references:
+        files = CorpusConfig(source=str(source), target=str(references[0]))
         undecodable = model.config.data.undecodable if model else DataConfig().undecodable
         data, name = DataConfig(test=files, undecodable=undecodable), source.name.removesuffix(".gz")
     elif model is None:
@@ -80,7 +83,10 @@ def read_test_set(source: Path | None, reference: Path | None, model: EvaluatedM
         typer.echo(corpus.report.text(), err=True)
     if not corpus.pairs:
         raise DataError(f"{corpus.report.source}: expected at least 1 sentence, got 0")
-    return EvaluationSet(name, [pair.source for pair in corpus.pairs], [pair.target for pair in corpus.pairs])
+    further = [read_lines(path) for path in references[1:]]
+    for path, lines in zip(references[1:], further, strict=True):
+        check_count(path, len(lines), len(corpus.pairs), ONE_A_SENTENCE)
+    return EvaluationSet(name, [pair.source for pair in corpus.pairs], [pair.target for pair in corpus.pairs], further)
 
 
 def read_gold(file: LinkFile, test: EvaluationSet) -> list[GoldLinks]:

@@ -55,6 +55,7 @@ class ReportSentence(NamedTuple):
     reference: str | None
     gold: GoldLinks | None
     outputs: tuple[SystemSentence, ...]
+    further: tuple[str, ...] = ()  # references beside the first
 
 
 class Report(NamedTuple):
@@ -144,6 +145,8 @@ def _sentence(number: int, sentence: ReportSentence, matrices: dict[_Key, str]) 
     found: dict[str, Any] = {"source": sentence.source, "outputs": outputs}
     if sentence.reference is not None:
         found["reference"] = sentence.reference
+    if sentence.further:
+        found["further"] = list(sentence.further)
     if sentence.gold is not None:
         found["gold"] = [[*link, int(link in sentence.gold.sure)] for link in sorted(sentence.gold.possible)]
     return found

@@ -12,7 +12,7 @@ twice.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -81,18 +81,37 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str,
     return _sacrebleu(_bleu_metric(tokenize, lowercase=lowercase), hypotheses, references).result()
 
 
-def measure(name: str, hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
-    """The hypotheses' rows under one metric of METRICS. Raises DataError if the counts differ or are 0."""
-    _check_counts(hypotheses, references)
-    return METRICS[name](hypotheses, references, config)
+def measure(
+    name: str,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    config: EvaluateConfig,
+    further: Sequence[Sequence[str]] = (),
+) -> Measure:
+    """The hypotheses' rows under one metric of METRICS, against `references` and the `further` ones beside them.
+
+    sacreBLEU's metrics count all references of a sentence together; any other takes the one that suits it best. Raises
+    DataError if the counts differ or are 0.
+    """
+    for each in (references, *further):
+        _check_counts(hypotheses, each)
+    if further and name in SACREBLEU:
+        return _sacrebleu(SACREBLEU[name](config), hypotheses, references, *further)
+    measures = [METRICS[name](hypotheses, each, config) for each in (references, *further)]
+    return measures[0] if len(measures) == 1 else _of_best_references(measures)
 
 
-def measure_system(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> SystemMeasures:
-    """The hypotheses' rows under each of `evaluate.metrics`. Raises DataError if the counts differ or are 0."""
+def measure_system(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    config: EvaluateConfig,
+    further: Sequence[Sequence[str]] = (),
+) -> SystemMeasures:
+    """The hypotheses' rows under each of `evaluate.metrics`; references and errors as in `measure`."""
     if not config.metrics:
         raise ConfigError(f"evaluate.metrics: expected one or more of {', '.join(sorted(METRICS))}, got []")
-    chosen = {name: measure(name, hypotheses, references, config) for name in dict.fromkeys(config.metrics)}
-    counted = chosen["bleu"] if "bleu" in chosen else measure("bleu", hypotheses, references, config)
+    chosen = {name: measure(name, hypotheses, references, config, further) for name in dict.fromkeys(config.metrics)}
+    counted = chosen["bleu"] if "bleu" in chosen else measure("bleu", hypotheses, references, config, further)
     return SystemMeasures(counted, tuple(chosen.values()))
 
 
@@ -154,9 +173,9 @@ def _check_counts(hypotheses: Sequence[str], references: Sequence[str]) -> None:
         raise DataError("references: expected at least 1 sentence, got 0")
 
 
-def _sacrebleu(metric: Metric, hypotheses: Sequence[str], references: Sequence[str]) -> Measure:
+def _sacrebleu(metric: Metric, hypotheses: Sequence[str], *references: Sequence[str]) -> Measure:
     # sacreBLEU's metrics share these two methods since 2.0; nothing public gives chrF's or TER's statistics
-    rows = np.asarray(metric._extract_corpus_statistics(hypotheses, [references]), dtype=np.float64)
+    rows = np.asarray(metric._extract_corpus_statistics(hypotheses, references), dtype=np.float64)
     name = metric._compute_score_from_stats(rows.sum(axis=0).tolist()).name
 
     def value(total: Statistics) -> float:
@@ -165,19 +184,28 @@ def _sacrebleu(metric: Metric, hypotheses: Sequence[str], references: Sequence[s
     return Measure(name, str(metric.get_signature()), rows, value, is_error=isinstance(metric, TER))
 
 
+def _of_best_references(measures: Sequence[Measure]) -> Measure:
+    """For each sentence its row against the reference that gives the best value, the first one on ties."""
+    first = measures[0]
+    values = np.array([[each.value(row) for row in each.rows] for each in measures])  # [references, N]
+    best = values.argmin(0) if first.is_error else values.argmax(0)
+    rows = np.stack([each.rows for each in measures])[best, np.arange(len(first.rows))]
+    return replace(first, rows=rows, signature=first.signature.replace("nrefs:1|", f"nrefs:{len(measures)}|"))
+
+
 def bleu_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """BLEU by `evaluate.tokenize` and `evaluate.lowercase`."""
-    return _sacrebleu(_bleu_metric(config.tokenize, lowercase=config.lowercase), hypotheses, references)
+    return _sacrebleu(SACREBLEU["bleu"](config), hypotheses, references)
 
 
 def chrf_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """chrF2, case kept: `evaluate.lowercase` is BLEU's."""
-    return _sacrebleu(CHRF(), hypotheses, references)
+    return _sacrebleu(SACREBLEU["chrf"](config), hypotheses, references)
 
 
 def ter_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """TER by sacreBLEU's default: case ignored, text split on white space."""
-    return _sacrebleu(TER(), hypotheses, references)
+    return _sacrebleu(SACREBLEU["ter"](config), hypotheses, references)
 
 
 def exact_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
@@ -201,5 +229,12 @@ def _share(total: Statistics) -> float:
 def _signature(unit: str) -> str:
     return f"nrefs:1|case:mixed|unit:{unit}|nmt-attn:{__version__}"
 
+
+SACREBLEU: dict[str, Callable[[EvaluateConfig], Metric]] = {
+    "bleu": lambda config: _bleu_metric(config.tokenize, lowercase=config.lowercase),
+    "chrf": lambda config: CHRF(),
+    "ter": lambda config: TER(),
+}
+"""sacreBLEU's own metrics, which know several references."""
 
 METRICS: Registry[Callable[[Sequence[str], Sequence[str], EvaluateConfig], Measure]] = registries.METRICS

@@ -25,7 +25,9 @@ def evaluation_report(
     shift: Shift,
 ) -> Report:
     """Results and sentences of all systems."""
-    measures = [measure(SENTENCE_METRIC, system.hypotheses, test.references, config) for system in results.systems]
+    measures = [
+        measure(SENTENCE_METRIC, system.hypotheses, test.references, config, test.further) for system in results.systems
+    ]
     sentences = [
         ReportSentence(
             source,
@@ -35,6 +37,7 @@ def evaluation_report(
                 _output(system, each, number, reference, shift)
                 for system, each in zip(results.systems, measures, strict=True)
             ),
+            tuple(texts[number] for texts in test.further),
         )
         for number, (source, reference) in enumerate(zip(test.sources, test.references, strict=True))
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_attn.errors import DataError
 from nmt_attn.evaluation.fonts import missing_note
 from nmt_attn.evaluation.pictures import GRID_COLOUR, drawing, save_figure, system_style
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 SMOOTHED_UPDATES = 50
 """The training loss is drawn as the mean over this many updates."""
+
+LARGEST = 1e300
+"""No number of a log comes near it; a larger whole number is none that can be drawn."""
 
 Across = Literal["updates", "seconds"]
 Numbers = NDArray[np.float64]
@@ -49,8 +53,9 @@ class TrainingLog(NamedTuple):
 
 
 def read_training_log(lines: Iterable[str], run: str) -> TrainingLog:
-    """The curves in the lines of a log. Skips a line that a crash cut short."""
-    records = [record for line in lines if (record := _record(line)) is not None]
+    """The curves in the lines of a log. Skips a line that a crash cut short. Raises DataError for a damaged one."""
+    numbered = ((number, _record(line)) for number, line in enumerate(lines, 1))
+    records = [_checked(record, f"{run}: log.jsonl:{number}") for number, record in numbered if record is not None]
     updates = [record for record in records if record.get("kind") == "update"]
     validations = [record for record in records if record.get("kind") == "validation"]
     so_far = np.cumsum([float(record["seconds"]) for record in updates])
@@ -77,9 +82,19 @@ def draw_training(logs: Sequence[TrainingLog], path: Path, across: Across = "upd
 def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and {"update", "seconds"} <= record.keys() else None
+
+
+def _checked(record: dict[str, Any], where: str) -> dict[str, Any]:
+    """The record, if what is drawn of it are numbers, or null where it may be. Raises DataError."""
+    for key in ("update", "seconds", "loss", "bleu", "learning_rate"):
+        value = record.get(key)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) > LARGEST
+        if not is_number and (value is not None or key in ("update", "seconds")):
+            raise DataError(f"{where}: expected a number as {key}, got {value!r:.80}")
+    return record
 
 
 def _curve(records: Sequence[dict[str, Any]], seconds: Sequence[float] | Numbers, key: str) -> Curve:

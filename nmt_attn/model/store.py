@@ -3,18 +3,25 @@
 A model folder holds safetensors weights beside the resolved configuration and its vocabulary.
 """
 
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
+import torch
 import typer
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
-from nmt_attn.config.file import load_config, save_config
+from nmt_attn.config.file import dump_config, load_config, save_config
 from nmt_attn.config.schema import Config
+from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.text_io import read_text
 
 WEIGHTS, CONFIG, VOCAB = "model.safetensors", "config.yaml", "vocab"
 """What a model folder holds: two files, and the folder of its codecs."""
@@ -24,39 +31,58 @@ BEST = "best"
 RUNS = Path("runs")
 """Where `find_model` looks for runs."""
 
+MOST_SHOWN = 200
+"""Characters of another library's message."""
+
 
 def model_from_config(config: Config, source_size: int, target_size: int) -> Seq2Seq:
     """A new model for vocabularies of these sizes."""
     return build_model(config.model, source_size, target_size, positions=config.data.max_length + 1)
 
 
-def save_model(model: Seq2Seq, config: Config, folder: Path) -> None:
-    """Writes weights and configuration into `folder`; each file is replaced whole or not at all. Raises DataError."""
-    sizes = {
+def save_model(model: Seq2Seq, config: Config, folder: Path, *, vocabulary: str) -> None:
+    """Writes weights and configuration into `folder`; each file is replaced whole or not at all. Raises DataError.
+
+    `vocabulary` is the digest of the codecs that the model was trained with. It is kept in the weights' metadata,
+    beside the digest of the configuration, so that neither can be exchanged unnoticed.
+    """
+    metadata = {
         "source_size": str(model.source_embedding.num_embeddings),
         "target_size": str(model.target_embedding.num_embeddings),
+        "vocabulary": vocabulary,
+        "config": _config_digest(dump_config(config)),
     }
     try:
         with replacing(folder / WEIGHTS) as path:
-            safetensors.torch.save_model(model, str(path), metadata=sizes)
+            safetensors.torch.save_model(model, str(path), metadata=metadata)
     except SafetensorError as error:  # stands for an error of the operating system, too
         raise DataError(f"{folder / WEIGHTS}: expected a place that can be written to, got {reason(error)}") from error
     save_config(config, folder / CONFIG)
 
 
-def load_model(folder: Path) -> Seq2Seq:
-    """The model of `folder` on the CPU, in evaluation mode. Raises CheckpointError."""
+def load_model(folder: Path, vocabulary: str | None = None) -> Seq2Seq:
+    """The model of `folder` on the CPU, in evaluation mode. Leaves torch's random state as it is.
+
+    Raises CheckpointError if a file is damaged, a weight is NaN or infinite, or the configuration or the codecs, whose
+    digest is `vocabulary`, are not those that the weights were written with.
+    """
     path = folder / WEIGHTS
     if not path.is_file():
         raise CheckpointError(f"{folder}: expected a model folder with {WEIGHTS}, got none")
+    metadata, shapes = _read_header(path)
+    _check_digests(folder, metadata, vocabulary)
     config = load_config(folder / CONFIG, [])
     try:
-        with safe_open(path, framework="pt") as stream:
-            sizes = stream.metadata()
-        model = model_from_config(config, int(sizes["source_size"]), int(sizes["target_size"]))
+        sizes = int(metadata["source_size"]), int(metadata["target_size"])
+        with torch.device("meta"):  # no memory: the sizes may be anything
+            _check_shapes(path, shapes, model_from_config(config, *sizes))
+        with torch.random.fork_rng(devices=[]):
+            model = model_from_config(config, *sizes)
         safetensors.torch.load_model(model, path)
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: expected the weights of this model, got {reason(error)}") from error
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        found = reason(error)[:MOST_SHOWN]
+        raise CheckpointError(f"{path}: expected the weights of this model, got {found}") from error
+    check_finite(path, dict(model.named_parameters()))
     return model.eval()
 
 
@@ -85,3 +111,59 @@ def model_folder(folder: Path) -> Path:
             return candidate
     found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
     raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
+
+
+def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Raises CheckpointError if a weight is NaN or infinite."""
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise CheckpointError(f"{path}: expected finite weights, got NaN or infinity in {name}")
+
+
+def _read_header(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """The metadata of a file of weights, and the shape of each. Raises CheckpointError."""
+    try:
+        with safe_open(path, framework="pt") as stream:
+            shapes = {name: list(stream.get_slice(name).get_shape()) for name in stream.keys()}  # noqa: SIM118
+            return stream.metadata() or {}, shapes
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: expected the weights of this model, got {reason(error)}") from error
+
+
+def _check_digests(folder: Path, metadata: Mapping[str, str], vocabulary: str | None) -> None:
+    """Raises CheckpointError for a configuration or codecs of another model; a note where nothing can be compared."""
+    if "config" not in metadata or "vocabulary" not in metadata:
+        if vocabulary is not None:
+            typer.echo(
+                f"note: {folder} is of an earlier version: whether vocabulary and configuration are its own is unknown",
+                err=True,
+            )
+        return
+    if metadata["config"] != _config_digest(read_text(folder / CONFIG)):
+        raise CheckpointError(
+            f"{folder / CONFIG}: expected model, tokenizer and data.max_length of {WEIGHTS}, got others"
+        )
+    if vocabulary is not None and metadata["vocabulary"] != vocabulary:
+        raise CheckpointError(f"{folder / VOCAB}: expected the vocabulary that {WEIGHTS} was trained with, got another")
+
+
+def _config_digest(text: str) -> str:
+    """Of the keys that give the weights their meaning; those of the run, of search or of evaluation may be edited."""
+    tree, _ = parse_yaml(text, CONFIG)
+    sections = tree if isinstance(tree, dict) else {}
+    data = sections.get("data")
+    length = data.get("max_length") if isinstance(data, dict) else None
+    parts = json.dumps([sections.get("model"), sections.get("tokenizer"), length], sort_keys=True)
+    return hashlib.blake2b(parts.encode(), digest_size=8).hexdigest()
+
+
+def _check_shapes(path: Path, found: Mapping[str, list[int]], model: Seq2Seq) -> None:
+    """Raises CheckpointError unless the file has every weight of the model, tied ones once, and no other."""
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    written = {id(parameters[name]) for name in found if name in parameters}
+    needed = {name: list(each.shape) for name, each in parameters.items() if name in found or id(each) not in written}
+    if found != needed:
+        name = min(key for key in found.keys() | needed.keys() if found.get(key) != needed.get(key))
+        raise CheckpointError(
+            f"{path}: expected {name} of shape {needed.get(name)}, as {CONFIG} says, got {found.get(name)}"
+        )

@@ -1,6 +1,6 @@
 """Requests: the options of a search, checked against a model's configuration, and what they mean for the beam."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import Parameter, signature
@@ -12,7 +12,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
-from nmt_attn.options import SearchOptions
+from nmt_attn.files import is_unicode
+from nmt_attn.options import SearchOptions, check_whole
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
@@ -58,10 +59,18 @@ class PythonOptions(SearchOptions):
     window_lines: int = WINDOW_LINES
 
     def __post_init__(self) -> None:
-        """Raises ConfigError, also for one string in place of several."""
+        """Raises ConfigError, also for one string in place of several, and for values of another type."""
         super().__post_init__()
-        check_several("prefixes", self.prefixes)
-        check_several("constraints", self.constraints)
+        check_whole("window_lines", self.window_lines, 1)
+        for name in ("prefixes", "constraints"):
+            if getattr(self, name) is not None:
+                check_several(name, getattr(self, name))
+        if self.with_alignments not in (None, True, False):
+            raise ConfigError(f"with_alignments: expected a truth value, got {self.with_alignments!r}")
+        if self.dictionary is not None and not isinstance(self.dictionary, Mapping):
+            raise ConfigError(f"dictionary: expected a mapping of words, got {kind_of(self.dictionary)}")
+        if self.shortlist is not None and not isinstance(self.shortlist, Shortlist):
+            raise ConfigError(f"shortlist: expected a Shortlist, got {kind_of(self.shortlist)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +158,33 @@ def sampling_of(options: SearchOptions) -> Sampling | None:
 
 
 def check_several(name: str, given: object) -> None:
-    """Raises ConfigError for one string, whose letters would be taken for several."""
+    """Raises ConfigError for one string, whose letters would be taken for several, and for what holds no texts."""
     if isinstance(given, str):
         raise ConfigError(f"{name}: expected several, as in [{given[:40]!r}], got one string")
+    if isinstance(given, bytes | bytearray | Mapping) or not isinstance(given, Iterable):
+        raise ConfigError(f"{name}: expected several texts, got {kind_of(given)}")
+
+
+def checked_texts(name: str, given: Iterable[str]) -> Iterator[str]:
+    """The texts, each checked when it is read. Raises ConfigError with the index of what is no text."""
+    for index, text in enumerate(given):
+        if not isinstance(text, str):
+            raise ConfigError(f"{name}[{index}]: expected text, got {kind_of(text)}")
+        if not is_unicode(text):
+            raise ConfigError(f"{name}[{index}]: expected Unicode text, got half a surrogate pair")
+        yield text
+
+
+def checked_phrases(given: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    """Likewise the phrases of each line."""
+    for index, phrases in enumerate(given):
+        check_several(f"constraints[{index}]", phrases)
+        yield list(checked_texts(f"constraints[{index}]", phrases))
+
+
+def kind_of(value: object) -> str:
+    """A value of the wrong type, in a message: its type, and what it is where that is short."""
+    return repr(value) if value is None or isinstance(value, bool | int | float) else type(value).__name__
 
 
 P = ParamSpec("P")

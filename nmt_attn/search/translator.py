@@ -5,6 +5,7 @@ does not depend on the lines around it. A blank line becomes an empty translatio
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
+from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options import SearchOptions
@@ -28,7 +30,16 @@ from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
-from nmt_attn.search.request import Demand, PythonOptions, Request, check_several, sampling_of, with_keywords
+from nmt_attn.search.request import (
+    Demand,
+    PythonOptions,
+    Request,
+    check_several,
+    checked_phrases,
+    checked_texts,
+    sampling_of,
+    with_keywords,
+)
 from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
@@ -59,7 +70,7 @@ class Translator:
         folder = model_folder(Path(folder))
         search = _search_config(folder, overrides)
         codecs = load_codecs(folder / VOCAB)
-        model = load_model(folder)
+        model = load_model(folder, codecs.digest())
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
         return cls(model.to(device or choose_device("auto")), codecs, search, str(folder))
@@ -96,14 +107,33 @@ class Translator:
         return for_search(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
 
     @with_keywords(PythonOptions)
-    def translate(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
-        """One translation for each line (without its `\n`), in order, a window at a time.
+    def translate(self, lines: Iterable[str], options: PythonOptions) -> list[Translation]:
+        """One translation for each line (without its `\n`), in order.
 
         The keywords are those of the command line, and `prefixes` and `constraints` for each line, a `dictionary` and
-        a `shortlist`. By default with alignments if the model has attention. Raises ConfigError, before the first
-        line is read, if this model or this search cannot give it, and for one string in place of several lines.
+        a `shortlist`. By default with alignments if the model has attention. Raises ConfigError, before anything is
+        translated, if this model or this search cannot give it, for one string in place of several lines, and for
+        what is no text, with its index.
         """
         check_several("lines", lines)
+        texts = list(checked_texts("lines", lines))
+        prefixes = None if options.prefixes is None else list(checked_texts("prefixes", options.prefixes))
+        constraints = None if options.constraints is None else list(checked_phrases(options.constraints))
+        for name, given in (("prefixes", prefixes), ("constraints", constraints)):
+            if given is not None:
+                check_count(name, len(given), len(texts), "one for each line", unit="of them")
+        return list(self._windows(texts, replace(options, prefixes=prefixes, constraints=constraints)))
+
+    @with_keywords(PythonOptions)
+    def stream(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
+        """The same for lines without an end: `window_lines` are read and translated at a time.
+
+        Raises ConfigError at the call, but for a line that is no text, which is found when it is read.
+        """
+        check_several("lines", lines)
+        return self._windows(checked_texts("lines", lines), options)
+
+    def _windows(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
         with_alignments = self.has_attention if options.with_alignments is None else options.with_alignments
         request = self.request(
             options,
@@ -112,21 +142,20 @@ class Translator:
             dictionary=options.dictionary,
             shortlist=options.shortlist,
         )
-        return self._windows(lines, request, options.prefixes, options.constraints, options.window_lines)
+        starts = None if options.prefixes is None else checked_texts("prefixes", options.prefixes)
+        phrases = None if options.constraints is None else checked_phrases(options.constraints)
+        return self._by_window(iter(lines), request, starts, phrases, options.window_lines)
 
-    def _windows(
+    def _by_window(
         self,
-        lines: Iterable[str],
+        lines: Iterator[str],
         request: Request,
-        prefixes: Iterable[str] | None,
-        constraints: Iterable[Sequence[str]] | None,
+        starts: Iterator[str] | None,
+        phrases: Iterator[Sequence[str]] | None,
         window_lines: int,
     ) -> Iterator[Translation]:
-        remaining = iter(lines)
-        starts = None if prefixes is None else iter(prefixes)
-        phrases = None if constraints is None else iter(constraints)
         first_line = 1
-        while window := list(islice(remaining, window_lines)):
+        while window := list(islice(lines, window_lines)):
             yield from self.translate_window(
                 window,
                 request,
@@ -138,6 +167,11 @@ class Translator:
         for name, rest in (("prefixes", starts), ("constraints", phrases)):
             if rest is not None and next(rest, None) is not None:
                 raise DataError(f"{name}: expected one for each line, got more than {first_line - 1}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is made of the weights for search, which is made anew: packed matrices cannot be copied."""
+        made = ("_fast", "_begins_word")
+        return {name: value for name, value in self.__dict__.items() if name not in made} | {"_common": None}
 
     def request(
         self,

@@ -9,7 +9,7 @@ Loading executes no code. Random states are not saved: all randomness follows fr
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +59,12 @@ class Progress:
 
     def __post_init__(self) -> None:
         self.kept = [KeptModel(*model) for model in self.kept]  # JSON has lists
+
+    def forget_values(self) -> None:
+        """For new data: begins the epoch again, and forgets every value measured before, with the best models."""
+        self.batch, self.sum_loss, self.sum_tokens = 0, 0.0, 0
+        self.best, self.best_update, self.kept = None, 0, []
+        self.misses = self.decay_misses = 0
 
 
 class _State(NamedTuple):
@@ -189,15 +195,38 @@ def _restore(path: Path, model: nn.Module, optimizer: Optimizer, state: _State) 
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(weights[name])
-    _restore_optimizer(optimizer, _below("optimizer.", state.tensors), json.loads(state.header)["optimizer"])
+    try:
+        _restore_optimizer(optimizer, _below("optimizer.", state.tensors), json.loads(state.header)["optimizer"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: expected the optimizer's state, got {reason(error):.80} (--fresh)") from error
     return progress
 
 
 def _progress(path: Path, state: _State) -> Progress:
     try:
-        return Progress(**json.loads(state.header)["progress"])
-    except TypeError as error:
-        raise CheckpointError(f"{path}: expected a checkpoint of this version, got {error} (--fresh)") from error
+        progress = Progress(**json.loads(state.header)["progress"])
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path}: expected a checkpoint of this version, got {reason(error):.200} (--fresh)"
+        ) from error
+    for each in fields(Progress):
+        value = getattr(progress, each.name)
+        if not _fits(value, each.default, optional=each.name == "best"):
+            raise CheckpointError(f"{path}: expected a number of progress as {each.name}, got {value!r:.80} (--fresh)")
+    if not all(_fits(model.value, 0.0) and _fits(model.update, 0) for model in progress.kept):
+        raise CheckpointError(f"{path}: expected numbers of models as kept, got {progress.kept!r:.80} (--fresh)")
+    return progress
+
+
+def _fits(value: object, default: object, *, optional: bool = False) -> bool:
+    """Whether a number of the header is of the kind of its default: a count from 0, a float, a truth value."""
+    if optional and value is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and value >= 0
+    return default is MISSING or isinstance(value, int | float)
 
 
 def _check_shapes(path: Path, found: Tensors, expected: Mapping[str, Tensor]) -> None:

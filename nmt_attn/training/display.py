@@ -107,7 +107,7 @@ class Display:
         star = f" {mark}" if report.is_best else ""
         self.say(
             f"update {report.update}, epoch {report.epoch}, {tqdm.format_interval(report.seconds)}: "
-            f"training loss {report.training_loss:.3f}, "
+            f"{_training_loss(report.training_loss)}, "
             f"validation loss {report.loss:.3f}, perplexity {perplexity(report.loss)}{scores}{star}"
         )
 
@@ -169,6 +169,10 @@ def _bar(share: float, width: int, *, has_colour: bool) -> str:
 
 def _of(limit: int | None) -> str:
     return "" if limit is None else f"/{limit:,}"
+
+
+def _training_loss(loss: float) -> str:
+    return "no training loss (every update was skipped)" if math.isnan(loss) else f"training loss {loss:.3f}"
 
 
 def perplexity(loss: float) -> str:

@@ -35,7 +35,7 @@ class ValidationEvent(NamedTuple):
 
     update: int
     epoch: int  # of that update
-    training_loss: float  # nats per target token since the last validation
+    training_loss: float  # nats per target token since the last validation; NaN if all updates were skipped
     loss: float  # nats per target token of the validation corpus
     bleu: float | None  # greedy, 0 to 100; None if nothing was translated
     chrf: float | None

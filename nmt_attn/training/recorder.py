@@ -109,8 +109,8 @@ def _reopen_log(path: Path, update: int) -> IO[str]:
 
 
 def _update_of(line: str) -> float:
-    """The update of a line; infinity for a line truncated by a crash, which is dropped."""
+    """The update of a line; infinity for a line truncated by a crash, or damaged, which is dropped."""
     try:
         return float(json.loads(line)["update"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return math.inf

@@ -2,9 +2,15 @@
 
 config.yaml   vocab/   checkpoints/   best/ (model.safetensors, config.yaml, vocab/)   log.jsonl   events/
 models/update-N/, each like best/: the best models, if training.keep_best is above 1
+data.json: the fingerprints of the data, as of the last checkpoint
+previous/: until the first checkpoint, the run that --fresh replaces, or nothing
+
+A run that has no checkpoint is started over only while it has previous/: it never had one. Without previous/ its
+checkpoints have been deleted, and only --fresh replaces what is left.
 """
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -15,15 +21,19 @@ from nmt_attn.config.file import load_config, save_config
 from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
 from nmt_attn.config.yaml_io import parse_yaml
+from nmt_attn.data.fingerprints import Fingerprints, changed_files, fingerprints
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.files import remove_folder, usable_path, writing_to
+from nmt_attn.files import remove_folder, usable_path, write_text, writing_to
 from nmt_attn.model.store import BEST, CONFIG, VOCAB
 from nmt_attn.text_io import read_text
+from nmt_attn.training.checkpoint import checkpoint_paths
 
-LOG, CHECKPOINTS, MODELS, EVENTS = "log.jsonl", "checkpoints", "models", "events"
+LOG, CHECKPOINTS, MODELS, EVENTS, DATA = "log.jsonl", "checkpoints", "models", "events", "data.json"
+PREVIOUS, MOVING = "previous", "previous.moving"
 
-OWN_ENTRIES = (CHECKPOINTS, BEST, MODELS, LOG, VOCAB, EVENTS, "eval")
-"""What --fresh removes; `eval` describes the old model. config.yaml is replaced, so the folder is a run throughout."""
+OWN_ENTRIES = (BEST, MODELS, LOG, VOCAB, EVENTS, DATA, "eval", CHECKPOINTS)
+"""What --fresh replaces, in the order in which it is moved aside; `eval` describes the old model. config.yaml is
+copied, so that both folders are runs throughout."""
 
 _TEMPORARY = ".*.tmp"  # of nmt_attn/files.py
 
@@ -63,16 +73,25 @@ class RunFolder:
         self.best = self.path / BEST
         self.models = self.path / MODELS
         self.events = self.path / EVENTS
+        self.previous = self.path / PREVIOUS
         self._config = config
+        self._data: Fingerprints | None = None  # of this start
 
-    def check(self, *, is_fresh: bool) -> None:
-        """Raises CheckpointError if the folder is not a run, or is a run with other keys and not `is_fresh`.
+    def check(self, *, is_fresh: bool, accepts_new_data: bool = False) -> None:
+        """Raises CheckpointError if the folder is not a run, or is one that this start would not go on with.
 
-        Changes nothing.
+        That is a run with other keys, without its checkpoints, or (unless `accepts_new_data`) with other data. All of
+        these `is_fresh` allows. Changes nothing.
         """
         if self._is_run():
             if not is_fresh:
                 self._require_same(load_config(self.path / CONFIG, []))
+                self._require_checkpoints()
+                if (changed := self.changed_data()) and not accepts_new_data:
+                    raise CheckpointError(
+                        f"{self.path}: expected the data that the run has been trained with, got other content: "
+                        f"{', '.join(changed)} (--accept-new-data goes on with it, --fresh starts over)"
+                    )
         elif self.path.is_dir() and any(not path.match(_TEMPORARY) for path in self.path.iterdir()):
             raise CheckpointError(f"{self.path}: expected a run's folder or none, got a folder of something else")
 
@@ -88,9 +107,14 @@ class RunFolder:
         try:
             with writing_to(self.path):
                 self._lock(lock)
-                if is_fresh:
-                    self._clear()
+                self._put_back()
                 self._remove_temporaries()
+                if is_fresh:
+                    self._set_aside()
+                else:
+                    self._require_checkpoints()
+                if not self.has_checkpoints():
+                    self.previous.mkdir(exist_ok=True)
             save_config(self._config, self.path / CONFIG)
             yield
         finally:
@@ -98,7 +122,27 @@ class RunFolder:
 
     def has_checkpoints(self) -> bool:
         """True if there is a checkpoint to resume from."""
-        return self.checkpoints.is_dir() and any(self.checkpoints.iterdir())
+        return bool(checkpoint_paths(self.checkpoints))
+
+    def has_data(self) -> bool:
+        """True if the run knows the fingerprints of its data: an earlier version kept none."""
+        return (self.path / DATA).is_file()
+
+    def changed_data(self) -> list[str]:
+        """`key (file)` for every file that has changed since the last checkpoint. Raises DataError, CheckpointError."""
+        before = self._data_before()
+        self._data = fingerprints(self._config, before)
+        return changed_files(before, self._data) if self.has_data() and self.has_checkpoints() else []
+
+    def checkpoint_saved(self) -> None:
+        """Keeps the fingerprints of the data, and removes the run before. Call it after saving a checkpoint."""
+        if self._data is None:
+            self._data = fingerprints(self._config, {})
+        text = json.dumps(self._data, indent=2, ensure_ascii=False) + "\n"
+        if not self.has_data() or read_text(self.path / DATA) != text:
+            write_text(self.path / DATA, text)
+        if self.previous.exists():
+            remove_folder(self.previous)
 
     def model(self, update: int) -> Path:
         """The folder of the model of `update`, if it is one of the best."""
@@ -136,13 +180,57 @@ class RunFolder:
                 f"{self.path}: expected a run that no other process trains, got one that another process is training"
             ) from error
 
-    def _clear(self) -> None:
+    def _require_checkpoints(self) -> None:
+        """Raises CheckpointError if a model or a log would be overwritten because the checkpoints have gone."""
+        if self.has_checkpoints() or self.previous.exists():
+            return
+        left = [name for name in (BEST, MODELS, LOG) if _has_content(self.path / name)]
+        if left:
+            raise CheckpointError(
+                f"{self.path}: expected a checkpoint to go on from, got none beside {', '.join(left)} "
+                "(another run.name keeps the run, --fresh starts over)"
+            )
+
+    def _data_before(self) -> Fingerprints:
+        path = self.path / DATA
+        if not path.is_file():
+            return {}
+        try:
+            tree = json.loads(read_text(path))
+            return {
+                key: {name: (int(size), int(time), str(digest)) for name, (size, time, digest) in files.items()}
+                for key, files in tree.items()
+            }
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path}: expected fingerprints of data, got a damaged file (without it, nothing is compared)"
+            ) from error
+
+    def _set_aside(self) -> None:
+        """Moves the run to previous/; removes it instead if it never had a checkpoint: previous/ has a better one."""
+        if self.previous.exists():
+            if not self.has_checkpoints():
+                for name in OWN_ENTRIES:
+                    _remove(self.path / name)
+                return
+            remove_folder(self.previous)  # the process was killed before it did so
+        moving = self.path / MOVING
+        moving.mkdir()
+        if (self.path / CONFIG).is_file():
+            shutil.copyfile(self.path / CONFIG, moving / CONFIG)
         for name in OWN_ENTRIES:
-            path = self.path / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            if os.path.lexists(self.path / name):
+                (self.path / name).rename(moving / name)
+        moving.rename(self.previous)
+
+    def _put_back(self) -> None:
+        """Undoes what a killed process has moved aside in part."""
+        moving = self.path / MOVING
+        for name in OWN_ENTRIES:
+            if os.path.lexists(moving / name):
+                (moving / name).rename(self.path / name)
+        if moving.exists():
+            shutil.rmtree(moving)
 
     def _remove_temporaries(self) -> None:
         """Removes what nmt_attn/files.py was writing or removing when an earlier process was killed."""
@@ -152,6 +240,19 @@ class RunFolder:
                     shutil.rmtree(path)
                 else:
                     path.unlink()
+
+
+def _has_content(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.iterdir())
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def model_path(run: Path, update: int) -> Path:

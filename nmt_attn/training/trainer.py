@@ -134,6 +134,11 @@ class Trainer:
         patience = self.config.patience
         return self._share_done() >= 1 or (patience is not None and self.progress.misses >= patience)
 
+    def take_new_data(self) -> None:
+        """Goes on with data that has changed since the checkpoint; a run that has reached a limit stays as it is."""
+        if self._share_done() < 1:
+            self.progress.forget_values()
+
     @property
     def epoch_updates(self) -> int:
         """Updates of this epoch; the last one may have fewer batches."""
@@ -277,7 +282,7 @@ class Trainer:
             report = ValidationEvent(
                 update=progress.update,
                 epoch=progress.epoch - (progress.batch == 0),
-                training_loss=progress.sum_loss / max(progress.sum_tokens, 1),
+                training_loss=progress.sum_loss / progress.sum_tokens if progress.sum_tokens else math.nan,
                 loss=loss,
                 bleu=scores and scores.bleu,
                 chrf=scores and scores.chrf,

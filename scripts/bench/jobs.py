@@ -52,7 +52,7 @@ def _main(asked: dict[str, Any]) -> object:
         return profile(job, corpus)
     ready, result = train(job, corpus)
     if model is not None:
-        save_model(ready.model, ready.config, Path(model))
+        save_model(ready.model, ready.config, Path(model), vocabulary=ready.data.codecs.digest())
         ready.data.codecs.save(Path(model) / "vocab")
     return result._asdict()
 

@@ -39,7 +39,7 @@ def make_training(folder: Path, name: str = "mine") -> Path:
         progress = Progress(update=update, kept=[KeptModel(1.0, 30), KeptModel(2.0, 20)])
         save_checkpoint(run / "checkpoints", model, optimizer, progress, keep=9)
         if update > 10:
-            save_model(model, config, model_path(run, update))
+            save_model(model, config, model_path(run, update), vocabulary=codecs.digest())
             codecs.save(model_path(run, update) / "vocab")
     return run
 

@@ -83,7 +83,7 @@ def test_files_of_the_users_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (tmp_path / "news.es").write_text("el gato\nun perro negro\n", encoding="utf-8")
     (tmp_path / "news.en").write_text("the cat\na black dog\n", encoding="utf-8")
-    evaluate(EvalOptions(model=(run,), source=tmp_path / "news.es", reference=tmp_path / "news.en", beam=1))
+    evaluate(EvalOptions(model=(run,), source=tmp_path / "news.es", reference=(tmp_path / "news.en",), beam=1))
     assert names(run / "eval") == ["news.es"]
     assert names(run / "eval" / "news.es") == ["alignment-2.png", "alignment-2.svg", *FIGURES, "news.es.hyp.txt"]
 
@@ -111,7 +111,7 @@ def test_a_model_folder_needs_a_test_set(made_run: Path, tmp_path: Path) -> None
     try:
         with pytest.raises(ConfigError, match=r"moved: expected a run, .* --source FILE --reference FILE"):
             evaluate(EvalOptions(model=(tmp_path / "moved",)))
-        files = {"source": made_run.parents[1] / "test.es", "reference": made_run.parents[1] / "test.en"}
+        files = {"source": made_run.parents[1] / "test.es", "reference": (made_run.parents[1] / "test.en",)}
         evaluate(EvalOptions(model=(tmp_path / "moved",), **files))
         assert names(tmp_path / "moved") == ["config.yaml", "model.safetensors", "vocab"]
     finally:
@@ -121,20 +121,20 @@ def test_a_model_folder_needs_a_test_set(made_run: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(("given", "absent"), [("source", "reference"), ("reference", "source")])
 def test_one_side_alone_is_refused(made_run: Path, given: str, absent: str) -> None:
     with pytest.raises(ConfigError, match=f"--{given}: expected --{absent} beside it, got a.txt alone"):
-        evaluate(EvalOptions(model=(made_run,), **{given: Path("a.txt")}))  # type: ignore[arg-type]
+        evaluate(EvalOptions(model=(made_run,), **{given: Path("a.txt") if given == "source" else (Path("a.txt"),)}))  # type: ignore[arg-type]
 
 
 def test_files_of_unequal_length_are_refused_with_both_counts(made_run: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("el gato\n")
     (tmp_path / "b").write_text("the cat\nthe dog\n")
     with pytest.raises(DataError, match=r"a:1: expected 2 lines, as in .*b, got 1"):
-        evaluate(EvalOptions(model=(made_run,), source=tmp_path / "a", reference=tmp_path / "b"))
+        evaluate(EvalOptions(model=(made_run,), source=tmp_path / "a", reference=(tmp_path / "b",)))
 
 
 def test_an_empty_test_set_is_refused(made_run: Path, tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(DataError, match=r"a: expected at least 1 sentence, got 0"):
-        evaluate(EvalOptions(model=(made_run,), source=tmp_path / "a", reference=tmp_path / "a"))
+        evaluate(EvalOptions(model=(made_run,), source=tmp_path / "a", reference=(tmp_path / "a",)))
 
 
 def test_a_plot_of_another_format_is_refused(made_run: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_run_without_a_test_set_is_evaluated_on_its_validation_set(
 
 def test_text_of_the_target_language_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run(tmp_path)
-    options = EvalOptions((run,), source=tmp_path / "test.en", reference=tmp_path / "test.es", report=tmp_path / "r")
+    options = EvalOptions((run,), source=tmp_path / "test.en", reference=(tmp_path / "test.es",), report=tmp_path / "r")
     evaluate(options)
     told = capsys.readouterr().err
     assert "source tokens (100%) are not in the model's vocabulary" in told

@@ -45,7 +45,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def figures(root: Path, folder: Path, **options: Any) -> dict[str, Any]:
     """eval.json of an evaluation on files of the test set."""
-    files = {"source": root / "test.es", "reference": root / "test.en"}
+    files = {"source": root / "test.es", "reference": (root / "test.en",)}
     evaluate(EvalOptions(**files, report=folder, **options))
     read: dict[str, Any] = json.loads((folder / "eval.json").read_text(encoding="utf-8"))
     return read

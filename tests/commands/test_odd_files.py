@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from nmt_attn.cli import app
 from nmt_attn.commands.translate import translate
+from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import DataError, UserError
 from nmt_attn.model.store import load_model, save_model
 from nmt_attn.options import TranslateOptions
@@ -131,7 +132,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.output.bias.data[3] = 1.0
     from nmt_attn.config.file import load_config
 
-    save_model(model, load_config(run / "config.yaml", []), run / "best")
+    config = load_config(run / "config.yaml", [])
+    save_model(model, config, run / "best", vocabulary=load_codecs(run / "best" / "vocab").digest())
     return run
 
 
@@ -151,7 +153,7 @@ def test_translate_reads_every_file_so(
 ) -> None:
     found = []
     for kind in ("plain", encoding):
-        given = {"input": tmp_path / "input.txt", option: tmp_path / "a.txt"}
+        given = {"input": tmp_path / "input.txt", option: as_given(option, tmp_path / "a.txt")}
         (tmp_path / "input.txt").write_text(FILES["input"], encoding="utf-8", newline="\n")
         data = ENCODINGS[kind][0]
         text = FILES[option]
@@ -163,6 +165,11 @@ def test_translate_reads_every_file_so(
     assert odd.out == plain.out
     assert odd.err.count("note: ") == plain.err.count("note: ") + 1
     assert f"note: {ENCODINGS[encoding][1]}" in odd.err
+
+
+def as_given(option: str, path: Path) -> Path | tuple[Path, ...]:
+    """What the record holds: several references, one file of each other kind."""
+    return (path,) if option == "reference" else path
 
 
 def recoded(text: str, like: bytes) -> bytes:
@@ -177,7 +184,7 @@ def recoded(text: str, like: bytes) -> bytes:
 def test_translate_refuses_a_picture_in_every_file(run: Path, tmp_path: Path, option: str) -> None:
     (tmp_path / "input.txt").write_text(FILES["input"], encoding="utf-8")
     (tmp_path / "a.txt").write_bytes(BINARY["png"][0])
-    given = {"input": tmp_path / "input.txt", option: tmp_path / "a.txt"}
+    given = {"input": tmp_path / "input.txt", option: as_given(option, tmp_path / "a.txt")}
     with pytest.raises(UserError, match=r"a\.txt: expected UTF-8 text, got binary content, a PNG picture"):
         translate(TranslateOptions(model=(run,), output=tmp_path / "out.txt", **given))  # type: ignore[arg-type]
     assert not (tmp_path / "out.txt").exists()
@@ -207,6 +214,15 @@ def test_a_mark_costs_no_bleu() -> None:
     found = CliRunner().invoke(app, ["eval", *map(str, arguments)], catch_exceptions=False)
     assert "100.00" in found.stdout
     assert "note: byte-order mark at the start of hyp-bom.txt, left out" in found.stderr
+
+
+def test_two_references_count_together_in_any_order() -> None:
+    first, second = case("hyp-plain.txt"), case("reference-2.txt")
+    arguments = ["--hypothesis", first, "--source", case("eval-source.txt"), "--set", "evaluate.metrics=[bleu,chrf]"]
+    for order in ([first, second], [second, first]):
+        named = [part for path in order for part in ("--reference", path)]
+        found = CliRunner().invoke(app, ["eval", *map(str, [*arguments, *named])], catch_exceptions=False)
+        assert "100.00" in found.stdout and found.stdout.count("nrefs:2|") == 2
 
 
 @pytest.mark.parametrize("name", ["dictionary-bom.tsv", "dictionary-crlf.tsv"])

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,8 +54,9 @@ class Place(NamedTuple):
     def settings(self, *overrides: str) -> list[str]:
         return [f"run.dir={self.folder / 'runs'}", *overrides]
 
-    def train(self, *overrides: str, is_fresh: bool = False) -> None:
-        train(TrainOptions(self.config, tuple(self.settings(*overrides)), fresh=is_fresh))
+    def train(self, *overrides: str, is_fresh: bool = False, accepts_new_data: bool = False) -> None:
+        settings = tuple(self.settings(*overrides))
+        train(TrainOptions(self.config, settings, fresh=is_fresh, accept_new_data=accepts_new_data))
 
     def command(self, *overrides: str) -> list[str]:
         settings = [part for setting in self.settings(*overrides) for part in ("--set", setting)]
@@ -120,7 +122,7 @@ def test_a_run_leaves_all_that_is_needed(undisturbed: Place) -> None:
     best = {f"{folder}/{name}" for folder in folders for name in {"model.safetensors", "config.yaml", *vocabulary}}
     checkpoints = {f"checkpoints/update-0000000{update}.safetensors" for update in (20, 24)}
     events = {name for name in names if name.startswith("events/")}
-    assert names - events == {"config.yaml", "log.jsonl"} | vocabulary | best | checkpoints
+    assert names - events == {"config.yaml", "log.jsonl", "data.json"} | vocabulary | best | checkpoints
     kinds = [record["kind"] for record in undisturbed.log()]
     assert kinds == (["update"] * 10 + ["validation"]) * 2 + ["update"] * 4 + ["validation"]
 
@@ -300,6 +302,15 @@ def test_a_rate_that_is_far_too_large_ends_with_advice(place: Place) -> None:
         place.train("training.learning_rate=1e30", "training.optimizer=sgd", "training.updates=90")
 
 
+def test_a_run_whose_every_update_was_skipped_has_learned_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rates = ["training.learning_rate=1e30", "training.optimizer=sgd", "training.ema=null"]
+    with pytest.raises(ConfigError, match=r"got 1e\+30: every update was skipped, nothing has been learned"):
+        place.train(*rates, "training.updates=3", "model.initialisation=uniform", "model.initial_range=1e30")
+    assert "no training loss (every update was skipped)" in capsys.readouterr().err
+
+
 # Signals
 
 
@@ -476,8 +487,50 @@ def test_a_mistake_leaves_nothing_behind(override: str, error: type[Exception], 
 
 def test_changed_text_is_refused_once_there_is_something_to_go_on_from(place: Place) -> None:
     place.train("training.updates=2", *text_files(place.folder))
+    files = text_files(place.folder, target="x\ny new\n")
+    with pytest.raises(
+        CheckpointError, match=r"got other content: data.train \(text.t\), data.valid \(text.t\) \(--acc"
+    ):
+        place.train("training.updates=2", *files)
     with pytest.raises(CheckpointError, match=r"expected the target vocabulary that the run began with, got another"):
-        place.train("training.updates=2", *text_files(place.folder, target="x\ny new\n"))
+        place.train("training.updates=2", *files, accepts_new_data=True)
+
+
+def test_new_data_are_told_and_the_best_value_of_others_is_forgotten(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{a} {b}\n" for a in "abcdef" for b in "abcdef"]
+    limits = ["training.epochs=null", "training.keep_best=2", "training.validate_updates=1"]
+    files = text_files(place.folder, source="".join(lines), target="".join(lines))
+    place.train(*files, *limits, "training.updates=3")
+    best = place.run / "best" / "model.safetensors"
+    before = best.read_bytes()
+    (place.folder / "text.t").write_text("".join([*lines[1:], lines[0]]), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"data.train \(text.t\), data.valid \(text.t\)"):
+        place.train(*files, *limits, "training.updates=4")
+    assert best.read_bytes() == before
+    capsys.readouterr()
+    place.train(*files, *limits, "training.updates=4", accepts_new_data=True)
+    told = capsys.readouterr().err
+    assert "new data since the last checkpoint: data.train (text.t), data.valid (text.t); the best value" in told
+    assert "at update 4\n" in told and best.read_bytes() != before
+    assert [path.name for path in (place.run / "models").iterdir()] == ["update-000000004"]
+    place.train(*files, *limits, "training.updates=5")  # it is the run's own now
+    assert "new data" not in capsys.readouterr().err
+
+
+def test_a_finished_run_without_its_checkpoints_is_kept(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.train("training.updates=2")
+    shutil.rmtree(place.run / "checkpoints")
+    before = {path: path.read_bytes() for path in place.run.rglob("*") if path.is_file()}
+    with pytest.raises(
+        CheckpointError, match=r"expected a checkpoint to go on from, got none beside best, models, log"
+    ):
+        place.train("training.updates=2")
+    assert {path: path.read_bytes() for path in place.run.rglob("*") if path.is_file()} == before
+    place.train("training.updates=2", is_fresh=True)
+    assert f"the run before is in {place.run / 'previous'} until the first checkpoint" in capsys.readouterr().err
+    assert not (place.run / "previous").exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(place: Place) -> None:

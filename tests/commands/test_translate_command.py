@@ -18,7 +18,7 @@ import torch
 from nmt_attn.commands.translate import translate
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
-from nmt_attn.data.codec import Codecs, learn_codec
+from nmt_attn.data.codec import Codecs, learn_codec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.model.store import load_model, model_from_config, save_model
 from nmt_attn.options import TranslateOptions
@@ -49,7 +49,12 @@ def save_run(folder: Path, score: str = "dot") -> Path:
         *(learn_codec(t, config.tokenizer, n) for t, n in zip((SOURCE_TEXT, TARGET_TEXT), names, strict=True))
     )
     torch.manual_seed(8)
-    save_model(model_from_config(config, codecs.source.size, codecs.target.size), config, folder / "best")
+    save_model(
+        model_from_config(config, codecs.source.size, codecs.target.size),
+        config,
+        folder / "best",
+        vocabulary=codecs.digest(),
+    )
     codecs.save(folder / "best" / "vocab")
     return folder
 
@@ -185,7 +190,7 @@ def test_samples_hang_on_the_seed_and_on_the_line_alone(run: Path, capfd: pytest
 
 def test_a_reference_gives_bleu_with_its_signature(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     translate(TranslateOptions(model=(run,), output=Path("out.txt")))
-    translate(TranslateOptions(model=(run,), input=Path("source.txt"), reference=Path("out.txt")))
+    translate(TranslateOptions(model=(run,), input=Path("source.txt"), reference=(Path("out.txt"),)))
     captured = capfd.readouterr()
     assert re.search(r"^BLEU 100\.00 nrefs:1\|case:mixed.*\|version:", captured.err, re.MULTILINE)
     assert "BLEU" not in captured.out
@@ -267,13 +272,14 @@ def favour_unknown(folder: Path) -> None:
     model = load_model(folder)
     with torch.no_grad():
         model.output.bias[UNK] = 50.0
-    save_model(model, load_config(folder / "config.yaml", []), folder)
+    config = load_config(folder / "config.yaml", [])
+    save_model(model, config, folder, vocabulary=load_codecs(folder / "vocab").digest())
 
 
 MISTAKES: list[tuple[dict[str, Any], type[UserError], str]] = [
     ({"model": (Path("nowhere"),)}, CheckpointError, r"nowhere: expected a run or a model folder"),
     ({"input": Path("none.txt")}, DataError, r"none\.txt: expected a readable file, got no such file"),
-    ({"reference": Path("none.txt")}, DataError, r"none\.txt: expected a readable file"),
+    ({"reference": (Path("none.txt"),)}, DataError, r"none\.txt: expected a readable file"),
     ({"output": Path("source.txt/out")}, DataError, r"source\.txt/out: expected a place"),
     ({"output": Path("runs")}, DataError, r"runs: expected a place that can be written to, got a folder"),
     ({"details": Path("d.txt")}, DataError, r"d\.txt: expected a name that ends in \.jsonl or .*'d\.txt'"),
@@ -421,14 +427,14 @@ def test_alignments_without_attention_are_refused(run: Path) -> None:
 def test_references_of_another_number_are_refused_before_translating(run: Path) -> None:
     Path("short.txt").write_text("one\ntwo\n")
     with pytest.raises(DataError, match=r"short\.txt: expected 5 lines, as many as in source\.txt, got 2"):
-        translate(TranslateOptions(input=Path("source.txt"), reference=Path("short.txt"), output=Path("out.txt")))
+        translate(TranslateOptions(input=Path("source.txt"), reference=(Path("short.txt"),), output=Path("out.txt")))
     assert not Path("out.txt").exists()
 
 
 def test_references_for_standard_input_are_counted_when_it_has_ended(run: Path) -> None:
     Path("short.txt").write_text("one\ntwo\n")
     with pytest.raises(DataError, match=r"short\.txt: expected 5 lines, as many as in standard input, got 2"):
-        translate(TranslateOptions(reference=Path("short.txt"), output=Path("out.txt")))
+        translate(TranslateOptions(reference=(Path("short.txt"),), output=Path("out.txt")))
     assert Path("out.txt").read_text().count("\n") == LINES
 
 

@@ -52,3 +52,12 @@ def test_a_missing_file_is_looked_for_in_two_places(config: Path) -> None:
 def test_one_place_is_left_to_the_reader(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("project")
     require_files(load_config(Path("mine.yaml"), []), Path("mine.yaml"))
+
+
+def test_a_run_that_has_begun_needs_its_vectors_no_more(config: Path) -> None:
+    write(Path("project/text/a.tsv"), "x\ty\n")
+    vectors = ["data.valid.tsv=a.tsv", "data.test.tsv=a.tsv", "data.vectors.source=gone.vec"]
+    found = load_config(config, vectors)
+    with pytest.raises(DataError, match=r"data\.vectors\.source: expected a file, got none"):
+        require_files(found, config)
+    require_files(found, config, is_new=False)

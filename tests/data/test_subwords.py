@@ -83,3 +83,21 @@ def test_another_process_draws_the_same() -> None:
     environment = {**os.environ, "PYTHONPATH": f"{here}:{here.parents[1]}", "PYTHONHASHSEED": "7"}
     ended = subprocess.run(command, check=True, capture_output=True, env=environment)
     assert ended.stdout.decode() == draw_of_each_algorithm()
+
+
+@pytest.mark.parametrize(("character", "name"), [("\u2585", "U+2585"), ("\0", "NUL")])
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_a_line_with_a_reserved_character_is_learned_without_it_and_told(
+    algorithm: str, character: str, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = TokenizerConfig.model_validate({"kind": "sentencepiece", "algorithm": algorithm, "vocab_size": 27})
+    lines = [f"wax quiz {character} jump", "the dog barks", f"vex{character}"] * 3
+    model = learn_sentencepiece(lines, settings, "data.train")
+    found = SentencePiece(lowercase=False, model=model)
+    pieces = found.encode(f"wax quiz {character}")
+    assert [piece for piece in pieces if piece not in found.tokens] == [character]
+    assert capfd.readouterr().err == (
+        f"note: data.train: 6 lines with {name}, for which SentencePiece has no piece, are learned without it "
+        "(as <unk>)\n"
+    )
+    assert found.decode(pieces) == f"wax quiz {character}"

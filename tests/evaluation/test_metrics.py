@@ -4,9 +4,11 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sacrebleu.metrics import BLEU, CHRF, TER
 
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
@@ -155,3 +157,38 @@ def test_bleu_is_what_sacrebleus_command_prints(tokenize: str, tmp_path: Path) -
 
 def test_every_metric_can_be_configured() -> None:
     assert EvaluateConfig.model_validate({"metrics": sorted(METRICS)}).metrics == tuple(sorted(METRICS))
+
+
+# Several references
+
+FIRST = ["the cat sat on a mat", "we saw two dogs", "it rains"]
+SECOND = ["a cat was on the mat", "we saw two", "rain falls now"]
+OUTPUT = ["the cat sat on the mat", "we saw two", "it falls"]
+
+
+@pytest.mark.parametrize(("name", "metric"), [("bleu", BLEU(tokenize="none")), ("chrf", CHRF()), ("ter", TER())])
+def test_several_references_count_as_sacrebleu_counts_them(name: str, metric: Any) -> None:
+    expected = metric.corpus_score(OUTPUT, [FIRST, SECOND])
+    found = measure(name, OUTPUT, FIRST, PLAIN, [SECOND])
+    assert found.result().value == pytest.approx(expected.score, abs=1e-9)
+    assert found.signature == str(metric.get_signature()) and "nrefs:2|" in found.signature
+    assert len(found.rows) == 3
+
+
+def test_other_metrics_take_the_reference_that_suits_each_sentence_best() -> None:
+    exact = measure("exact", OUTPUT, FIRST, PLAIN, [SECOND])  # the second sentence, in the second reference
+    assert exact.result().value == pytest.approx(100 / 3) and "nrefs:2|" in exact.signature
+    cer = measure("cer", ["ab", "kitten"], ["abc", "sitting"], PLAIN, [["xy", "mittens"]])
+    # 1 of 3 against 2 of 2; 3 of 7 against 2 of 7
+    assert cer.rows.tolist() == [[1, 3], [2, 7]] and "nrefs:2|" in cer.signature
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_reference_given_twice_changes_no_value(name: str) -> None:
+    once, twice = (measure(name, OUTPUT, FIRST, PLAIN, further) for further in ((), [FIRST]))
+    assert twice.result().value == pytest.approx(once.result().value, abs=1e-9)
+
+
+def test_a_further_reference_of_another_length_is_refused() -> None:
+    with pytest.raises(DataError, match="hypotheses: expected 2 lines, as many as references, got 3"):
+        measure("bleu", OUTPUT, FIRST, PLAIN, [SECOND[:2]])

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from nmt_attn.errors import DataError
 from nmt_attn.evaluation import training_curves
 from nmt_attn.evaluation.pictures import FORMATS, SYSTEM_COLOURS
 from nmt_attn.evaluation.training_curves import TrainingLog, draw_training, read_training_log
@@ -88,3 +89,22 @@ def test_every_format_is_written(ending: str, tmp_path: Path) -> None:
             assert f"<!-- {text} -->" in content.decode()
     else:
         assert content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"update": "7"}, r"mine: log.jsonl:1: expected a number as update, got '7'"),
+        ({"seconds": None}, r"log.jsonl:1: expected a number as seconds, got None"),
+        ({"loss": [1]}, r"expected a number as loss, got \[1\]"),
+        ({"learning_rate": True}, r"expected a number as learning_rate, got True"),
+        ({"loss": 10**400}, r"expected a number as loss, got 1000"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_log_with_values_of_another_type_is_one_line(fields: dict[str, object], message: str) -> None:
+    record = {"kind": "update", "update": 1, "loss": 2.0, "learning_rate": 0.1, "seconds": 0.5, **fields}
+    with pytest.raises(DataError, match=message) as caught:
+        read_training_log([json.dumps(record)], "mine")
+    assert len(str(caught.value)) < 200
+    assert not len(read_training_log(["[" * 100_000, "5", "null"], "mine").training_loss.values)

@@ -1,11 +1,20 @@
+"""Model folders: which is found, which are refused, and that loading one changes nothing else."""
+
+import math
 import os
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tiny_translators import SEARCH, SIZES, make_codecs, save
 
-from nmt_attn.config.file import parse_config
+from nmt_attn.config.file import load_config, parse_config
+from nmt_attn.config.schema import Config, ModelConfig
 from nmt_attn.errors import CheckpointError
-from nmt_attn.model.store import find_model, model_from_config
+from nmt_attn.model.store import find_model, load_model, model_from_config, save_model
+from nmt_attn.search.translator import Translator
 
 
 @pytest.fixture
@@ -61,3 +70,132 @@ def test_a_location_score_has_a_row_for_each_position_of_the_longest_source_and_
     model = model_from_config(parse_config(text, [], "f.yaml"), 11, 13)
     shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters() if "attention.score" in name}
     assert [shape[0] for shape in shapes.values()] == [8]
+
+
+def test_a_vocabulary_in_another_order_is_refused(tmp_path: Path) -> None:
+    words = make_codecs("word")
+    save(tmp_path, words)
+    path = tmp_path / "vocab" / "target.txt"
+    first = path.read_text().split("\n")
+    first[4], first[5] = first[5], first[4]
+    path.write_text("\n".join(first))
+    with pytest.raises(CheckpointError, match=r"vocab: expected the vocabulary that model.safetensors was trained w"):
+        Translator.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("hidden: 11", "hidden: 12"), ("lowercase: false", "lowercase: true"), ("max_length: ", "max_length: 1")],
+)
+def test_a_configuration_of_another_model_is_refused(old: str, new: str, tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    path = tmp_path / "config.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(CheckpointError, match=r"config.yaml: expected model, tokenizer and data.max_length of mod"):
+        Translator.load(tmp_path)
+    path.write_text("")
+    with pytest.raises(CheckpointError, match=r"config.yaml: expected model, tokenizer"):
+        Translator.load(tmp_path)
+    path.write_text(text.replace("beam: 3", "beam: 2"))
+    assert Translator.load(tmp_path).search.beam == 2
+
+
+def test_a_vocabulary_of_another_model_is_refused(tmp_path: Path) -> None:
+    words = make_codecs("word")
+    save(tmp_path, words)
+    make_codecs("char").save(tmp_path / "vocab")
+    with pytest.raises(CheckpointError, match=r"vocab: expected the vocabulary that model.safetensors was trained w"):
+        Translator.load(tmp_path, torch.device("cpu"))
+    rewrite(tmp_path, vocabulary=None)  # of an earlier version
+    with pytest.raises(CheckpointError, match=rf"vocab: expected {words.source.size} tokens"):
+        Translator.load(tmp_path, torch.device("cpu"))
+
+
+def rewrite(folder: Path, **metadata: str | None) -> None:
+    """The weights with other metadata."""
+    path = folder / "model.safetensors"
+    with safe_open(path, "pt") as stream:
+        found = {**stream.metadata(), **metadata}
+    given = {key: value for key, value in found.items() if value is not None}
+    save_file(load_file(path), path, metadata=given)
+
+
+def test_a_model_of_an_earlier_version_is_loaded_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path, make_codecs("word"))
+    Translator.load(tmp_path)
+    assert capsys.readouterr().err == ""
+    rewrite(tmp_path, vocabulary=None, config=None)
+    Translator.load(tmp_path)
+    assert capsys.readouterr().err.count("is of an earlier version: whether vocabulary") == 1
+
+
+DAMAGE: list[tuple[dict[str, str | None], str]] = [
+    ({"source_size": "many"}, "invalid literal for int"),
+    ({"source_size": None}, "'source_size'"),
+    ({"target_size": "-5"}, r"expected .*"),
+    ({"target_size": "9" * 5000}, r"exceeds the limit"),
+    ({"source_size": "1" + "0" * 15}, r"expected source_embedding.weight of shape \[1000000000000000, 7\], as config"),
+]
+
+
+@pytest.mark.parametrize(("metadata", "message"), DAMAGE, ids=lambda value: str(value)[:40])
+def test_damaged_metadata_is_one_short_line(metadata: dict[str, str | None], message: str, tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    rewrite(tmp_path, **metadata)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        Translator.load(tmp_path)
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+
+
+def test_sizes_that_do_not_fit_the_weights_are_one_short_line(tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    rewrite(tmp_path, vocabulary=None, config=None)
+    path = tmp_path / "config.yaml"
+    path.write_text(path.read_text().replace("hidden: 11", "hidden: 12", 1))
+    with pytest.raises(
+        CheckpointError, match=r"expected decoder\.\S+ of shape \[.*\], as config.yaml says, got \["
+    ) as it:
+        Translator.load(tmp_path)
+    assert len(str(it.value)) < 300
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_no_numbers_are_refused(number: float, tmp_path: Path) -> None:
+    saved = save(tmp_path, make_codecs("word"))
+    with torch.no_grad():
+        saved.model.output.weight[3, 2] = number
+    save_model(saved.model, load_config(tmp_path / "config.yaml", []), tmp_path, vocabulary=saved.codecs.digest())
+    with pytest.raises(CheckpointError, match=r"expected finite weights, got NaN or infinity in output.weight"):
+        Translator.load(tmp_path)
+
+
+@pytest.mark.parametrize("tie", ["none", "target-output"])
+def test_tied_weights_are_loaded_and_stay_tied(tie: str, tmp_path: Path) -> None:
+    codecs = make_codecs("word")
+    small = {**SIZES, "tie": tie, "decoder": {"hidden": 3, "embedding": 3, "readout": "linear", "style": "luong"}}
+    config = Config().model_copy(update={"model": ModelConfig.model_validate(small), "search": SEARCH})
+    model = model_from_config(config, codecs.source.size, codecs.target.size)
+    save_model(model, config, tmp_path, vocabulary=codecs.digest())
+    loaded = load_model(tmp_path)
+    assert (loaded.output.weight is loaded.target_embedding.weight) == (tie != "none")
+    assert torch.equal(loaded.output.weight, model.output.weight)
+
+
+def test_loading_leaves_the_random_state_alone(tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    Translator.load(tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_tokenizer_nested_too_deeply_is_one_line(tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    (tmp_path / "vocab" / "source.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match=r"source.json: expected the keys tokenizer and lowercase, got '\[\["):
+        Translator.load(tmp_path)

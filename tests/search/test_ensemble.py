@@ -81,7 +81,7 @@ def test_log_probabilities_and_alignments_are_means_of_forced_decoding() -> None
 
 def test_without_any_attention_there_are_no_alignments() -> None:
     ensemble = EnsembleTranslator(make_translators("plain", "plain"), "linear")
-    assert next(ensemble.translate(["das Haus"])).alignment is None
+    assert next(ensemble.stream(["das Haus"])).alignment is None
     with pytest.raises(ConfigError, match=r"alignments: expected a model with attention, got plain \+ plain"):
         ensemble.translate(LINES, with_alignments=True)
 

@@ -52,7 +52,7 @@ def test_with_all_words_nothing_changes(model: str, precision: str) -> None:
 def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, precision: str) -> None:
     translator = make_translator(model, search=SEARCH.model_copy(update={"precision": precision}))
     shortlist = few(translator)
-    one_by_one = [next(translator.translate([line], nbest=2, shortlist=shortlist)) for line in LINES]
+    one_by_one = [next(translator.stream([line], nbest=2, shortlist=shortlist)) for line in LINES]
     assert texts(one_by_one) != texts(list(translator.translate(LINES)))
     for batch_sentences in (2, 64):
         together = translator.translate(LINES, nbest=2, shortlist=shortlist, batch_size=batch_sentences)

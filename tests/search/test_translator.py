@@ -5,14 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_translators import LINES, MODELS, SEARCH, SIZES, forced, make_codecs, make_model, make_translator, texts
+from tiny_translators import LINES, MODELS, SEARCH, forced, make_codecs, make_model, make_translator, save, texts
 from torch import Tensor, nn
 
-from nmt_attn.config.schema import Config, ModelConfig, SearchConfig
-from nmt_attn.data.codec import Codecs
+from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.request import Demand, Request, greatest_lengths
 from nmt_attn.search.step_functions import ModelSteps
@@ -26,7 +24,7 @@ needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
 @pytest.mark.parametrize("tokenizer", ["word", "char"])
 def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, tokenizer: str) -> None:
     translator = make_translator(model, tokenizer)
-    one_by_one = [next(translator.translate([line], with_alignments=True)) for line in LINES]
+    one_by_one = [next(translator.stream([line], with_alignments=True)) for line in LINES]
     for batch_sentences, window_lines in [(2, 4), (64, 100)]:
         together = list(
             translator.translate(LINES, batch_size=batch_sentences, window_lines=window_lines, with_alignments=True)
@@ -46,7 +44,7 @@ def test_a_file_is_translated_as_its_lines_are_whatever_the_batch(model: str, to
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_in_other_number_formats_too(model: str, precision: str) -> None:
     translator = make_translator(model, search=SEARCH.model_copy(update={"precision": precision}))
-    one_by_one = [next(translator.translate([line])) for line in LINES]
+    one_by_one = [next(translator.stream([line])) for line in LINES]
     together = list(translator.translate(LINES, batch_size=64))
     assert texts(together) == texts(one_by_one)
     log_probs = [each.log_prob for each in one_by_one]
@@ -96,7 +94,7 @@ def test_translations_of_the_same_text_are_given_once() -> None:
     [translation] = translator.translate(["das Haus"], beam=5, nbest=5, with_alignments=False)
     spelled = [hypothesis.text for hypothesis in translation.hypotheses]
     assert len(spelled) == len(set(spelled)) < 5
-    best = next(translator.translate(["das Haus"], beam=5, with_alignments=False))
+    best = next(translator.stream(["das Haus"], beam=5, with_alignments=False))
     assert translation.hypotheses[0] == best.hypotheses[0]
 
 
@@ -205,7 +203,7 @@ def test_only_a_window_of_lines_is_read_ahead() -> None:
             taken += 1
             yield "das Haus"
 
-    translations = make_translator().translate(endless(), window_lines=3)
+    translations = make_translator().stream(endless(), window_lines=3)
     assert [next(translations).source for _ in range(4)] == ["das Haus"] * 4
     assert taken == 6
 
@@ -315,7 +313,10 @@ def test_one_string_is_no_list_of_lines() -> None:
 )
 def test_companions_are_as_many_as_lines(companions: dict[str, list[str]], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        list(make_translator().translate(["das Haus"] * 3, window_lines=2, **companions))  # type: ignore[arg-type]
+        list(make_translator().stream(["das Haus"] * 3, window_lines=2, **companions))  # type: ignore[arg-type]
+    name, given = next(iter(companions.items()))
+    with pytest.raises(DataError, match=f"{name}: expected 3 of them, one for each line, got {len(given)}"):
+        make_translator().translate(["das Haus"] * 3, **companions)  # type: ignore[arg-type]
 
 
 def test_a_model_that_gives_no_numbers_is_refused() -> None:
@@ -336,18 +337,6 @@ def test_lengths_without_words_enough_are_refused(sample: bool) -> None:
         list(make_translator(search=search).translate(["das Haus"], sample=sample))
 
 
-def save(folder: Path, codecs: Codecs) -> Translator:
-    """A model folder, and the translator that it should give back."""
-    config = Config(search=SEARCH)
-    torch.manual_seed(1)
-    small = ModelConfig.model_validate(SIZES)
-    config = config.model_copy(update={"model": small})
-    model = model_from_config(config, codecs.source.size, codecs.target.size).eval()
-    save_model(model, config, folder)
-    codecs.save(folder / "vocab")
-    return Translator(model, codecs, SEARCH)
-
-
 @pytest.mark.parametrize("inside", ["", "best"])
 def test_a_run_and_a_model_folder_are_loaded_alike(tmp_path: Path, inside: str) -> None:
     saved = save(tmp_path / inside, make_codecs("word"))
@@ -360,14 +349,6 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere: expected a run or a model folder .*, got nothing there"):
         Translator.load(tmp_path / "nowhere", torch.device("cpu"))
     with pytest.raises(CheckpointError, match=r"got a folder without a model"):
-        Translator.load(tmp_path, torch.device("cpu"))
-
-
-def test_a_vocabulary_of_another_model_is_refused(tmp_path: Path) -> None:
-    words = make_codecs("word")
-    save(tmp_path, words)
-    make_codecs("char").save(tmp_path / "vocab")
-    with pytest.raises(CheckpointError, match=rf"vocab: expected {words.source.size} tokens"):
         Translator.load(tmp_path, torch.device("cpu"))
 
 

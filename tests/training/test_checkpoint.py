@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.errors import CheckpointError, DataError
+from nmt_attn.training import checkpoint
 from nmt_attn.training.checkpoint import KeptModel, Progress, load_newest, save_checkpoint
 from nmt_attn.training.optimizer import OPTIMIZERS, build_optimizer
 
@@ -240,3 +241,52 @@ def test_a_kill_while_writing_leaves_the_old_files_whole(tmp_path: Path, monkeyp
         training.save(tmp_path, update=7)
     progress, warnings = Training().load(tmp_path)
     assert progress is not None and progress.update == 6 and warnings == []
+
+
+FORGED: list[tuple[object, str]] = [
+    ({"update": "many"}, r"expected a number of progress as update, got 'many' \(--fresh\)"),
+    ({"epoch": 1.5}, r"as epoch, got 1.5"),
+    ({"batch": -1}, r"as batch, got -1"),
+    ({"batch": True}, r"as batch, got True"),
+    ({"seconds": None}, r"as seconds, got None"),
+    ({"best": [1]}, r"as best, got \[1\]"),
+    ({"is_finished": 1}, r"as is_finished, got 1"),
+    ({"kept": [["a", 3]]}, r"expected numbers of models as kept, got \[KeptModel\(value='a', update=3\)\]"),
+    ({"kept": [5]}, r"expected a checkpoint of this version"),
+    ({"no_such_number": 5}, r"expected a checkpoint of this version, got .*no_such_number"),
+    ([], r"expected a checkpoint of this version"),
+]
+
+
+@pytest.mark.parametrize(("progress", "message"), FORGED, ids=lambda value: str(value)[:30])
+def test_a_forged_header_is_one_line(progress: object, message: str, tmp_path: Path) -> None:
+    training = Training()
+    training.update()
+    forge(training.save(tmp_path, 7), {"progress": progress, "optimizer": {}})
+    with pytest.raises(CheckpointError, match=message) as caught:
+        training.load(tmp_path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("optimizer", [None, 5, {"x": {}}, {"9": 5}])
+def test_a_forged_state_of_the_optimizer_is_one_line(optimizer: object, tmp_path: Path) -> None:
+    training = Training()
+    training.update()
+    forge(training.save(tmp_path, 7), {"progress": {"update": 7}, "optimizer": optimizer})
+    with pytest.raises(CheckpointError, match=r"expected the optimizer's state, got .* \(--fresh\)"):
+        training.load(tmp_path)
+
+
+def test_a_header_nested_too_deeply_is_one_line(tmp_path: Path) -> None:
+    training = Training()
+    forge(training.save(tmp_path, 7), "[" * 100_000)
+    with pytest.raises(CheckpointError, match=r"expected a checkpoint of this version, got maximum recursion"):
+        training.load(tmp_path)
+
+
+def forge(path: Path, header: object) -> None:
+    """The file with another header and the checksum that belongs to it."""
+    tensors = safetensors.torch.load_file(path)
+    text = header if isinstance(header, str) else json.dumps(header)
+    checksum = checkpoint._checksum(checkpoint._State(tensors, text))
+    safetensors.torch.save_file(tensors, path, metadata={"state": text, "checksum": str(checksum)})

@@ -64,6 +64,7 @@ def test_each_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     # exp(2.4) = 11.02
     display.validated(ValidationEvent(5, 1, 2.6, 2.4, bleu=17.258, chrf=41.5, seconds=63.0, is_best=True, misses=0))
     display.validated(ValidationEvent(9, 2, 2.5, 2.5, bleu=None, chrf=None, seconds=64.0, is_best=False, misses=1))
+    display.validated(ValidationEvent(9, 2, math.nan, 2.5, bleu=None, chrf=None, seconds=64.0, is_best=False, misses=1))
     display.close()
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -71,6 +72,8 @@ def test_each_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
         "update 5, epoch 1, 01:03: training loss 2.600, validation loss 2.400, perplexity 11.02, "
         "BLEU 17.26, chrF 41.50 (greedy) *",
         "update 9, epoch 2, 01:04: training loss 2.500, validation loss 2.500, perplexity 12.18",
+        "update 9, epoch 2, 01:04: no training loss (every update was skipped), "
+        "validation loss 2.500, perplexity 12.18",
         "",
     ]
 

@@ -1,5 +1,6 @@
 """Whose folder it is, which keys may change, and that nothing is removed but a run."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,10 +35,23 @@ def fill(run: RunFolder) -> None:
     for name in OWN_ENTRIES:
         path = run.path / name
         if "." in name:
-            path.touch()
+            path.write_text("{}")
         else:
-            path.mkdir()
+            path.mkdir(exist_ok=True)
             (path / "file").touch()
+    save_checkpoint_of(run)
+
+
+def save_checkpoint_of(run: RunFolder) -> None:
+    """As training does."""
+    run.checkpoints.mkdir(exist_ok=True)
+    (run.checkpoints / "update-000000007.safetensors").touch()
+    run.checkpoint_saved()
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_checking_changes_nothing(tmp_path: Path) -> None:
@@ -48,14 +62,14 @@ def test_checking_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_new_run_holds_its_configuration(tmp_path: Path) -> None:
     run = start(tmp_path)
-    assert [path.name for path in run.path.iterdir()] == ["config.yaml"]
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", "previous"]
     start(tmp_path)
 
 
 def test_a_run_that_was_killed_before_it_had_begun_begins(tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / ".config.yaml.123.tmp").write_text("half")
-    assert [path.name for path in start(tmp_path).path.iterdir()] == ["config.yaml"]
+    assert sorted(path.name for path in start(tmp_path).path.iterdir()) == ["config.yaml", "previous"]
 
 
 def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:
@@ -83,13 +97,80 @@ def test_a_folder_of_something_else_is_refused_and_untouched(content: str, is_fr
     assert {path.name: path.read_text() for path in run.path.iterdir()} == FOREIGN[content]
 
 
-def test_fresh_removes_a_run_and_nothing_else(tmp_path: Path) -> None:
+def test_fresh_moves_a_run_aside_until_the_first_checkpoint_and_nothing_else(tmp_path: Path) -> None:
     run = start(tmp_path)
     fill(run)
+    before = content(run.path)
     (run.path / "notes.txt").write_text("mine")
-    start(tmp_path, is_fresh=True, training={"epochs": 3, "learning_rate": 0.5})
-    assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", "notes.txt"]
-    assert "learning_rate: 0.5" in (run.path / "config.yaml").read_text()
+    changed = {"training": {"epochs": 3, "learning_rate": 0.5}}
+    for _ in range(2):  # also when the first new start ends before its first checkpoint
+        new = start(tmp_path, is_fresh=True, **changed)
+        assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", "notes.txt", "previous"]
+        assert content(run.previous) == before
+        assert "learning_rate: 0.5" in (run.path / "config.yaml").read_text()
+        (run.path / "log.jsonl").write_text("of the new run")
+    start(tmp_path, **changed)  # it has no checkpoint yet: nothing is lost by starting over
+    assert content(run.previous) == before
+    save_checkpoint_of(new)
+    assert not run.previous.exists()
+
+
+@pytest.mark.parametrize("name", ["best", "models", "log.jsonl"])
+def test_a_run_without_its_checkpoints_is_replaced_by_fresh_alone(name: str, tmp_path: Path) -> None:
+    run = start(tmp_path)
+    fill(run)
+    for other in {"best", "models", "log.jsonl", "checkpoints"} - {name}:
+        path = run.path / other
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = content(run.path)
+    with pytest.raises(CheckpointError, match=f"r: expected a checkpoint to go on from, got none beside {name} .*--fr"):
+        folder_of(tmp_path).check(is_fresh=False)
+    assert content(run.path) == before
+    start(tmp_path, is_fresh=True)
+    assert content(run.previous) == before
+
+
+@pytest.mark.parametrize("moved", range(len(OWN_ENTRIES) + 1))
+def test_a_process_killed_while_it_moves_a_run_aside_loses_nothing(moved: int, tmp_path: Path) -> None:
+    run = start(tmp_path)
+    fill(run)
+    before = content(run.path)
+    moving = run.path / "previous.moving"
+    moving.mkdir()
+    for name in OWN_ENTRIES[:moved]:
+        (run.path / name).rename(moving / name)
+    assert content(start(tmp_path).path) == before
+
+
+def test_changed_data_are_refused_by_name(tmp_path: Path) -> None:
+    texts = {name: tmp_path / f"{name}.tsv" for name in ("train", "valid", "links")}
+    for path in texts.values():
+        path.write_text("a\tb\nc\td\n")
+    parts = {part: {"tsv": str(texts[part])} for part in ("train", "valid")}
+    parts["test"] = parts["valid"]
+    data = {"data": {**parts, "alignments": str(texts["links"])}}
+    run = start(tmp_path, **data)
+    save_checkpoint_of(run)
+    start(tmp_path, **data)
+    for name, key in [("train", "data.train"), ("valid", "data.valid"), ("links", "data.alignments")]:
+        texts[name].write_text("a\td\nc\tb\n")  # as many lines, words and bytes
+        with pytest.raises(CheckpointError, match=rf"r: expected the data .* {key} \(.*{name}.tsv\) \(--accept-new-d"):
+            folder_of(tmp_path, **data).check(is_fresh=False)
+        folder_of(tmp_path, **data).check(is_fresh=True)
+        other = folder_of(tmp_path, **data)
+        other.check(is_fresh=False, accepts_new_data=True)
+        assert other.changed_data() == [f"{key} ({texts[name]})"]
+        save_checkpoint_of(other)  # not before: a process that is killed first must tell it again
+        start(tmp_path, **data)
+
+
+def test_damaged_fingerprints_are_one_line(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    save_checkpoint_of(run)
+    for text in ("[1]", '{"data.train": 5}', "[" * 100_000):
+        (run.path / "data.json").write_text(text)
+        with pytest.raises(CheckpointError, match=r"data.json: expected fingerprints of data, got a damaged file"):
+            folder_of(tmp_path).check(is_fresh=False)
 
 
 def test_fresh_does_not_follow_links(tmp_path: Path) -> None:

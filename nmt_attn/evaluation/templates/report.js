@@ -27,7 +27,7 @@ const shownValue = value => value === null ? "–" : value.toFixed(1);
 
 const lengths = data.sentences.map(sentence => words(sentence.source).length);
 const haystacks = data.sentences.map(sentence =>
-  [sentence.source, sentence.reference || "", ...sentence.outputs.map(output => output.text)].join("\n").toLowerCase());
+  [sentence.source, sentence.reference || "", ...(sentence.further || []), ...sentence.outputs.map(output => output.text)].join("\n").toLowerCase());
 const difference = number => valueOf(number, +byId("second").value) - valueOf(number, +byId("first").value);
 const ORDERS = {
   "as in the test set": (a, b) => a - b,
@@ -111,6 +111,7 @@ function chooseSentence(number, isAsked) {
   const sentence = ofSentence(number);
   const texts = [["source", sentence.source]];
   if (sentence.reference !== undefined) texts.push(["reference", sentence.reference]);
+  (sentence.further || []).forEach((text, place) => texts.push([`reference ${place + 2}`, text]));
   sentence.outputs.forEach((output, system) =>
     texts.push([output.value === null ? data.systems[system] : `${data.systems[system]} (${data.valueName} ${shownValue(output.value)})`, output.text]));
   byId("texts").replaceChildren(...texts.flatMap(([title, text]) => [element("dt", {}, title), element("dd", { dir: "auto" }, text)]));
