@@ -6,6 +6,7 @@ writes one JSON object of results for each.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -218,3 +219,5 @@ def answer(line: str) -> Result | TrainingResult | RoundedResult:
 if __name__ == "__main__":
     for line in sys.stdin:
         sys.stdout.write(json.dumps(asdict(answer(line))) + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # torch's backward thread of a device registered from Python cannot be joined: it may abort the process
