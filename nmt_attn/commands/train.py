@@ -63,8 +63,8 @@ def train(options: TrainOptions) -> None:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
         path = options.config or _no_config()
         config = load_config(path, options.overrides())
-        _set_threads(options.threads, config, _voice(processes))
         device = processes.device(choose_device(config.run.device))
+        _set_threads(options.threads, config, device, _voice(processes))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
         dtype = choose_precision(config.run.precision, device)
@@ -78,10 +78,9 @@ def train(options: TrainOptions) -> None:
         with processes.first_alone():
             data = prepare_training(config)
         config = _complete(config, data, _voice(processes))
-        folder = RunFolder(config)
+        folder.complete(config)
         if processes.is_first:
-            # again, as the corpus may have changed
-            folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
+            folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)  # again, with all its keys
         prepare_runtime(config.run.seed)
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
@@ -267,10 +266,10 @@ def _require_same_start(config: Config, data: PreparedData, progress: Progress, 
             )
 
 
-def _set_threads(threads: int | None, config: Config, say: Callable[[str], None]) -> None:
-    """Threads of the matrix products: as asked; else one for a small model, whose products are too small to share."""
+def _set_threads(threads: int | None, config: Config, device: torch.device, say: Callable[[str], None]) -> None:
+    """Threads of the CPU: as asked; else one where it computes a small model, whose products are too small to share."""
     model = config.model
-    is_small = max(model.encoder.hidden, model.decoder.hidden) < SMALL_HIDDEN
+    is_small = device.type == "cpu" and max(model.encoder.hidden, model.decoder.hidden) < SMALL_HIDDEN
     if threads is None and is_small and torch.get_num_threads() > 1:
         say("one thread: the products of this model are too small to share (--threads N for more)")
         threads = 1

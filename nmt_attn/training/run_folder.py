@@ -77,6 +77,10 @@ class RunFolder:
         self._config = config
         self._data: Fingerprints | None = None  # of this start
 
+    def complete(self, config: Config) -> None:
+        """Takes the same configuration with the values that it had left to the corpus."""
+        self._config = config
+
     def check(self, *, is_fresh: bool, accepts_new_data: bool = False) -> None:
         """Raises CheckpointError if the folder is not a run, or is one that this start would not go on with.
 
@@ -129,9 +133,13 @@ class RunFolder:
         return (self.path / DATA).is_file()
 
     def changed_data(self) -> list[str]:
-        """`key (file)` for every file that has changed since the last checkpoint. Raises DataError, CheckpointError."""
+        """`key (file)` for every file that has changed since the last checkpoint. Raises DataError, CheckpointError.
+
+        The files are read at the first call alone.
+        """
         before = self._data_before()
-        self._data = fingerprints(self._config, before)
+        if self._data is None:
+            self._data = fingerprints(self._config, before)
         return changed_files(before, self._data) if self.has_data() and self.has_checkpoints() else []
 
     def checkpoint_saved(self) -> None:
