@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -59,8 +60,9 @@ class Page(NamedTuple):
     def _picture(self, found: re.Match[str]) -> str:
         """The drawing itself in place of a link to it, so that it takes the colours of the page."""
         drawing = (self.source.parent / found[2]).read_text(encoding="utf-8")
-        one_line = " ".join(line.strip() for line in re.sub(r"<style>.*?</style>", "", drawing, flags=re.S).split("\n"))
-        return f'<figure class="drawing" tabindex="0" role="group" aria-label="drawing">{one_line.strip()}</figure>'
+        drawing = re.sub(r"<style>.*?</style>", "", drawing, flags=re.DOTALL)
+        drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(found[1])}" ', 1).replace("\n", "")
+        return f'<figure class="drawing">{drawing}</figure>'
 
 
 def stage(target: Path, made: Mapping[str, str], modules: Mapping[str, str]) -> None:
