@@ -17,7 +17,7 @@ def block(kind: str, argument: str) -> str:
     if kind == "made":
         return MADE[argument]() + "\n"
     file, _, names = argument.partition(" ")
-    parts = "\n\n".join(source(file, name.strip()) for name in names.split(","))
+    parts = "\n\n\n".join(source(file, name.strip()) for name in names.split(","))
     return f"In `nmt_attn/{file}`:\n\n```python\n{parts}\n```\n"
 
 

@@ -55,7 +55,12 @@ def _output(command: str, folder: Path) -> str:
         "LC_ALL": "C.UTF-8",
     }
     done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     lines = done.stdout.decode().split("\n")
     return "".join(f"{line.rstrip()}\n" for line in lines[:-1] if "\r" not in line)

@@ -141,7 +141,9 @@ def matrices(sides: list[tuple[str, str]]) -> str:
     for each, width in zip(traces, widths, strict=True):
         drawing.text(start + left, 14, each.model, "ink", 14, "start", bold=True)
         for j, word in enumerate(each.source):
-            drawing.text(start + left + cell * (j + 0.5), 44 + 14 * (j % 2 if len(each.source) > 6 else 0), word, "soft", 12)
+            drawing.text(
+                start + left + cell * (j + 0.5), 44 + 14 * (j % 2 if len(each.source) > 6 else 0), word, "soft", 12
+            )
         for t, step in enumerate(each.steps):
             drawing.text(start + left - 8, 82 + 30 * t, step.word, "ink", 14, "end")
             for j, weight in enumerate(each.weights[t].tolist()):
@@ -221,13 +223,13 @@ def local_window() -> str:
     steps = trace("luong-local", LONG)
     drawing = Drawing(60 + 50 * len(steps.source), 30 + 3 * 130)
     for row, t in enumerate((0, 4, len(steps.steps) - 2)):
-        step, top = steps.steps[t], 20 + 130 * row
+        step, top = steps.steps[t], 20.0 + 130 * row
         look = step.look
         assert look is not None and look.gaussian is not None and look.centre is not None
         centre = float(look.centre[0])
         drawing.text(8, top + 8, f"{step.word}: p = {centre:.1f}", "ink", 14, "start", bold=True)
         for j, word in enumerate(steps.source):
-            x = 40 + 50 * j
+            x = 40.0 + 50 * j
             gauss, weight = float(look.gaussian[0, j]), float(look.weights[0, j])
             drawing.block(x - 18, top + 92 - 62 * gauss, 36, 62 * gauss, "e", "e", opacity=0.15)
             drawing.block(x - 10, top + 92 - 62 * weight, 20, 62 * weight, "a", "a", opacity=0.7)
@@ -240,7 +242,11 @@ def local_window() -> str:
 HOUSE = (
     (("cli", "one line an option"),),
     (("commands", "one file a command"),),
-    (("show", "pictures for notebooks"), ("lab", "every number of a step"), ("evaluation", "metrics, tables, the report")),
+    (
+        ("show", "pictures for notebooks"),
+        ("lab", "every number of a step"),
+        ("evaluation", "metrics, tables, the report"),
+    ),
     (("training", "loss, optimizer, trainer"), ("search", "beam, rankings, Translator")),
     (("fast", "the same equations, by hand and for GPUs"),),
     (("data", "corpora, tokenizers, batches"), ("model", "the equations of both papers")),
@@ -269,11 +275,17 @@ TRAINING = ("text", "tokens, ids", "batch", "encoder states", "scores, weights, 
 TRANSLATING = ("text", "tokens, ids", "batch", "encoder states", "k beginnings", "scores, weights, context", "p(word)",
                "best hypothesis", "text")  # fmt: skip
 MODULES = {
-    "text": "text_io.py", "tokens, ids": "data/codec.py", "batch": "data/batching.py",
-    "encoder states": "model/encoder.py", "scores, weights, context": "model/attention.py", "p(word)": "model/seq2seq.py",
-    "loss": "training/loss.py", "update": "training/trainer.py", "k beginnings": "search/beam.py",
+    "text": "text_io.py",
+    "tokens, ids": "data/codec.py",
+    "batch": "data/batching.py",
+    "encoder states": "model/encoder.py",
+    "scores, weights, context": "model/attention.py",
+    "p(word)": "model/seq2seq.py",
+    "loss": "training/loss.py",
+    "update": "training/trainer.py",
+    "k beginnings": "search/beam.py",
     "best hypothesis": "search/ranking.py",
-}  # fmt: skip
+}
 """Of each station of a sentence's way, the file where it happens."""
 
 

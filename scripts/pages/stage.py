@@ -26,7 +26,7 @@ SHOWN_ELSEWHERE = {"README.md": "index.md", "configs": "reference/configurations
                    "configs/reference.yaml": "reference/configuration.md"}  # fmt: skip
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^()\s]+\.svg)\)")
-MODULE = re.compile(r"(?<![\[`\w])`(nmt_attn/[\w/]+\.py)`(?![`\]])")
+MODULE = re.compile(r"(?<![\[`\w])`((?:nmt_attn/)?[\w/]+\.py)`(?![`\]])")
 
 Places = dict[Path, str]
 """Files of the repository -> where the site shows them."""
@@ -54,14 +54,17 @@ class Page(NamedTuple):
         return f"[{text}]({relative(self.place, place + mark + anchor)})" if place else text
 
     def _module(self, found: re.Match[str]) -> str:
-        place = self.places.get(ROOT / found[1])
+        place = self.places.get(ROOT / found[1]) or self.places.get(ROOT / "nmt_attn" / found[1])
         return f"[{found[0]}]({relative(self.place, place)})" if place else found[0]
 
     def _picture(self, found: re.Match[str]) -> str:
         """The drawing itself in place of a link to it, so that it takes the colours of the page."""
         drawing = (self.source.parent / found[2]).read_text(encoding="utf-8")
         drawing = re.sub(r"<style>.*?</style>", "", drawing, flags=re.DOTALL)
-        drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(found[1])}" ', 1).replace("\n", "")
+        width = int(re.findall(r'width="(\d+)"', drawing)[0])
+        widths = f"max-width:{width}px;min-width:{min(width, 540)}px"
+        head = f'<svg role="img" aria-label="{escape(found[1])}" style="{widths}" '
+        drawing = drawing.replace("<svg ", head, 1).replace("\n", "")
         return f'<figure class="drawing">{drawing}</figure>'
 
 

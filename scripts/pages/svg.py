@@ -69,7 +69,8 @@ class Drawing:
     def circle(self, x: float, y: float, words: str, colour: str = "ink", radius: int = 17) -> None:
         """A circle with words in it."""
         self._parts.append(
-            f'<circle cx="{x:g}" cy="{y:g}" r="{radius}" fill="var(--fill)" stroke="var(--{colour})" stroke-width="1.5"/>'
+            f'<circle cx="{x:g}" cy="{y:g}" r="{radius}" fill="var(--fill)" stroke="var(--{colour})" '
+            'stroke-width="1.5"/>'
         )
         self.text(x, y, words, colour)
 
@@ -103,7 +104,7 @@ class Drawing:
     def svg(self) -> str:
         """The file."""
         size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
-        font = 'font-family="system-ui, \'Noto Sans\', \'Noto Sans Devanagari\', sans-serif"'
+        font = "font-family=\"system-ui, 'Noto Sans', 'Noto Sans Devanagari', sans-serif\""
         return "\n".join(
             [f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>', SCHEMES, *self._parts, "</svg>", ""]
         )

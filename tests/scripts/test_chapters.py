@@ -46,7 +46,7 @@ def commands(page: Path) -> list[list[str]]:
     found = []
     for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
         for line in block.replace("\\\n", " ").split("\n"):
-            for command in re.findall(r"nmt-attn ([^|;<>#]+)", line if "console" not in block else line):
+            for command in re.findall(r"nmt-attn ([^|;<>#]+)", line):
                 found.append(shlex.split(command.strip()))
     return [words for words in found if words[0] in RECORDS]
 
@@ -73,8 +73,8 @@ def test_commands_have_their_options_and_keys(page: Path) -> None:
             if word.startswith("--"):
                 assert word in known, f"{name} {word}"
         if name == "train" and words[0] in shipped_names():
-            values = [value for option, value in zip(words, words[1:], strict=False) if option == "--set"]
-            load_config(words[0], values)
+            values = [value for option, value in pairwise(words) if option == "--set"]
+            load_config(Path(words[0]), values)
 
 
 @pytest.mark.parametrize("page", CHAPTERS, ids=lambda page: page.stem)
