@@ -6,7 +6,7 @@ are refused by nmt_attn/config/options.py.
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Any
 
 from nmt_attn.config.derived import (
     decoder_rates,
@@ -23,9 +23,6 @@ from nmt_attn.config.options import describe_readers, readers_of
 from nmt_attn.config.schema import Config
 from nmt_attn.registries import CELLS, INITIAL_CELL_STATES, INITIAL_STATES, REGISTRIES, SCORES, WINDOWS
 from nmt_attn.registry import exclusions_of, options_of
-
-if TYPE_CHECKING:
-    from nmt_attn.model.initial_state import InitialState
 
 
 def model_contradictions(config: Config) -> Iterator[str]:
@@ -113,7 +110,7 @@ def _first_cell_state(config: Config) -> Iterator[str]:
         yield from _same_size(config, key, first)
 
 
-def _same_size(config: Config, key: str, first: type["InitialState"]) -> Iterator[str]:
+def _same_size(config: Config, key: str, first: Any) -> Iterator[str]:
     """The first layer of the decoder that cannot take over the encoder's final state as it is."""
     model = config.model
     for layer in range(model.decoder.layers):
