@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
-from nmt_attn.evaluation.curves import entropy_figure, length_curves, length_figure
+from nmt_attn.evaluation.curves import entropy_figure, length_chart, length_figure
 from nmt_attn.evaluation.fonts import embedded_font
 from nmt_attn.evaluation.html_payload import WEIGHT_CHARACTERS, Report, pack_report
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES
@@ -74,11 +74,10 @@ def _part(name: str) -> Markup:
 def _curves(report: Report, *, is_cumulative: bool) -> Markup:
     if not report.summaries:
         return Markup()
-    curves = length_curves(report.summaries, report.systems, is_cumulative=is_cumulative)
-    name = report.summaries[0].estimates[0].result.name
+    chart = length_chart(report.summaries, is_cumulative=is_cumulative)
     title = "up to a source length" if is_cumulative else "by source length"
-    label = f"{title}: {name} of {', '.join(report.systems)}"
-    return inline_svg(lambda: length_figure(curves, name, has_titles=True), label)
+    label = f"{chart.metric} {title} of {', '.join(report.systems)}"
+    return inline_svg(lambda: length_figure(chart, has_titles=True), label)
 
 
 def _entropies(report: Report) -> Markup:
