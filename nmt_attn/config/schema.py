@@ -215,6 +215,13 @@ class ModelConfig(Section):
 class TrainingConfig(Section):
     """How the network learns."""
 
+    init_from: str | None = Field(
+        None, description="run or model folder whose weights a new run begins with, as far as names and words agree"
+    )
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="parts that do not learn, as weights' names begin: [encoder, decoder.attention]",
+    )
     batch_tokens: Count | None = Field(
         None, description="tokens of the longer side in one batch, padding included; by default from the corpus's size"
     )

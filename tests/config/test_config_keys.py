@@ -115,6 +115,8 @@ EXAMPLES = {
     "model.initialisation": Example("uniform"),
     "model.word_deviation": Example("0.7"),
     "model.initial_range": Example("7", ("model.initialisation=uniform",)),
+    "training.init_from": Example("runs/base"),
+    "training.freeze": Example("[encoder]"),
     "training.batch_tokens": Example("7"),
     "training.accumulate_batches": Example("7"),
     "training.short_first_epochs": Example("2"),
