@@ -31,6 +31,7 @@ SET = [word for key in SMALL for word in ("--set", key)]
 COMMANDS = {
     "train": ["demo", *SET, "--name", "tiny", "--threads", "1"],
     "demo-corpus": ["data"],
+    "init": ["--source", "data/train.en", "--target", "data/train.hi", "--name", "mine"],
     "translate": ["--input", "data/test.en", "--output", "test.hi", "--alignments", "test.pharaoh", "--beam", "2"],
     "eval": ["--report", "report"],
     "align": ["--source", "data/test.en", "--target", "data/test.hi", "--output", "found.pharaoh"],
