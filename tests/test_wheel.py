@@ -97,7 +97,7 @@ def test_its_metadata_names_what_it_offers(wheel: Path) -> None:
     [name] = [name for name in archive.namelist() if name.endswith("/METADATA")]
     text = archive.read(name).decode()
     extras = {line.partition(": ")[2] for line in text.split("\n") if line.startswith("Provides-Extra")}
-    assert {"serve", "tensorboard", "gpu", "zstd", "dev"} <= extras
+    assert {"serve", "tensorboard", "gpu", "zstd", "docs", "dev"} <= extras
     assert "License-Expression: Apache-2.0" in text
 
 
