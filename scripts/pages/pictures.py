@@ -271,15 +271,15 @@ def house() -> str:
     return drawing.svg()
 
 
-TRAINING = ("text", "tokens, ids", "batch", "encoder states", "scores, weights, context", "p(word)", "loss", "update")
-TRANSLATING = ("text", "tokens, ids", "batch", "encoder states", "k beginnings", "scores, weights, context", "p(word)",
+TRAINING = ("text", "tokens, ids", "batch", "encoder states", "attention", "p(word)", "loss", "update")
+TRANSLATING = ("text", "tokens, ids", "batch", "encoder states", "k beginnings", "attention", "p(word)",
                "best hypothesis", "text")  # fmt: skip
 MODULES = {
     "text": "text_io.py",
     "tokens, ids": "data/codec.py",
     "batch": "data/batching.py",
     "encoder states": "model/encoder.py",
-    "scores, weights, context": "model/attention.py",
+    "attention": "model/attention.py",
     "p(word)": "model/seq2seq.py",
     "loss": "training/loss.py",
     "update": "training/trainer.py",

@@ -37,7 +37,7 @@ class Drawing:
         """Words whose middle line is at y."""
         weight = ' font-weight="600"' if bold else ""
         self._parts.append(
-            f'<text x="{x:g}" y="{y + size * 0.35:g}" fill="var(--{colour})" font-size="{size}" '
+            f'<text x="{x:.1f}" y="{y + size * 0.35:.1f}" fill="var(--{colour})" font-size="{size}" '
             f'text-anchor="{anchor}"{weight}>{escape(words)}</text>'
         )
 
@@ -62,21 +62,21 @@ class Drawing:
         """A rectangle; `opacity` is that of its fill."""
         dashes = ' stroke-dasharray="4 3"' if dashed else ""
         self._parts.append(
-            f'<rect x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}" rx="{radius}" fill="var(--{fill})" '
-            f'fill-opacity="{opacity:.3g}" stroke="var(--{stroke})"{dashes}/>'
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{radius}" '
+            f'fill="var(--{fill})" fill-opacity="{opacity:.2f}" stroke="var(--{stroke})"{dashes}/>'
         )
 
     def circle(self, x: float, y: float, words: str, colour: str = "ink", radius: int = 17) -> None:
         """A circle with words in it."""
         self._parts.append(
-            f'<circle cx="{x:g}" cy="{y:g}" r="{radius}" fill="var(--fill)" stroke="var(--{colour})" '
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="var(--fill)" stroke="var(--{colour})" '
             'stroke-width="1.5"/>'
         )
         self.text(x, y, words, colour)
 
     def number(self, x: float, y: float, words: str) -> None:
         """A small filled circle: a step of the way."""
-        self._parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="10" fill="var(--ink)"/>')
+        self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="10" fill="var(--ink)"/>')
         self.text(x, y, words, "paper", 12, bold=True)
 
     def arrow(
@@ -95,10 +95,10 @@ class Drawing:
         self, points: Sequence[tuple[float, float]], colour: str = "line", width: float = 1.5, *, dashed: bool = False
     ) -> None:
         """A line through the points."""
-        path = " ".join(f"{x:g},{y:g}" for x, y in points)
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         dashes = ' stroke-dasharray="5 4"' if dashed else ""
         self._parts.append(
-            f'<polyline points="{path}" fill="none" stroke="var(--{colour})" stroke-width="{width:g}"{dashes}/>'
+            f'<polyline points="{path}" fill="none" stroke="var(--{colour})" stroke-width="{width:.1f}"{dashes}/>'
         )
 
     def svg(self) -> str:
