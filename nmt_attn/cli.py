@@ -37,6 +37,7 @@ from nmt_attn.options import (
     ScoreOptions,
     ServeOptions,
     ShortlistOptions,
+    SweepOptions,
     TrainOptions,
     TranslateOptions,
 )
@@ -162,6 +163,14 @@ def init(options: InitOptions) -> None:
 def train(options: TrainOptions) -> None:
     """Train a model; goes on where an interrupted run stopped."""
     from nmt_attn.commands.train import train as run
+
+    run(options)
+
+
+@command("sweep", "sweep.yaml --jobs 2")
+def sweep(options: SweepOptions) -> None:
+    """Train every combination of a grid, or a random search, with several seeds, and compare them in one table."""
+    from nmt_attn.commands.sweep import sweep as run
 
     run(options)
 

@@ -119,6 +119,16 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
+class SweepOptions:
+    """Of `nmt-attn sweep`."""
+
+    sweep: Annotated[Path, Argument(help="YAML file of a sweep: config, grid or random, seeds, ...")]
+    jobs: Annotated[int | None, Option(min=1, help="Runs side by side. Default: one a GPU, or one a CPU core.")] = None
+    threads: Annotated[int, Option(min=1, help="CPU threads of each run; the last digits follow from them.")] = 1
+    dry_run: Annotated[bool, Option(help="Only list the runs, and how far each is.")] = False
+
+
+@dataclass(frozen=True)
 class ConfigOptions:
     """Of `nmt-attn config`."""
 

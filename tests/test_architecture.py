@@ -25,7 +25,7 @@ FLOORS = [
     ("fast",),
     ("training", "search"),
     ("evaluation",),
-    ("lab",),
+    ("experiments", "lab"),
     ("show",),
     ("commands",),
     ("__init__",),
