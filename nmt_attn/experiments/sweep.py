@@ -59,25 +59,32 @@ class Outcome(NamedTuple):
 
 def members_of(plan: Plan) -> list[Member]:
     """The runs of a plan with their folders, which need not be there. Raises DataError for data that is not."""
-    return [_member(plan, trial) for trial in plan.trials]
+    runs: dict[str, Path] = {}
+    return [_member(plan, trial, runs) for trial in plan.trials]
 
 
-def _member(plan: Plan, trial: Trial) -> Member:
+def _member(plan: Plan, trial: Trial, runs: dict[str, Path]) -> Member:
+    """The places of a trial; `runs` are the folders by key that were given to others before."""
     key = training_key(trial.config)
-    known = sorted(path for path in plan.folder.glob(f"*-{key}") if path.is_dir())
-    words = re.sub(r"[^\w.]+", "-", label(plan.settings[trial.setting]) if plan.settings[trial.setting] else "")
-    short = f"{words[:LONGEST_LABEL]}-seed-{trial.seed}".lstrip("-.")
-    run = known[0] if known else plan.folder / f"{short}-{key}"
-    output = f"{measure_key(trial.config, plan.part)}.json"
+    if key not in runs:
+        known = sorted(path for path in plan.folder.glob(f"*-{key}") if path.is_dir())
+        runs[key] = known[0] if known else plan.folder / f"{_short_label(plan, trial)}-{key}"
+    run, output = runs[key], measure_key(trial.config, plan.part)
+    named = trial.config.run.model_copy(update={"name": run.name})
     return Member(
-        trial._replace(
-            config=trial.config.model_copy(update={"run": trial.config.run.model_copy(update={"name": run.name})})
-        ),
+        trial._replace(config=trial.config.model_copy(update={"run": named})),
         run,
-        plan.folder / CONFIGS / f"{output.removesuffix('.json')}.yaml",
-        plan.folder / OUTPUTS / output,
+        plan.folder / CONFIGS / f"{output}.yaml",
+        plan.folder / OUTPUTS / f"{output}.json",
         plan.folder / LOGS / f"{run.name}.log",
     )
+
+
+def _short_label(plan: Plan, trial: Trial) -> str:
+    """`score-general-hidden-64-seed-1`: a beginning for the name of a run's folder."""
+    values = {key.rpartition(".")[2]: value for key, value in plan.settings[trial.setting].items()}
+    words = re.sub(r"[^\w.]+", "-", label(values)) if values else ""
+    return f"{words[:LONGEST_LABEL]}-seed-{trial.seed}".lstrip("-.")
 
 
 def run_sweep(plan: Plan, slots: Sequence[Slot], threads: int, note: Note) -> Outcome:
