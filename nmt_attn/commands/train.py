@@ -39,11 +39,13 @@ from nmt_attn.search.translator import Translator
 from nmt_attn.training import from_corpus
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import Observer, TextScores
+from nmt_attn.training.freezing import freeze
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
+from nmt_attn.training.warm_start import warm_start
 from nmt_attn.training.word_vectors import start_embeddings
 
 STANDARD_ERROR = 2
@@ -87,6 +89,9 @@ def train(options: TrainOptions) -> None:
         is_new = is_fresh or not folder.has_checkpoints()
         changed = [] if is_new else folder.changed_data()
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
+        if is_new:
+            warm_start(config, data.codecs, model, _voice(processes))
+        freeze(config.training.freeze, model, _voice(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
                 _say_data(config, data)

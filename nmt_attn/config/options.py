@@ -12,6 +12,8 @@ from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.registries import (
     DECODERS,
+    INITIAL_CELL_STATES,
+    INITIAL_STATES,
     INITIALISATIONS,
     OPTIMIZERS,
     RANKINGS,
@@ -24,7 +26,18 @@ from nmt_attn.registries import (
 Readers = dict[str, tuple[str, ...]]
 """For each key that names a part, the names whose parts read an option: `model.attention.window` -> (local-p,)."""
 
-_READING = (TOKENIZERS, SCORES, WINDOWS, DECODERS, INITIALISATIONS, OPTIMIZERS, SCHEDULES, RANKINGS)
+_READING = (
+    TOKENIZERS,
+    SCORES,
+    WINDOWS,
+    DECODERS,
+    INITIAL_STATES,
+    INITIAL_CELL_STATES,
+    INITIALISATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    RANKINGS,
+)
 _NAMING_KEYS = {key: registry for registry in _READING for key in registry.config_keys}
 _TOKENIZERS = {f"tokenizer.{side}.kind": side for side in SIDES}
 SECTIONS = tuple(dict.fromkeys(key.rpartition(".")[0] for key in _NAMING_KEYS))

@@ -234,6 +234,10 @@ def _vectors(config: Config) -> Iterator[str]:
     if is_one and vectors.source is not None and vectors.target is not None:
         expected = f"null beside {where}.source with {reason}, as both sides have one matrix"
         yield complain(config, f"{where}.target", expected)
+    for key in (f"{where}.source", f"{where}.target"):
+        if config.training.init_from is not None and value_at(config, key) is not None:
+            reason = with_value(config, "training.init_from")
+            yield complain(config, key, f"null with {reason}, as word vectors come from one place")
     if not vectors.freeze:
         return
     if vectors.source is None and vectors.target is None:

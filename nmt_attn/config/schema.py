@@ -114,6 +114,7 @@ class EncoderConfig(Section):
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
     reverse_source: bool = Field(False, description="read the words from last to first; positions stay as written")
+    reads_eos: bool = Field(True, description="whether the source's </s> is read (not in OpenNMT-py)")
     residual: bool = Field(False, description="add a layer's input to its output where the sizes are equal")
 
 
@@ -159,11 +160,22 @@ class DecoderConfig(Section):
     )
     residual: bool = Field(False, description="add a layer's input to its output, from the second layer on")
     init: InitialStateName = Field(
-        "bridge", description="first state: 0, encoder's last, tanh W mean, tanh W last, tanh W backward state at 1"
+        "bridge",
+        description="first state: 0, a learned vector, encoder's last (of both directions or the forward one alone), "
+        "or f of W mean, W last, W backward state at 1",
     )
     init_cell: InitialCellStateName = Field(
-        "zero", description="first cell state of an LSTM: the first state, 0, encoder's last cell, or tanh W of it"
+        "zero",
+        description="first cell state of an LSTM: the first state, 0, a learned vector, encoder's last cell, or f of W "
+        "mean or W last cell",
     )
+    init_activation: Literal["tanh", "relu", "none"] = Field("tanh", description="f of init and init_cell")
+    init_reads: Literal["layers", "top", "all"] = Field(
+        "layers",
+        description="the encoder's last state of which layer each layer starts from: the one beside it, the top one "
+        "(joeynmt), or all in a row (OpenNMT-py's bridge)",
+    )
+    init_shared: bool = Field(False, description="all layers have one W and b, or one learned vector, of init")
     input_feeding: Literal["none", "attentional", "context"] = Field(
         "none", description="luong: what of the last step joins the next input"
     )
@@ -204,6 +216,13 @@ class ModelConfig(Section):
 class TrainingConfig(Section):
     """How the network learns."""
 
+    init_from: str | None = Field(
+        None, description="run or model folder whose weights a new run begins with, as far as names and words agree"
+    )
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="parts that do not learn, as weights' names begin: [encoder, decoder.attention]",
+    )
     batch_tokens: Count | None = Field(
         None, description="tokens of the longer side in one batch, padding included; by default from the corpus's size"
     )

@@ -57,8 +57,11 @@ def test_a_small_model_takes_one_thread_unless_asked(hidden: int, asked: int | N
     before, notes = torch.get_num_threads(), list[str]()
     try:
         torch.set_num_threads(2)
-        _set_threads(asked, config, notes.append)
+        _set_threads(asked, config, torch.device("cpu"), notes.append)
         assert torch.get_num_threads() == expected
         assert len(notes) == (asked is None and expected == 1)
+        torch.set_num_threads(2)
+        _set_threads(asked, config, torch.device("cuda"), notes.append)
+        assert torch.get_num_threads() == (asked or 2), "a GPU computes"
     finally:
         torch.set_num_threads(before)
