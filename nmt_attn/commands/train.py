@@ -36,6 +36,7 @@ from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
+from nmt_attn.threads import choose_threads
 from nmt_attn.training import from_corpus
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import Observer, TextScores
@@ -51,9 +52,6 @@ from nmt_attn.training.word_vectors import start_embeddings
 STANDARD_ERROR = 2
 """As the operating system knows it."""
 
-SMALL_HIDDEN = 256
-"""Below this size of the states, two threads were no faster than one, and far slower beside other work."""
-
 
 def train(options: TrainOptions) -> None:
     """Trains the run that the configuration describes, to its end or until it is interrupted.
@@ -67,7 +65,7 @@ def train(options: TrainOptions) -> None:
         path = options.config or _no_config()
         config = load_config(path, options.overrides())
         device = processes.device(choose_device(config.run.device))
-        _set_threads(options.threads, config, device, _voice(processes))
+        _set_threads(config, device, _voice(processes))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
         dtype = choose_precision(config.run.precision, device)
@@ -272,15 +270,15 @@ def _require_same_start(config: Config, data: PreparedData, progress: Progress, 
             )
 
 
-def _set_threads(threads: int | None, config: Config, device: torch.device, say: Callable[[str], None]) -> None:
-    """Threads of the CPU: as asked; else one where it computes a small model, whose products are too small to share."""
-    model = config.model
-    is_small = device.type == "cpu" and max(model.encoder.hidden, model.decoder.hidden) < SMALL_HIDDEN
-    if threads is None and is_small and torch.get_num_threads() > 1:
+def _set_threads(config: Config, device: torch.device, say: Callable[[str], None]) -> None:
+    """Threads that compute, where the CPU does; says so where a small model takes fewer than there are cores."""
+    if device.type != "cpu":
+        return
+    hidden = max(config.model.encoder.hidden, config.model.decoder.hidden)
+    chosen = choose_threads(config.run.threads, hidden, torch.get_num_threads())
+    if config.run.threads == "auto" and chosen < torch.get_num_threads():
         say("one thread: the products of this model are too small to share (--threads N for more)")
-        threads = 1
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(chosen)
 
 
 def _say_corpus(path: Path, config: Config) -> None:

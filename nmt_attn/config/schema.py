@@ -4,7 +4,7 @@ Sections are frozen; unknown keys are refused. How a file becomes a `Config`: nm
 Which keys contradict each other: nmt_attn/config/rules.py. Only model/build.py reads `Config.model`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -53,6 +53,9 @@ class RunConfig(Section):
     )
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
         "auto", description="of the products in training; auto is bf16 on a GPU or CPU that has it; tf32 is for a GPU"
+    )
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
+        "auto", description="that share a product on the CPU; by default one a core, but one for states below 256 units"
     )
 
 

@@ -141,6 +141,7 @@ CURES = {"model.attention.project"}
 
 ELSEWHERE = {
     "run.device": "tests/test_runtime.py::test_a_device_that_is_not_there_is_refused",
+    "run.threads": "tests/test_threads.py::test_as_many_threads_as_asked_or_one_for_a_small_model",
     "training.init_from": "tests/training/test_warm_start.py::test_a_run_begins_with_the_weights_of_another",
     "training.cuda_graphs": "tests/fast/test_graphs.py::test_each_shape_is_recorded_once_and_then_replayed",
     "search.stop": "tests/search/test_translator.py::test_an_early_stop_is_asked_for_by_the_configuration",

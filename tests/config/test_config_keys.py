@@ -62,6 +62,7 @@ EXAMPLES = {
     "run.seed": Example("2"),
     "run.device": Example("cpu"),
     "run.precision": Example("bf16"),
+    "run.threads": Example("1"),
     "data.root": Example("x", NO_DEMO),
     **corpus_examples("train"),
     **corpus_examples("valid"),
