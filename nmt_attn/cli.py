@@ -41,6 +41,7 @@ from nmt_attn.options import (
     TrainOptions,
     TranslateOptions,
 )
+from nmt_attn.threads import wait_passively
 from nmt_attn.version import __version__
 
 app = typer.Typer(
@@ -282,6 +283,7 @@ def demo_corpus(options: DemoCorpusOptions) -> None:
 def main() -> None:
     """Runs the command line; the process's exit code is 0 done, 1 internal fault, 2 user's mistake, 130 interrupted."""
     is_completing = "_NMT_ATTN_COMPLETE" in os.environ  # the shell asks, at each tab
+    wait_passively()
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
         if not is_completing and not {"-h", "--help", "--version"} & set(sys.argv):
