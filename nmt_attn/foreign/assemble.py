@@ -10,9 +10,10 @@ from torch import Tensor
 
 from nmt_attn.config.file import parse_config
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.config.yaml_io import format_yaml
 from nmt_attn.data.codec import Codecs, TextCodec
-from nmt_attn.data.tokenizer import TOKENIZERS, SentencePiece
+from nmt_attn.data.tokenizer import TOKENIZERS, SentencePiece, TextOptions
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import DataError
 from nmt_attn.foreign.foreign_model import NEVER, VOCABULARY_ROWS, ForeignModel, Order, Reasons, Side
@@ -60,10 +61,11 @@ def _read(path: Path) -> bytes:
 
 def _codec(found: ForeignModel, side: Side, order: Order, subwords: bytes | None) -> tuple[TextCodec, Order]:
     """The codec of one side, and the row of each of its tokens in the other model's matrices."""
+    options = TextOptions.of(TokenizerConfig(lowercase=found.lowercase))
     if subwords is None:
-        tokenizer = TOKENIZERS[found.kind](lowercase=found.lowercase)
+        tokenizer = TOKENIZERS[found.kind](options)
         return TextCodec(found.kind, tokenizer, Vocabulary(order.tokens)), order
-    sentencepiece = SentencePiece(lowercase=found.lowercase, model=joined_pieces(subwords, order.tokens))
+    sentencepiece = SentencePiece(options, joined_pieces(subwords, order.tokens))
     tokens = sentencepiece.tokens
     rows = dict(zip(order.tokens, order.rows, strict=True))
     unknown = rows["<unk>"]  # a piece that the model does not know is read as <unk>
