@@ -31,6 +31,7 @@ from nmt_attn.options import (
     DemoCorpusOptions,
     EvalOptions,
     ExplainOptions,
+    ImportOptions,
     IndexOptions,
     InitOptions,
     PlotOptions,
@@ -252,6 +253,14 @@ def index(options: IndexOptions) -> None:
 def average(options: AverageOptions) -> None:
     """Average the weights of several models of one training: the mean is a model, often a better one."""
     from nmt_attn.commands.average import average as run
+
+    run(options)
+
+
+@command("import", "onmt_step_300.pt --subwords spm.model --output models/onmt")
+def import_model(options: ImportOptions) -> None:
+    """Import a model of OpenNMT-py or joeynmt: the same numbers, in a model folder of this package."""
+    from nmt_attn.commands.import_model import import_model as run
 
     run(options)
 

@@ -440,6 +440,28 @@ class AverageOptions:
 
 
 @dataclass(frozen=True)
+class ImportOptions:
+    """Of `nmt-attn import`."""
+
+    file: Annotated[
+        Path, Argument(help="Checkpoint of OpenNMT-py 3 (.pt), or of joeynmt (.ckpt beside its config.yaml).")
+    ]
+    output: Annotated[Path, Option(help="Folder of the model to write.")]
+    vocab: Annotated[
+        tuple[Path, ...], Option(help="Vocabulary file, twice for source and target. Default: those beside FILE.")
+    ] = ()
+    subwords: Annotated[
+        tuple[Path, ...], Option(help="Model of SentencePiece that the text is cut by, twice for source and target.")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a file too many."""
+        for name, files in (("vocab", self.vocab), ("subwords", self.subwords)):
+            if len(files) > 2:
+                raise ConfigError(f"--{name}: expected at most 2 files, for source and target, got {len(files)}")
+
+
+@dataclass(frozen=True)
 class PlotOptions:
     """Of `nmt-attn plot`."""
 

@@ -22,7 +22,7 @@ FLOORS = [
     ("alignment",),
     ("config", "demo"),
     ("data", "model"),
-    ("fast",),
+    ("fast", "foreign"),
     ("training", "search"),
     ("evaluation",),
     ("experiments", "lab"),
