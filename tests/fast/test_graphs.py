@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from recorders import Repeating
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from tiny_training import Session, start
 from torch import Tensor
@@ -69,35 +70,6 @@ def test_buckets_change_neither_loss_nor_gradients(score: str, window: str, styl
     padded_loss, padded_gradients = gradients_of(pad_to_bucket(batch), keys, keeps_padding=True)
     torch.testing.assert_close(padded_loss, loss, rtol=0, atol=1e-10)
     torch.testing.assert_close(padded_gradients, gradients, rtol=0, atol=1e-10)
-
-
-class Repeating:
-    """A recorder that warms up as the GPU's does, and whose replay is the work itself."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.recorded = self.forgotten = 0
-        self.replayed = 0
-
-    def record(self, work: Callable[[], None]) -> Replay:
-        self.recorded += 1
-        for _ in range(3):
-            torch.rand(1)  # what is drawn now must not matter
-            work()
-
-        def replay() -> None:
-            self.replayed += 1
-            work()
-
-        def forget() -> None:
-            self.forgotten += 1
-
-        return Replay(replay, forget, 100)
-
-    def run(self, work: Callable[[], Tensor]) -> Tensor:
-        return work()
-
-    def free_bytes(self) -> int:
-        return 1 << 30
 
 
 class Forgetful(Repeating):

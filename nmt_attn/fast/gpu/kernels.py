@@ -10,8 +10,11 @@ from torch import Tensor
 
 from nmt_attn.fast.attention import KEY_POSITIONS
 from nmt_attn.fast.gpu import attention_kernels as attention
+from nmt_attn.fast.gpu import beam_kernels as beams
 from nmt_attn.fast.gpu import cell_kernels as cells
 from nmt_attn.fast.gpu import loss_kernels as losses
+from nmt_attn.fast.gpu.beam_steps import PART, parts_of
+from nmt_attn.types import BOS, EOS, PAD, UNK
 
 Part = Tensor | None
 
@@ -198,6 +201,41 @@ def loss_rows(
     losses.loss_rows[(rows,)](
         scores, sums, bias, targets, smoothing, smoothing / words, words, columns, _row(scores), padding, keeps_slope,
         losses.WORDS, num_warps=8,
+    )  # fmt: skip
+
+
+def best_words(values: Tensor, ids: Tensor, sums: Tensor, scores: Tensor, bias: Part, forbids_unknown: bool) -> None:
+    parts, size = parts_of(scores.shape[1])
+    beams.best_words[(len(scores), parts)](
+        values, ids, sums, scores, bias, _row(scores), scores.shape[1], forbids_unknown, values.shape[2], size,
+        PAD, UNK, BOS, EOS, num_warps=4 if size == PART else 8,
+    )  # fmt: skip
+
+
+def advance(
+    values: Tensor,
+    ids: Tensor,
+    sums: Tensor,
+    scores: Tensor,
+    bias: Part,
+    totals: Tensor,
+    last_ids: Tensor,
+    rows: Tensor,
+    best_ranks: Tensor,
+    lengths: Tensor,
+    is_done: Tensor,
+    trace: Tensor,
+    shortest: Tensor,
+    longest: Tensor,
+    terms: Tensor,
+    stops_early: bool,
+) -> None:
+    (batch, beam), (_, parts, count), wanted = totals.shape, values.shape, best_ranks.shape[1]
+    block_r, block_p, block_c, block_w = map(triton.next_power_of_2, (beam, parts, parts * count, wanted))
+    beams.advance[(batch,)](
+        values, ids, sums, scores, bias, totals, last_ids, rows, best_ranks, lengths, is_done, trace, shortest, longest,
+        terms, _row(scores), scores.shape[1], parts, wanted, len(trace), terms.shape[1] - 1, stops_early, beam, count,
+        trace.shape[1], block_r, block_p, block_c, block_w, PAD, EOS, num_warps=4,
     )  # fmt: skip
 
 
