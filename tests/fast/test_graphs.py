@@ -24,6 +24,7 @@ from nmt_attn.model.windows import WINDOWS
 from nmt_attn.processes import Processes
 from nmt_attn.training import trainer as trainer_module
 from nmt_attn.training.events import UpdateEvent
+from nmt_attn.training.late_step import LateStep
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import EOS, PAD, Batch
 
@@ -224,10 +225,14 @@ def test_on_a_gpu_graphs_make_the_updates_of_the_same_work_step_by_step(
     losses = []
     for spare in (module.SPARE_BYTES, 1 << 60):
         monkeypatch.setattr(module, "SPARE_BYTES", spare)
+        if spare == 1 << 60:
+            monkeypatch.setattr(LateStep, "_record", lambda self, recorder: None)
         session = start(updates=30, epochs=None, pairs=60, cuda_graphs=True, device="cuda", **keys)
         session.run()
         graphs = session.trainer._gradients._graphs
         assert graphs is not None and (len(graphs._recorded) > 0) == (spare < 1 << 60)
+        late = session.trainer._gradients._late_step
+        assert late is not None and (late._replay is not None) == (spare < 1 << 60)
         losses.append([report.loss for report in session.watcher.updates])
     assert losses[0] == losses[1]
     assert len(set(losses[0])) == 30
