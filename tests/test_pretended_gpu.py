@@ -30,7 +30,7 @@ COVER: list[Overrides] = [  # each window, order and cell, and each kind of scor
 ]
 
 
-SEARCH_READS = {"_to_copy in recorded.py:_search": 1, "_to_copy in trace.py:_weights_of": 1}
+SEARCH_READS = {"_to_copy in recorded.py:search": 1, "_to_copy in trace.py:_weights_of": 1}
 """Once a batch; flags are read where a search has more than eight steps."""
 
 

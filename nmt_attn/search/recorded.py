@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from nmt_attn.fast.by_hand import leaves
 from nmt_attn.fast.gpu.beam_steps import FIELDS, Beam, advance, best_words, parts_of
@@ -42,6 +41,10 @@ MOST_ROWS = 1 << 14
 """Open hypotheses of a batch: more make scores that fill a GPU's memory, and launches matter less."""
 
 
+LIMITS = 3
+"""Numbers of a sentence beside its ids: source tokens, least and greatest length."""
+
+
 class Shape(NamedTuple):
     """What graphs are made for."""
 
@@ -53,16 +56,16 @@ class Shape(NamedTuple):
     with_weights: bool
     forbids_unknown: bool
     stops_early: bool
+    ranking: Ranking
 
 
 @dataclass(frozen=True)
 class _Recorded:
-    memory: Memory  # B sentences
-    state: DecoderState  # N rows
+    source: Tensor  # [B, S + LIMITS] int64: the ids, then the number of source tokens, the least and greatest length
     beam: Beam
     weights: Tensor | None  # [T, B, K, S]
-    step: Callable[[], None]
-    replay: Replay | None  # None where it cannot be recorded
+    begin: Replay  # reads `source`
+    step: Replay
     bytes: int
 
 
@@ -81,74 +84,71 @@ class RecordedSearch:
         self, src_ids: Tensor, src_lengths: Tensor, limits: Limits, options: BeamOptions
     ) -> list[list[Hypothesis]]:
         """What `beam_search` returns. src_ids [B, S], src_lengths [B] and limits on the CPU; `covers` them."""
+        sentences, shape = len(src_ids), shape_of(src_ids, limits, options)
+        source = _source(src_ids, torch.stack([src_lengths, limits.shortest, limits.longest], 1), shape)
         with self._lock:
-            return self._search(src_ids, src_lengths, limits, options)
-
-    def _search(
-        self, src_ids: Tensor, src_lengths: Tensor, limits: Limits, options: BeamOptions
-    ) -> list[list[Hypothesis]]:
-        sentences = len(src_ids)
-        shape = shape_of(src_ids, limits, options)
-        rows, columns = shape.sentences - sentences, shape.source - src_ids.size(1)
-        padded = pad(src_ids, (0, columns, 0, rows), value=PAD)
-        padded[sentences:, 0] = EOS
-        memory = self._model.encode(padded.to(self._device), pad(src_lengths, (0, rows), value=1).to(self._device))
-        first = changed(self._model.start(memory), lambda part: part.repeat_interleave(shape.beam, 0))
-        recorded = self._take(shape, memory, first)
-        _copy(recorded.memory, memory)
-        _copy(recorded.state, first)
-        _begin(recorded.beam, limits, options.ranking, rows)
-        steps = self._run(recorded, int(limits.longest.max()) + 1)
-        trace = recorded.beam.trace[:steps, :, :sentences].cpu()
-        weights = None if recorded.weights is None else recorded.weights[:steps, :, :, : src_ids.size(1)]
-        return read_trace(trace, options.wanted, weights)
+            recorded = self._take(shape, source)
+            recorded.source.copy_(source)
+            recorded.begin.again()
+            steps = self._run(recorded, int(limits.longest.max()) + 1)
+            trace = recorded.beam.trace[:steps, :, :sentences].cpu()
+            weights = None if recorded.weights is None else recorded.weights[:steps, :, :, : src_ids.size(1)]
+            return read_trace(trace, options.wanted, weights)
 
     def _run(self, recorded: _Recorded, longest: int) -> int:
         """All steps until every sentence is done -> how many."""
-        again = recorded.step if recorded.replay is None else recorded.replay.again
         for steps in range(1, longest + 1):
-            again()
+            recorded.step.again()
             if steps % STEPS_BETWEEN == 0 and steps < longest and bool(recorded.beam.is_done.cpu().all()):
                 return steps
         return longest
 
-    def _take(self, shape: Shape, memory: Memory, state: DecoderState) -> _Recorded:
+    def _take(self, shape: Shape, source: Tensor) -> _Recorded:
         recorded = self._recorded.pop(shape, None)
         if recorded is None:
-            recorded = self._record(shape, memory, state)
+            recorded = self._record(shape, source.to(self._device))
         self._recorded[shape] = recorded
         return recorded
 
-    def _record(self, shape: Shape, memory: Memory, state: DecoderState) -> _Recorded:
+    def _record(self, shape: Shape, source: Tensor) -> _Recorded:
+        """Buffers and graphs; they are made with this source."""
         beam = _buffers(shape, self._device)
+        memory, state = _first(self._model, shape, source)
         after = self._model.step_readout(beam.last_ids, state, memory).state  # of whose number formats steps are
         memory, state = changed(memory, torch.clone), _own_places(after)  # where they stay
-        like = memory.encoder_states
         size = (shape.steps, shape.sentences, shape.beam, shape.source)
-        weights = like.new_zeros(size, dtype=_exact(like.dtype)) if shape.with_weights else None
-        step = _step(self._model, shape, memory, state, beam, weights)
-        own = [part for part in (*leaves((memory, state, *beam)), weights) if part is not None]
+        weights = source.new_zeros(size, dtype=_exact(self._model)) if shape.with_weights else None
+        own = [part for part in (*leaves((memory, state, *beam)), weights, source) if part is not None]
         taken = sum(part.numel() * part.element_size() for part in own)
         self._make_room(taken)
-        replay = self._replay(step) if self._can_record else None
-        return _Recorded(memory, state, beam, weights, step, replay, taken + (0 if replay is None else replay.bytes))
 
-    def _replay(self, step: Callable[[], None]) -> Replay | None:
-        try:
-            return self._recorder.record(step)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            self._can_record = False
-            reason = str(error).partition("\n")[0]
-            warnings.warn(f"search goes on without CUDA graphs, as a recording failed ({reason})", stacklevel=2)
-            return None
+        def begin() -> None:
+            now, first = _first(self._model, shape, source)
+            _copy(memory, now)
+            _copy(state, first)
+            _clear(beam, source[:, shape.source :])
+
+        replays = self._replay(begin), self._replay(_step(self._model, shape, memory, state, beam, weights))
+        return _Recorded(source, beam, weights, *replays, bytes=taken + sum(replay.bytes for replay in replays))
+
+    def _replay(self, work: Callable[[], None]) -> Replay:
+        """The work itself where it cannot be recorded."""
+        if self._can_record:
+            try:
+                return self._recorder.record(work)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                self._can_record = False
+                reason = str(error).partition("\n")[0]
+                warnings.warn(f"search goes on without CUDA graphs, as a recording failed ({reason})", stacklevel=2)
+        return Replay(work, lambda: None, 0)
 
     def _make_room(self, wanted: int) -> None:
         while self._recorded and sum(each.bytes for each in self._recorded.values()) + wanted > MOST_BYTES:
             oldest = self._recorded.pop(next(iter(self._recorded)))
-            if oldest.replay is not None:
-                oldest.replay.forget()
+            oldest.begin.forget()
+            oldest.step.forget()
 
 
 def covers(limits: Limits, options: BeamOptions) -> bool:
@@ -171,7 +171,25 @@ def shape_of(src_ids: Tensor, limits: Limits, options: BeamOptions) -> Shape:
         with_weights=options.with_weights,
         forbids_unknown=options.token_rules.forbid_unknown,
         stops_early=options.stops_early,
+        ranking=options.ranking,
     )
+
+
+def _source(src_ids: Tensor, limits: Tensor, shape: Shape) -> Tensor:
+    """src_ids and limits [B, LIMITS] with empty sentences added, which end at once."""
+    sentences, positions = src_ids.shape
+    source = torch.full((shape.sentences, shape.source + LIMITS), PAD)
+    source[:sentences, :positions] = src_ids
+    source[sentences:, 0] = EOS
+    source[:, shape.source :] = torch.tensor([1, 0, 0])
+    source[:sentences, shape.source :] = limits
+    return source
+
+
+def _first(model: Seq2Seq, shape: Shape, source: Tensor) -> tuple[Memory, DecoderState]:
+    """What a search starts from: memory of B sentences, states of N rows."""
+    memory = model.encode(source[:, : shape.source], source[:, shape.source])
+    return memory, changed(model.start(memory), lambda part: part.repeat_interleave(shape.beam, 0))
 
 
 def _rounded(size: int, digits: int) -> int:
@@ -180,16 +198,15 @@ def _rounded(size: int, digits: int) -> int:
     return -(-size // step) * step
 
 
-def _exact(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
+def _exact(model: Seq2Seq) -> torch.dtype:
+    return torch.promote_types(model.output.weight.dtype, torch.float32)
 
 
 def _buffers(shape: Shape, device: torch.device) -> Beam:
     batch, beam, steps = shape.sentences, shape.beam, shape.steps
-    exact, whole = (
-        torch.zeros((), dtype=torch.float64, device=device),
-        torch.zeros(batch, dtype=torch.int64, device=device),
-    )
+    exact = torch.zeros((), dtype=torch.float64, device=device)
+    whole = torch.zeros(batch, dtype=torch.int64, device=device)
+    terms = [shape.ranking.terms(max(1, length)) for length in range(steps + 2)]
     return Beam(
         totals=exact.new_zeros(batch, beam),
         last_ids=whole.new_zeros(batch * beam),
@@ -200,22 +217,20 @@ def _buffers(shape: Shape, device: torch.device) -> Beam:
         trace=exact.new_zeros(steps, FIELDS, batch, beam),
         shortest=whole.clone(),
         longest=whole.clone(),
-        terms=exact.new_ones(2, steps + 2),
+        terms=torch.tensor(terms, dtype=torch.float64).T.contiguous().to(device),
     )
 
 
-def _begin(beam: Beam, limits: Limits, ranking: Ranking, added: int) -> None:
-    """One open hypothesis for each sentence, the empty one; `added` sentences end at once."""
+def _clear(beam: Beam, limits: Tensor) -> None:
+    """One open hypothesis for each sentence, the empty one; limits [B, LIMITS]."""
     beam.totals.fill_(-torch.inf)
     beam.totals[:, 0] = 0.0
     beam.last_ids.fill_(BOS)
     beam.best_ranks.fill_(-torch.inf)
     beam.lengths.zero_()
     beam.is_done.zero_()
-    beam.shortest.copy_(pad(limits.shortest, (0, added)))
-    beam.longest.copy_(pad(limits.longest, (0, added)))
-    terms = [ranking.terms(max(1, length)) for length in range(beam.terms.size(1))]
-    beam.terms.copy_(torch.tensor(terms, dtype=torch.float64).T)
+    beam.shortest.copy_(limits[:, 1])
+    beam.longest.copy_(limits[:, 2])
 
 
 def _step(
@@ -224,7 +239,7 @@ def _step(
     """One step over the buffers, which it changes."""
     rows, (parts, _) = shape.sentences * shape.beam, parts_of(model.output.out_features)
     device = beam.totals.device
-    dtype = _exact(model.output.weight.dtype)
+    dtype = _exact(model)
     values = torch.empty(rows, parts, shape.beam, dtype=dtype, device=device)
     ids = torch.zeros(rows, parts, shape.beam, dtype=torch.int64, device=device)
     sums = torch.empty(rows, parts, 2, dtype=dtype, device=device)

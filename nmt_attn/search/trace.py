@@ -1,12 +1,16 @@
 """The trace of a search of fixed size: all that its steps have selected, in one tensor, and how it is read."""
 
 import math
-from typing import NamedTuple
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nmt_attn.search.backpointers import Hypothesis
+
+Numbers = NDArray[Any]
 
 
 def read_trace(trace: Tensor, wanted: int, weights: Tensor | None) -> list[list[Hypothesis]]:
@@ -14,63 +18,58 @@ def read_trace(trace: Tensor, wanted: int, weights: Tensor | None) -> list[list[
 
     trace [T, FIELDS, B, K] on the CPU, as in nmt_attn/fast/gpu/beam_steps.py; weights [T, >= B, K, S] on any device.
     """
-    parents, ids, log_probs, end_log_probs, all_ranks, is_chosen = trace.unbind(1)  # [T, B, K] each
-    ranks, chosen, end_log_prob = (_by_sentence(part) for part in (all_ranks, is_chosen, end_log_probs))
-    order = ranks.argsort(dim=1, descending=True, stable=True)
-    order = order.gather(1, chosen.gather(1, order).argsort(dim=1, descending=True, stable=True))[:, :wanted]
-    lengths, place = order // trace.size(3), order % trace.size(3)  # [B, n]
-    tokens, chances, places = [], [], []
-    for step in reversed(range(len(trace))):
-        tokens.append(ids[step].gather(1, place))
-        chances.append(log_probs[step].gather(1, place))
-        place = torch.where(step < lengths, parents[step].gather(1, place).long(), place)
-        places.append(place)
-    whole = [torch.stack(parts[::-1], 2) for parts in (tokens, chances, places)]  # [B, n, T]
-    kept = None if weights is None else _weights_of(weights, whole[2])
-    ends = [part.gather(1, order).tolist() for part in (ranks, chosen, end_log_prob)]
-    lists = zip(lengths.tolist(), whole[0].long().tolist(), whole[1].tolist(), *ends, strict=True)
-    return [
-        [
-            _hypothesis(_Path(*fields), None if kept is None else kept[row, number])
-            for number, fields in enumerate(zip(*columns, strict=True))
-            if fields[3] > -math.inf
-        ]
-        for row, columns in enumerate(lists)
-    ]
+    parents, ids, log_probs, end_log_probs, ranks, is_chosen = trace.numpy().swapaxes(0, 1)  # [T, B, K] each
+    lengths, sentences, places = _best_ends(ranks, is_chosen, wanted)  # [P]
+    ends = [part[lengths, sentences, places].tolist() for part in (end_log_probs, ranks, is_chosen)]
+    tokens, chances, rows = _follow((parents, ids, log_probs), lengths, sentences, places)
+    kept = [None] * len(lengths) if weights is None else _weights_of(weights, sentences, rows)
+    found: list[list[Hypothesis]] = [[] for _ in range(trace.size(2))]
+    paths = zip(sentences.tolist(), lengths.tolist(), tokens.tolist(), chances.tolist(), *ends, kept, strict=True)
+    for sentence, length, path, path_log_probs, end_log_prob, rank, is_finished, of_path in paths:
+        token_log_probs = (*path_log_probs[:length], end_log_prob)
+        found[sentence].append(
+            Hypothesis(
+                ids=tuple(path[:length]),
+                is_finished=is_finished > 0,
+                log_prob=math.fsum(token_log_probs),
+                rank=rank,
+                token_log_probs=token_log_probs,
+                weights=None if of_path is None else of_path[: length + 1],
+            )
+        )
+    return found
 
 
-class _Path(NamedTuple):
-    """Back from one end."""
-
-    length: int  # in tokens
-    ids: list[int]  # [T], of which `length` count
-    log_probs: list[float]
-    rank: float
-    is_chosen: float
-    end_log_prob: float
-
-
-def _by_sentence(part: Tensor) -> Tensor:
-    """[T, B, K] -> [B, T * K]"""
-    return part.transpose(0, 1).flatten(1)
+def _best_ends(ranks: Numbers, is_chosen: Numbers, wanted: int) -> tuple[Numbers, Numbers, Numbers]:
+    """[T, B, K] -> of the best `wanted` of each sentence, best first: step, sentence, and place among the K [P]."""
+    steps, sentences, places = np.nonzero(ranks > -math.inf)
+    at = steps, sentences, places
+    order = np.lexsort((-ranks[at], 1 - is_chosen[at], sentences))  # ties stay in order of ending
+    sorted_sentences = sentences[order]
+    position = np.arange(len(order)) - np.searchsorted(sorted_sentences, sorted_sentences)
+    order = order[position < wanted]
+    return steps[order], sentences[order], places[order]
 
 
-def _weights_of(weights: Tensor, places: Tensor) -> Tensor:
-    """weights [T, >= B, K, S], places [B, n, T] -> those of the paths [B, n, T, S] on the CPU."""
-    batch, _, steps = places.shape
-    sentences, numbers = torch.arange(batch).view(-1, 1, 1), torch.arange(steps)
-    flat = (numbers * weights.size(1) + sentences) * weights.size(2) + places
-    return weights.flatten(0, 2).index_select(0, flat.flatten().to(weights.device)).cpu().view(*places.shape, -1)
+def _follow(
+    fields: tuple[Numbers, Numbers, Numbers], lengths: Numbers, sentences: Numbers, places: Numbers
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Back from the ends [P] -> tokens, their log p, and the place of the hypothesis before each step, [P, T] each."""
+    parents, ids, log_probs = fields
+    tokens = np.zeros((len(lengths), len(parents)), np.int64)
+    chances = np.zeros(tokens.shape)
+    rows = np.zeros(tokens.shape, np.int64)
+    for step in reversed(range(len(parents))):
+        tokens[:, step] = ids[step, sentences, places]
+        chances[:, step] = log_probs[step, sentences, places]
+        places = np.where(step < lengths, parents[step, sentences, places].astype(np.int64), places)
+        rows[:, step] = places
+    return tokens, chances, rows
 
 
-def _hypothesis(path: _Path, weights: Tensor | None) -> Hypothesis:
-    """weights [T, S]"""
-    token_log_probs = (*path.log_probs[: path.length], path.end_log_prob)
-    return Hypothesis(
-        ids=tuple(path.ids[: path.length]),
-        is_finished=path.is_chosen > 0,
-        log_prob=math.fsum(token_log_probs),
-        rank=path.rank,
-        token_log_probs=token_log_probs,
-        weights=None if weights is None else weights[: path.length + 1],
-    )
+def _weights_of(weights: Tensor, sentences: Numbers, rows: Numbers) -> Tensor:
+    """weights [T, >= B, K, S], of each path its sentence [P] and places [P, T] -> [P, T, S] on the CPU."""
+    steps, batch, beam, _ = weights.shape
+    flat = (np.arange(steps) * batch + sentences[:, None]) * beam + rows
+    chosen = torch.from_numpy(flat.ravel()).to(weights.device)
+    return weights.flatten(0, 2).index_select(0, chosen).cpu().unflatten(0, rows.shape)

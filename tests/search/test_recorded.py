@@ -100,9 +100,9 @@ def test_a_shape_is_recorded_once() -> None:
     pair = Pair({}, recorder)
     for lengths in ([4, 2, 5], [3, 8, 6], [7, 7]):
         pair.check(lengths, PLAIN)
-    assert recorder.recorded == 2  # of three and of two sentences; sources of up to 8 words have one shape
+    assert recorder.recorded == 4  # of three and of two sentences, beginning and step; sources of up to 8 words are one
     pair.check([4, 2, 5], replace(PLAIN, beam=2))
-    assert recorder.recorded == 3
+    assert recorder.recorded == 6
 
 
 def test_the_shape_used_longest_ago_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_the_shape_used_longest_ago_makes_room(monkeypatch: pytest.MonkeyPatch) 
     for sentences, kept in ((3, [3]), (2, [2]), (1, [2, 1])):  # of three sentences they are larger than of two
         pair.check([4, 2, 5][:sentences], PLAIN)
         assert [shape.sentences for shape in pair.recorded._recorded] == kept
-    assert recorder.forgotten == 2
+    assert recorder.forgotten == 4
 
 
 class Failing(Repeating):
