@@ -37,9 +37,11 @@ from nmt_attn.options import (
     ScoreOptions,
     ServeOptions,
     ShortlistOptions,
+    SweepOptions,
     TrainOptions,
     TranslateOptions,
 )
+from nmt_attn.threads import wait_passively
 from nmt_attn.version import __version__
 
 app = typer.Typer(
@@ -166,6 +168,14 @@ def train(options: TrainOptions) -> None:
     run(options)
 
 
+@command("sweep", "sweep.yaml --jobs 2")
+def sweep(options: SweepOptions) -> None:
+    """Train every combination of a grid, or a random search, with several seeds, and compare them in one table."""
+    from nmt_attn.commands.sweep import sweep as run
+
+    run(options)
+
+
 @command("translate", "--beam 5 --alignments out.jsonl < input.txt > output.txt")
 def translate(options: TranslateOptions) -> None:
     """Translate text, one sentence a line, in order."""
@@ -273,6 +283,7 @@ def demo_corpus(options: DemoCorpusOptions) -> None:
 def main() -> None:
     """Runs the command line; the process's exit code is 0 done, 1 internal fault, 2 user's mistake, 130 interrupted."""
     is_completing = "_NMT_ATTN_COMPLETE" in os.environ  # the shell asks, at each tab
+    wait_passively()
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     try:
         if not is_completing and not {"-h", "--help", "--version"} & set(sys.argv):

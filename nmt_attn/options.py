@@ -91,7 +91,7 @@ class TrainOptions:
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None, Option(help="auto takes a GPU if there is one: run.device.")
     ] = None
-    threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with. Default: one a core.")] = None
+    threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with: run.threads.")] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
     accept_new_data: Annotated[
         bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
@@ -112,10 +112,21 @@ class TrainOptions:
         keys = {
             "run.name": self.name,
             "run.device": self.device,
+            "run.threads": self.threads,
             "training.minutes": self.minutes,
             "training.epochs": self.epochs,
         }
         return {key: value for key, value in keys.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """Of `nmt-attn sweep`."""
+
+    sweep: Annotated[Path, Argument(help="YAML file of a sweep: config, grid or random, seeds, ...")]
+    jobs: Annotated[int | None, Option(min=1, help="Runs side by side. Default: one a GPU, or one a CPU core.")] = None
+    threads: Annotated[int, Option(min=1, help="CPU threads of each run; the last digits follow from them.")] = 1
+    dry_run: Annotated[bool, Option(help="Only list the runs, and how far each is.")] = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
-    ("errors", "types", "version", "text_formats", "screen"),
+    ("errors", "types", "version", "threads", "text_formats", "screen"),
     ("registry",),
     ("registries",),
     ("files", "memory", "runtime", "processes"),
@@ -25,7 +25,7 @@ FLOORS = [
     ("fast",),
     ("training", "search"),
     ("evaluation",),
-    ("lab",),
+    ("experiments", "lab"),
     ("show",),
     ("commands",),
     ("__init__",),

@@ -27,6 +27,7 @@ class Memory(NamedTuple):
     mask: Tensor  # [B, S] bool, True = can be attended to
     lengths: Tensor  # [B] int64, how many positions can be attended to
     source_lengths: Tensor  # [B] int64, `</s>` counted
+    read_lengths: Tensor  # [B] int64, how many positions the encoder read
     final_hidden: tuple[Tensor, ...]  # per encoder layer [B, M]; directions concatenated, forward first
     final_cell: tuple[Tensor, ...]  # likewise, LSTM only
 
