@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from nmt_attn.fast.gpu import beam_steps as steps
-from nmt_attn.fast.gpu.beam_steps import FEW_WORDS, FIELDS, parts_of
+from nmt_attn.fast.gpu.beam_steps import FIELDS
+from nmt_attn.fast.gpu.sizes import FEW_WORDS, parts_of
 
 ROWS, SOURCES, STEPS, WORDS = 5, 21, 3, 2311  # S in two blocks of 16, V in two of 2048, none of them full
 INNER, HIDDEN, STATES = 150, 301, 133  # A, H, M, each in more than one block or with a rest

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from nmt_attn.fast.by_hand import leaves
-from nmt_attn.fast.gpu.beam_steps import FIELDS, Beam, advance, best_words, parts_of
+from nmt_attn.fast.gpu.beam_steps import FIELDS, Beam, advance, best_words
 from nmt_attn.fast.gpu.lowered import scores_of
+from nmt_attn.fast.gpu.sizes import parts_of
 from nmt_attn.fast.graphs import Recorder, Replay
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, changed

@@ -177,9 +177,9 @@ def too_large(loaded: Loaded, device: torch.device, update: int) -> str:
 
 
 def _on_its_way(numbers: Tensor) -> tuple[Tensor, Callable[[], object]]:
-    """The numbers, from a GPU copied to the host while it goes on; and what waits for the copy."""
+    """A copy of the numbers, from a GPU to the host while it goes on; and what waits for it."""
     if not numbers.is_cuda:
-        return numbers, lambda: None
+        return numbers.clone(), lambda: None
     here = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
     here.copy_(numbers, non_blocking=True)
     event = torch.cuda.Event()

@@ -11,12 +11,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nmt_attn.fast.gpu.operation import operation
+from nmt_attn.fast.gpu.sizes import parts_of
 from nmt_attn.types import BOS, EOS, PAD, UNK
 
 Part = Tensor | None
-
-FEW_WORDS, PART, WIDE_PART = 1 << 14, 1 << 11, 1 << 13
-"""A vocabulary is read in parts of `PART` words, one of more than `FEW_WORDS` in parts of `WIDE_PART`."""
 
 FIELDS = 6
 """Of the trace: parent, token, its log p; log p of `</s>`, rank, -inf where nothing ends, whether `</s>` was chosen."""
@@ -35,12 +33,6 @@ class Beam(NamedTuple):
     shortest: Tensor  # [B] int64, as in `Limits`
     longest: Tensor  # [B] int64, less than T
     terms: Tensor  # [2, T + 2] float64: the rank of a whole of n tokens is its log p / terms[0, n] + terms[1, n]
-
-
-def parts_of(words: int) -> tuple[int, int]:
-    """Into how many parts a vocabulary is cut, and how many words are in one."""
-    size = PART if words <= FEW_WORDS else WIDE_PART
-    return -(-words // size), size
 
 
 @operation

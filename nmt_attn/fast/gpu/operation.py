@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from nmt_attn.fast.gpu.sizes import DoesNotFit
+
 Definition = TypeVar("Definition", bound=Callable[..., None])
 Key = tuple[str, torch.device, tuple[torch.dtype | None, ...]]
 
@@ -45,10 +47,6 @@ def operation(define: Definition) -> Definition:
             define(*operands)
 
     return cast(Definition, call)
-
-
-class DoesNotFit(Exception):  # noqa: N818, no error: the definition does it
-    """A kernel cannot take operands of this size; raised before it is launched."""
 
 
 def run_kernel(
