@@ -31,12 +31,14 @@ from nmt_attn.options import (
     DemoCorpusOptions,
     EvalOptions,
     ExplainOptions,
+    ImportOptions,
     IndexOptions,
     InitOptions,
     PlotOptions,
     ScoreOptions,
     ServeOptions,
     ShortlistOptions,
+    SweepOptions,
     TrainOptions,
     TranslateOptions,
 )
@@ -167,6 +169,14 @@ def train(options: TrainOptions) -> None:
     run(options)
 
 
+@command("sweep", "sweep.yaml --jobs 2")
+def sweep(options: SweepOptions) -> None:
+    """Train every combination of a grid, or a random search, with several seeds, and compare them in one table."""
+    from nmt_attn.commands.sweep import sweep as run
+
+    run(options)
+
+
 @command("translate", "--beam 5 --alignments out.jsonl < input.txt > output.txt")
 def translate(options: TranslateOptions) -> None:
     """Translate text, one sentence a line, in order."""
@@ -243,6 +253,14 @@ def index(options: IndexOptions) -> None:
 def average(options: AverageOptions) -> None:
     """Average the weights of several models of one training: the mean is a model, often a better one."""
     from nmt_attn.commands.average import average as run
+
+    run(options)
+
+
+@command("import", "onmt_step_300.pt --subwords spm.model --output models/onmt")
+def import_model(options: ImportOptions) -> None:
+    """Import a model of OpenNMT-py or joeynmt: the same numbers, in a model folder of this package."""
+    from nmt_attn.commands.import_model import import_model as run
 
     run(options)
 

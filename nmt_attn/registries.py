@@ -127,9 +127,10 @@ DECAYS: Registry[Any] = Registry(
 )
 
 TOKENIZERS: Registry[Any] = Registry(
-    ("tokenizer.kind",),
+    ("tokenizer.kind", "tokenizer.source.kind", "tokenizer.target.kind"),
     {
         "word": "nmt_attn.data.tokenizer:Word",
+        "symbols": "nmt_attn.data.tokenizer:Symbols",
         "char": "nmt_attn.data.tokenizer:Character",
         "sentencepiece": "nmt_attn.data.tokenizer:SentencePiece",
     },

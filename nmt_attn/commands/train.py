@@ -19,6 +19,7 @@ from nmt_attn.config.data_paths import require_files
 from nmt_attn.config.extends import find_config, own_names, shipped_names
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.corpus import has_test
 from nmt_attn.data.corpus_warnings import corpus_warnings
@@ -299,10 +300,11 @@ def _say_data(config: Config, data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
         _note(fold(report.text(), width_of(sys.stderr)))
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
-    most = config.tokenizer.vocab_size
-    sizes = sorted({codec.size for codec in data.codecs if codec.tokenizer.has_model and codec.size < most})
-    if sizes:
-        found = " and ".join(f"{size:,}" for size in sizes)
+    mosts = [config.tokenizer.side(side).vocab_size for side in SIDES]
+    sides = zip(data.codecs, mosts, strict=True)
+    small = {codec.size: most for codec, most in sides if codec.tokenizer.has_model and codec.size < most}
+    if small:
+        most, found = max(small.values()), " and ".join(f"{size:,}" for size in sorted(small))
         _note(f"note: tokenizer.vocab_size {most:,} is more than data.train can teach, which is {found} pieces")
     if not has_test(config):
         _note("note: no test set (data.test, data.held_out.test); `nmt-attn eval` takes the validation set")

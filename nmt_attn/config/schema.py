@@ -23,7 +23,6 @@ from nmt_attn.config.base import (
     ScheduleName,
     ScoreName,
     Section,
-    TokenizerName,
     WindowName,
 )
 from nmt_attn.config.regularisation import (
@@ -34,6 +33,7 @@ from nmt_attn.config.regularisation import (
     VectorsConfig,
     WordDropoutConfig,
 )
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
@@ -103,17 +103,6 @@ class DataConfig(Section):
         "drop", description="lines that are not UTF-8: drop, replace (by U+FFFD; both count) or error"
     )
     cache: str | None = Field(None, description="folder of tokenised corpora; by default `cache` inside run.dir")
-
-
-class TokenizerConfig(Section):
-    """How text becomes tokens; learned from the training corpus when training starts."""
-
-    kind: TokenizerName = Field("word", description="word splits on whitespace")
-    algorithm: Literal["unigram", "bpe"] = Field("unigram", description="of SentencePiece")
-    vocab_size: int = Field(30000, ge=8, description="largest number of tokens a side, special ones included")
-    min_frequency: Count = Field(1, description="rarer words and characters become <unk>")
-    shared: bool = Field(False, description="one vocabulary for both languages")
-    lowercase: bool = Field(False, description="lowercase both sides before anything else")
 
 
 class EncoderConfig(Section):

@@ -15,6 +15,7 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
+from nmt_attn.data.tokenizer import TextOptions
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.files import usable_path
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -118,10 +119,9 @@ def _check_keys(folder: Path, changes: Iterable[str]) -> None:
 
 def _shared_rows(folder: Path, side: str, own: TextCodec, other: TextCodec) -> SharedRows:
     """Raises ConfigError if the texts are not cut alike, or no word is known to both."""
-    ways = [(codec.kind, codec.tokenizer.lowercase) for codec in (own, other)]
-    if ways[0] != ways[1]:
-        kinds = [f"{kind}{', lowercase' if lowercase else ''}" for kind, lowercase in ways]
-        raise ConfigError(f"{KEY}: expected a {side} tokenizer {kinds[0]}, as here, got {kinds[1]} in {folder}")
+    here, there = _way(own), _way(other)
+    if here != there:
+        raise ConfigError(f"{KEY}: expected a {side} tokenizer {here}, as here, got {there} in {folder}")
     rows = shared_rows(own.vocabulary.tokens, other.vocabulary.tokens)
     if len(rows.here) == len(SPECIAL_TOKENS):
         raise ConfigError(
@@ -129,6 +129,13 @@ def _shared_rows(folder: Path, side: str, own: TextCodec, other: TextCodec) -> S
             "(are the languages swapped?)"
         )
     return rows
+
+
+def _way(codec: TextCodec) -> str:
+    """How text is cut, in words: `word, lowercase, normalise 'NFC'`; what is as by default is left out."""
+    options = zip(TextOptions._fields, codec.tokenizer.text, TextOptions(), strict=True)
+    others = [key if value is True else f"{key} {value!r}" for key, value, default in options if value != default]
+    return ", ".join([codec.kind, *others])
 
 
 def shared_rows(own: Iterable[str], other: Iterable[str]) -> SharedRows:

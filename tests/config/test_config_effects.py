@@ -188,7 +188,8 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def write_corpora(folder: Path, words: str = WORDS) -> None:
-    """Texts with a fault of each kind: a blank side, bytes that are not UTF-8, capitals, punctuation.
+    """Texts with a fault of each kind: a blank side, bytes that are not UTF-8, capitals, punctuation, an
+    accent apart from its letter.
 
     A target is its source turned round; train.pharaoh has the links of that.
     """
@@ -201,8 +202,8 @@ def write_corpora(folder: Path, words: str = WORDS) -> None:
         if name.endswith("train"):
             links = [" ".join(f"{i}-{len(line) - 1 - i}" for i in range(len(line))) for line in text]
             (folder / "train.pharaoh").write_text("".join(f"{line}\n" for line in [*links, "", "", "0-0", "0-0"]))
-            sources += [b"", b"a b \xff", b"a rare one", b"the end"]
-            targets += [b"A", b"A B", b"A RARE ONE", b"\xff END"]
+            sources += [b"", b"a b \xff", "a ra\u0301re one".encode(), b"the end"]
+            targets += [b"A", b"A B", "A RA\u0301RE ONE".encode(), b"\xff END"]
         for side, rows in (("a", sources), ("b", targets)):
             (folder / f"{name}.{side}").write_bytes(b"".join(row + b"\n" for row in rows))
         pairs = [(a.decode(), b.decode()) for a, b in zip(sources[:30], targets[:30], strict=True)]

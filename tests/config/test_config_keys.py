@@ -41,6 +41,21 @@ def corpus_examples(name: str) -> dict[str, Example]:
     }
 
 
+def tokenizer_examples(side: str) -> dict[str, Example]:
+    """Of each key of the tokenizer of one side."""
+    where = f"tokenizer.{side}"
+    return {
+        f"{where}.kind": Example("char"),
+        f"{where}.separator": Example("'|'", (f"{where}.kind=symbols",)),
+        f"{where}.units": Example("graphemes", ("tokenizer.kind=char",)),
+        f"{where}.algorithm": Example("bpe", (f"{where}.kind=sentencepiece",)),
+        f"{where}.vocab_size": Example("8"),
+        f"{where}.min_frequency": Example("2"),
+        f"{where}.lowercase": Example("true"),
+        f"{where}.normalise": Example("NFC"),
+    }
+
+
 EXAMPLES = {
     "run.name": Example("x"),
     "run.dir": Example("x"),
@@ -70,6 +85,11 @@ EXAMPLES = {
     "tokenizer.min_frequency": Example("2"),
     "tokenizer.shared": Example("true"),
     "tokenizer.lowercase": Example("true"),
+    "tokenizer.separator": Example("'|'", ("tokenizer.kind=symbols",)),
+    "tokenizer.units": Example("graphemes", ("tokenizer.target.kind=char",)),
+    "tokenizer.normalise": Example("NFC"),
+    **tokenizer_examples("source"),
+    **tokenizer_examples("target"),
     "model.encoder.cell": Example("lstm"),
     "model.encoder.layers": Example("2"),
     "model.encoder.hidden": Example("7"),

@@ -276,7 +276,7 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         (
             ["tokenizer.kind=sentencepiece", "tokenizer.min_frequency=2"],
             "tokenizer.min_frequency: expected 1, as any other value has no effect with tokenizer.kind "
-            "'sentencepiece', got 2 (it is for 'word' or 'char')",
+            "'sentencepiece', got 2 (it is for 'word', 'symbols' or 'char')",
         ),
         (
             ["training.optimizer=sgd", "training.betas=[0.5, 0.6]"],
@@ -286,6 +286,25 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         (
             ["training.metric=bleu", "training.validate_translation=false"],
             "training.validate_translation: expected true with training.metric 'bleu', got false",
+        ),
+        (
+            ["tokenizer.shared=true", "tokenizer.source.kind=char"],
+            "tokenizer.source.kind: expected null beside tokenizer.shared true, got 'char'",
+        ),
+        (
+            ["tokenizer.source.kind=char", "tokenizer.target.kind=symbols", "tokenizer.kind=sentencepiece"],
+            "tokenizer.kind: expected 'word', as any other value has no effect with tokenizer.source.kind 'char' and "
+            "tokenizer.target.kind 'symbols', got 'sentencepiece'",
+        ),
+        (
+            ["tokenizer.source.kind=char", "tokenizer.target.units=graphemes"],
+            "tokenizer.target.units: expected null, as any other value has no effect with tokenizer.kind 'word', got "
+            "'graphemes' (it is for 'char')",
+        ),
+        (
+            ["tokenizer.kind=sentencepiece", "tokenizer.target.kind=char", "training.subword_sampling.alpha=0.1"],
+            "training.subword_sampling.alpha: expected null with tokenizer.target.kind 'char', which cuts a text in "
+            "one way alone, got 0.1",
         ),
         (
             ["training.metric=chrf", "training.validate_translation=false"],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nmt_attn.config.file import parse_config
-from nmt_attn.config.schema import TokenizerConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.data.corpus_warnings import corpus_warnings, is_swapped, unknown_source
 from nmt_attn.data.prepare import prepare_training

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from recorders import Repeating
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from tiny_training import Session, start
 from torch import Tensor
@@ -23,6 +24,7 @@ from nmt_attn.model.windows import WINDOWS
 from nmt_attn.processes import Processes
 from nmt_attn.training import trainer as trainer_module
 from nmt_attn.training.events import UpdateEvent
+from nmt_attn.training.late_step import LateStep
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import EOS, PAD, Batch
 
@@ -69,35 +71,6 @@ def test_buckets_change_neither_loss_nor_gradients(score: str, window: str, styl
     padded_loss, padded_gradients = gradients_of(pad_to_bucket(batch), keys, keeps_padding=True)
     torch.testing.assert_close(padded_loss, loss, rtol=0, atol=1e-10)
     torch.testing.assert_close(padded_gradients, gradients, rtol=0, atol=1e-10)
-
-
-class Repeating:
-    """A recorder that warms up as the GPU's does, and whose replay is the work itself."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.recorded = self.forgotten = 0
-        self.replayed = 0
-
-    def record(self, work: Callable[[], None]) -> Replay:
-        self.recorded += 1
-        for _ in range(3):
-            torch.rand(1)  # what is drawn now must not matter
-            work()
-
-        def replay() -> None:
-            self.replayed += 1
-            work()
-
-        def forget() -> None:
-            self.forgotten += 1
-
-        return Replay(replay, forget, 100)
-
-    def run(self, work: Callable[[], Tensor]) -> Tensor:
-        return work()
-
-    def free_bytes(self) -> int:
-        return 1 << 30
 
 
 class Forgetful(Repeating):
@@ -252,10 +225,14 @@ def test_on_a_gpu_graphs_make_the_updates_of_the_same_work_step_by_step(
     losses = []
     for spare in (module.SPARE_BYTES, 1 << 60):
         monkeypatch.setattr(module, "SPARE_BYTES", spare)
+        if spare == 1 << 60:
+            monkeypatch.setattr(LateStep, "_record", lambda self, recorder: None)
         session = start(updates=30, epochs=None, pairs=60, cuda_graphs=True, device="cuda", **keys)
         session.run()
         graphs = session.trainer._gradients._graphs
         assert graphs is not None and (len(graphs._recorded) > 0) == (spare < 1 << 60)
+        late = session.trainer._gradients._late_step
+        assert late is not None and (late._replay is not None) == (spare < 1 << 60)
         losses.append([report.loss for report in session.watcher.updates])
     assert losses[0] == losses[1]
     assert len(set(losses[0])) == 30
