@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo docs test test-all test-gpu check format clean
+.PHONY: help setup demo docs notebooks test test-all test-gpu check format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,9 @@ demo: setup  ## everything from nothing: train, translate, evaluate on the built
 
 docs: setup  ## the documentation site, in site/
 	$(RUN)/python scripts/build_site.py
+
+notebooks: setup  ## runs the five notebooks
+	$(RUN)/python scripts/run_notebooks.py
 
 test: check  ## format, lint, types and tests
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest --quiet --numprocesses 2

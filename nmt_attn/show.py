@@ -166,4 +166,6 @@ def _tree(tree: Tree, caption: str) -> str:
         )
     steps, rows = (1 + max((getattr(node, name) for node in tree.nodes), default=0) for name in ("step", "place"))
     size = f'width="{WIDTH * steps}" height="{HEIGHT * rows}"'
-    return f'<p>{escape(caption)}</p><svg {size} style="font:12px system-ui,sans-serif" role="img">{"".join(parts)}</svg>'
+    return (
+        f'<p>{escape(caption)}</p><svg {size} style="font:12px system-ui,sans-serif" role="img">{"".join(parts)}</svg>'
+    )
