@@ -1,8 +1,12 @@
 """CUDA graphs as far as a CPU can prove them: a recorder that does the work again stands in for the GPU's."""
 
+import gc
+import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -244,3 +248,67 @@ def test_graphs_are_refused_where_they_cannot_be() -> None:
     with pytest.raises(ConfigError, match=r"^training\.cuda_graphs: expected false with several .* and 2 processes$"):
         check_graphs(torch.device("cuda"), Processes(0, 2))
     check_graphs(torch.device("cuda"), Processes())
+
+
+class Recording:
+    """What is put in the place of torch's CUDA: a graph that knows addresses alone, as a graph of the GPU does."""
+
+    def __init__(self) -> None:
+        self.replay = self.reset = lambda: None
+
+    @classmethod
+    def install(cls, monkeypatch: pytest.MonkeyPatch) -> None:
+        nothing, block = lambda *_: None, lambda *_, **__: nullcontext()
+        stream = SimpleNamespace(wait_stream=nothing)
+        for name, value in {
+            "CUDAGraph": cls,
+            "graph": block,
+            "stream": block,
+            "Stream": lambda *_: stream,
+            "current_stream": lambda *_: stream,
+            "synchronize": nothing,
+            "graph_pool_handle": nothing,
+            "mem_get_info": lambda *_: (0, 0),
+            "memory_reserved": lambda *_: 0,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+
+
+def test_a_recording_keeps_the_buffers_that_it_reads_and_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph has their addresses alone: once freed, they are other tensors', and the replay would write into those."""
+    Recording.install(monkeypatch)
+    buffer = torch.zeros(3)
+    alive = weakref.ref(buffer)
+
+    def work(buffer: Tensor = buffer) -> None:
+        buffer.add_(1)
+
+    replay = module.CudaRecorder(torch.device("cpu")).record(work)
+    del buffer, work
+    gc.collect()
+    assert alive() is not None and alive().tolist() == [3, 3, 3]  # type: ignore[union-attr]
+    del replay
+    gc.collect()
+    assert alive() is None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_a_replay_writes_into_no_other_tensor() -> None:
+    device = torch.device("cuda")
+    recorder = module.CudaRecorder(device)
+
+    def recorded() -> Replay:
+        buffer = torch.zeros(1 << 20, device=device)
+
+        def work() -> None:
+            buffer.fill_(7)
+
+        return recorder.record(work)
+
+    replay = recorded()
+    gc.collect()
+    others = [torch.zeros(1 << 20, device=device) for _ in range(8)]
+    replay.again()
+    torch.cuda.synchronize()
+    assert all(not other.any() for other in others)
