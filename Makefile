@@ -1,15 +1,16 @@
-# make setup   a virtual environment with the package and what its tests need
-# make demo    everything from nothing: train, translate, evaluate on the built-in corpus
-# make test    format, lint, types and tests; test-all adds the slow ones, test-gpu those that need a GPU
+# nmt-attn: `make help` lists what can be made.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test test-all test-gpu check format clean
+.PHONY: help setup demo docs notebooks test test-all test-gpu check format clean
 
-setup: $(STAMP)
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(STAMP)  ## a virtual environment with the package and what its tests need
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -19,26 +20,32 @@ $(STAMP): pyproject.toml constraints.txt
 	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: setup
+demo: setup  ## everything from nothing: train, translate, evaluate on the built-in corpus
 	@sh scripts/demo.sh $(RUN)/nmt-attn
 
-test: check
+docs: setup  ## the documentation site, in site/
+	$(RUN)/python scripts/build_site.py
+
+notebooks: setup  ## runs the five notebooks
+	$(RUN)/python scripts/run_notebooks.py
+
+test: check  ## format, lint, types and tests
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest --quiet --numprocesses 2
 
-test-all: check
+test-all: check  ## the slow tests too
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest --quiet --numprocesses 2 -m 'not gpu'
 
-test-gpu: setup
+test-gpu: setup  ## the tests that need a CUDA GPU
 	$(RUN)/python -m pytest --quiet -m gpu
 
-check: setup
+check: setup  ## format, lint and types
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 
-format: setup
+format: setup  ## reformats, and mends what the linter can mend
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
 
-clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+clean:  ## removes everything that was made
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

@@ -33,16 +33,19 @@ from nmt_attn.options import (
     DemoCorpusOptions,
     EvalOptions,
     ExplainOptions,
+    ImportOptions,
     IndexOptions,
     InitOptions,
     PlotOptions,
     ScoreOptions,
     ServeOptions,
     ShortlistOptions,
+    SweepOptions,
     TrainOptions,
     TranslateOptions,
 )
 from nmt_attn.screen import escaped, protect_terminal
+from nmt_attn.threads import wait_passively
 from nmt_attn.version import __version__
 
 # typer has no name of its own for it: its base class of all that is wrong with a command line
@@ -174,6 +177,14 @@ def train(options: TrainOptions) -> None:
     run(options)
 
 
+@command("sweep", "sweep.yaml --jobs 2")
+def sweep(options: SweepOptions) -> None:
+    """Train every combination of a grid, or a random search, with several seeds, and compare them in one table."""
+    from nmt_attn.commands.sweep import sweep as run
+
+    run(options)
+
+
 @command("translate", "--beam 5 --alignments out.jsonl < input.txt > output.txt")
 def translate(options: TranslateOptions) -> None:
     """Translate text, one sentence a line, in order."""
@@ -254,6 +265,14 @@ def average(options: AverageOptions) -> None:
     run(options)
 
 
+@command("import", "onmt_step_300.pt --subwords spm.model --output models/onmt")
+def import_model(options: ImportOptions) -> None:
+    """Import a model of OpenNMT-py or joeynmt: the same numbers, in a model folder of this package."""
+    from nmt_attn.commands.import_model import import_model as run
+
+    run(options)
+
+
 @command("plot", "runs/demo runs/luong --output curves.svg")
 def plot(options: PlotOptions) -> None:
     """Draw the training of runs: loss, BLEU and learning rate."""
@@ -281,6 +300,7 @@ def demo_corpus(options: DemoCorpusOptions) -> None:
 def main() -> None:
     """Runs the command line; the exit code is 0 done, 1 internal fault, 2 user's mistake, 128 + N ended by signal N."""
     is_completing = "_NMT_ATTN_COMPLETE" in os.environ  # the shell asks, at each tab
+    wait_passively()
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
     open_streams()
     protect_terminal()

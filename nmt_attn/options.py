@@ -91,7 +91,7 @@ class TrainOptions:
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None, Option(help="auto takes a GPU if there is one: run.device.")
     ] = None
-    threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with. Default: one a core.")] = None
+    threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with: run.threads.")] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
     accept_new_data: Annotated[
         bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
@@ -112,10 +112,21 @@ class TrainOptions:
         keys = {
             "run.name": self.name,
             "run.device": self.device,
+            "run.threads": self.threads,
             "training.minutes": self.minutes,
             "training.epochs": self.epochs,
         }
         return {key: value for key, value in keys.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """Of `nmt-attn sweep`."""
+
+    sweep: Annotated[Path, Argument(help="YAML file of a sweep: config, grid or random, seeds, ...")]
+    jobs: Annotated[int | None, Option(min=1, help="Runs side by side. Default: one a GPU, or one a CPU core.")] = None
+    threads: Annotated[int, Option(min=1, help="CPU threads of each run; the last digits follow from them.")] = 1
+    dry_run: Annotated[bool, Option(help="Only list the runs, and how far each is.")] = False
 
 
 @dataclass(frozen=True)
@@ -426,6 +437,28 @@ class AverageOptions:
     best: Annotated[
         int | None, Option(min=2, metavar="N", help="Of a run, its best models. Default: all of training.keep_best.")
     ] = None
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """Of `nmt-attn import`."""
+
+    file: Annotated[
+        Path, Argument(help="Checkpoint of OpenNMT-py 3 (.pt), or of joeynmt (.ckpt beside its config.yaml).")
+    ]
+    output: Annotated[Path, Option(help="Folder of the model to write.")]
+    vocab: Annotated[
+        tuple[Path, ...], Option(help="Vocabulary file, twice for source and target. Default: those beside FILE.")
+    ] = ()
+    subwords: Annotated[
+        tuple[Path, ...], Option(help="Model of SentencePiece that the text is cut by, twice for source and target.")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a file too many."""
+        for name, files in (("vocab", self.vocab), ("subwords", self.subwords)):
+            if len(files) > 2:
+                raise ConfigError(f"--{name}: expected at most 2 files, for source and target, got {len(files)}")
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,9 @@ INITIAL_STATES: Registry[Any] = Registry(
     ("model.decoder.init",),
     {
         "zero": "nmt_attn.model.initial_state:Zero",
+        "learned": "nmt_attn.model.initial_state:Learned",
         "last": "nmt_attn.model.initial_state:Last",
+        "last-forward": "nmt_attn.model.initial_state:LastForward",
         "mean": "nmt_attn.model.initial_state:Mean",
         "bridge": "nmt_attn.model.initial_state:Bridge",
         "backward-first": "nmt_attn.model.initial_state:BackwardFirst",
@@ -65,7 +67,9 @@ INITIAL_CELL_STATES: Registry[Any] = Registry(
     ("model.decoder.init_cell",),
     {
         "zero": "nmt_attn.model.initial_state:Zero",
+        "learned": "nmt_attn.model.initial_state:Learned",
         "last": "nmt_attn.model.initial_state:Last",
+        "mean": "nmt_attn.model.initial_state:Mean",
         "bridge": "nmt_attn.model.initial_state:Bridge",
     },
 )
@@ -123,9 +127,10 @@ DECAYS: Registry[Any] = Registry(
 )
 
 TOKENIZERS: Registry[Any] = Registry(
-    ("tokenizer.kind",),
+    ("tokenizer.kind", "tokenizer.source.kind", "tokenizer.target.kind"),
     {
         "word": "nmt_attn.data.tokenizer:Word",
+        "symbols": "nmt_attn.data.tokenizer:Symbols",
         "char": "nmt_attn.data.tokenizer:Character",
         "sentencepiece": "nmt_attn.data.tokenizer:SentencePiece",
     },

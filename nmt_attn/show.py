@@ -42,10 +42,12 @@ class AttentionFigure(NamedTuple):
 
     def _repr_html_(self) -> str:
         words = [step.word for step in self.trace.steps]
+        return _table(self.trace.source, words, self.weights.tolist(), repr(self))
+
+    def __repr__(self) -> str:
         changed = [t for t, step in enumerate(self.trace.steps) if step.is_given]
         note = f" Given at step {', '.join(str(t + 1) for t in changed)}." if changed else ""
-        caption = f"{self.trace.model}: {self.trace.text} (log p {self.trace.log_prob:.2f}).{note}"
-        return _table(self.trace.source, words, self.weights.tolist(), caption)
+        return f"{self.trace.model}: {self.trace.text} (log p {self.trace.log_prob:.2f}).{note}"
 
 
 class BeamFigure(NamedTuple):
@@ -54,7 +56,11 @@ class BeamFigure(NamedTuple):
     tree: Tree
 
     def _repr_html_(self) -> str:
-        return _tree(self.tree)
+        return _tree(self.tree, repr(self))
+
+    def __repr__(self) -> str:
+        tree = self.tree
+        return f"beam {tree.beam}: {tree.text} (log p {tree.log_prob:.2f}, p {math.exp(tree.log_prob):.3f})"
 
 
 class Comparison(NamedTuple):
@@ -77,6 +83,9 @@ class Comparison(NamedTuple):
             caption = f"{self.first.model} less {self.second.model}"
             tables.append(_table(self.first.source, rows, self.difference.tolist(), caption))
         return '<div style="display:flex;flex-wrap:wrap;gap:2em">' + "".join(tables) + "</div>"
+
+    def __repr__(self) -> str:
+        return "\n".join(repr(AttentionFigure(trace)) for trace in (self.first, self.second))
 
 
 def load(folder: Path | str | None = None) -> LabModel:
@@ -136,7 +145,7 @@ def _cell(weight: float) -> str:
     return f'<td style="{style}">{shown}</td>'
 
 
-def _tree(tree: Tree) -> str:
+def _tree(tree: Tree, caption: str) -> str:
     """A column a step, the best candidates on top."""
     places = {node.number: (WIDTH * node.step + 8, HEIGHT * node.place) for node in tree.nodes}
     parts = []
@@ -157,5 +166,6 @@ def _tree(tree: Tree) -> str:
         )
     steps, rows = (1 + max((getattr(node, name) for node in tree.nodes), default=0) for name in ("step", "place"))
     size = f'width="{WIDTH * steps}" height="{HEIGHT * rows}"'
-    caption = escape(f"beam {tree.beam}: {tree.text} (log p {tree.log_prob:.2f}, p {math.exp(tree.log_prob):.3f})")
-    return f'<p>{caption}</p><svg {size} style="font:12px system-ui,sans-serif" role="img">{"".join(parts)}</svg>'
+    return (
+        f'<p>{escape(caption)}</p><svg {size} style="font:12px system-ui,sans-serif" role="img">{"".join(parts)}</svg>'
+    )

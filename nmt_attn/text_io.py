@@ -20,7 +20,7 @@ import typer
 
 from nmt_attn.errors import DataError
 from nmt_attn.files import check_count, reason
-from nmt_attn.text_formats import HEAD_BYTES, MARK, damage, find_compression, find_encoding, without_mark
+from nmt_attn.text_formats import HEAD_BYTES, MARK, UTF16_MARKS, damage, find_compression, find_encoding, without_mark
 
 PAUSE_SECONDS = 0.05
 """When standard input has brought nothing for this long, the lines that have come make a window."""
@@ -43,7 +43,8 @@ class Window(NamedTuple):
 def read_lines(path: Path, *, keeps_ends: bool = False) -> list[str]:
     """All lines; a missing last `\\n` is forgiven. Raises DataError, also for text that is not UTF-8.
 
-    With `keeps_ends` each line is all that stands before its `\\n`, for files in which a `\\r` is content.
+    With `keeps_ends` each line is all that stands before its `\\n`, for files in which a `\\r` or a zero
+    byte is content.
     """
     with _notes() as note:
         lines = byte_lines(path, note, keeps_ends=keeps_ends)
@@ -204,7 +205,7 @@ class _LineDecoder:
             encoding = find_encoding(head)
         except ValueError as error:
             raise DataError(f"{self.name}: expected UTF-8 text, got {error}") from error
-        if encoding == "utf-8":
+        if encoding == "utf-8" or (self._keeps_ends and not head.startswith(tuple(UTF16_MARKS))):
             return (lambda chunk, is_end: chunk), head
         self._note(f"{self._short} is UTF-16, read as such", 1)
         decoder = getincrementaldecoder(encoding)("surrogatepass")

@@ -167,7 +167,7 @@ def _step(
         nn.init.normal_(parameter, std=size**-0.5)
     states, lengths = torch.randn(SENTENCES, length, size), torch.full((SENTENCES,), length)
     mask = torch.ones(SENTENCES, length, dtype=torch.bool)
-    memory = Memory(states, attention.project_keys(states), mask, lengths, lengths, (), ())
+    memory = Memory(states, attention.project_keys(states), mask, lengths, lengths, lengths, (), ())
     query, steps = torch.randn(SENTENCES, 1, size), torch.full((SENTENCES, 1), length // 2)
     fast = view(attention, TRAINING)
     return fast, lambda: fast(query, memory, steps)

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/lab.md: python scripts/lab_pictures.py. Needs playwright and a system Chromium."""
+"""Takes the pictures of docs/lab.md and the README: python scripts/lab_pictures.py. Needs playwright and Chromium."""
 
 import shutil
 import threading
@@ -17,9 +17,12 @@ from nmt_attn.lab.service import Lab
 FOLDER = Path(__file__).parents[1] / "docs" / "lab"
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"
 PICTURES = {
-    "machine": (LIGHTS + "&t=0&m=3", "#machine"),
-    "changed": (LIGHTS + "&t=0&m=5&ga=%7B%220%22%3A%5B0%2C1%2C0%2C0%2C0%5D%7D", "#matrix"),
+    "machine": (LIGHTS + "&t=0&m=3", "#machine", "light"),
+    "machine-dark": (LIGHTS + "&t=0&m=3", "#machine", "dark"),
+    "changed": (LIGHTS + "&t=0&m=5&ga=%7B%220%22%3A%5B0%2C1%2C0%2C0%2C0%5D%7D", "#matrix", "light"),
+    "compare": (LIGHTS + "&t=2", "#compare", "light"),
 }
+"""Of each file the address, the part of the page and the colours."""
 WAIT_MS = 500
 
 
@@ -35,14 +38,14 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, (state, place) in PICTURES.items():
-            _take(browser, address + state, place, FOLDER / f"{name}.png")
+        for name, (state, place, scheme) in PICTURES.items():
+            _take(browser, scheme, address + state, place, FOLDER / f"{name}.png")
         browser.close()
     server.should_exit = True
 
 
-def _take(browser: Any, address: str, place: str, path: Path) -> None:
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
+def _take(browser: Any, scheme: str, address: str, place: str, path: Path) -> None:
+    page = browser.new_page(viewport={"width": 1200, "height": 900}, color_scheme=scheme)
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
     page.wait_for_timeout(WAIT_MS)

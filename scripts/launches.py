@@ -24,7 +24,13 @@ from pretended_gpu import CUDNN, DEVICE, Elsewhere, Pretending  # type: ignore[i
 from nmt_attn.config.file import parse_config
 from nmt_attn.config.schema import Config
 from nmt_attn.fast.gpu.operation import observed
+from nmt_attn.fast.graphs import Replay
+from nmt_attn.fast.search import for_search
 from nmt_attn.model.store import model_from_config
+from nmt_attn.runtime import DecodingPrecision
+from nmt_attn.search.beam_state import BeamOptions, Limits
+from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.recorded import RecordedSearch
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import Batch
 
@@ -60,6 +66,8 @@ STYLES: dict[str, tuple[str, ...]] = {
     ),
 }
 """What is counted, in bf16."""
+
+PRECISIONS: tuple[DecodingPrecision, ...] = ("fp32", "bf16")
 
 NOTHING = {
     "_local_scalar_dense",
@@ -128,6 +136,37 @@ def count(config: Config, source: int, target: int) -> Counter[str]:
     return launches.counts
 
 
+def count_search_step(config: Config, precision: DecodingPrecision = "fp32") -> Counter[str]:
+    """By operation, of one step of beam search that is recorded as one graph."""
+    recorder = OneStep()
+    with Pretending(), torch.no_grad():
+        model = model_from_config(config, WORDS, WORDS).to(DEVICE).eval()
+        search = RecordedSearch(for_search(model, precision), recorder)
+        lengths = torch.full((SENTENCES,), SHORT)
+        limits = Limits(torch.zeros_like(lengths), lengths)
+        options = BeamOptions(beam=5, wanted=1, ranking=RANKINGS["average"](1.0), with_weights=False)
+        search.search(torch.full((SENTENCES, SHORT), 5), lengths, limits, options)
+        with Launches() as launches, observed(launches.hear):
+            recorder.step()
+    return launches.counts
+
+
+class OneStep:
+    """A recorder that keeps the step."""
+
+    step: Callable[[], None]
+
+    def record(self, work: Callable[[], None]) -> Replay:
+        self.step = work
+        return Replay(work, lambda: None, 0)
+
+    def run(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+        return work()
+
+    def free_bytes(self) -> int:
+        return 1 << 40
+
+
 def any_batch(source: int, target: int) -> Batch:
     """Of words that do not matter."""
     ids = [torch.full((SENTENCES, size), 5) for size in (source, target, target)]
@@ -181,6 +220,10 @@ def table(count_one: Callable[[Config], UpdateLaunches] = count_update) -> str:
         found = count_one(configuration(style))
         whole = 30 * (found.target_step + found.source_step) + found.rest
         lines.append(f"{style:32s}{found.target_step:13.1f}{found.source_step:13.1f}{found.rest:10.0f}{whole:12.0f}")
+    lines += ["", f"{'launches of a search step, beam 5':32s}{'fp32':>13s}{'bf16':>13s}"]
+    for style in STYLES:
+        fp32, bf16 = (sum(count_search_step(configuration(style), each).values()) for each in PRECISIONS)
+        lines.append(f"{style:32s}{fp32:13d}{bf16:13d}")
     return "\n".join(lines) + "\n"
 
 

@@ -10,8 +10,7 @@ from nmt_attn.registry import Registry, options_of
 ROOT = Path(__file__).parents[1]
 PAGE, README = ROOT / "docs" / "names.md", ROOT / "README.md"
 BEGIN, END = "<!-- names: python scripts/names_page.py -->\n", "<!-- names: end -->\n"
-SHORT = ("model.attention.score", "model.attention.window", "model.decoder.style", "model.decoder.input_feeding",
-         "model.decoder.readout", "model.decoder.init", "model.encoder.cell")  # fmt: skip
+SHORT = ("model.attention.score", "model.attention.window", "model.decoder.style")
 """The keys of the README's table."""
 
 HEAD = """\

@@ -233,6 +233,7 @@ def _look(attention: Attention, query: Sequence[float]) -> Look:
         mask=torch.ones(1, len(WORDS), dtype=torch.bool),
         lengths=lengths,
         source_lengths=lengths,
+        read_lengths=lengths,
         final_hidden=(),
         final_cell=(),
     )

@@ -6,6 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nmt_attn.fast.gpu import beam_steps as steps
+from nmt_attn.fast.gpu.beam_steps import FIELDS
+from nmt_attn.fast.gpu.sizes import FEW_WORDS, parts_of
+
 ROWS, SOURCES, STEPS, WORDS = 5, 21, 3, 2311  # S in two blocks of 16, V in two of 2048, none of them full
 INNER, HIDDEN, STATES = 150, 301, 133  # A, H, M, each in more than one block or with a rest
 
@@ -148,6 +152,38 @@ def loss_rows(made: Made, *, smoothing: float, keeps_slope: bool) -> list[Any]:
     return [made.gapped(ROWS, WORDS + 5), made.exact(ROWS, 2), made.exact(WORDS), targets, smoothing, 0, keeps_slope]
 
 
+def best_words(made: Made, *, words: int, count: int) -> list[Any]:
+    parts, _ = parts_of(words)
+    scores = made.gapped(ROWS, words)
+    scores[1, 4:9] = scores[1].max()  # which tie
+    scores[2, 5:] = -torch.inf
+    places = torch.zeros(ROWS, parts, count, dtype=torch.int64)
+    out = [made.exact(ROWS, parts, count), places, made.exact(ROWS, parts, 2)]
+    return [*out, scores, made.exact(words) if words < FEW_WORDS else None, words < FEW_WORDS]
+
+
+def advance(made: Made, *, beam: int, length: int, stops_early: bool) -> list[Any]:
+    """Some hypotheses tie, some are impossible; sentences are at, before and beyond their least and greatest length."""
+    batch, words, wanted = 4, 2311, max(1, beam - 1)
+    found = best_words(Made(torch.float32, seed=3), words=words, count=beam)[:3]
+    rows = batch * beam
+    scores = made.factor(rows, words)
+    scores[:, 3] += 3.0 * (torch.arange(rows) % 3)
+    values, ids, sums = (part.new_zeros(rows, *part.shape[1:]) for part in found)
+    steps.best_words(values, ids, sums, scores, None, False)
+    totals = -made.share(batch, beam).double().sort(1).values
+    totals[1, beam // 2 :] = -torch.inf
+    totals[2] = totals[2, 0]
+    state = [torch.zeros(rows, dtype=torch.int64) for _ in range(2)]
+    best = torch.full((batch, wanted), -torch.inf, dtype=torch.float64)
+    best[3, 0] = -0.5
+    lengths, done = torch.full((batch,), length), torch.zeros(batch, dtype=torch.int32)
+    limits = [torch.tensor([0, 0, 9, 0]), torch.tensor([9, 2, 9, 12])]
+    terms = 1.0 + made.share(2, 14).double()
+    trace = torch.zeros(12, FIELDS, batch, beam, dtype=torch.float64)
+    return [values, ids, sums, scores, None, totals, *state, best, lengths, done, trace, *limits, terms, stops_early]
+
+
 CASES: dict[str, tuple[str, Callable[[Made], list[Any]]]] = {
     "lstm_step": ("lstm_step", lstm_step),
     "lstm_back": ("lstm_back", lstm_back),
@@ -164,6 +200,11 @@ CASES: dict[str, tuple[str, Callable[[Made], list[Any]]]] = {
     "key_gradients": ("key_gradients", key_gradients),
     "attentional_step": ("attentional_step", attentional_step),
     "attentional_back": ("attentional_back", attentional_back),
+    "best_words, few": ("best_words", lambda made: best_words(made, words=2311, count=5)),
+    "best_words, many": ("best_words", lambda made: best_words(made, words=16387, count=1)),
+    "advance, beam 5": ("advance", lambda made: advance(made, beam=5, length=1, stops_early=False)),
+    "advance, beam 4, early": ("advance", lambda made: advance(made, beam=4, length=2, stops_early=True)),
+    "advance, beam 1": ("advance", lambda made: advance(made, beam=1, length=9, stops_early=False)),
     "loss_rows, smoothed": ("loss_rows", lambda made: loss_rows(made, smoothing=0.1, keeps_slope=True)),
     "loss_rows, no gradient": ("loss_rows", lambda made: loss_rows(made, smoothing=0.0, keeps_slope=False)),
 }

@@ -46,8 +46,11 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
         style=decoder.style,
         cell=decoder.cell,
         residual=decoder.residual,
+        reads_eos=config.encoder.reads_eos,
         init=decoder.init,
         init_cell=decoder.init_cell,
+        init_activation=decoder.init_activation,
+        init_reads=decoder.init_reads,
         input_feeding=decoder.input_feeding,
         attentional_activation=decoder.attentional_activation,
         readout=decoder.readout,
@@ -89,8 +92,10 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         p |= {"first": bottom, "cells": [second, *upper]}
     p["attention"] = attention_letters(named, config)
     for letter, part in (("init", "hidden"), ("init_cell", "cell")):
-        roots = [f"decoder.start_state.{part}.{layer}.projection" for layer in range(decoder.layers)]
-        p[letter] = [{"W": named[f"{root}.weight"], "b": named[f"{root}.bias"]} for root in roots if has(named, root)]
+        roots = [f"decoder.start_state.{part}.{layer}" for layer in range(decoder.layers)]
+        p[letter] = [{"v": named[f"{root}.vector"]} for root in roots if f"{root}.vector" in named] or [
+            with_bias(named, f"{root}.projection", "W") for root in roots if has(named, f"{root}.projection")
+        ]
     if has(named, "decoder.attentional_state.projection"):
         p["attentional"] = with_bias(named, "decoder.attentional_state.projection", "W_c")
     if has(named, "decoder.readout.state_projection"):

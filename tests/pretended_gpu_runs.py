@@ -28,12 +28,14 @@ from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.recorded import RecordedSearch
 from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.training import trainer
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.optimizer import build_optimizer
 
-SOURCE_LENGTHS, TARGET_LENGTHS = [3, 2], [2, 3]
+SOURCE_LENGTHS, TARGET_LENGTHS, LONGEST = [3, 2], [2, 3], 3
+OPTIONS = BeamOptions(beam=2, wanted=2, ranking=RANKINGS["average"](1.0), with_weights=True)
 
 
 @dataclass
@@ -46,6 +48,9 @@ class Result:
     weights: float  # after a step of the optimizer
     log_probs: float  # of the hypotheses of a search
     same_hypotheses: bool
+    recorded_log_probs: float  # of those of a search that is recorded
+    same_recorded: bool
+    search_waits: dict[str, int]  # in that search, for each of its reads once
     waits: dict[str, int]  # in an update, what a host would wait for
     sent: dict[str, int]  # in an update, once its batch is there
 
@@ -58,8 +63,9 @@ def compare(overrides: Overrides) -> Result:
         there, other_norm = trained(config, DEVICE, pretending.sent.clear)
         waits, sent = dict(pretending.waits), dict(pretending.sent)
         found = searched(there.model, DEVICE)
+        recorded, search_waits = searched_recorded(there.model, pretending)
     expected = searched(here.model, torch.device("cpu"))
-    pairs = [(ours, theirs) for row in zip(expected, found, strict=True) for ours, theirs in zip(*row, strict=True)]
+    pairs, recorded_pairs = paired(expected, found), paired(expected, recorded)
     return Result(
         loss=difference([here.loss], [there.loss]),
         gradients=difference(here.gradients, there.gradients),
@@ -67,6 +73,9 @@ def compare(overrides: Overrides) -> Result:
         weights=difference(list(here.model.parameters()), list(there.model.parameters())),
         log_probs=max(abs(ours.log_prob - theirs.log_prob) for ours, theirs in pairs),
         same_hypotheses=all(ours.ids == theirs.ids for ours, theirs in pairs),
+        recorded_log_probs=max(abs(ours.log_prob - theirs.log_prob) for ours, theirs in recorded_pairs),
+        same_recorded=all(ours.ids == theirs.ids for ours, theirs in recorded_pairs),
+        search_waits=search_waits,
         waits=waits,
         sent=sent,
     )
@@ -133,12 +142,27 @@ def gradients_of(config: Config, device: torch.device, dtype: torch.dtype) -> li
 
 @torch.no_grad()  # a tensor of the device knows no inference mode
 def searched(model: Seq2Seq, device: torch.device) -> list[list[Hypothesis]]:
-    """Beam search of width 2, at most three tokens."""
+    """Beam search of width 2."""
     fast = for_search(model.eval(), "fp32")
     batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS).to(device)
-    limits = Limits(torch.zeros_like(batch.src_lengths), torch.full_like(batch.src_lengths, 3))
-    options = BeamOptions(beam=2, wanted=2, ranking=RANKINGS["average"](1.0), with_weights=True)
-    return beam_search(ModelSteps(fast, fast.encode(batch.src_ids, batch.src_lengths)), limits, options)
+    limits = Limits(torch.zeros_like(batch.src_lengths), torch.full_like(batch.src_lengths, LONGEST))
+    return beam_search(ModelSteps(fast, fast.encode(batch.src_ids, batch.src_lengths)), limits, OPTIONS)
+
+
+def searched_recorded(model: Seq2Seq, pretending: Pretending) -> tuple[list[list[Hypothesis]], dict[str, int]]:
+    """The same by steps that are recorded, in which nothing may be waited for; and what all of it waits for."""
+    batch = tiny_batch(SOURCE_LENGTHS, TARGET_LENGTHS)
+    limits = Limits(torch.zeros_like(batch.src_lengths), torch.full_like(batch.src_lengths, LONGEST))
+    with torch.no_grad():
+        search = RecordedSearch(for_search(model.eval(), "fp32"), Strict(pretending))
+        search.search(batch.src_ids, batch.src_lengths, limits, OPTIONS)
+        pretending.waits.clear()
+        found = search.search(batch.src_ids, batch.src_lengths, limits, OPTIONS)
+    return found, dict(pretending.waits)
+
+
+def paired(ours: list[list[Hypothesis]], theirs: list[list[Hypothesis]]) -> list[tuple[Hypothesis, Hypothesis]]:
+    return [pair for row in zip(ours, theirs, strict=True) for pair in zip(*row, strict=True)]
 
 
 def difference(ours: list[Tensor | None], theirs: list[Tensor | None]) -> float:

@@ -66,6 +66,7 @@ def run_reference(named: Mapping[str, np.ndarray], config: ModelConfig, batch: B
             config.encoder.cell,
             source,
             reverse_source=config.encoder.reverse_source,
+            reads_eos=config.encoder.reads_eos,
             residual=config.encoder.residual,
         )
         steps = decode(letters.decoder, letters.settings, encoded, batch.tgt_in[row, :target_length].tolist())

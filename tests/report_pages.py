@@ -20,6 +20,7 @@ SOURCES = [
 ]
 REFERENCES = ["लाइट बंद करो", "x &amp; y", "sehr lang", "schlicht"]
 FIRST = ["लाइट बंद करो", f"y {BREAKOUT}", "sehr sehr lang", "eben"]
+SECOND_BEST = "लाइट चालू करो"
 SECOND = ["लाइट करो", "x &amp; y", "kurz", "schlicht"]
 VALUES = {"first": [100.0, 20.0, 60.0, 5.0], "second": [50.0, 100.0, 1.0, 100.0]}
 TOLD_WEIGHT = 0.87
@@ -35,16 +36,20 @@ def weights_of(source: str, target: str) -> Tensor:
     return weights
 
 
-def view(label: str, source: str, target: str, *, is_reference: bool = False) -> AlignmentView:
+def view(label: str, source: str, target: str, log_prob: float, *, is_reference: bool = False) -> AlignmentView:
     """A view whose words are those of its texts."""
     alignment = WordAlignment(tuple(source.split()), tuple(target.split()), weights_of(source, target))
-    return AlignmentView(label, target, alignment, is_reference)
+    return AlignmentView(label, target, log_prob, alignment, is_reference)
 
 
 def sentence(number: int) -> ReportSentence:
     """The first system attends, the second is a file."""
     source, reference = SOURCES[number], REFERENCES[number]
-    views = (view("best", source, FIRST[number]), view("reference", source, reference, is_reference=True))
+    views = (
+        view("best", source, FIRST[number], -0.25),
+        view("2nd best", source, SECOND_BEST, -1.5),
+        view("reference", source, reference, -0.5, is_reference=True),
+    )
     gold = frozenset({Link(3, 0), Link(1, 1)}) if number == 0 else frozenset()
     return ReportSentence(
         source,
@@ -54,6 +59,15 @@ def sentence(number: int) -> ReportSentence:
             SystemSentence(FIRST[number], VALUES["first"][number], views),
             SystemSentence(SECOND[number], VALUES["second"][number], ()),
         ),
+    )
+
+
+def long_report() -> Report:
+    """One system and one sentence of sixty words, with its reference."""
+    source, target = (" ".join(f"{letter}{place}" for place in range(60)) for letter in "st")
+    views = (view("best", source, target, -3.0), view("reference", source, target, -3.0, is_reference=True))
+    return Report(
+        "long", ("one",), [ReportSentence(source, target, None, (SystemSentence(target, 100.0, views),))], "chrF2"
     )
 
 

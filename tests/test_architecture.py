@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
-    ("errors", "types", "version", "text_formats", "screen", "interruption"),
+    ("errors", "types", "version", "threads", "text_formats", "screen", "interruption"),
     ("registry",),
     ("registries",),
     ("files", "memory", "runtime", "processes"),
@@ -22,10 +22,10 @@ FLOORS = [
     ("alignment",),
     ("config", "demo"),
     ("data", "model"),
-    ("fast",),
+    ("fast", "foreign"),
     ("training", "search"),
     ("evaluation",),
-    ("lab",),
+    ("experiments", "lab"),
     ("show",),
     ("commands",),
     ("__init__",),

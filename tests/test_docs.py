@@ -1,4 +1,4 @@
-"""Documents: what they name exists, and each numbered equation of the papers is cited where the README says."""
+"""Documents: what they name exists, and each numbered equation of the papers is cited where they say."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ EQUATIONS = {
     "model/windows.py": ("eq. 9, 10",),
     "training/loss.py": ("eq. 4",),
 }
-"""Where the README's tables lead, and what the file says of the papers' numbers."""
+"""Where the tables of docs/architecture.md lead, and what the file says of the papers' numbers."""
 
 
 def test_every_file_that_a_page_names_exists() -> None:
@@ -38,4 +38,4 @@ def test_an_equation_is_cited_in_its_file(name: str) -> None:
     text = (ROOT / "nmt_attn" / name).read_text(encoding="utf-8")
     for number in EQUATIONS[name]:
         assert number in text, f"{name}: {number}"
-    assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

@@ -30,6 +30,10 @@ COVER: list[Overrides] = [  # each window, order and cell, and each kind of scor
 ]
 
 
+SEARCH_READS = {"_to_copy in recorded.py:search": 1, "_to_copy in trace.py:_weights_of": 1}
+"""Once a batch; flags are read where a search has more than eight steps."""
+
+
 def every_combination() -> Iterator[Overrides]:
     scored = product(SCORED, WINDOWS, DECODERS, CELLS)
     plain = product(["none"], ["global"], DECODERS, CELLS)
@@ -62,9 +66,10 @@ def compared(configurations: list[str]) -> list[dict[str, Any]]:
 def check(configurations: list[Overrides]) -> None:
     results = compared([json.dumps(keys) for keys in configurations])
     for keys, result in zip(configurations, results, strict=True):
-        for part in ("loss", "gradients", "norm", "weights", "log_probs"):
+        for part in ("loss", "gradients", "norm", "weights", "log_probs", "recorded_log_probs"):
             assert result[part] <= 1e-12, (part, keys, result)  # padding is left out here, and counts 0 there
-        assert result["same_hypotheses"], keys
+        assert result["same_hypotheses"] and result["same_recorded"], keys
+        assert result["search_waits"] == SEARCH_READS, keys
         assert result["waits"] == {}, keys
         assert result["sent"] == {}, keys
 

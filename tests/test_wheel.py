@@ -31,6 +31,7 @@ SET = [word for key in SMALL for word in ("--set", key)]
 COMMANDS = {
     "train": ["demo", *SET, "--name", "tiny", "--threads", "1"],
     "demo-corpus": ["data"],
+    "init": ["--source", "data/train.en", "--target", "data/train.hi", "--name", "mine"],
     "translate": ["--input", "data/test.en", "--output", "test.hi", "--alignments", "test.pharaoh", "--beam", "2"],
     "eval": ["--report", "report"],
     "align": ["--source", "data/test.en", "--target", "data/test.hi", "--output", "found.pharaoh"],
@@ -96,7 +97,7 @@ def test_its_metadata_names_what_it_offers(wheel: Path) -> None:
     [name] = [name for name in archive.namelist() if name.endswith("/METADATA")]
     text = archive.read(name).decode()
     extras = {line.partition(": ")[2] for line in text.split("\n") if line.startswith("Provides-Extra")}
-    assert {"serve", "tensorboard", "gpu", "zstd", "dev"} <= extras
+    assert {"serve", "tensorboard", "gpu", "zstd", "docs", "dev"} <= extras
     assert "License-Expression: Apache-2.0" in text
 
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import typer
 
 from nmt_attn.alignment.formats import FORMATS, parse_pharaoh
-from nmt_attn.alignment.links import GoldLinks, Link, find_stray_links, is_inside
+from nmt_attn.alignment.links import GoldLinks, Link, Links, find_stray_links, is_inside, score_links
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import check_count
 from nmt_attn.text_io import read_lines
@@ -80,6 +80,18 @@ def warn_of_stray_links(
         f"words (positions were read as counted from {file.base}: {option}{hint})",
         err=True,
     )
+
+
+def warn_of_swapped_gold(file: LinkFile, gold: Sequence[GoldLinks], found: Sequence[Links]) -> None:
+    """Reports on standard error a gold file whose error rate is less than half as high with its sides swapped."""
+    as_given = score_links(found, gold).error_rate
+    turned = score_links(found, [each.swapped() for each in gold]).error_rate
+    if turned < 0.5 * as_given:
+        typer.echo(
+            f"warning: {file.path} fits better swapped (with {_other_order(file)} the error rate is {turned:.4f} "
+            f"instead of {as_given:.4f}): does the target's position come first?",
+            err=True,
+        )
 
 
 def _other_order(file: LinkFile) -> str:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_links
+from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_links, warn_of_swapped_gold
 from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.tables import LINKS_HELP, format_links
@@ -27,6 +27,7 @@ def aer(options: AerOptions) -> None:
         check_count(file.path, len(found), len(gold), "as many as sentences in the gold file")
         _check(file, found, "--base", lengths)
         links = [each.possible for each in found]
+        warn_of_swapped_gold(gold_file, gold, links)
         scores = score_links(links, gold)
         rows.append([str(file.path), f"{sum(map(len, links)):,}", *(f"{value:.4f}" for value in scores)])
     width = width_of(sys.stdout)

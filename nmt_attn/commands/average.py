@@ -126,9 +126,10 @@ def _best(run: Path, count: int | None) -> list[Path]:
     progress = read_newest(run / CHECKPOINTS, lambda line: typer.echo(line, err=True))
     kept = progress.kept if progress is not None else []
     if len(kept) < (count or 2):
+        states = len(checkpoint_paths(run / CHECKPOINTS))
         raise CheckpointError(
             f"{run}: expected at least {count or 2} of its best models, got {len(kept)} "
-            "(training.keep_best keeps more; --last N takes states of training instead)"
+            f"(training.keep_best keeps more; --last N takes states of training, of which it has {states})"
         )
     return [model_path(run, model.update) for model in kept[:count]]
 

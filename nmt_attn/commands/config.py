@@ -12,6 +12,7 @@ from nmt_attn.config.key_paths import all_keys, locate, value_at
 from nmt_attn.config.messages import show
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.options import ConfigOptions
 from nmt_attn.screen import cells, fold, format_table, width_of
 
@@ -75,12 +76,13 @@ def _cost(config: Config, width: int) -> Iterator[str]:
     """Parameters by part, a row each: comments, so that what is printed stays a configuration file."""
     from nmt_attn.model.count import count_from_config
 
-    size = config.tokenizer.vocab_size
-    parts = count_from_config(config, size, size)
+    sizes = [config.tokenizer.side(side).vocab_size for side in SIDES]
+    parts = count_from_config(config, *sizes)
     total = sum(part.parameters for part in parts)
     words, digits = max(len(part.part) for part in parts), len(f"{total:,}")
     room = width - len("# ")
-    title = f"Parameters by part, if each vocabulary has all of its {size:,} tokens (tokenizer.vocab_size):"
+    size = " and ".join(dict.fromkeys(f"{size:,}" for size in sizes))
+    title = f"Parameters by part, if each vocabulary has all of its {size} tokens (tokenizer.vocab_size):"
     yield from fold(title, room).split("\n")
     for part in parts:
         row = f"{part.part:{words}}  {part.parameters:{digits},}  {part.parameters / total:6.1%}  "

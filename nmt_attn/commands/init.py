@@ -113,15 +113,19 @@ def _place(options: InitOptions) -> str:
 
 
 def _name(options: InitOptions) -> str:
+    """What --name says, else the name of the corpus, else that of its folder where the file is just `train`."""
+    place = Path(_place(options))
     if options.name is not None:
         return options.name
-    stem = Path(_place(options)).name.split(".")[0]
-    name = re.sub(r"[^\w-]+", "-", stem).strip("-")
-    return (
-        name
-        if name not in ("", *_PARTS, "training", "src", "source")
-        else (re.sub(r"[^\w-]+", "-", Path(_place(options)).absolute().parent.name).strip("-") or "mine")
-    )
+    name = _as_name(place.name.split(".")[0])
+    if name in ("", *_PARTS, "training", "src", "source"):
+        name = _as_name(place.absolute().parent.name)
+    return name or "mine"
+
+
+def _as_name(text: str) -> str:
+    """The text with a hyphen for whatever may not stand in the name of a run."""
+    return re.sub(r"[^\w-]+", "-", text).strip("-")
 
 
 def _columns(options: InitOptions) -> list[str]:

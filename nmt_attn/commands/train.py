@@ -19,6 +19,7 @@ from nmt_attn.config.data_paths import require_files
 from nmt_attn.config.extends import find_config, own_names, shipped_names
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.data.corpus import has_test
 from nmt_attn.data.corpus_warnings import corpus_warnings
@@ -35,21 +36,21 @@ from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
+from nmt_attn.threads import choose_threads
 from nmt_attn.training import from_corpus
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import Observer, TextScores
+from nmt_attn.training.freezing import freeze
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
+from nmt_attn.training.warm_start import warm_start
 from nmt_attn.training.word_vectors import start_embeddings
 
 STANDARD_ERROR = 2
 """As the operating system knows it."""
-
-SMALL_HIDDEN = 256
-"""Below this size of the states, two threads were no faster than one, and far slower beside other work."""
 
 
 def train(options: TrainOptions) -> None:
@@ -64,7 +65,7 @@ def train(options: TrainOptions) -> None:
         path = options.config or _no_config()
         config = load_config(path, options.overrides())
         device = processes.device(choose_device(config.run.device))
-        _set_threads(options.threads, config, device, _voice(processes))
+        _set_threads(config, device, _voice(processes))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
         dtype = choose_precision(config.run.precision, device)
@@ -86,6 +87,9 @@ def train(options: TrainOptions) -> None:
         is_new = is_fresh or not folder.has_checkpoints()
         changed = [] if is_new else folder.changed_data()
         start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
+        if is_new:
+            warm_start(config, data.codecs, model, _voice(processes))
+        freeze(config.training.freeze, model, _voice(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
                 _say_data(config, data)
@@ -266,15 +270,15 @@ def _require_same_start(config: Config, data: PreparedData, progress: Progress, 
             )
 
 
-def _set_threads(threads: int | None, config: Config, device: torch.device, say: Callable[[str], None]) -> None:
-    """Threads of the CPU: as asked; else one where it computes a small model, whose products are too small to share."""
-    model = config.model
-    is_small = device.type == "cpu" and max(model.encoder.hidden, model.decoder.hidden) < SMALL_HIDDEN
-    if threads is None and is_small and torch.get_num_threads() > 1:
+def _set_threads(config: Config, device: torch.device, say: Callable[[str], None]) -> None:
+    """Threads that compute, where the CPU does; says so where a small model takes fewer than there are cores."""
+    if device.type != "cpu":
+        return
+    hidden = max(config.model.encoder.hidden, config.model.decoder.hidden)
+    chosen = choose_threads(config.run.threads, hidden, torch.get_num_threads())
+    if config.run.threads == "auto" and chosen < torch.get_num_threads():
         say("one thread: the products of this model are too small to share (--threads N for more)")
-        threads = 1
-    if threads is not None:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(chosen)
 
 
 def _say_corpus(path: Path, config: Config) -> None:
@@ -296,10 +300,11 @@ def _say_data(config: Config, data: PreparedData) -> None:
     for report in (data.train_report, data.valid_report):
         _note(fold(report.text(), width_of(sys.stderr)))
     _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
-    most = config.tokenizer.vocab_size
-    sizes = sorted({codec.size for codec in data.codecs if codec.tokenizer.has_model and codec.size < most})
-    if sizes:
-        found = " and ".join(f"{size:,}" for size in sizes)
+    mosts = [config.tokenizer.side(side).vocab_size for side in SIDES]
+    sides = zip(data.codecs, mosts, strict=True)
+    small = {codec.size: most for codec, most in sides if codec.tokenizer.has_model and codec.size < most}
+    if small:
+        most, found = max(small.values()), " and ".join(f"{size:,}" for size in sorted(small))
         _note(f"note: tokenizer.vocab_size {most:,} is more than data.train can teach, which is {found} pieces")
     if not has_test(config):
         _note("note: no test set (data.test, data.held_out.test); `nmt-attn eval` takes the validation set")

@@ -25,14 +25,24 @@ def encoder_sizes(encoder: EncoderConfig) -> list[int]:
     return [directions * encoder.hidden for directions in encoder_directions(encoder)]
 
 
-def start_layer(decoder_layer: int, model: ModelConfig) -> int:
-    """The encoder layer from whose final state this layer of the decoder starts, both from 0.
+def start_layer(decoder_layer: int, model: ModelConfig) -> int | None:
+    """The encoder layer from whose final state this layer of the decoder starts, both from 0; None for all layers.
 
-    The two stacks are put side by side at the top; where the decoder is the higher one, at the bottom, and what
-    stands above the encoder starts from its top layer.
+    Where each layer has its own, the two stacks are put side by side at the top; where the decoder is the higher one,
+    at the bottom, and what stands above the encoder starts from its top layer.
     """
+    if model.decoder.init_reads == "all":
+        return None
+    if model.decoder.init_reads == "top":
+        return model.encoder.layers - 1
     offset = max(0, model.encoder.layers - model.decoder.layers)
     return min(decoder_layer + offset, model.encoder.layers - 1)
+
+
+def start_size(decoder_layer: int, model: ModelConfig) -> int:
+    """Size of the final state that this layer of the decoder starts from."""
+    layer, sizes = start_layer(decoder_layer, model), encoder_sizes(model.encoder)
+    return sum(sizes) if layer is None else sizes[layer]
 
 
 def context_size(model: ModelConfig) -> int:

@@ -6,6 +6,7 @@ are refused by nmt_attn/config/options.py.
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 from nmt_attn.config.derived import (
     decoder_rates,
@@ -14,6 +15,7 @@ from nmt_attn.config.derived import (
     encoder_sizes,
     readout_size,
     start_layer,
+    start_size,
 )
 from nmt_attn.config.key_paths import defaults, is_default, value_at
 from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
@@ -48,6 +50,9 @@ def _attention(config: Config) -> Iterator[str]:
     attention, where = config.model.attention, "model.attention"
     if attention.score == "none":
         return
+    if attention.attend_eos and not config.model.encoder.reads_eos:
+        expected = f"false with {with_value(config, 'model.encoder.reads_eos')}, as </s> has no state"
+        yield complain(config, f"{where}.attend_eos", expected)
     is_identity = attention.score == "concat" and attention.concat_keys == "identity"
     if is_identity and attention.hidden is not None and "hidden" not in options_of(WINDOWS[attention.window]):
         hint = describe_readers(readers_of(where, "hidden"))
@@ -76,13 +81,14 @@ def _first_state(config: Config) -> Iterator[str]:
     encoder, decoder = config.model.encoder, config.model.decoder
     first = INITIAL_STATES[decoder.init]
     if first.needs_equal_sizes:
-        yield from _same_size(config, "model.decoder.init")
+        yield from _same_size(config, "model.decoder.init", first)
     if first.reads_backward and encoder_directions(encoder)[-1] == 1:
         expected = (
             f"true with {with_value(config, 'model.decoder.init')}, which reads the backward direction of the top layer"
         )
         yield complain(config, "model.encoder.bidirectional", expected)
     yield from _first_cell_state(config)
+    yield from _start_layers(config)
 
 
 def _first_cell_state(config: Config) -> Iterator[str]:
@@ -91,27 +97,56 @@ def _first_cell_state(config: Config) -> Iterator[str]:
     if not CELLS[decoder.cell].has_cell:
         if not is_default(config, key):
             yield complain_idle(config, key, with_value(config, "model.decoder.cell"), f"it is for {with_cell}")
-    elif decoder.init_cell == "copy":
-        if not INITIAL_STATES[decoder.init].sees_source:
+        return
+    if decoder.init_cell == "copy":
+        if decoder.init == "zero":
             yield complain_idle(config, key, with_value(config, "model.decoder.init"))
-    elif INITIAL_CELL_STATES[decoder.init_cell].sees_source and not CELLS[encoder.cell].has_cell:
+        return
+    first = INITIAL_CELL_STATES[decoder.init_cell]
+    if first.sees_source and not first.reads_states and not CELLS[encoder.cell].has_cell:
         hint = f"or take {key}: zero or copy"
         yield complain(config, "model.encoder.cell", f"{with_cell} with {with_value(config, key)}", hint)
-    elif INITIAL_CELL_STATES[decoder.init_cell].needs_equal_sizes:
-        yield from _same_size(config, key)
+    elif first.needs_equal_sizes:
+        yield from _same_size(config, key, first)
 
 
-def _same_size(config: Config, key: str) -> Iterator[str]:
+def _same_size(config: Config, key: str, first: Any) -> Iterator[str]:
     """The first layer of the decoder that cannot take over the encoder's final state as it is."""
-    sizes = encoder_sizes(config.model.encoder)
-    for layer in range(config.model.decoder.layers):
-        below = start_layer(layer, config.model)
-        if sizes[below] != config.model.decoder.hidden:
-            expected = (
-                f"{sizes[below]} with {with_value(config, key)}, the size of layer {below + 1} of the encoder "
-                f"({_encoder_words(config, below)})"
-            )
+    model = config.model
+    for layer in range(model.decoder.layers):
+        below = start_layer(layer, model)
+        if below is None:
+            expected = f"another than 'all' with {with_value(config, key)}, which takes one state as it is"
+            yield complain(config, "model.decoder.init_reads", expected, f"or take {key}: bridge")
+            return
+        found = start_size(layer, model)
+        size = first.input_size(found, encoder_sizes(model.encoder)[-1], model.encoder.hidden)
+        if size != model.decoder.hidden:
+            words = with_value(config, "model.encoder.hidden")
+            words = _encoder_words(config, below) if size == found else f"{words}, of one direction"
+            expected = f"{size} with {with_value(config, key)}, the size of layer {below + 1} of the encoder ({words})"
             yield complain(config, "model.decoder.hidden", expected, f"or take {key}: bridge")
+            return
+
+
+def _start_layers(config: Config) -> Iterator[str]:
+    """Which layers first states read, and what they share, where that changes nothing or cannot be."""
+    encoder, decoder, where = config.model.encoder, config.model.decoder, "model.decoder"
+    layers = {side: with_value(config, f"model.{side}.layers") for side in ("encoder", "decoder")}
+    if decoder.init_reads != "layers" and encoder.layers == 1:
+        yield complain_idle(config, f"{where}.init_reads", layers["encoder"])
+    elif decoder.init_reads == "top" and decoder.layers == 1:
+        yield complain_idle(config, f"{where}.init_reads", layers["decoder"], "one layer starts from the top one")
+    if not decoder.init_shared:
+        return
+    if decoder.layers == 1:
+        yield complain_idle(config, f"{where}.init_shared", layers["decoder"])
+    for key, registry in ((f"{where}.init", INITIAL_STATES), (f"{where}.init_cell", INITIAL_CELL_STATES)):
+        part = registry.get(value_at(config, key))
+        sizes = [start_size(layer, config.model) for layer in range(decoder.layers)]
+        if "init_reads" in options_of(part) and "init_shared" in options_of(part) and len(set(sizes)) > 1:
+            expected = f"false with {with_value(config, key)}, which reads states of {', '.join(map(str, sizes))} units"
+            yield complain(config, f"{where}.init_shared", expected, f"or take {where}.init_reads: top")
             return
 
 

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from nmt_attn.config.key_paths import is_default, value_at
 from nmt_attn.config.messages import complain_idle, join_words, show, with_value
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.registries import (
     DECODERS,
+    INITIAL_CELL_STATES,
+    INITIAL_STATES,
     INITIALISATIONS,
     OPTIMIZERS,
     RANKINGS,
@@ -23,8 +26,20 @@ from nmt_attn.registries import (
 Readers = dict[str, tuple[str, ...]]
 """For each key that names a part, the names whose parts read an option: `model.attention.window` -> (local-p,)."""
 
-_READING = (TOKENIZERS, SCORES, WINDOWS, DECODERS, INITIALISATIONS, OPTIMIZERS, SCHEDULES, RANKINGS)
+_READING = (
+    TOKENIZERS,
+    SCORES,
+    WINDOWS,
+    DECODERS,
+    INITIAL_STATES,
+    INITIAL_CELL_STATES,
+    INITIALISATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    RANKINGS,
+)
 _NAMING_KEYS = {key: registry for registry in _READING for key in registry.config_keys}
+_TOKENIZERS = {f"tokenizer.{side}.kind": side for side in SIDES}
 SECTIONS = tuple(dict.fromkeys(key.rpartition(".")[0] for key in _NAMING_KEYS))
 
 
@@ -36,11 +51,24 @@ def unread_options(config: Config) -> Iterator[tuple[str, str]]:
             if is_default(config, key):
                 continue
             readers = readers_of(section, name)
-            if readers and not any(value_at(config, owner) in names for owner, names in readers.items()):
-                yield (
-                    key,
-                    complain_idle(config, key, with_value(config, next(iter(readers))), describe_readers(readers)),
-                )
+            if readers and not any(_chosen(config, owner) & set(names) for owner, names in readers.items()):
+                reason = _choice(config, next(iter(readers)))
+                yield key, complain_idle(config, key, reason, describe_readers(readers))
+
+
+def _chosen(config: Config, owner: str) -> set[str]:
+    """The names that the key chooses; of a side's tokenizer the common one if it has none of its own."""
+    if owner == "tokenizer.kind":
+        return set(config.tokenizer.kinds)
+    if owner in _TOKENIZERS:
+        return {config.tokenizer.side(_TOKENIZERS[owner]).kind}
+    return {value_at(config, owner)}
+
+
+def _choice(config: Config, owner: str) -> str:
+    """`model.attention.score 'dot'`: the key that chooses, with its value."""
+    is_common = owner in _TOKENIZERS and value_at(config, owner) is None
+    return with_value(config, "tokenizer.kind" if is_common else owner)
 
 
 def readers_of(section: str, option: str) -> Readers:

@@ -11,6 +11,7 @@ from nmt_attn.config.messages import complain, complain_idle, join_words, show, 
 from nmt_attn.config.model_rules import model_contradictions
 from nmt_attn.config.options import unread_options
 from nmt_attn.config.schema import Config, CorpusConfig
+from nmt_attn.config.tokenizer_section import SIDES, SideTokenizerConfig
 from nmt_attn.registries import CORPUS_FORMS, SCORES
 
 _CORPORA = ("train", "valid", "test")
@@ -192,15 +193,33 @@ def _guided_attention(config: Config) -> Iterator[str]:
         yield complain(config, "data.alignments", f"{'builtin' if is_builtin else 'a file'} with {reason}")
 
 
+def _tokenizer(config: Config) -> Iterator[str]:
+    """A vocabulary for both sides has one tokenizer; what both sides have of their own is not read from `tokenizer`."""
+    for name in SideTokenizerConfig.model_fields:
+        own = [f"tokenizer.{side}.{name}" for side in SIDES if value_at(config, f"tokenizer.{side}.{name}") is not None]
+        if config.tokenizer.shared:
+            yield from (complain(config, key, f"null beside {with_value(config, 'tokenizer.shared')}") for key in own)
+        elif len(own) == len(SIDES) and not is_default(config, f"tokenizer.{name}"):
+            reason = " and ".join(with_value(config, key) for key in own)
+            yield complain_idle(config, f"tokenizer.{name}", reason)
+
+
 def _subword_sampling(config: Config) -> Iterator[str]:
     sampling, where = config.training.subword_sampling, "training.subword_sampling"
-    is_bpe = config.tokenizer.algorithm == "bpe"
+    sides = [config.tokenizer.side(side) for side in SIDES]
+    is_bpe = sides[0].algorithm == "bpe"
     if sampling.alpha is None:
         if sampling.nbest is not None:
             yield complain_idle(config, f"{where}.nbest", with_value(config, f"{where}.alpha"))
-    elif config.tokenizer.kind != "sentencepiece":
-        reason = with_value(config, "tokenizer.kind")
+    elif other := next((side for side, own in zip(SIDES, sides, strict=True) if own.kind != "sentencepiece"), None):
+        is_own = value_at(config, f"tokenizer.{other}.kind") is not None
+        reason = with_value(config, f"tokenizer.{other}.kind" if is_own else "tokenizer.kind")
         yield complain(config, f"{where}.alpha", f"null with {reason}, which cuts a text in one way alone")
+    elif sides[0].algorithm != sides[1].algorithm:
+        own = next(f"tokenizer.{side}.algorithm" for side in SIDES if value_at(config, f"tokenizer.{side}.algorithm"))
+        yield complain(
+            config, f"{where}.alpha", f"null with {with_value(config, own)}, as both sides are sampled alike"
+        )
     elif is_bpe and not 0 < sampling.alpha < 1:
         expected = f"between 0 and 1, both left out, with {with_value(config, 'tokenizer.algorithm')}"
         yield complain(config, f"{where}.alpha", expected, "the share of merges that are left out")
@@ -215,6 +234,10 @@ def _vectors(config: Config) -> Iterator[str]:
     if is_one and vectors.source is not None and vectors.target is not None:
         expected = f"null beside {where}.source with {reason}, as both sides have one matrix"
         yield complain(config, f"{where}.target", expected)
+    for key in (f"{where}.source", f"{where}.target"):
+        if config.training.init_from is not None and value_at(config, key) is not None:
+            reason = with_value(config, "training.init_from")
+            yield complain(config, key, f"null with {reason}, as word vectors come from one place")
     if not vectors.freeze:
         return
     if vectors.source is None and vectors.target is None:
@@ -255,6 +278,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _training,
     _scheduled_sampling,
     _guided_attention,
+    _tokenizer,
     _subword_sampling,
     _vectors,
     _search,

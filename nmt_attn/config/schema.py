@@ -4,7 +4,7 @@ Sections are frozen; unknown keys are refused. How a file becomes a `Config`: nm
 Which keys contradict each other: nmt_attn/config/rules.py. Only model/build.py reads `Config.model`.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,7 +23,6 @@ from nmt_attn.config.base import (
     ScheduleName,
     ScoreName,
     Section,
-    TokenizerName,
     WindowName,
 )
 from nmt_attn.config.regularisation import (
@@ -34,6 +33,7 @@ from nmt_attn.config.regularisation import (
     VectorsConfig,
     WordDropoutConfig,
 )
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
@@ -53,6 +53,9 @@ class RunConfig(Section):
     )
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
         "auto", description="of the products in training; auto is bf16 on a GPU or CPU that has it; tf32 is for a GPU"
+    )
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
+        "auto", description="that share a product on the CPU; by default one a core, but one for states below 256 units"
     )
 
 
@@ -102,17 +105,6 @@ class DataConfig(Section):
     cache: str | None = Field(None, description="folder of tokenised corpora; by default `cache` inside run.dir")
 
 
-class TokenizerConfig(Section):
-    """How text becomes tokens; learned from the training corpus when training starts."""
-
-    kind: TokenizerName = Field("word", description="word splits on whitespace")
-    algorithm: Literal["unigram", "bpe"] = Field("unigram", description="of SentencePiece")
-    vocab_size: int = Field(30000, ge=8, description="largest number of tokens a side, special ones included")
-    min_frequency: Count = Field(1, description="rarer words and characters become <unk>")
-    shared: bool = Field(False, description="one vocabulary for both languages")
-    lowercase: bool = Field(False, description="lowercase both sides before anything else")
-
-
 class EncoderConfig(Section):
     """The source side: embedding and a recurrent network."""
 
@@ -125,6 +117,7 @@ class EncoderConfig(Section):
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
     reverse_source: bool = Field(False, description="read the words from last to first; positions stay as written")
+    reads_eos: bool = Field(True, description="whether the source's </s> is read (not in OpenNMT-py)")
     residual: bool = Field(False, description="add a layer's input to its output where the sizes are equal")
 
 
@@ -170,11 +163,22 @@ class DecoderConfig(Section):
     )
     residual: bool = Field(False, description="add a layer's input to its output, from the second layer on")
     init: InitialStateName = Field(
-        "bridge", description="first state: 0, encoder's last, tanh W mean, tanh W last, tanh W backward state at 1"
+        "bridge",
+        description="first state: 0, a learned vector, encoder's last (of both directions or the forward one alone), "
+        "or f of W mean, W last, W backward state at 1",
     )
     init_cell: InitialCellStateName = Field(
-        "zero", description="first cell state of an LSTM: the first state, 0, encoder's last cell, or tanh W of it"
+        "zero",
+        description="first cell state of an LSTM: the first state, 0, a learned vector, encoder's last cell, or f of W "
+        "mean or W last cell",
     )
+    init_activation: Literal["tanh", "relu", "none"] = Field("tanh", description="f of init and init_cell")
+    init_reads: Literal["layers", "top", "all"] = Field(
+        "layers",
+        description="the encoder's last state of which layer each layer starts from: the one beside it, the top one "
+        "(joeynmt), or all in a row (OpenNMT-py's bridge)",
+    )
+    init_shared: bool = Field(False, description="all layers have one W and b, or one learned vector, of init")
     input_feeding: Literal["none", "attentional", "context"] = Field(
         "none", description="luong: what of the last step joins the next input"
     )
@@ -215,6 +219,13 @@ class ModelConfig(Section):
 class TrainingConfig(Section):
     """How the network learns."""
 
+    init_from: str | None = Field(
+        None, description="run or model folder whose weights a new run begins with, as far as names and words agree"
+    )
+    freeze: tuple[str, ...] = Field(
+        (),
+        description="parts that do not learn, as weights' names begin: [encoder, decoder.attention]",
+    )
     batch_tokens: Count | None = Field(
         None, description="tokens of the longer side in one batch, padding included; by default from the corpus's size"
     )

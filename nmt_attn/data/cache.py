@@ -35,7 +35,7 @@ def fingerprint(config: Config) -> str:
     parts = {
         "format": FORMAT,
         "tokenizer": config.tokenizer.model_dump(),
-        "sentencepiece": _sentencepiece_version() if config.tokenizer.kind == "sentencepiece" else None,
+        "sentencepiece": _sentencepiece_version() if "sentencepiece" in config.tokenizer.kinds else None,
         "cleaning": [data.max_length, data.over_long, data.blank, data.undecodable],
         "train": _identity(data.train, data.root),
         "valid": _identity(data.valid, data.root),

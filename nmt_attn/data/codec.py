@@ -7,10 +7,12 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from nmt_attn.config.schema import TokenizerConfig
-from nmt_attn.data.tokenizer import TOKENIZERS, Tokenizer
+from pydantic import ValidationError
+
+from nmt_attn.config.tokenizer_section import TokenizerConfig
+from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import replacing, write_text
@@ -56,21 +58,28 @@ class TextCodec:
         if self.tokenizer.has_model:
             with replacing(folder / f"{name}.model") as temporary:
                 temporary.write_bytes(self.tokenizer.model)
-        record = {"tokenizer": self.kind, "lowercase": self.tokenizer.lowercase}
-        write_text(folder / f"{name}.json", json.dumps(record, indent=2) + "\n")
+        record = {"tokenizer": self.kind, "lowercase": self.tokenizer.text.lowercase, **self._others()}
+        write_text(folder / f"{name}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def digest(self) -> bytes:
         """Stands for all that turns text into ids and back."""
         found = hashlib.blake2b(self.tokenizer.model, digest_size=8)
-        found.update(json.dumps([self.kind, self.tokenizer.lowercase, self.vocabulary.tokens]).encode())
+        others = [self._others()] if self._others() else []
+        found.update(json.dumps([self.kind, self.tokenizer.text.lowercase, self.vocabulary.tokens, *others]).encode())
         return found.digest()
+
+    def _others(self) -> dict[str, Any]:
+        """The further options of the text that are not at their defaults."""
+        options = self.tokenizer.text._asdict()
+        defaults = TextOptions(lowercase=options["lowercase"])._asdict()
+        return {key: value for key, value in options.items() if value != defaults[key]}
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "TextCodec":
         """Loads what `save` wrote. Raises CheckpointError if a file is missing or damaged."""
         try:
-            kind, lowercase = _read_record(folder / f"{name}.json")
-            tokenizer = _load_tokenizer(TOKENIZERS[kind], folder / f"{name}.model", lowercase=lowercase)
+            kind, options = _read_record(folder / f"{name}.json")
+            tokenizer = _load_tokenizer(TOKENIZERS[kind], folder / f"{name}.model", options)
             vocabulary = Vocabulary.load(folder / f"{name}.txt")
         except DataError as error:
             raise CheckpointError(str(error)) from error
@@ -109,12 +118,12 @@ def load_codecs(folder: Path) -> Codecs:
 
 
 def learn_codec(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> TextCodec:
-    """Learns a codec in one pass over `lines`, which errors call `text_name`.
+    """Learns one side's codec in one pass over `lines`, which errors call `text_name`.
 
     Raises ConfigError if `vocab_size` does not fit the text.
     """
     kind = TOKENIZERS[config.kind]
-    tokenizer = kind(lowercase=config.lowercase, model=kind.learn_model(lines, config, text_name))
+    tokenizer = kind(TextOptions.of(config), kind.learn_model(lines, config, text_name))
     if tokenizer.tokens:
         return TextCodec(config.kind, tokenizer, Vocabulary(tokenizer.tokens))
     texts = (tokenizer.encode(line) for line in lines)
@@ -122,24 +131,33 @@ def learn_codec(lines: Iterable[str], config: TokenizerConfig, text_name: str) -
     return TextCodec(config.kind, tokenizer, vocabulary)
 
 
-def _read_record(path: Path) -> tuple[str, bool]:
+def _read_record(path: Path) -> tuple[str, TextOptions]:
     text = read_text(path)
     try:
         record = json.loads(text)
-        kind, lowercase = record["tokenizer"], record["lowercase"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        kind, lowercase = record.pop("tokenizer"), record.pop("lowercase")
+        config = TokenizerConfig(kind=kind, lowercase=lowercase, **record)
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: {_complaint(error)}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {text[:80]!r}") from error
-    if not isinstance(kind, str) or kind not in TOKENIZERS or not isinstance(lowercase, bool):
-        raise CheckpointError(f"{path}: expected a tokenizer of {', '.join(TOKENIZERS)}, got {kind!r}")
-    return kind, lowercase
+    return kind, TextOptions.of(config)
 
 
-def _load_tokenizer(kind: type[Tokenizer], path: Path, *, lowercase: bool) -> Tokenizer:
+def _complaint(error: ValidationError) -> str:
+    """What is wrong with the first key of a record."""
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"])) or "record"
+    names = {"kind": f"a tokenizer of {', '.join(TOKENIZERS)}", "lowercase": "true or false for lowercase"}
+    return f"expected {names.get(key, f'a value of tokenizer.{key}')}, got {first['input']!r}"
+
+
+def _load_tokenizer(kind: type[Tokenizer], path: Path, options: TextOptions) -> Tokenizer:
     if not kind.has_model:
-        return kind(lowercase=lowercase)
+        return kind(options)
     with open_binary(path) as stream:
         model = stream.read()
     try:
-        return kind(lowercase=lowercase, model=model)
+        return kind(options, model)
     except ValueError as error:
         raise CheckpointError(f"{path}: expected a model of SentencePiece, got {error}") from error

@@ -18,6 +18,8 @@ from nmt_attn.types import UNK, SentencePair
 SAMPLE_LINES = 1000
 TRAINING_PAIRS = 200_000
 """Training pairs, at most, that are compared with those of the other corpora."""
+SAMPLE_PIECES = 100
+"""Unknown tokens, at most, that are looked at for known words in them."""
 MUCH_UNKNOWN = 0.3
 """The share of unknown tokens from which the source is worth a warning."""
 MUCH_LONGER = 2.0
@@ -114,7 +116,20 @@ def _cause(codecs: Codecs, lines: Sequence[str], share: float) -> str:
     for change, cause in _CHANGES:
         if _share(codecs.source, [change(line) for line in lines]) < 0.5 * share:
             return cause
+    unknown = [piece for line in lines for piece in _unknown_pieces(codecs.source, line)][:SAMPLE_PIECES]
+    if sum(_is_joined(codecs.source, piece) for piece in unknown) > 0.5 * len(unknown):
+        return "missing spaces, as known words stand in it one after the other"
     return "is it text like that of the training corpus?"
+
+
+def _is_joined(codec: TextCodec, text: str) -> bool:
+    """Whether the text is known pieces, each of two letters or more, without a blank between them."""
+    ends = [0]  # where a row of known pieces from the start of the text can end
+    for end in range(2, len(text) + 1):
+        pieces = [text[start:end] for start in ends if end - start > 1]
+        if any(number != UNK for number in codec.vocabulary.ids_of(pieces)):
+            ends.append(end)
+    return ends[-1] == len(text)
 
 
 _CHANGES: tuple[tuple[Callable[[str], str], str], ...] = (

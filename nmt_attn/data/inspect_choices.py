@@ -1,6 +1,7 @@
-"""Choices for a corpus: tokenizer, metrics, shares to hold out and training keys, from what inspection has found.
+"""Choices for a corpus: tokenizer, metrics, shares to hold out and the maximum length, from what inspection has found.
 
-What each rule is for stands beside it as the comment that goes into the YAML.
+What each rule is for stands beside it as the comment that goes into the YAML. Batch size and number of epochs follow
+from the tokens when training starts: nmt_attn/training/from_corpus.py.
 """
 
 import json
@@ -24,6 +25,13 @@ class Choice(NamedTuple):
     reason: str
 
 
+REGULARISATION = (
+    Choice("model", {"encoder": {"dropout": 0.3}, "decoder": {"dropout": 0.3}}, "against learning few pairs by heart"),
+    Choice("training", {"label_smoothing": 0.1}, "likewise"),
+)
+"""What was best or as good on every corpus that was tried: docs/defaults.md."""
+
+
 def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]:
     """The sections that follow from the text."""
     tokenizer = choose_tokenizer(source, target, pairs)
@@ -31,9 +39,7 @@ def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]
     longest = _longest(source, target, str(tokenizer.values["kind"]))
     if longest > 100:
         choices.append(Choice("data", {"max_length": longest}, "tokens a side; longer training pairs are left out"))
-    choices.append(_choose_training(pairs))
-    choices.append(_choose_evaluation(source, target))
-    return choices
+    return [*choices, *REGULARISATION, _choose_evaluation(source, target)]
 
 
 def choose_tokenizer(source: TextProfile, target: TextProfile, pairs: int) -> Choice:
@@ -94,15 +100,6 @@ def _longest(source: TextProfile, target: TextProfile, kind: str) -> int:
         words = max(source.longest_words, target.longest_words)
         longest = words if kind == "word" else words * 3 // 2
     return min(-(-longest // 10) * 10, 200)
-
-
-def _choose_training(pairs: int) -> Choice:
-    """Small batches and a high rate for a small corpus; a larger one passes fewer times."""
-    epochs = 60 if pairs < 3000 else 40 if pairs < 12_000 else 20
-    values: dict[str, Any] = {"epochs": epochs, "patience": 6}
-    if pairs < 30_000:
-        values = {"batch_tokens": 512, "learning_rate": 3e-3, "schedule": "cosine", **values}
-    return Choice("training", values, "ends after `patience` validations without a gain; best/ is the best model")
 
 
 def _choose_evaluation(source: TextProfile, target: TextProfile) -> Choice:

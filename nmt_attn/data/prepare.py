@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import SIDES, TokenizerConfig
 from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
@@ -24,7 +25,7 @@ from nmt_attn.data.held_out import CorpusPart, is_held_out
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
 from nmt_attn.data.subwords import SubwordSampling
-from nmt_attn.data.tokenizer import TOKENIZERS, Word
+from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer, Word
 from nmt_attn.errors import DataError
 from nmt_attn.files import write_text
 from nmt_attn.text_io import read_text
@@ -93,24 +94,29 @@ def _learn(config: Config) -> Codecs:
         return Codecs(shared, shared)
     sources = (pair.source for pair in _learnable(config, "source side"))
     targets = (pair.target for pair in _learnable(config, "target side"))
-    source = learn_codec(sources, tokenizer, "the source side of data.train")
-    return Codecs(source, learn_codec(targets, tokenizer, "the target side of data.train"))
+    source = learn_codec(sources, tokenizer.side("source"), "the source side of data.train")
+    return Codecs(source, learn_codec(targets, tokenizer.side("target"), "the target side of data.train"))
 
 
 def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
     """The training pairs except those known to be over-long, whose words would be in the vocabulary but in no pair."""
-    kind = TOKENIZERS[config.tokenizer.kind]
-    tokenizer = (Word if kind.has_model else kind)(lowercase=config.tokenizer.lowercase)
+    source, target = (_plain_tokenizer(config.tokenizer.side(side)) for side in SIDES)
     report = CorpusReport("data.train")
     is_empty = True
     for pair in _progress(read_part(config, "train", report), f"vocabulary, {side}"):
-        if max(len(tokenizer.encode(pair.source)), len(tokenizer.encode(pair.target))) <= config.data.max_length:
+        if max(len(source.encode(pair.source)), len(target.encode(pair.target))) <= config.data.max_length:
             is_empty = False
             yield SentencePair(pair.source, pair.target)
         else:
             report.drop("over-long", pair.number)
     if is_empty:
         raise _no_pairs(report, config)
+
+
+def _plain_tokenizer(config: TokenizerConfig) -> Tokenizer:
+    """That of one side; words in place of pieces that are still to be learned."""
+    kind = TOKENIZERS[config.kind]
+    return (Word if kind.has_model else kind)(TextOptions.of(config))
 
 
 def _encode(config: Config, part: CorpusPart, codecs: Codecs, path: Path) -> CorpusReport:
@@ -159,7 +165,7 @@ def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:
         return open_encoded(path)
     plan = SamplingPlan(
         codecs,
-        SubwordSampling(config.tokenizer.algorithm, sampling.alpha, sampling.nbest),
+        SubwordSampling(config.tokenizer.side("source").algorithm, sampling.alpha, sampling.nbest),
         config.run.seed,
         config.data.max_length,
     )

@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 import typer
 
-from nmt_attn.config.schema import TokenizerConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import BOS, EOS, PAD, SPECIAL_TOKENS, UNK
 

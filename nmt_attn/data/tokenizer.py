@@ -1,21 +1,45 @@
 """Tokenizers: split text into pieces, join pieces to text, and map each piece to its whitespace word.
 
     word           whitespace-separated words
-    char           single code points; a blank between words is the piece `▁`
+    symbols        what stands between separators, such as phones; each symbol is a word
+    char           code points or grapheme clusters (Unicode Standard Annex 29); a blank between words is the piece `▁`
     sentencepiece  Kudo and Richardson 2018 (arXiv 1808.06226), unigram or BPE; `▁` begins a word
 
 White space is that of `str.split`: tabs, no-break spaces and U+2028 separate words too, and any run of it counts as
-one blank. Nothing else is normalised: every tokenizer reproduces the words character by character (lowercased if
-`tokenizer.lowercase`; a literal `▁` becomes `_`).
+one blank. Nothing else is normalised unless `tokenizer.normalise` asks for it: every tokenizer reproduces the words
+character by character (lowercased if `tokenizer.lowercase`, in the normal form of `tokenizer.normalise`; a literal `▁`
+becomes `_`). Normalisation is not undone: a model writes the form that it has learned.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+import regex
 
 from nmt_attn import registries
-from nmt_attn.config.schema import TokenizerConfig
+from nmt_attn.config.tokenizer_section import NormalForm, TokenizerConfig, Units
 from nmt_attn.data.subwords import BLANK, Segmenter, SubwordSampling, learn_sentencepiece, open_sentencepiece
 from nmt_attn.registry import Registry
+
+
+class TextOptions(NamedTuple):
+    """The keys of `tokenizer` that say how one side's text is read; they are saved beside its vocabulary."""
+
+    lowercase: bool = False
+    normalise: NormalForm = "none"
+    separator: str = " "
+    units: Units = "code-points"
+
+    @classmethod
+    def of(cls, config: TokenizerConfig) -> "TextOptions":
+        """Those of one side: `TokenizerConfig.side`."""
+        return cls(*(getattr(config, name) for name in cls._fields))
+
+    def read(self, text: str) -> str:
+        """The text lowercased and in its normal form."""
+        text = text.lower() if self.lowercase else text
+        return text if self.normalise == "none" else unicodedata.normalize(self.normalise, text)
 
 
 class Tokenizer:
@@ -30,8 +54,8 @@ class Tokenizer:
     has_model = False
     """True if the tokenizer needs a learned model, which is saved beside the vocabulary."""
 
-    def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
-        self.lowercase = lowercase
+    def __init__(self, text: TextOptions, model: bytes = b"") -> None:
+        self.text = text
         self.model = model
 
     @classmethod
@@ -40,12 +64,16 @@ class Tokenizer:
         return b""
 
     def normalise(self, text: str) -> str:
-        """The text as this tokenizer reproduces it: words separated by single blanks."""
-        return " ".join(self.words(text))
+        """The text as this tokenizer reproduces it: words separated by single blanks, or by the separator."""
+        return self.join_words(self.words(text))
 
     def words(self, text: str) -> list[str]:
-        """The whitespace words that `word_indices` counts."""
-        return _words(text, lowercase=self.lowercase)
+        """The words that `word_indices` counts: between white space, or the symbols."""
+        return self.text.read(text).split()
+
+    def join_words(self, words: Sequence[str]) -> str:
+        """The text of words such as `words` returns."""
+        return " ".join(words)
 
     def encode(self, text: str) -> list[str]:
         """The pieces of the text."""
@@ -63,7 +91,7 @@ class Tokenizer:
         raise NotImplementedError
 
     def word_indices(self, pieces: Sequence[str]) -> list[int]:
-        """The position, from 0, of the word of each piece in `decode(pieces).split()`."""
+        """The position, from 0, of the word of each piece in `words(decode(pieces))`."""
         raise NotImplementedError
 
     def begins_word(self, piece: str) -> bool:
@@ -89,16 +117,53 @@ class Word(Tokenizer):
         return True
 
 
-class Character(Tokenizer):
-    """Code points; a base letter and its combining marks are separate pieces."""
+class Symbols(Tokenizer):
+    """What stands between separators, without the white space around it. A blank inside a symbol is written `▁`."""
 
-    options = ("min_frequency",)
+    options = ("separator", "min_frequency")
 
     def words(self, text: str) -> list[str]:
-        return _words(_replace_blank_mark(text), lowercase=self.lowercase)
+        separator = self.text.separator
+        if separator == " ":
+            return super().words(text)
+        symbols = self.text.read(text).split(self.text.read(separator))
+        return [_mark_blanks(symbol.split()) for symbol in symbols if symbol.strip()]
+
+    def join_words(self, words: Sequence[str]) -> str:
+        if self.text.separator == " ":
+            return super().join_words(words)
+        return self.text.read(self.text.separator).join(word.replace(BLANK, " ") for word in words)
 
     def encode(self, text: str) -> list[str]:
-        return list(self.normalise(text).replace(" ", BLANK))
+        return self.words(text)
+
+    def decode(self, pieces: Sequence[str]) -> str:
+        return self.join_words(pieces)
+
+    def word_indices(self, pieces: Sequence[str]) -> list[int]:
+        return list(range(len(pieces)))
+
+    def begins_word(self, piece: str) -> bool:
+        return True
+
+
+class Character(Tokenizer):
+    """Code points, a base letter and its combining marks apart; or grapheme clusters, which hold both together.
+
+    Code points are the default: an accent that is rare on one letter is learned from the others. Clusters are what a
+    reader calls a letter; where a script has many of them, more are unknown.
+    """
+
+    options = ("units", "min_frequency")
+
+    def words(self, text: str) -> list[str]:
+        return super().words(_replace_blank_mark(text))
+
+    def encode(self, text: str) -> list[str]:
+        if self.text.units == "code-points":
+            return list(self.normalise(text).replace(" ", BLANK))
+        words = [regex.findall(r"\X", word) for word in self.words(text)]
+        return [piece for number, word in enumerate(words) for piece in ([BLANK] if number else []) + word]
 
     def decode(self, pieces: Sequence[str]) -> str:
         return _join(pieces)
@@ -116,15 +181,16 @@ class SentencePiece(Tokenizer):
     options = ("algorithm",)
     has_model = True
 
-    def __init__(self, *, lowercase: bool, model: bytes = b"") -> None:
-        super().__init__(lowercase=lowercase, model=model)
+    def __init__(self, text: TextOptions, model: bytes = b"") -> None:
+        super().__init__(text, model)
         self.processor = open_sentencepiece(model)
         self.tokens = tuple(self.processor.id_to_piece(i) for i in range(self.processor.get_piece_size()))
         self._segmenters: dict[SubwordSampling, Segmenter] = {}
 
     @classmethod
     def learn_model(cls, lines: Iterable[str], config: TokenizerConfig, text_name: str) -> bytes:
-        texts = (" ".join(_words(_replace_blank_mark(line), lowercase=config.lowercase)) for line in lines)
+        options = TextOptions.of(config)
+        texts = (" ".join(options.read(_replace_blank_mark(line)).split()) for line in lines)
         return learn_sentencepiece(texts, config, text_name)
 
     def __getstate__(self) -> dict[str, object]:
@@ -132,7 +198,7 @@ class SentencePiece(Tokenizer):
         return {**self.__dict__, "_segmenters": {}}
 
     def words(self, text: str) -> list[str]:
-        return _words(_replace_blank_mark(text), lowercase=self.lowercase)
+        return super().words(_replace_blank_mark(text))
 
     def encode(self, text: str) -> list[str]:
         pieces: list[str] = self.processor.encode(self.normalise(text), out_type=str)
@@ -153,8 +219,8 @@ class SentencePiece(Tokenizer):
 TOKENIZERS: Registry[type[Tokenizer]] = registries.TOKENIZERS
 
 
-def _words(text: str, *, lowercase: bool) -> list[str]:
-    return (text.lower() if lowercase else text).split()
+def _mark_blanks(words: Sequence[str]) -> str:
+    return BLANK.join(map(_replace_blank_mark, words))
 
 
 def _replace_blank_mark(text: str) -> str:

@@ -19,7 +19,7 @@ import typer
 
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.bootstrap import SystemComparison
-from nmt_attn.evaluation.curves import draw_lengths, length_curves
+from nmt_attn.evaluation.curves import draw_lengths, length_chart
 from nmt_attn.evaluation.pictures import draw_alignment
 from nmt_attn.evaluation.summary import Summary, as_json, comparison_as_json
 from nmt_attn.evaluation.system_outputs import SystemOutput
@@ -77,11 +77,6 @@ def write(path: Path, text: str) -> None:
     typer.echo(f"wrote {path}", err=True)
 
 
-def label(summary: Summary, system: SystemOutput) -> str:
-    """A system's name in a plot."""
-    return summary.system if system.decoding is None else f"{summary.system}, beam {system.decoding.beam}"
-
-
 def _as_json(results: EvaluationResults) -> dict[str, Any]:
     systems = [
         {**_decoding_as_json(system), **as_json(summary)}
@@ -104,17 +99,21 @@ def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:
 
 
 def _draw_lengths(results: EvaluationResults, paths: OutputPaths, *, is_cumulative: bool) -> None:
-    estimate = results.summaries[0].estimates[0].result
-    names = [label(*pair) for pair in zip(results.summaries, results.systems, strict=True)]
-    kinds = {"by": length_curves(results.summaries, names, is_cumulative=False)}
-    if is_cumulative:
-        kinds["up-to"] = length_curves(results.summaries, names, is_cumulative=True)
-    stem = estimate.name.lower()
-    for kind, curves in kinds.items():
-        plots = [paths.folder / f"{stem}-{kind}-length{ending}" for ending in PICTURE_ENDINGS] if paths.folder else []
+    kinds = {"by": False, **({"up-to": True} if is_cumulative else {})}
+    for kind, up_to in kinds.items():
+        chart = length_chart(results.summaries, is_cumulative=up_to)
+        stem = f"{chart.metric.lower()}-{kind}-length"
+        plots = [paths.folder / f"{stem}{ending}" for ending in PICTURE_ENDINGS] if paths.folder else []
         plots += [paths.plot] if paths.plot is not None and kind == list(kinds)[-1] else []
         for path in plots:
-            _report_drawn(path, draw_lengths(curves, path, estimate.name))
+            _report_drawn(path, draw_lengths(chart, path, _chart_notes(results)))
+
+
+def _chart_notes(results: EvaluationResults) -> list[str]:
+    """Lines below a chart: the signatures of its metric, and the beam of each model."""
+    metrics = [summary.estimates[0].result for summary in results.summaries]
+    beams = [f"{each.name}: beam {each.decoding.beam}" for each in results.systems if each.decoding is not None]
+    return [*dict.fromkeys(f"{each.name}|{each.signature}" for each in metrics), *([", ".join(beams)] if beams else [])]
 
 
 def _draw_alignment(system: SystemOutput, results: EvaluationResults, folder: Path) -> None:

@@ -33,45 +33,50 @@ class LengthCurve(NamedTuple):
 
     system: str
     rows: Sequence[LengthRow]
-    signature: str
 
 
-def length_curves(summaries: Sequence[Summary], names: Sequence[str], *, is_cumulative: bool) -> list[LengthCurve]:
-    """The first metric of each summary, under these names."""
-    return [
-        LengthCurve(
-            name,
-            summary.up_to_length if is_cumulative else summary.by_length,
-            summary.estimates[0].result.signature,
-        )
-        for name, summary in zip(names, summaries, strict=True)
+class LengthChart(NamedTuple):
+    """The curves of all systems under one metric; their buckets are the same."""
+
+    metric: str
+    curves: Sequence[LengthCurve]
+    ticks: tuple[float, ...]  # of the metric's axis
+
+
+def length_chart(summaries: Sequence[Summary], *, is_cumulative: bool) -> LengthChart:
+    """The first metric of each summary. The cumulative chart has the axis of the other one: the two are compared."""
+    metric = summaries[0].estimates[0].result.name
+    tables = [rows for summary in summaries for rows in (summary.by_length, summary.up_to_length)]
+    curves = [
+        LengthCurve(summary.system, summary.up_to_length if is_cumulative else summary.by_length)
+        for summary in summaries
     ]
+    return LengthChart(metric, curves, metric_ticks(tables, metric))
 
 
-def draw_lengths(curves: Sequence[LengthCurve], path: Path, metric: str = "BLEU") -> str | None:
+def draw_lengths(chart: LengthChart, path: Path, notes: Sequence[str] = ()) -> str | None:
     """Writes a metric by length bucket with its 95% intervals, one line a system. Returns a note on missing fonts.
 
-    All curves have the same buckets. Buckets without sentences stay empty; hollow markers are small buckets. Raises
+    Buckets without sentences stay empty; hollow markers are small buckets. `notes` are lines below the picture. Raises
     DataError for another ending than pictures.FORMATS.
     """
-    text = "".join([*(curve.system for curve in curves), *(curve.signature for curve in curves)])
-    with drawing(text, path) as fonts:
-        figure = length_figure(curves, metric, (7.5, 4.5))
+    with drawing("".join([*(curve.system for curve in chart.curves), *notes]), path) as fonts:
+        figure = length_figure(chart, (7.5, 4.5))
         axes = figure.axes[0]
         axes.set_xlabel(f"source words; below: sentences (hollow: fewer than {SMALL_BUCKET_SENTENCES})")
-        axes.set_ylabel(f"{metric}, 95% interval")
+        axes.set_ylabel(f"{chart.metric}, 95% interval")
         axes.legend(frameon=False, loc="best")
-        signatures = "\n".join(dict.fromkeys(f"{metric}|{curve.signature}" for curve in curves))
-        figure.text(0.01, -0.01, signatures, fontsize=7, color="#666666", va="top")
+        figure.text(0.01, -0.01, "\n".join(notes), fontsize=7, color="#666666", va="top")
         save_figure(figure, path)
     return missing_note(fonts)
 
 
 def length_figure(
-    curves: Sequence[LengthCurve], metric: str, inches: tuple[float, float] = PAGE_INCHES, *, has_titles: bool = False
+    chart: LengthChart, inches: tuple[float, float] = PAGE_INCHES, *, has_titles: bool = False
 ) -> "Figure":
     """The curves without a legend. `has_titles`: the id of each point says what it is, for `html_page.inline_svg`."""
     figure, axes = _plot(inches)
+    curves, metric = chart.curves, chart.metric
     for number, curve in enumerate(curves):
         shift = min(0.12, 0.6 / len(curves)) * (number - (len(curves) - 1) / 2)
         _draw_lengths(axes, curve, metric, shift, number, has_titles=has_titles)
@@ -79,17 +84,24 @@ def length_figure(
     axes.set_xticks(range(len(rows)), [f"{row.bucket.name}\n{row.sentences:,}" for row in rows])
     axes.set_xlim(-0.5, len(rows) - 0.5)
     axes.set_xlabel("source words; below: sentences")
-    _set_ticks(axes, metric_ticks([curve.rows for curve in curves], metric))
+    _set_ticks(axes, chart.ticks)
     return figure
 
 
 def entropy_figure(systems: Sequence[tuple[int, AttentionStatistics]]) -> "Figure":
-    """Entropy of attention by target position, one line a system; each comes with its number among all systems."""
+    """Entropy of attention by target position, one line a system; each comes with its number among all systems.
+
+    Dotted from the position on that only fewer than SMALL_BUCKET_SENTENCES sentences reach.
+    """
     figure, axes = _plot(PAGE_INCHES)
     highest = 0.5
     for number, found in systems:
+        places = [each.position for each in found.entropy_by_position]
         entropies = [each.entropy for each in found.entropy_by_position]
-        axes.plot([each.position for each in found.entropy_by_position], entropies, color=system_style(number)["color"])
+        sure = sum(each.words >= SMALL_BUCKET_SENTENCES for each in found.entropy_by_position)
+        colour = system_style(number)["color"]
+        axes.plot(places[:sure], entropies[:sure], color=colour)
+        axes.plot(places[max(0, sure - 1) :], entropies[max(0, sure - 1) :], color=colour, linestyle=":", linewidth=1)
         highest = max(highest, *entropies)
     _set_ticks(axes, round_ticks(0, highest))
     axes.set_xlabel("target position")

@@ -14,8 +14,9 @@ from xml.etree import ElementTree
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nmt_attn.evaluation import help_lines
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
-from nmt_attn.evaluation.curves import entropy_figure, length_curves, length_figure
+from nmt_attn.evaluation.curves import entropy_figure, length_chart, length_figure
 from nmt_attn.evaluation.fonts import embedded_font
 from nmt_attn.evaluation.html_payload import WEIGHT_CHARACTERS, Report, pack_report
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATES = "templates"
+SCRIPTS = ("elements.js", "sentences.js", "alignment.js", "report.js")
+EXPORT = re.compile("^export ", re.MULTILINE)
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 METADATA = ("Date", "Creator", "Format", "Type")
 FONT_FAMILY = re.compile(r"\s*font-family: [^;]*;?")
@@ -52,9 +55,10 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         report=report,
         packed=packed,
         data=Markup(packed.json),
-        style=_part("report.css"),
+        style=_part("tokens.css") + _part("report.css"),
         font=Markup(embedded_font("".join([report.title, *report.systems, packed.json]))),
-        script=_part("report.js"),
+        script=_script(),
+        help_lines=_help(report),
         attending=[summary for summary in report.summaries if summary.attention is not None],
         metric=report.summaries[0].estimates[0].result.name if report.summaries else "",
         by_length=_curves(report, is_cumulative=False),
@@ -66,19 +70,42 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
     )
 
 
+def page_part(name: str) -> str:
+    """One of our own files; the lab shares some of them."""
+    return (files("nmt_attn.evaluation") / TEMPLATES / name).read_text(encoding="utf-8")
+
+
 def _part(name: str) -> Markup:
-    """One of our own files, inserted unescaped."""
-    return Markup((files("nmt_attn.evaluation") / TEMPLATES / name).read_text(encoding="utf-8"))
+    """The same, inserted unescaped."""
+    return Markup(page_part(name))
+
+
+def _script() -> Markup:
+    """The page's scripts as one, in which each sees the names of those before it."""
+    text = "\n".join(page_part(name) for name in SCRIPTS)
+    return Markup(f'"use strict";\n{EXPORT.sub("", text)}')
+
+
+def _help(report: Report) -> dict[str, dict[str, str]]:
+    """What the numbers of each table mean."""
+    names = [each.result.name for each in report.summaries[0].estimates] if report.summaries else []
+    metrics = {name: help_lines.METRICS[name] for name in names if name in help_lines.METRICS}
+    comparison = help_lines.COMPARISON if report.comparisons else {}
+    return {
+        "summary": {**metrics, **comparison, **help_lines.SUMMARY},
+        "parts": help_lines.BLEU_PARTS,
+        "attention": help_lines.ATTENTION,
+        "links": help_lines.LINKS,
+    }
 
 
 def _curves(report: Report, *, is_cumulative: bool) -> Markup:
     if not report.summaries:
         return Markup()
-    curves = length_curves(report.summaries, report.systems, is_cumulative=is_cumulative)
-    name = report.summaries[0].estimates[0].result.name
+    chart = length_chart(report.summaries, is_cumulative=is_cumulative)
     title = "up to a source length" if is_cumulative else "by source length"
-    label = f"{title}: {name} of {', '.join(report.systems)}"
-    return inline_svg(lambda: length_figure(curves, name, has_titles=True), label)
+    label = f"{chart.metric} {title} of {', '.join(report.systems)}"
+    return inline_svg(lambda: length_figure(chart, has_titles=True), label)
 
 
 def _entropies(report: Report) -> Markup:

@@ -32,11 +32,12 @@ SCRIPT_SPACES = re.compile("[ \t-\r\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u
 
 
 class AlignmentView(NamedTuple):
-    """The alignment of a translation, or of the reference in forced decoding."""
+    """A translation, or the reference in forced decoding, and where the model looked."""
 
     label: str
     text: str
-    alignment: WordAlignment
+    log_prob: float  # natural, `</s>` included
+    alignment: WordAlignment | None  # None of a model without attention, and where nothing was translated
     is_reference: bool = False
 
 
@@ -45,7 +46,7 @@ class SystemSentence(NamedTuple):
 
     text: str
     value: float | None  # of the sentence, 0-100; None without a reference
-    views: tuple[AlignmentView, ...]  # best translation first; none for a system without attention
+    views: tuple[AlignmentView, ...]  # best translation first; none for a system known by its output alone
 
 
 class ReportSentence(NamedTuple):
@@ -115,7 +116,9 @@ def _packed_matrices(report: Report, weight_characters: int) -> dict[_Key, str]:
     packed: dict[_Key, str] = {}
     left = weight_characters
     for _, number, system, place in sorted(keys):
-        text = pack_weights(report.sentences[number].outputs[system].views[place].alignment.array())
+        alignment = report.sentences[number].outputs[system].views[place].alignment
+        assert alignment is not None, "chosen above"
+        text = pack_weights(alignment.array())
         left -= len(text)
         if left < 0:
             break
@@ -128,7 +131,7 @@ def _priority(view: AlignmentView, place: int) -> int:
 
 
 def _has_matrix(view: AlignmentView) -> bool:
-    return view.alignment.weights.numel() > 0
+    return view.alignment is not None and view.alignment.weights.numel() > 0
 
 
 def _sentence(number: int, sentence: ReportSentence, matrices: dict[_Key, str]) -> dict[str, Any]:
@@ -154,14 +157,18 @@ def _sentence(number: int, sentence: ReportSentence, matrices: dict[_Key, str]) 
 
 def _view(view: AlignmentView, sentence: ReportSentence, weights: str | None) -> dict[str, Any]:
     """Lists words only where the script would split the text into other ones."""
-    found: dict[str, Any] = {"label": view.label, "text": view.text}
+    found: dict[str, Any] = {"label": view.label, "text": view.text, "logProb": round(view.log_prob, 3)}
     if view.is_reference:
         found["isReference"] = True
+    if view.alignment is None or not _has_matrix(view):
+        return found
     if list(view.alignment.source) != _script_words(sentence.source):
         found["source"] = list(view.alignment.source)
     if list(view.alignment.target) != _script_words(view.text):
         found["target"] = list(view.alignment.target)
-    if weights is not None:
+    if weights is None:
+        found["isLeftOut"] = True
+    else:
         found["weights"] = weights
     return found
 

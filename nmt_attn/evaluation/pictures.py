@@ -42,7 +42,7 @@ def draw_alignment(matrix: WeightMatrix, path: Path, title: str = "", gold: Link
     than FORMATS.
     """
     with drawing("".join([*matrix.source, *matrix.target, title]), path) as fonts:
-        save_figure(_alignment_figure(matrix, title, gold, fonts, is_svg=path.suffix == ".svg"), path)
+        save_figure(_alignment_figure(matrix, title, gold, fonts), path)
     return missing_note(fonts)
 
 
@@ -51,7 +51,7 @@ def alignment_pixels(matrix: WeightMatrix, title: str) -> NDArray[np.floating]:
     from matplotlib.image import imread
 
     with drawing("".join([*matrix.source, *matrix.target, title]), Path("alignment.png")) as fonts, BytesIO() as stream:
-        figure = _alignment_figure(matrix, title, frozenset(), fonts, is_svg=False)
+        figure = _alignment_figure(matrix, title, frozenset(), fonts)
         figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight")
         stream.seek(0)
         pixels: NDArray[np.floating] = imread(stream, format="png")
@@ -66,13 +66,14 @@ def drawing(text: str, path: Path) -> Iterator[FontChoice]:
     import matplotlib
 
     fonts = choose_fonts(text)
+    if path.suffix == ".svg":  # what shows it finds fonts of its own
+        fonts = fonts._replace(missing=frozenset())
     quiet = warnings.catch_warnings()
     style = matplotlib.rc_context(
         {
             "font.family": list(fonts.families),
             "text.parse_math": False,  # a word may hold dollar signs
-            # outlines of letters look the same everywhere; real text only where no font is found here
-            "svg.fonttype": "none" if fonts.missing else "path",
+            "svg.fonttype": "none",  # text that can be found, copied and read out
             "svg.hashsalt": "nmt-attn",  # the same picture gives the same bytes
         }
     )
@@ -103,7 +104,7 @@ def save_figure(figure: "Figure", path: Path) -> None:
         )
 
 
-def _alignment_figure(matrix: WeightMatrix, title: str, gold: Links, fonts: FontChoice, *, is_svg: bool) -> "Figure":
+def _alignment_figure(matrix: WeightMatrix, title: str, gold: Links, fonts: FontChoice) -> "Figure":
     from matplotlib.figure import Figure
 
     rows, columns = matrix.weights.shape
@@ -113,9 +114,8 @@ def _alignment_figure(matrix: WeightMatrix, title: str, gold: Links, fonts: Font
     axes = figure.add_axes((0, 0, 1, 1))
     image = axes.imshow(matrix.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     font_size = 9 * cell / CELL_INCHES
-    keep = is_svg  # a browser finds a font of its own
-    sources = [_label(word, number, fonts, keep=keep) for number, word in enumerate(matrix.source, 1)]
-    targets = [_label(word, number, fonts, keep=keep) for number, word in enumerate(matrix.target, 1)]
+    sources = [_label(word, number, fonts) for number, word in enumerate(matrix.source, 1)]
+    targets = [_label(word, number, fonts) for number, word in enumerate(matrix.target, 1)]
     axes.xaxis.tick_top()
     axes.set_xticks(range(columns), sources, rotation=90, fontsize=font_size)
     axes.set_yticks(range(rows), targets, fontsize=font_size)
@@ -130,10 +130,10 @@ def _alignment_figure(matrix: WeightMatrix, title: str, gold: Links, fonts: Font
     return figure
 
 
-def _label(word: str, number: int, fonts: FontChoice, *, keep: bool) -> str:
+def _label(word: str, number: int, fonts: FontChoice) -> str:
     """What is drawn for a word: itself without invisible characters, or its number where no font has it."""
     seen = "".join(character for character in word if needs_glyph(character) or character in " \u200c\u200d")
-    if not (keep or fonts.can_write(seen)):
+    if not fonts.can_write(seen):
         return f"#{number}"
     return seen if len(seen) <= LONGEST_WORD else seen[: LONGEST_WORD - 1] + "…"
 

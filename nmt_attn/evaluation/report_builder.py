@@ -56,18 +56,16 @@ def sentence_report(system: str, translation: Translation) -> Report:
 def _output(system: SystemOutput, values: Measure, number: int, reference: str, shift: Shift) -> SystemSentence:
     value = values.value(values.rows[number])
     views: tuple[AlignmentView, ...] = ()
-    if system.has_attention and system.translations and system.forced is not None:
-        alignment = system.forced[number].alignment(shift)
-        forced = AlignmentView("reference, as the model reads it", reference, alignment, is_reference=True)
+    if system.translations and system.forced is not None:
+        pair = system.forced[number]
+        alignment = pair.alignment(shift) if system.has_attention else None
+        forced = AlignmentView("the reference, forced", reference, pair.log_prob, alignment, is_reference=True)
         views = (*_translation_views(system.translations[number]), forced)
-    return SystemSentence(
-        system.hypotheses[number], value, tuple(view for view in views if view.alignment.weights.numel())
-    )
+    return SystemSentence(system.hypotheses[number], value, views)
 
 
 def _translation_views(translation: Translation) -> tuple[AlignmentView, ...]:
     return tuple(
-        AlignmentView(place, hypothesis.text, hypothesis.alignment)
+        AlignmentView(place, hypothesis.text, hypothesis.log_prob, hypothesis.alignment)
         for place, hypothesis in zip(NBEST_LABELS, translation.hypotheses, strict=False)
-        if hypothesis.alignment is not None
     )

@@ -5,6 +5,7 @@ Where there is no room, columns that matter less are left out and named; the fil
 
 from collections.abc import Sequence
 
+from nmt_attn.evaluation import help_lines
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, LengthRow
@@ -13,9 +14,7 @@ from nmt_attn.screen import Column, cells, fold, format_table
 
 SMALL_MARK = "*"
 ELSEWHERE = " (a wider terminal or --json has them)"
-LINKS_HELP = (
-    "precision: links found that gold has; recall: sure gold links found; AER: alignment error rate, 0 is perfect"
-)
+LINKS_HELP = help_lines.one_line(help_lines.LINKS, "precision", "recall", "AER")
 
 
 def format_summary(summary: Summary, width: int | None = None) -> str:
@@ -128,13 +127,10 @@ def format_attention(summaries: Sequence[Summary], width: int | None = None) -> 
         Column(f"within {DIAGONAL_WORDS} of diagonal"),
         Column("argmax is gold"),
     ]
-    help_lines = [
-        "entropy: how spread out a word's weights are, 0 is on one source word; on </s>: weight on the sentence end",
-        f"within {DIAGONAL_WORDS} of diagonal: weight at most {DIAGONAL_WORDS} words from the same relative position",
-        "argmax is gold: share of gold-linked words whose heaviest source word is linked to them",
-    ]
+    entropy, end, diagonal, gold = help_lines.ATTENTION
+    lines = [help_lines.one_line(help_lines.ATTENTION, *names) for names in ((entropy, end), (diagonal,), (gold,))]
     table = format_table(header, rows, width, ELSEWHERE)
-    return "\n".join([table, *(fold(line, width) for line in help_lines)]) if rows else ""
+    return "\n".join([table, *(fold(line, width) for line in lines)]) if rows else ""
 
 
 def format_lengths(rows: Sequence[LengthRow], width: int | None = None) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMOOTHED_UPDATES = 50
-"""The training loss is drawn as the mean over this many updates."""
+"""The training loss is drawn as the mean over this many updates, or over a tenth of a run with few of them."""
 
 LARGEST = 1e300
 """No number of a log comes near it; a larger whole number is none that can be drawn."""
@@ -116,8 +116,9 @@ def _figure(logs: Sequence[TrainingLog], across: Across) -> "Figure":
     for number, log in enumerate(logs):
         style = system_style(number)
         colour, marker = style["color"], style["marker"]
-        smooth = log.training_loss._replace(values=_smoothed(log.training_loss.values))
-        _draw(axes["loss"], smooth, across, color=colour, alpha=0.45, label=f"{log.run}, training")
+        smooth, updates = smoothed(log.training_loss)
+        name = f"{log.run}, training" + (f", mean of {updates} updates" if updates > 1 else "")
+        _draw(axes["loss"], smooth, across, color=colour, alpha=0.45, label=name)
         _draw(axes["loss"], log.validation_loss, across, color=colour, marker=marker, label=f"{log.run}, validation")
         if has_bleu:
             _draw(axes["bleu"], log.validation_bleu, across, color=colour, marker=marker, label=log.run)
@@ -156,10 +157,22 @@ def _draw(
         )
 
 
-def _smoothed(values: Numbers) -> Numbers:
-    """Means of the last SMOOTHED_UPDATES values, or of all so far at the start; skipped updates do not count."""
-    is_there = np.isfinite(values)
-    sums, counts = np.cumsum(np.where(is_there, values, 0)), np.cumsum(is_there)
-    for each in (sums, counts):
-        each[SMOOTHED_UPDATES:] -= each[:-SMOOTHED_UPDATES].copy()
-    return np.divide(sums, counts, out=np.full(len(values), math.nan), where=counts > 0)
+def smoothed(curve: Curve) -> tuple[Curve, int]:
+    """The means over windows of equally many updates, each at the middle of its window; and that number of updates.
+
+    No window is cut at the ends: a mean over fewer updates, or beside its middle, would bend the curve. Skipped updates
+    do not count.
+    """
+    window = max(1, min(SMOOTHED_UPDATES, len(curve.values) // 10))
+    is_there = np.isfinite(curve.values)
+    sums, counts = _window_sums(np.where(is_there, curve.values, 0), window), _window_sums(is_there, window)
+    means = np.divide(sums, counts, out=np.full(len(sums), math.nan), where=counts > 0)
+    return Curve(
+        _window_sums(curve.updates, window) / window, _window_sums(curve.seconds, window) / window, means
+    ), window
+
+
+def _window_sums(values: NDArray[Any], window: int) -> Numbers:
+    """The sums of each `window` neighbours [N - window + 1]."""
+    sums: Numbers = np.concatenate(([0.0], np.cumsum(values, dtype=np.float64)))
+    return sums[window:] - sums[:-window]

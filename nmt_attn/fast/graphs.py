@@ -43,6 +43,7 @@ class Replay(NamedTuple):
     again: Callable[[], object]  # does it again, on the same memory
     forget: Callable[[], object]  # gives the memory of the recording back
     bytes: int  # of that memory
+    work: Callable[[], None] | None = None  # owns the buffers that the recording reads and writes, by their addresses
 
 
 class Recorder(Protocol):
@@ -79,7 +80,7 @@ class CudaRecorder:
         # Another thread may pin memory meanwhile, which a capture of all threads would not survive.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             work()
-        return Replay(graph.replay, graph.reset, max(0, self._taken_elsewhere() - before))
+        return Replay(graph.replay, graph.reset, max(0, self._taken_elsewhere() - before), work)
 
     def run(self, work: Callable[[], Tensor]) -> Tensor:
         with self._aside():

@@ -114,7 +114,7 @@ def output_rows(output: nn.Linear, rows: Tensor) -> nn.Linear:
     part.weight = nn.Parameter(output.weight.detach().index_select(0, rows), requires_grad=False)
     if output.bias is not None:
         part.bias = nn.Parameter(output.bias.detach()[rows], requires_grad=False)
-    return pack(part, type(output)) if isinstance(output, PackedLinear) else part
+    return view(part, {nn.Linear: type(output)}) if isinstance(output, Fast) else part
 
 
 def pack(linear: nn.Linear, kind: type[PackedLinear]) -> PackedLinear:

@@ -10,8 +10,9 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.fast.gpu.lowered import lowered
 from nmt_attn.fast.packed import BFloat16Linear, Float32Linear, Int8Linear
-from nmt_attn.fast.training import PARTS, for_training
+from nmt_attn.fast.training import PARTS, for_training, runs_on_gpu
 from nmt_attn.fast.views import Fast, Forms, view
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import LSTM
@@ -38,6 +39,8 @@ def for_search(model: Seq2Seq, precision: DecodingPrecision) -> Seq2Seq:
     Its parameters are the model's own, its packed matrices are not: after a change of weights, make a new one. `int8`
     needs a CPU that has it (nmt_attn/runtime.py: choose_decoding_precision).
     """
+    if precision == "bf16" and runs_on_gpu(model.output.weight.device):
+        return lowered(model)
     if precision == "fp32" and not Float32Linear.covers(model.output):
         return for_training(model)
     forms = SEARCH[precision]

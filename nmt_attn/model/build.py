@@ -17,6 +17,7 @@ from nmt_attn.config.derived import (
     encoder_sizes,
     readout_size,
     start_layer,
+    start_size,
 )
 from nmt_attn.config.schema import AttentionConfig, DecoderConfig, ModelConfig
 from nmt_attn.model.attention import Attention, NoAttention
@@ -26,7 +27,14 @@ from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder, EncoderLayer
-from nmt_attn.model.initial_state import INITIAL_CELL_STATES, INITIAL_STATES, InitialState, StartState
+from nmt_attn.model.initial_state import (
+    ACTIVATIONS,
+    INITIAL_CELL_STATES,
+    INITIAL_STATES,
+    InitialState,
+    StartSizes,
+    StartState,
+)
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
 from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
 from nmt_attn.model.readout import READOUTS, Readout
@@ -76,7 +84,13 @@ def build_encoder(config: ModelConfig) -> Encoder:
         layers.append(EncoderLayer(cells, inputs))
         inputs = directions * encoder.hidden
     dropout = _dropout(config, encoder_rates(encoder).layer)
-    return Encoder(layers, dropout, is_residual=encoder.residual, is_reversed=encoder.reverse_source)
+    return Encoder(
+        layers,
+        dropout,
+        is_residual=encoder.residual,
+        is_reversed=encoder.reverse_source,
+        reads_eos=encoder.reads_eos,
+    )
 
 
 def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttention:
@@ -111,18 +125,30 @@ def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:
 
 def build_start_state(config: ModelConfig) -> StartState:
     """The decoder's first state, a part for each layer."""
-    decoder, encoder = config.decoder, config.encoder
-    sizes = encoder_sizes(encoder)
-    below = [start_layer(layer, config) for layer in range(decoder.layers)]
+    decoder = config.decoder
 
     def parts(kind: type[InitialState]) -> list[InitialState]:
-        inputs = (kind.input_size(sizes[layer], sizes[-1], encoder.hidden) for layer in below)
-        return [kind(layer, size, decoder.hidden) for layer, size in zip(below, inputs, strict=True)]
+        layers = [kind(_start_sizes(layer, config)) for layer in range(decoder.layers)]
+        for layer in layers[1:] if decoder.init_shared else []:
+            layer.share(layers[0])
+        return layers
 
     hidden = parts(INITIAL_STATES[decoder.init])
     has_cell, copies = CELLS[decoder.cell].has_cell, decoder.init_cell == "copy"
     cell = parts(INITIAL_CELL_STATES[decoder.init_cell]) if has_cell and not copies else None
     return StartState(hidden, cell, copies_hidden=has_cell and copies)
+
+
+def _start_sizes(layer: int, config: ModelConfig) -> StartSizes:
+    encoder, decoder = config.encoder, config.decoder
+    return StartSizes(
+        layer=start_layer(layer, config),
+        final=start_size(layer, config),
+        top=encoder_sizes(encoder)[-1],
+        direction=encoder.hidden,
+        decoder=decoder.hidden,
+        activation=ACTIVATIONS[decoder.init_activation],
+    )
 
 
 @reads("readout_state")

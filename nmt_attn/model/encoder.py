@@ -7,6 +7,7 @@
 Sentences are padded on the right, and the backward direction reads each sentence from its own last token, so that
 padding is never read before a real token. `reverse_source` feeds the words from last to first (`</s>` stays last)
 and puts the states back in their places: positions are those of the sentence as written, in every alignment.
+Without `reads_eos` the words alone are read, and the state of `</s>` is 0; so are the final states of no words.
 """
 
 from typing import NamedTuple
@@ -17,12 +18,14 @@ from torch import Tensor, nn
 from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.state import gather_last
+from nmt_attn.types import length_mask
 
 
 class Encoded(NamedTuple):
     """The encoder's output."""
 
     states: Tensor  # [B, S, M]
+    lengths: Tensor  # [B] int64, how many positions were read
     final_hidden: tuple[Tensor, ...]  # per layer [B, its size], forward direction first
     final_cell: tuple[Tensor, ...]  # likewise, LSTM only
 
@@ -64,16 +67,27 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """Stacked layers. `is_residual` adds a layer's input to its output wherever the two sizes are equal."""
 
-    def __init__(self, layers: list[EncoderLayer], dropout: Dropout, *, is_residual: bool, is_reversed: bool) -> None:
+    def __init__(
+        self,
+        layers: list[EncoderLayer],
+        dropout: Dropout,
+        *,
+        is_residual: bool,
+        is_reversed: bool,
+        reads_eos: bool,
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.dropout = dropout  # between layers
         self.is_residual = is_residual
         self.is_reversed = is_reversed
+        self.reads_eos = reads_eos
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Encoded:
-        """embedded source [B, S, E], lengths [B] int64 -> states and the final state of every layer."""
+        """embedded source [B, S, E], lengths [B] int64 (`</s>` counted) -> states and every layer's final state."""
         words = lengths - 1
+        if not self.reads_eos:
+            lengths = words = words.clamp_min(0)
         states = reverse(embedded, words) if self.is_reversed else embedded
         final_hidden, final_cell = [], []
         for depth, layer in enumerate(self.layers):
@@ -85,7 +99,16 @@ class Encoder(nn.Module):
             if cell is not None:
                 final_cell.append(cell)
         states = reverse(states, words) if self.is_reversed else states
-        return Encoded(states.contiguous(), tuple(final_hidden), tuple(final_cell))
+        encoded = Encoded(states.contiguous(), lengths, tuple(final_hidden), tuple(final_cell))
+        return encoded if self.reads_eos else _words_alone(encoded)
+
+
+def _words_alone(encoded: Encoded) -> Encoded:
+    """The same with 0 wherever nothing was read."""
+    is_read = length_mask(encoded.lengths, encoded.states.shape[1]).unsqueeze(2)
+    has_words = (encoded.lengths > 0).unsqueeze(1)
+    finals = (tuple(final * has_words for final in part) for part in (encoded.final_hidden, encoded.final_cell))
+    return Encoded(encoded.states * is_read, encoded.lengths, *finals)
 
 
 def reverse(sequence: Tensor, lengths: Tensor) -> Tensor:

@@ -75,6 +75,7 @@ class Seq2Seq(nn.Module):
             mask=length_mask(lengths, encoded.states.shape[1]),
             lengths=lengths,
             source_lengths=src_lengths,
+            read_lengths=encoded.lengths,
             final_hidden=encoded.final_hidden,
             final_cell=encoded.final_cell,
         )

@@ -3,6 +3,7 @@
 `Memory` is the encoded source: computed once per sentence, passed as a value, never stored on a module.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -26,6 +27,7 @@ class Memory(NamedTuple):
     mask: Tensor  # [B, S] bool, True = can be attended to
     lengths: Tensor  # [B] int64, how many positions can be attended to
     source_lengths: Tensor  # [B] int64, `</s>` counted
+    read_lengths: Tensor  # [B] int64, how many positions the encoder read
     final_hidden: tuple[Tensor, ...]  # per encoder layer [B, M]; directions concatenated, forward first
     final_cell: tuple[Tensor, ...]  # likewise, LSTM only
 
@@ -55,14 +57,19 @@ class Weights(NamedTuple):
 
 def select_rows(record: Record, rows: Tensor) -> Record:
     """`record` with rows [R] int64 of axis 0 of every tensor in it, in that order; rows may repeat."""
-    return _select(record, rows)
+    return changed(record, lambda part: part.index_select(0, rows))
 
 
-def _select(record: Any, rows: Tensor) -> Any:
+def changed(record: Record, change: Callable[[Tensor], Tensor]) -> Record:
+    """`record` with `change` of every tensor in it."""
+    return _changed(record, change)
+
+
+def _changed(record: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(record, Tensor):
-        return record.index_select(0, rows)
+        return change(record)
     if isinstance(record, tuple):
-        parts = [_select(part, rows) for part in record]
+        parts = [_changed(part, change) for part in record]
         return type(record)(*parts) if hasattr(record, "_fields") else tuple(parts)
     return record
 

@@ -113,5 +113,5 @@ def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, ot
         if token != another:
             raise ConfigError(f"{where} (token {place}: {token!r}), got {another!r}")
     ours, theirs = expected.tokenizer, found.tokenizer
-    if (expected.kind, ours.lowercase, ours.model) != (found.kind, theirs.lowercase, theirs.model):
+    if (expected.kind, ours.text, ours.model) != (found.kind, theirs.text, theirs.model):
         raise ConfigError(f"{where}, got another tokenizer of the same tokens")

@@ -34,9 +34,14 @@ class Ranking:
 
     alpha: float  # strength; `none` and `average` ignore it
 
-    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
-        """Rank, in the shape of `log_prob`; `length` >= 1 in tokens, `</s>` counted. Greater is better."""
+    def terms(self, length: Tensor | int) -> tuple[Tensor | float, Tensor | float]:
+        """Divisor > 0 and bonus, for `length` >= 1 in tokens, `</s>` counted: the rank is log p / divisor + bonus."""
         raise NotImplementedError
+
+    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
+        """Rank, in the shape of `log_prob`; `length` as above. Greater is better."""
+        divisor, bonus = self.terms(length)
+        return log_prob / divisor + bonus
 
     def bound(self, log_prob: Tensor, longest: Tensor | int) -> Tensor:
         """Upper bound on the rank of a continuation of at most `longest` tokens, `</s>` counted."""
@@ -46,8 +51,8 @@ class Ranking:
 class LogProb(Ranking):
     """log p: favours short translations."""
 
-    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
-        return log_prob
+    def terms(self, length: Tensor | int) -> tuple[Tensor | float, Tensor | float]:
+        return 1.0, 0.0
 
 
 class Average(Ranking):
@@ -55,8 +60,8 @@ class Average(Ranking):
 
     options = ("stop",)
 
-    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
-        return log_prob / length
+    def terms(self, length: Tensor | int) -> tuple[Tensor | float, Tensor | float]:
+        return length, 0.0
 
 
 class LengthPenalty(Ranking):
@@ -64,8 +69,8 @@ class LengthPenalty(Ranking):
 
     options = ("alpha", "stop")
 
-    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
-        return log_prob / ((5 + length) / 6) ** self.alpha
+    def terms(self, length: Tensor | int) -> tuple[Tensor | float, Tensor | float]:
+        return ((5 + length) / 6) ** self.alpha, 0.0
 
 
 class Reward(Ranking):
@@ -73,8 +78,8 @@ class Reward(Ranking):
 
     options = ("alpha", "stop")
 
-    def rank(self, log_prob: Tensor, length: Tensor | int) -> Tensor:
-        return log_prob + self.alpha * length
+    def terms(self, length: Tensor | int) -> tuple[Tensor | float, Tensor | float]:
+        return 1.0, self.alpha * length
 
 
 def coverage_penalty(coverage: Tensor, is_word: Tensor, beta: float) -> Tensor:

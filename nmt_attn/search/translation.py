@@ -91,7 +91,7 @@ def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request
         words = codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
         places = {word for word, token in zip(words, written, strict=True) if token == UNK}
         alignment = request.unknown.replace(sentence.line, alignment, places)
-        text = " ".join(alignment.target)
+        text = codecs.target.tokenizer.join_words(alignment.target)
     return TranslatedHypothesis(
         text=text,
         pieces=tuple(pieces),
@@ -110,5 +110,5 @@ def _align(line: str, target_pieces: Sequence[str], hypothesis: Hypothesis, code
     return merge_pieces(
         hypothesis.weights[:, : len(source_pieces) + 1],
         Words(tuple(source.words(line)), source.word_indices(source_pieces)),
-        Words(tuple(target.decode(target_pieces).split()), target.word_indices(target_pieces)),
+        Words(tuple(target.words(target.decode(target_pieces))), target.word_indices(target_pieces)),
     )

@@ -20,6 +20,7 @@ from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
 from nmt_attn.files import check_count
@@ -30,6 +31,7 @@ from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
+from nmt_attn.search.recorded import RecordedSearch, covers
 from nmt_attn.search.request import (
     Demand,
     PythonOptions,
@@ -106,6 +108,12 @@ class Translator:
         use_tf32(self.search.precision)
         return for_search(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
 
+    @cached_property
+    def _recorded(self) -> RecordedSearch | None:
+        """The search whose steps are CUDA graphs; None without a GPU."""
+        device = self.model.output.weight.device
+        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" else None
+
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str], options: PythonOptions) -> list[Translation]:
         """One translation for each line (without its `\n`), in order.
@@ -170,7 +178,7 @@ class Translator:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is made of the weights for search, which is made anew: packed matrices cannot be copied."""
-        made = ("_fast", "_begins_word")
+        made = ("_fast", "_begins_word", "_recorded")
         return {name: value for name, value in self.__dict__.items() if name not in made} | {"_common": None}
 
     def request(
@@ -254,15 +262,19 @@ class Translator:
         """Hypotheses for each sentence; the attention's columns are those of the longest one."""
         device = self.model.output.weight.device
         batch = collate_source([sentence.ids for sentence in sentences])
+        demands, options = [sentence.demand for sentence in sentences], request.options()
+        if self._recorded is not None and request.shortlist is None:
+            limits = request.limits(batch.src_lengths - 1, demands, self._begins_word)
+            if covers(limits, options):
+                return self._recorded.search(*batch, limits, options)
         src_ids, src_lengths = (tensor.to(device) for tensor in batch)
-        demands = [sentence.demand for sentence in sentences]
         if request.shortlist is None:
             limits = request.limits(src_lengths - 1, demands, self._begins_word)
-            return beam_search(self.steps(src_ids, src_lengths), limits, request.options())
+            return beam_search(self.steps(src_ids, src_lengths), limits, options)
         words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
         demands = [demand.renumbered(words) for demand in demands]
         limits = request.limits(src_lengths - 1, demands, self._begins_word[words.ids])
-        found = beam_search(self.steps(src_ids, src_lengths, words.to(device)), limits, request.options())
+        found = beam_search(self.steps(src_ids, src_lengths, words.to(device)), limits, options)
         ids = words.ids.tolist()
         return [[each._replace(ids=tuple(ids[number] for number in each.ids)) for each in one] for one in found]
 

@@ -137,6 +137,16 @@ def read_newest(folder: Path, warn: Callable[[str], None]) -> Progress | None:
     return newest and _progress(*newest)
 
 
+def read_progress(path: Path) -> Progress:
+    """The progress in one checkpoint, whose header alone is read. Raises CheckpointError if that is damaged."""
+    try:
+        with safe_open(path, framework="pt") as stream:
+            header = stream.metadata()["state"]
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: expected a whole checkpoint, got {reason(error)}") from error
+    return _progress(path, _State({}, header))
+
+
 def read_weights(path: Path) -> Tensors:
     """The model's weights by name, as used in validation: the moving average if there is one.
 

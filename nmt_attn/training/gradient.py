@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
 from nmt_attn.data.batching import Plan, Sizes, batches, pad_to_bucket, total_sizes
 from nmt_attn.data.encoded import EncodedCorpus
@@ -24,6 +25,7 @@ from nmt_attn.fast.graphs import Graphs, Recorder
 from nmt_attn.processes import Processes
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training.checkpoint import Progress
+from nmt_attn.training.late_step import LateStep
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import BOS, EOS, Batch
 
@@ -45,7 +47,6 @@ class SentUpdate(NamedTuple):
     """An update that a device computes, or has computed."""
 
     numbers: Tensor  # [SUMS + 1] float64: the sums of this process, and the norm of the gradient
-    is_bad: Tensor  # [] float32: 1 where loss or gradient are infinite or NaN, else 0
     has_arrived: Callable[[], object]  # waits until `numbers` may be read
     is_guided: bool
     sizes: Sizes
@@ -73,6 +74,7 @@ class Gradients:
         loss_per: str,
         clip_norm: float | None,
         recorder: Recorder | None = None,
+        steps_late: Optimizer | None = None,
     ) -> None:
         self._parameters = list(objective.model.parameters())
         self._device = objective.model.output.weight.device
@@ -84,6 +86,9 @@ class Gradients:
         self._is_per_token = loss_per == "token"
         self._clip_norm = math.inf if clip_norm is None else clip_norm
         self._graphs = None if recorder is None else Graphs(self._parameters, self._backward, SUMS, recorder)
+        self._late_step = (
+            None if steps_late is None else LateStep(self._parameters, steps_late, self._clip_norm, SUMS, recorder)
+        )
 
     def load(self, group: Plan, epoch: int) -> Loaded:
         """The batches of `group`, some of `epoch`. May be called by another thread."""
@@ -101,8 +106,8 @@ class Gradients:
         """Gives each weight the gradient of these batches, the next ones of the epoch, in place of what it had."""
         return self.read(self.send(loaded, progress))
 
-    def send(self, loaded: Loaded, progress: Progress) -> SentUpdate:
-        """The same without waiting for the device."""
+    def send(self, loaded: Loaded, progress: Progress, rate: float = 0.0) -> SentUpdate:
+        """The same without waiting for the device; with `steps_late`, that optimizer steps too, at this rate."""
         self._clear()
         sizes = Sizes(*map(int, self._processes.sum(loaded.sizes)))
         count = sizes.target_tokens if self._is_per_token else sizes.sentences
@@ -118,12 +123,14 @@ class Gradients:
         if not loaded.batches:  # the epoch's last group has fewer batches than there are processes
             with self._reducing(is_last=True):
                 self._module(None, progress.update).backward()
-        norm = clip_grad_norm_(self._parameters, self._clip_norm)
-        numbers = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)])
-        is_bad = 1 - torch.isfinite(numbers).all().float()
+        if self._late_step is None:
+            norm = clip_grad_norm_(self._parameters, self._clip_norm)
+            numbers = torch.cat([sums, norm.to(sums.dtype).unsqueeze(0)])
+        else:
+            numbers = self._late_step.do(sums, rate)
         is_guided = any(batch.alignment is not None for batch in loaded.batches)
         here, has_arrived = _on_its_way(numbers)
-        return SentUpdate(here, is_bad, has_arrived, is_guided, sizes)
+        return SentUpdate(here, has_arrived, is_guided, sizes)
 
     def read(self, sent: SentUpdate) -> UpdateLoss:
         """Waits for the device, and for the other processes."""
@@ -170,9 +177,9 @@ def too_large(loaded: Loaded, device: torch.device, update: int) -> str:
 
 
 def _on_its_way(numbers: Tensor) -> tuple[Tensor, Callable[[], object]]:
-    """The numbers, from a GPU copied to the host while it goes on; and what waits for the copy."""
+    """A copy of the numbers, from a GPU to the host while it goes on; and what waits for it."""
     if not numbers.is_cuda:
-        return numbers, lambda: None
+        return numbers.clone(), lambda: None
     here = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
     here.copy_(numbers, non_blocking=True)
     event = torch.cuda.Event()

@@ -41,6 +41,7 @@ FREE_KEYS = (
     "run.name",
     "run.dir",
     "run.device",
+    "run.threads",
     "training.accumulate_batches",  # except for the batches per update, which the checkpoint has
     "training.epochs",
     "training.updates",

@@ -28,6 +28,7 @@ from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
 from nmt_attn.training.gradient import Gradients, Loaded, SentUpdate, UpdateLoss, too_large
+from nmt_attn.training.late_step import skips_by_itself
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
 from nmt_attn.training.schedule import Moment, learning_rate
@@ -89,6 +90,9 @@ class Trainer:
         self.updates_ahead = 0 if self.device.type == "cpu" else UPDATES_AHEAD
         self.must_stop = False
         self.processes = processes
+        # A GPU need not be waited for before the next update if it can skip a step by itself.
+        can_skip = skips_by_itself(optimizer) and averaged is None and processes.count == 1
+        self._reads_late = self.device.type != "cpu" and can_skip
         has_graphs = uses_graphs(config, self.device, processes, has_guide=train.has_links)
         self._gradients = Gradients(
             self._objective,
@@ -98,10 +102,8 @@ class Trainer:
             loss_per=config.loss_per,
             clip_norm=config.clip_norm,
             recorder=CudaRecorder(self.device) if has_graphs else None,
+            steps_late=optimizer if self._reads_late else None,
         )
-        # A GPU need not be waited for before the next update if it can skip a step by itself.
-        can_skip = bool(optimizer.defaults.get("fused")) and averaged is None and processes.count == 1
-        self._reads_late = self.device.type != "cpu" and can_skip
         self._unsettled: _Update | None = None
         self.update_batches = processes.count * config.accumulate_batches
         progress.update_batches = self.update_batches
@@ -193,20 +195,18 @@ class Trainer:
         loaded = next(updates)
         moment = Moment(progress.update + 1, progress.epoch, min(1.0, self._share_done()), progress.stalls)
         rate = learning_rate(moment, self.config)
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate
-        sent = self._send(loaded)
+        sent = self._send(loaded, rate)
         progress.update += 1
         progress.batch += loaded.all_batches
         update = _Update(sent, progress.update, progress.epoch, rate, started)
         if self._reads_late:
-            self.optimizer.found_inf = sent.is_bad  # type: ignore[attr-defined]
-            self.optimizer.step()  # which does nothing where that is 1
             self._settle()
             self._unsettled = update
             return
         loss = self._gradients.read(sent)
         if _is_finite(loss):
+            for parameters in self.optimizer.param_groups:
+                parameters["lr"] = rate
             self.optimizer.step()
             if self.averaged is not None:
                 self.averaged.update(progress.update - progress.skipped)
@@ -242,10 +242,10 @@ class Trainer:
         )
         self._count_skipped(loss.gradient_norm, is_finite=is_finite)
 
-    def _send(self, loaded: Loaded) -> SentUpdate:
+    def _send(self, loaded: Loaded, rate: float) -> SentUpdate:
         """Raises ConfigError if the GPU's memory is too small for these batches."""
         try:
-            return self._gradients.send(loaded, self.progress)
+            return self._gradients.send(loaded, self.progress, rate)
         except torch.OutOfMemoryError as error:
             raise ConfigError(too_large(loaded, self.device, self.progress.update + 1)) from error
 

@@ -51,6 +51,14 @@ def test_several_files_of_the_naacl_format() -> None:
     assert lines[3] == "100 sentences, 2,924 sure links of 2,924 possible ones"
 
 
+@pytest.mark.parametrize(("gold", "is_told"), [("1-0 0-2\n", True), ("0-1 2-0\n", False)])
+def test_gold_links_that_fit_better_swapped_are_told(tmp_path: Path, gold: str, *, is_told: bool) -> None:
+    found = written(tmp_path / "found", "0-1 2-0\n")
+    result = CliRunner().invoke(app, ["aer", str(found), "--gold", str(written(tmp_path / "gold", gold))])
+    told = "gold fits better swapped (with --gold-swapped the error rate is 0.0000 instead of 1.0000)"
+    assert (told in result.stderr) == is_told
+
+
 def test_gold_links_may_name_the_target_first(tmp_path: Path) -> None:
     found = written(tmp_path / "found", "0-1 2-0\n")
     gold = written(tmp_path / "gold", "1-0 0p2\n")

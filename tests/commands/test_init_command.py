@@ -62,6 +62,9 @@ def test_words_and_phones() -> None:
     config, shown = init("--tsv", "words.tsv")
     assert config.tokenizer.kind == "char"
     assert config.evaluate.metrics == ("exact", "cer")
+    assert (config.model.encoder.dropout, config.model.decoder.dropout) == (0.3, 0.3)
+    assert config.training.label_smoothing == 0.1
+    assert config.training.batch_tokens is config.training.epochs is None  # left to the number of tokens
     assert config.run.name == "words"
     assert config.data.held_out.valid == config.data.held_out.test == 0.1
     assert has_test(config)

@@ -7,8 +7,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from nmt_attn.commands.train import _set_threads, train
-from nmt_attn.config.file import parse_config
+from nmt_attn.commands.train import train
 from nmt_attn.options import TrainOptions
 
 CONFIG = """
@@ -49,16 +48,3 @@ def test_a_stop_changes_nothing(precision: str, tmp_path: Path) -> None:
     assert ends["whole"].keys() == ends["halves"].keys()
     for key, value in ends["whole"].items():
         assert torch.equal(ends["halves"][key], value), key
-
-
-@pytest.mark.parametrize(("hidden", "asked", "expected"), [(255, None, 1), (256, None, 2), (255, 2, 2), (256, 1, 1)])
-def test_a_small_model_takes_one_thread_unless_asked(hidden: int, asked: int | None, expected: int) -> None:
-    config = parse_config("", ["model.encoder.hidden=8", f"model.decoder.hidden={hidden}"], "f.yaml")
-    before, notes = torch.get_num_threads(), list[str]()
-    try:
-        torch.set_num_threads(2)
-        _set_threads(asked, config, notes.append)
-        assert torch.get_num_threads() == expected
-        assert len(notes) == (asked is None and expected == 1)
-    finally:
-        torch.set_num_threads(before)

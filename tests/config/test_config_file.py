@@ -153,7 +153,7 @@ def test_a_wrong_value_is_explained_in_one_line(override: str, message: str) -> 
         ),
         (
             "run.xyzzy=1",
-            "run.xyzzy: expected a key of run, got 'xyzzy' (known: name, dir, seed, device, precision)",
+            "run.xyzzy: expected a key of run, got 'xyzzy' (known: name, dir, seed, device, precision, threads)",
         ),
         ("training.epochs.x=1", "--set training.epochs.x: expected the path of a key, got more after training.epochs"),
         ("search.beam", "--set search.beam: expected section.key=value, got 'search.beam'"),

@@ -41,12 +41,28 @@ def corpus_examples(name: str) -> dict[str, Example]:
     }
 
 
+def tokenizer_examples(side: str) -> dict[str, Example]:
+    """Of each key of the tokenizer of one side."""
+    where = f"tokenizer.{side}"
+    return {
+        f"{where}.kind": Example("char"),
+        f"{where}.separator": Example("'|'", (f"{where}.kind=symbols",)),
+        f"{where}.units": Example("graphemes", ("tokenizer.kind=char",)),
+        f"{where}.algorithm": Example("bpe", (f"{where}.kind=sentencepiece",)),
+        f"{where}.vocab_size": Example("8"),
+        f"{where}.min_frequency": Example("2"),
+        f"{where}.lowercase": Example("true"),
+        f"{where}.normalise": Example("NFC"),
+    }
+
+
 EXAMPLES = {
     "run.name": Example("x"),
     "run.dir": Example("x"),
     "run.seed": Example("2"),
     "run.device": Example("cpu"),
     "run.precision": Example("bf16"),
+    "run.threads": Example("1"),
     "data.root": Example("x", NO_DEMO),
     **corpus_examples("train"),
     **corpus_examples("valid"),
@@ -69,6 +85,11 @@ EXAMPLES = {
     "tokenizer.min_frequency": Example("2"),
     "tokenizer.shared": Example("true"),
     "tokenizer.lowercase": Example("true"),
+    "tokenizer.separator": Example("'|'", ("tokenizer.kind=symbols",)),
+    "tokenizer.units": Example("graphemes", ("tokenizer.target.kind=char",)),
+    "tokenizer.normalise": Example("NFC"),
+    **tokenizer_examples("source"),
+    **tokenizer_examples("target"),
     "model.encoder.cell": Example("lstm"),
     "model.encoder.layers": Example("2"),
     "model.encoder.hidden": Example("7"),
@@ -78,6 +99,7 @@ EXAMPLES = {
     "model.encoder.embedding_dropout": Example("0.1"),
     "model.encoder.layer_dropout": Example("0.1", ("model.encoder.layers=2",)),
     "model.encoder.reverse_source": Example("true"),
+    "model.encoder.reads_eos": Example("false", ("model.attention.attend_eos=false",)),
     "model.encoder.residual": Example("true", ("model.encoder.layers=2",)),
     "model.attention.score": Example("general"),
     "model.attention.window": Example("local-m"),
@@ -104,6 +126,9 @@ EXAMPLES = {
     "model.decoder.residual": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.init": Example("mean"),
     "model.decoder.init_cell": Example("copy", ("model.decoder.cell=lstm",)),
+    "model.decoder.init_activation": Example("relu"),
+    "model.decoder.init_reads": Example("all", ("model.encoder.layers=2",)),
+    "model.decoder.init_shared": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.input_feeding": Example("attentional", ("model.decoder.style=luong",)),
     "model.decoder.attentional_activation": Example("none", ("model.decoder.style=luong",)),
     "model.decoder.attentional_bias": Example("true", ("model.decoder.style=luong",)),
@@ -115,6 +140,8 @@ EXAMPLES = {
     "model.initialisation": Example("uniform"),
     "model.word_deviation": Example("0.7"),
     "model.initial_range": Example("7", ("model.initialisation=uniform",)),
+    "training.init_from": Example("runs/base"),
+    "training.freeze": Example("[encoder]"),
     "training.batch_tokens": Example("7"),
     "training.accumulate_batches": Example("7"),
     "training.short_first_epochs": Example("2"),

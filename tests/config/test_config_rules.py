@@ -15,6 +15,7 @@ LEAVES = [".".join(keys) for keys in all_keys() if locate(keys).section is None]
 NO_DEMO = tuple(f"data.{name}={{source: {name}.a, target: {name}.b}}" for name in ("train", "valid", "test"))
 BOTTOM = ("model.encoder.layers=2", "model.encoder.bidirectional=bottom")
 BPE = ("tokenizer.kind=sentencepiece", "tokenizer.algorithm=bpe")
+DEEP = ("model.encoder.layers=2", "model.decoder.layers=2")
 DOT = ("model.attention.score=dot", "model.decoder.hidden=512")
 
 
@@ -107,6 +108,42 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             ["model.decoder.init=last", "model.decoder.layers=2", "model.decoder.hidden=512", *BOTTOM],
             "model.decoder.hidden: expected 256 with model.decoder.init 'last', the size of layer 2 of the encoder "
             "(model.encoder.hidden 256), got 512 (or take model.decoder.init: bridge)",
+        ),
+        (
+            ["model.encoder.reads_eos=false"],
+            "model.attention.attend_eos: expected false with model.encoder.reads_eos false, as </s> has no state, "
+            "got true",
+        ),
+        (
+            ["model.decoder.init=last-forward", "model.decoder.hidden=512"],
+            "model.decoder.hidden: expected 256 with model.decoder.init 'last-forward', the size of layer 1 of the "
+            "encoder (model.encoder.hidden 256, of one direction), got 512 (or take model.decoder.init: bridge)",
+        ),
+        (
+            [*DEEP, "model.decoder.hidden=512", "model.decoder.init=last", "model.decoder.init_reads=all"],
+            "model.decoder.init_reads: expected another than 'all' with model.decoder.init 'last', which takes one "
+            "state as it is, got 'all' (or take model.decoder.init: bridge)",
+        ),
+        (
+            ["model.encoder.layers=2", "model.decoder.init_reads=top"],
+            "model.decoder.init_reads: expected 'layers', as any other value has no effect with model.decoder.layers "
+            "1, got 'top' (one layer starts from the top one)",
+        ),
+        (
+            ["model.decoder.layers=2", "model.decoder.init_reads=all"],
+            "model.decoder.init_reads: expected 'layers', as any other value has no effect with model.encoder.layers "
+            "1, got 'all'",
+        ),
+        (
+            [*DEEP, "model.encoder.bidirectional=bottom", "model.decoder.init_shared=true"],
+            "model.decoder.init_shared: expected false with model.decoder.init 'bridge', which reads states of 512, "
+            "256 units, got true (or take model.decoder.init_reads: top)",
+        ),
+        (
+            ["model.decoder.init=zero", "model.decoder.init_activation=relu"],
+            "model.decoder.init_activation: expected 'tanh', as any other value has no effect with model.decoder.init "
+            "'zero', got 'relu' (it is for 'mean', 'bridge' or 'backward-first' and for model.decoder.init_cell 'mean' "
+            "or 'bridge')",
         ),
         (
             ["model.encoder.dropout=0.3", "model.encoder.embedding_dropout=0.1"],
@@ -239,7 +276,7 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         (
             ["tokenizer.kind=sentencepiece", "tokenizer.min_frequency=2"],
             "tokenizer.min_frequency: expected 1, as any other value has no effect with tokenizer.kind "
-            "'sentencepiece', got 2 (it is for 'word' or 'char')",
+            "'sentencepiece', got 2 (it is for 'word', 'symbols' or 'char')",
         ),
         (
             ["training.optimizer=sgd", "training.betas=[0.5, 0.6]"],
@@ -249,6 +286,25 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         (
             ["training.metric=bleu", "training.validate_translation=false"],
             "training.validate_translation: expected true with training.metric 'bleu', got false",
+        ),
+        (
+            ["tokenizer.shared=true", "tokenizer.source.kind=char"],
+            "tokenizer.source.kind: expected null beside tokenizer.shared true, got 'char'",
+        ),
+        (
+            ["tokenizer.source.kind=char", "tokenizer.target.kind=symbols", "tokenizer.kind=sentencepiece"],
+            "tokenizer.kind: expected 'word', as any other value has no effect with tokenizer.source.kind 'char' and "
+            "tokenizer.target.kind 'symbols', got 'sentencepiece'",
+        ),
+        (
+            ["tokenizer.source.kind=char", "tokenizer.target.units=graphemes"],
+            "tokenizer.target.units: expected null, as any other value has no effect with tokenizer.kind 'word', got "
+            "'graphemes' (it is for 'char')",
+        ),
+        (
+            ["tokenizer.kind=sentencepiece", "tokenizer.target.kind=char", "training.subword_sampling.alpha=0.1"],
+            "training.subword_sampling.alpha: expected null with tokenizer.target.kind 'char', which cuts a text in "
+            "one way alone, got 0.1",
         ),
         (
             ["training.metric=chrf", "training.validate_translation=false"],

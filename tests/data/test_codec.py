@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt_attn.config.schema import TokenizerConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.types import BOS, EOS, PAD, UNK
@@ -13,6 +13,8 @@ TEXT = ["the cat saw the dog", "a dog saw a cat", "The cats see dogs here"] * 3
 CONFIGS = {
     "word": TokenizerConfig(kind="word"),
     "char": TokenizerConfig(kind="char", lowercase=True),
+    "graphemes": TokenizerConfig(kind="char", units="graphemes", normalise="NFD"),
+    "symbols": TokenizerConfig(kind="symbols"),
     "unigram": TokenizerConfig(kind="sentencepiece", algorithm="unigram", vocab_size=22),
     "bpe": TokenizerConfig(kind="sentencepiece", algorithm="bpe", vocab_size=29),
 }
@@ -60,7 +62,7 @@ def test_a_saved_codec_is_the_same_codec(name: str, tmp_path: Path) -> None:
     codec.save(tmp_path, "source")
     again = TextCodec.load(tmp_path, "source")
     assert again.vocabulary.tokens == codec.vocabulary.tokens
-    assert (again.kind, again.tokenizer.lowercase) == (codec.kind, codec.tokenizer.lowercase)
+    assert (again.kind, again.tokenizer.text) == (codec.kind, codec.tokenizer.text)
     for line in [*TEXT, "Ω </s> unknown"]:
         assert again.encode(line) == codec.encode(line)
         assert again.pieces(line) == codec.pieces(line)
@@ -78,7 +80,7 @@ def test_separate_codecs_are_saved_side_by_side(tmp_path: Path) -> None:
     Codecs(codec_of("word"), codec_of("char")).save(tmp_path)
     source, target = load_codecs(tmp_path)
     assert (source.kind, target.kind) == ("word", "char")
-    assert target.tokenizer.lowercase
+    assert target.tokenizer.text.lowercase
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
@@ -98,13 +100,30 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"source\.model: .*no such file"):
         TextCodec.load(tmp_path, "source")
     (tmp_path / "source.json").write_text('{"tokenizer": "wird", "lowercase": false}', encoding="utf-8")
-    with pytest.raises(CheckpointError, match="expected a tokenizer of word, char, sentencepiece, got 'wird'"):
+    with pytest.raises(CheckpointError, match="expected a tokenizer of word, symbols, char, sentencepiece, got 'wird'"):
         TextCodec.load(tmp_path, "source")
     (tmp_path / "source.json").write_text("[1]", encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"expected the keys tokenizer and lowercase, got '\[1\]'"):
+        TextCodec.load(tmp_path, "source")
+    odd = '{"tokenizer": "char", "lowercase": false, "units": "letters"}'
+    (tmp_path / "source.json").write_text(odd, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"source\.json: expected a value of tokenizer\.units, got 'letters'"):
         TextCodec.load(tmp_path, "source")
 
 
 def test_a_vocabulary_that_does_not_fit_says_which_text() -> None:
     with pytest.raises(ConfigError, match=r"source text.*, got 9"):
         learn_codec(TEXT, TokenizerConfig(kind="sentencepiece", vocab_size=9), "source text")
+
+
+def test_options_at_their_defaults_leave_no_trace_in_the_files(tmp_path: Path) -> None:
+    codec_of("word").save(tmp_path, "source")
+    assert (tmp_path / "source.json").read_text() == '{\n  "tokenizer": "word",\n  "lowercase": false\n}\n'
+    codec_of("graphemes").save(tmp_path, "target")
+    assert '"normalise": "NFD",\n  "units": "graphemes"' in (tmp_path / "target.json").read_text()
+
+
+def test_the_digest_stands_for_every_option() -> None:
+    options = [{}, {"units": "graphemes"}, {"normalise": "NFD"}, {"lowercase": True}, {"separator": "|"}]
+    codecs = [learn_codec(["ab"], TokenizerConfig(kind="char", **each), "text") for each in options]
+    assert len({codec.digest() for codec in codecs}) == len(options)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nmt_attn.config.file import parse_config
-from nmt_attn.config.schema import TokenizerConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.data.corpus_warnings import corpus_warnings, is_swapped, unknown_source
 from nmt_attn.data.prepare import prepare_training
@@ -26,6 +26,7 @@ def codecs(kind: str = "word", sources: Sequence[str] = SOURCES) -> Codecs:
     [
         ("EL PERRO VE UN GATO .", "5 of 6 source tokens (83%) .*'EL': casing"),
         ("perro, gato. casa!", "3 of 3 source tokens (100%) .*'perro,': missing spaces, as punctuation"),
+        ("elperroveungato", "1 of 1 .*'elperroveungato': missing spaces, as known words"),
         ("the cat sees a dog .", "5 of 6 .*'the': it looks like text of the target language"),
         ("eins zwei drei .", "3 of 4 .*'eins': is it text like that of the training corpus"),
     ],

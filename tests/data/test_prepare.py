@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from nmt_attn import demo
-from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig, TokenizerConfig
+from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data import prepare
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.prepare import PreparedData, prepare_training

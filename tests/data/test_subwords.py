@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_attn.config.schema import TokenizerConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.subwords import SubwordSampling, learn_sentencepiece
-from nmt_attn.data.tokenizer import SentencePiece
+from nmt_attn.data.tokenizer import SentencePiece, TextOptions
 
 SOURCE = ["der hund bellt laut", "die katze schläft", "hunde bellen", "die hunde schlafen gern"]
 TARGET = ["the dog barks loudly", "the cat sleeps", "dogs bark", "the dogs like to sleep"]
@@ -22,7 +22,7 @@ UNSEEN = ["", "zqzq", "der xylofon Hund", "日本 dog 語"]
 
 def tokenizer(algorithm: str) -> SentencePiece:
     settings = TokenizerConfig.model_validate({"kind": "sentencepiece", "algorithm": algorithm, "vocab_size": 37})
-    return SentencePiece(lowercase=False, model=learn_sentencepiece([*SOURCE, *TARGET] * 3, settings, "text"))
+    return SentencePiece(TextOptions(), learn_sentencepiece([*SOURCE, *TARGET] * 3, settings, "text"))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
@@ -93,7 +93,7 @@ def test_a_line_with_a_reserved_character_is_learned_without_it_and_told(
     settings = TokenizerConfig.model_validate({"kind": "sentencepiece", "algorithm": algorithm, "vocab_size": 27})
     lines = [f"wax quiz {character} jump", "the dog barks", f"vex{character}"] * 3
     model = learn_sentencepiece(lines, settings, "data.train")
-    found = SentencePiece(lowercase=False, model=model)
+    found = SentencePiece(TextOptions(), model)
     pieces = found.encode(f"wax quiz {character}")
     assert [piece for piece in pieces if piece not in found.tokens] == [character]
     assert capfd.readouterr().err == (

@@ -6,26 +6,29 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config.schema import TokenizerConfig
-from nmt_attn.data.tokenizer import TOKENIZERS, Character, SentencePiece, Tokenizer, Word
+from nmt_attn.config.tokenizer_section import NormalForm, TokenizerConfig
+from nmt_attn.data.tokenizer import TOKENIZERS, Character, SentencePiece, Symbols, TextOptions, Tokenizer, Word
 from nmt_attn.errors import ConfigError, DataError
 
 TEXT = ["the cat saw the dog", "a dog saw a cat", "the cats see dogs here", "çà et là, l'été"]
 
 
 @cache
-def sentencepiece(algorithm: str, *, lowercase: bool = False) -> SentencePiece:
+def sentencepiece(algorithm: str, *, lowercase: bool = False, normalise: NormalForm = "none") -> SentencePiece:
     config = TokenizerConfig(kind="sentencepiece", algorithm=algorithm, vocab_size=27, lowercase=lowercase)
-    return SentencePiece(lowercase=lowercase, model=SentencePiece.learn_model(TEXT * 3, config, "the text"))
+    model = SentencePiece.learn_model(TEXT * 3, config, "the text")
+    return SentencePiece(TextOptions(lowercase=lowercase, normalise=normalise), model)
 
 
-NAMES = ["word", "char", "unigram", "bpe"]
+OPTIONS = {"graphemes": ("char", TextOptions(units="graphemes")), "bars": ("symbols", TextOptions(separator="|"))}
+NAMES = ["word", "symbols", "char", "unigram", "bpe", *OPTIONS]
 
 
-def tokenizer_of(name: str, *, lowercase: bool = False) -> Tokenizer:
-    if name in TOKENIZERS:
-        return TOKENIZERS[name](lowercase=lowercase)
-    return sentencepiece(name, lowercase=lowercase)
+def tokenizer_of(name: str, *, lowercase: bool = False, normalise: NormalForm = "none") -> Tokenizer:
+    if name in ("unigram", "bpe"):
+        return sentencepiece(name, lowercase=lowercase, normalise=normalise)
+    kind, options = OPTIONS.get(name, (name, TextOptions()))
+    return TOKENIZERS[kind](options._replace(lowercase=lowercase, normalise=normalise))
 
 
 ODD_TEXTS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from(" \t\r\u00a0\u2028▁_<>/s\x00the")))
@@ -36,20 +39,27 @@ ODD_TEXTS = st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from(" \t
 @example(text="a\u2028b\u00a0\u3000c\t \x85d")
 @example(text="</s> x</s>y <unk> ▁a▁ ▁ __")
 @example(text="\x00 \u0323 \ufeff \u200b ▅\ufffd")
+@example(text="a|b c | |\u0323d|▁")
+@example(text="\u0600 \u0301a\u0301\u0301 👩\u200d👧")
 @settings(max_examples=50, deadline=None)
 def test_every_tokenizer_gives_back_the_words_it_was_given(name: str, text: str) -> None:
     tokenizer = tokenizer_of(name)
     pieces = tokenizer.encode(text)
     words = tokenizer.words(text)
     assert tokenizer.decode(pieces) == tokenizer.normalise(text)
-    assert [word.replace("▁", "_") for word in text.split()] == [word.replace("▁", "_") for word in words]
+    assert tokenizer.words(tokenizer.decode(pieces)) == words
+    if name == "bars":
+        given_words = ["▁".join(word.split()) for word in text.split("|") if word.strip()]
+    else:
+        given_words = text.split()
+    assert [word.replace("▁", "_") for word in given_words] == [word.replace("▁", "_") for word in words]
     assert all(piece and not piece.isspace() for piece in pieces)
     indices = tokenizer.word_indices(pieces)
     assert len(indices) == len(pieces)
     is_first = [indices[k] > indices[k - 1] for k in range(1, len(pieces))]
     assert [tokenizer.begins_word(piece) for piece in pieces[1:]] == is_first
     spelled = [tokenizer.decode([p for p, i in zip(pieces, indices, strict=True) if i == k]) for k in range(len(words))]
-    assert spelled == words
+    assert [tokenizer.words(word) for word in spelled] == [[word] for word in words]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,14 +67,16 @@ def test_every_tokenizer_gives_back_the_words_it_was_given(name: str, text: str)
 @settings(max_examples=50, deadline=None)
 def test_any_pieces_that_a_model_writes_have_the_words_of_their_text(name: str, pieces: list[str]) -> None:
     tokenizer = tokenizer_of(name)
-    words = tokenizer.decode(pieces).split()
+    if name == "bars":  # no symbol is a blank alone
+        pieces = [piece for piece in pieces if piece != "▁"]
+    words = tokenizer.words(tokenizer.decode(pieces))
     indices = tokenizer.word_indices(pieces)
     assert len(indices) == len(pieces)
     assert sorted(set(indices)) == list(range(len(words))) or (not words and set(indices) <= {0})
 
 
 def test_word_splits_on_all_white_space_and_on_nothing_else() -> None:
-    assert Word(lowercase=False).encode(" ein\u00a0Hund\tbellt ,  laut\u200b!") == [
+    assert Word(TextOptions()).encode(" ein\u00a0Hund\tbellt ,  laut\u200b!") == [
         "ein",
         "Hund",
         "bellt",
@@ -74,12 +86,40 @@ def test_word_splits_on_all_white_space_and_on_nothing_else() -> None:
 
 
 def test_a_character_tokenizer_shows_the_blank() -> None:
-    tokenizer = Character(lowercase=False)
+    tokenizer = Character(TextOptions())
     assert tokenizer.encode("ab  c") == ["a", "b", "▁", "c"]
     # the blank begins the second word, as in SentencePiece
     assert tokenizer.word_indices(["a", "b", "▁", "c"]) == [0, 0, 1, 1]
     assert tokenizer.decode(["▁", "a", "▁", "▁", "b", "▁"]) == "a b"
     assert tokenizer.word_indices(["▁", "a", "▁", "▁", "b", "▁"]) == [0, 0, 1, 1, 1, 1]
+
+
+def test_symbols_stand_between_separators_and_may_hold_blanks() -> None:
+    tokenizer = Symbols(TextOptions(separator="|"))
+    assert tokenizer.encode(" t ʃ | aː||n") == ["t▁ʃ", "aː", "n"]
+    assert tokenizer.decode(["t▁ʃ", "aː", "n"]) == "t ʃ|aː|n"
+    assert Symbols(TextOptions(separator=" + ")).encode("a + b c +d") == ["a", "b▁c▁+d"]
+    assert Symbols(TextOptions()).encode("t͡ʃ aː\u00a0n") == ["t͡ʃ", "aː", "n"]
+
+
+def test_a_grapheme_holds_a_letter_and_its_marks() -> None:
+    text = "e\u0301t\u0361ʃ né"
+    assert Character(TextOptions()).encode(text) == ["e", "\u0301", "t", "\u0361", "ʃ", "▁", "n", "é"]
+    graphemes = Character(TextOptions(units="graphemes"))
+    assert graphemes.encode(text) == ["e\u0301", "t\u0361", "ʃ", "▁", "n", "é"]
+    # a mark after a blank, and a sign that joins what follows, stay apart from the blank
+    assert graphemes.encode("a \u0301 \u0600 b") == ["a", "▁", "\u0301", "▁", "\u0600", "▁", "b"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_normal_form_makes_equal_text_equal(name: str) -> None:
+    composed, decomposed = "\u00e7a l'\u00e9t\u00e9", "c\u0327a l'e\u0301te\u0301"
+    assert tokenizer_of(name).normalise(composed) != tokenizer_of(name).normalise(decomposed)
+    for form, expected in (("NFC", composed), ("NFD", decomposed), ("NFKC", composed)):
+        tokenizer = tokenizer_of(name, normalise=form)
+        assert tokenizer.encode(composed) == tokenizer.encode(decomposed)
+        assert tokenizer.decode(tokenizer.encode(composed)) == expected
+    assert tokenizer_of(name, normalise="NFKC").normalise("ﬁ²") == "fi2"
 
 
 def test_subwords_belong_to_the_word_that_the_blank_begins() -> None:
@@ -91,7 +131,7 @@ def test_subwords_belong_to_the_word_that_the_blank_begins() -> None:
 def test_lowercase_comes_before_everything(name: str) -> None:
     tokenizer = tokenizer_of(name, lowercase=True)
     assert tokenizer.encode("The CAT") == tokenizer.encode("the cat")
-    assert tokenizer.words("The CAT") == ["the", "cat"]
+    assert tokenizer.words("The CAT") == tokenizer_of(name).words("the cat")
     assert tokenizer_of(name).normalise("The CAT") == "The CAT"
 
 
@@ -100,7 +140,7 @@ def test_sentencepiece_learns_the_same_model_twice_and_its_ids_begin_with_the_sp
     config = TokenizerConfig(kind="sentencepiece", algorithm=algorithm, vocab_size=27)
     models = [SentencePiece.learn_model(TEXT * 3, config, "the text") for _ in range(2)]
     assert models[0] == models[1]
-    tokens = SentencePiece(lowercase=False, model=models[0]).tokens
+    tokens = SentencePiece(TextOptions(), models[0]).tokens
     assert len(tokens) == 27
     assert tokens[:4] == ("<pad>", "<unk>", "<s>", "</s>")
 
@@ -111,7 +151,7 @@ def learn(vocab_size: int, algorithm: str = "unigram", text: list[str] = TEXT) -
 
 
 def pieces_of(model: bytes) -> tuple[str, ...]:
-    return SentencePiece(lowercase=False, model=model).tokens
+    return SentencePiece(TextOptions(), model).tokens
 
 
 @pytest.mark.parametrize("algorithm", ["unigram", "bpe"])

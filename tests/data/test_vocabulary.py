@@ -57,3 +57,9 @@ def test_a_file_that_is_no_vocabulary_is_refused(tmp_path: Path) -> None:
     path.write_text("\n".join([*SPECIAL_TOKENS, "a", "b", "a"]), encoding="utf-8")
     with pytest.raises(CheckpointError, match="every token once, got 'a' 2 times"):
         Vocabulary.load(path)
+
+
+def test_a_token_of_zero_bytes_does_not_make_the_file_utf16(tmp_path: Path) -> None:
+    tokens = (*SPECIAL_TOKENS, "000\x00", "00\x00")  # in pairs: printed characters and line ends of UTF-16
+    Vocabulary(tokens).save(tmp_path / "v.txt")
+    assert Vocabulary.load(tmp_path / "v.txt").tokens == tokens

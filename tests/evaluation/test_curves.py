@@ -16,18 +16,22 @@ from nmt_attn.evaluation.attention_statistics import AttentionStatistics, Positi
 from nmt_attn.evaluation.bootstrap import Interval
 from nmt_attn.evaluation.curves import (
     MOST_STEPS,
+    LengthChart,
     LengthCurve,
     draw_lengths,
     entropy_figure,
+    length_chart,
     length_figure,
     metric_ticks,
     round_ticks,
 )
 from nmt_attn.evaluation.html_page import inline_svg
 from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow, make_buckets
-from nmt_attn.evaluation.metrics import MetricResult
+from nmt_attn.evaluation.metrics import BleuParts, MetricResult
 from nmt_attn.evaluation.pictures import FORMATS, SYSTEM_COLOURS
+from nmt_attn.evaluation.summary import Summary
 
+PARTS = BleuParts((70.0, 50.0, 40.0, 30.0), 0.95, 0.95, 20, 21)
 SIGNATURE = "nrefs:1|case:mixed"
 
 
@@ -38,9 +42,10 @@ def row(number: int, sentences: int, value: float) -> LengthRow:
 
 
 CURVES = [
-    LengthCurve("attention", [row(0, 70, 40.0), row(1, 49, 39.0), row(2, 60, 38.0)], SIGNATURE),
-    LengthCurve("plain", [row(0, 70, 35.0), row(1, 0, 0.0), row(2, 60, 5.0)], SIGNATURE),
+    LengthCurve("attention", [row(0, 70, 40.0), row(1, 49, 39.0), row(2, 60, 38.0)]),
+    LengthCurve("plain", [row(0, 70, 35.0), row(1, 0, 0.0), row(2, 60, 5.0)]),
 ]
+CHART = LengthChart("BLEU", CURVES, (0, 10, 20, 30, 40, 50))
 
 
 def bleu(value: float, low: float, high: float) -> LengthRow:
@@ -59,17 +64,18 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_curves_have_gaps_where_no_sentences_are(drawn: list[Figure]) -> None:
-    draw_lengths(CURVES, Path("a.png"))
+    draw_lengths(CHART, Path("a.png"), [f"BLEU|{SIGNATURE}", "attention: beam 5"])
     axes = drawn[0].axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
     np.testing.assert_array_equal(lines["attention"], [40, 39, 38])
     np.testing.assert_array_equal(lines["plain"], [35, np.nan, 5])
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1-10\n70", "11-20\n49", ">20\n60"]
-    assert f"BLEU|{SIGNATURE}" in [text.get_text() for text in drawn[0].texts]
+    assert f"BLEU|{SIGNATURE}\nattention: beam 5" in [text.get_text() for text in drawn[0].texts]
+    assert list(axes.get_yticks()) == [0, 10, 20, 30, 40, 50]
 
 
 def test_error_bars_span_the_interval_and_small_buckets_are_hollow(drawn: list[Figure]) -> None:
-    draw_lengths(CURVES[:1], Path("a.png"))
+    draw_lengths(CHART._replace(curves=CURVES[:1]), Path("a.png"))
     bars = drawn[0].axes[0].containers
     (spans,) = zip(*(bar[2] for bar in bars), strict=True)
     assert [sorted(span.get_segments()[0][:, 1]) for span in spans] == [[37, 42], [36, 41], [35, 40]]
@@ -78,7 +84,7 @@ def test_error_bars_span_the_interval_and_small_buckets_are_hollow(drawn: list[F
 
 @pytest.mark.parametrize("ending", FORMATS)
 def test_lengths_are_written_in_every_format(ending: str, tmp_path: Path) -> None:
-    assert draw_lengths(CURVES, tmp_path / f"a{ending}") is None
+    assert draw_lengths(CHART, tmp_path / f"a{ending}", [f"BLEU|{SIGNATURE}"]) is None
     content = (tmp_path / f"a{ending}").read_bytes()
     if ending == ".png":
         pixels = imread(tmp_path / f"a{ending}")[:, :, :3]
@@ -87,7 +93,7 @@ def test_lengths_are_written_in_every_format(ending: str, tmp_path: Path) -> Non
         assert count_pixels(pixels, SYSTEM_COLOURS[2]) == 0
     elif ending == ".svg":
         for word in ("attention", "plain", "11-20", f"BLEU|{SIGNATURE}"):
-            assert f"<!-- {word} -->" in content.decode()
+            assert f">{word}</text>" in content.decode()
     else:
         assert content.startswith(b"%PDF") and content.rstrip().endswith(b"%%EOF")
 
@@ -100,22 +106,34 @@ def count_pixels(pixels: np.ndarray, colour: str) -> int:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.jpeg: expected a name that ends in .pdf, .png, .svg, got '.jpeg'"):
-        draw_lengths(CURVES, tmp_path / "a.jpeg")
+        draw_lengths(CHART, tmp_path / "a.jpeg")
     assert list(tmp_path.iterdir()) == []
 
 
+def test_both_charts_of_a_page_have_one_axis() -> None:
+    """By length the lowest is 2 with its interval, up to a length 85: both axes reach down to it."""
+    result = MetricResult("BLEU", 90, "")
+    summary = Summary("a", 9, (Estimate(result, Interval(0, 0, 0)),), PARTS, (bleu(5, 2, 9),), (bleu(90, 85, 95),))
+    charts = [length_chart([summary], is_cumulative=each) for each in (False, True)]
+    assert charts[0].ticks == charts[1].ticks == (0, 20, 40, 60, 80, 100)
+    assert [chart.curves[0].rows[0].estimates[0].result.value for chart in charts] == [5, 90]
+    assert [chart.curves[0].system for chart in charts] == ["a", "a"]  # as in the tables
+
+
 def test_entropies_are_drawn_by_position_in_each_systems_colour() -> None:
-    by_position = (PositionEntropy(1, 4, 0.5), PositionEntropy(2, 3, 1.25))
-    statistics = AttentionStatistics(7, 0.8, 0.25, 0.5, None, by_position)
+    by_position = (PositionEntropy(1, 50, 0.5), PositionEntropy(2, 50, 1.25), PositionEntropy(3, 49, 1.0))
+    statistics = AttentionStatistics(149, 0.8, 0.25, 0.5, None, by_position)
     [axes] = entropy_figure([(2, statistics)]).axes
-    [line] = axes.get_lines()
+    line, unsure = axes.get_lines()
     assert (list(line.get_xdata()), list(line.get_ydata())) == ([1, 2], [0.5, 1.25])
-    assert line.get_color() == SYSTEM_COLOURS[2]
+    assert (list(unsure.get_xdata()), list(unsure.get_ydata())) == ([2, 3], [1.25, 1.0])
+    assert (line.get_linestyle(), unsure.get_linestyle()) == ("-", ":")
+    assert line.get_color() == unsure.get_color() == SYSTEM_COLOURS[2]
     assert list(axes.get_yticks()) == [0, 0.25, 0.5, 0.75, 1, 1.25]
 
 
 def test_the_page_has_words_as_text_titles_of_points_and_its_own_colours() -> None:
-    text = inline_svg(lambda: length_figure(CURVES, "BLEU", has_titles=True), "a <b>")
+    text = inline_svg(lambda: length_figure(CHART, has_titles=True), "a <b>")
     root = ElementTree.fromstring(text)
     assert (root.tag, root.get("aria-label")) == ("svg", "a <b>")
     words = {each.text for each in root.iter("text")}
@@ -129,7 +147,7 @@ def test_the_page_has_words_as_text_titles_of_points_and_its_own_colours() -> No
     }
     # nothing of one picture's can be taken for another's on the same page
     ids = {each.get("id") for each in root.iter() if each.get("id")}
-    other = ElementTree.fromstring(inline_svg(lambda: length_figure(CURVES, "BLEU"), "another"))
+    other = ElementTree.fromstring(inline_svg(lambda: length_figure(CHART), "another"))
     assert not ids & {each.get("id") for each in other.iter()}
 
 

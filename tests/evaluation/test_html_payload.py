@@ -71,12 +71,13 @@ def test_zeros_take_two_characters_a_hundred() -> None:
 
 def test_the_sentences_come_back() -> None:
     packed = pack_report(make_report())
-    assert (packed.matrices, packed.left_out) == (8, 0)
+    assert (packed.matrices, packed.left_out) == (12, 0)
     data = json.loads(packed.json)
     assert [sentence["source"] for sentence in data["sentences"]] == SOURCES
     first = data["sentences"][0]
     assert first["gold"] == [[1, 1, 1], [3, 0, 1]]
-    best, reference = first["outputs"][0]["views"]
+    best, _, reference = first["outputs"][0]["views"]
+    assert best["logProb"] == -0.25
     assert unpack(best["weights"]) == pytest.approx(weights_of(SOURCES[0], FIRST[0]).ravel().tolist())
     assert "isReference" not in best and reference["isReference"]
     # words that are those of the text are not told twice
@@ -97,11 +98,20 @@ def test_words_that_the_script_would_split_otherwise_are_kept() -> None:
     # U+0085 is white space to Python, not to JavaScript; with U+FEFF it is the other way round
     for text in ("one\x85two three", "one\ufefftwo three"):
         alignment = WordAlignment(tuple(text.split()), tuple(text.split()), weights_of(text, text))
-        views = (AlignmentView("best", text, alignment),)
+        views = (AlignmentView("best", text, -1.0, alignment),)
         sentence = ReportSentence(text, None, None, (SystemSentence(text, None, views),))
         data = json.loads(pack_report(Report("", ("a",), [sentence], "")).json)
         [found] = data["sentences"][0]["outputs"][0]["views"]
         assert found["source"] == found["target"] == text.split()
+
+
+def test_a_model_without_attention_still_has_its_log_probability() -> None:
+    views = (AlignmentView("best", "eben", -2.3456, None),)
+    sentence = ReportSentence("plain", None, None, (SystemSentence("eben", None, views),))
+    packed = pack_report(Report("", ("a",), [sentence], ""))
+    [found] = json.loads(packed.json)["sentences"][0]["outputs"][0]["views"]
+    assert found == {"label": "best", "text": "eben", "logProb": -2.346}
+    assert (packed.matrices, packed.left_out) == (0, 0)
 
 
 def test_what_does_not_fit_is_left_out_translations_last_and_told() -> None:
@@ -109,10 +119,10 @@ def test_what_does_not_fit_is_left_out_translations_last_and_told() -> None:
     whole = [pack_weights(sentence.outputs[0].views[0].alignment.array()) for sentence in report.sentences]
     packed = pack_report(report, weight_characters=sum(map(len, whole)) + 1)
     views = [sentence["outputs"][0]["views"] for sentence in json.loads(packed.json)["sentences"]]
-    assert all("weights" in best for best, _ in views)
-    assert not any("weights" in reference for _, reference in views)
-    assert (packed.matrices, packed.left_out) == (4, 4)
-    assert "4 of 8 alignments are left out" in render_report(report, weight_characters=sum(map(len, whole)) + 1)
+    assert all("weights" in best for best, _, _ in views)
+    assert all(left["isLeftOut"] and "weights" not in left for _, *others in views for left in others)
+    assert (packed.matrices, packed.left_out) == (4, 8)
+    assert "8 of 12 alignments are left out" in render_report(report, weight_characters=sum(map(len, whole)) + 1)
     assert "are left out" not in render_report(report)
 
 

@@ -84,6 +84,17 @@ def test_search_steps_as_the_plain_model(score: str, window: str, style: str, ce
             close(run_steps(fast, batch()), expected, tolerance)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_source_without_words_whose_eos_is_not_read(cell: str) -> None:
+    keys = {"encoder.reads_eos": False, "attention.attend_eos": False, "encoder.layers": 2}
+    model = model_of("general", "global", "luong", cell, **keys).float().eval()
+    pairs = tiny_batch([5, 1, 4], [3, 4, 2])
+    fast = [for_training(model)] + [for_search(model, "fp32")] * IS_THERE["fp32"]
+    for view in fast:
+        close(run_steps(view, pairs), run_steps(model, pairs), 1e-5)
+
+
 def test_every_part_that_is_accelerated_is_met_here() -> None:
     """No form without a test: each class of the table is in some view of the laws above."""
     combinations = [("additive", "global", style, cell) for style in DECODERS for cell in CELLS]

@@ -22,7 +22,10 @@ def results(encoder: Encoder, inputs: Tensor) -> list[Tensor]:
     return [*(part.detach() for part in parts), *torch.autograd.grad(loss, weights)]  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize("more", [{}, {"encoder.layers": 2}, {"encoder.bidirectional": False}], ids=str)
+NO_EOS = {"encoder.reads_eos": False, "attention.attend_eos": False, "encoder.layers": 2}
+
+
+@pytest.mark.parametrize("more", [{}, {"encoder.layers": 2}, {"encoder.bidirectional": False}, NO_EOS], ids=str)
 @pytest.mark.parametrize("cell", ["gru", "gru-cho", "lstm"])
 def test_an_encoder_is_the_plain_one(cell: str, more: Overrides) -> None:
     encoder = tiny_model(

@@ -69,6 +69,27 @@ def test_luongs_loop_knows_every_option(more: Overrides) -> None:
         torch.testing.assert_close(ours, plain, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"decoder.layers": 2},
+        {"decoder.layers": 3, "decoder.dropout": 0.4},
+        {"decoder.layers": 3, "decoder.residual": True},
+        {"decoder.layers": 4, "decoder.residual": True, "decoder.dropout": 0.4, "decoder.attentional_dropout": 0.3},
+        {"decoder.layers": 2, "decoder.input_feeding": "context"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cell", ["gru", "gru-cho", "lstm"])
+def test_luongs_loop_has_any_number_of_layers(cell: str, more: Overrides) -> None:
+    for score in ("additive", "general"):
+        model = model_of("luong", cell, score, **more)
+        model.train()
+        ours = view(model, GPU)
+        for plain, mine in zip(results(model), results(ours), strict=True):
+            torch.testing.assert_close(mine, plain, rtol=0, atol=1e-11)
+
+
 @pytest.mark.parametrize(("style", "cell"), [*product(STYLES, ("gru", "gru-cho", "lstm"))])
 def test_in_bf16_a_loop_is_as_near_to_float32_as_the_decoder_is(style: str, cell: str) -> None:
     model = model_of(style, cell, "additive").float()

@@ -1,12 +1,17 @@
 """CUDA graphs as far as a CPU can prove them: a recorder that does the work again stands in for the GPU's."""
 
+import gc
+import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from recorders import Repeating
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from tiny_training import Session, start
 from torch import Tensor
@@ -23,6 +28,7 @@ from nmt_attn.model.windows import WINDOWS
 from nmt_attn.processes import Processes
 from nmt_attn.training import trainer as trainer_module
 from nmt_attn.training.events import UpdateEvent
+from nmt_attn.training.late_step import LateStep
 from nmt_attn.training.objective import Objective
 from nmt_attn.types import EOS, PAD, Batch
 
@@ -69,35 +75,6 @@ def test_buckets_change_neither_loss_nor_gradients(score: str, window: str, styl
     padded_loss, padded_gradients = gradients_of(pad_to_bucket(batch), keys, keeps_padding=True)
     torch.testing.assert_close(padded_loss, loss, rtol=0, atol=1e-10)
     torch.testing.assert_close(padded_gradients, gradients, rtol=0, atol=1e-10)
-
-
-class Repeating:
-    """A recorder that warms up as the GPU's does, and whose replay is the work itself."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.recorded = self.forgotten = 0
-        self.replayed = 0
-
-    def record(self, work: Callable[[], None]) -> Replay:
-        self.recorded += 1
-        for _ in range(3):
-            torch.rand(1)  # what is drawn now must not matter
-            work()
-
-        def replay() -> None:
-            self.replayed += 1
-            work()
-
-        def forget() -> None:
-            self.forgotten += 1
-
-        return Replay(replay, forget, 100)
-
-    def run(self, work: Callable[[], Tensor]) -> Tensor:
-        return work()
-
-    def free_bytes(self) -> int:
-        return 1 << 30
 
 
 class Forgetful(Repeating):
@@ -252,10 +229,14 @@ def test_on_a_gpu_graphs_make_the_updates_of_the_same_work_step_by_step(
     losses = []
     for spare in (module.SPARE_BYTES, 1 << 60):
         monkeypatch.setattr(module, "SPARE_BYTES", spare)
+        if spare == 1 << 60:
+            monkeypatch.setattr(LateStep, "_record", lambda self, recorder: None)
         session = start(updates=30, epochs=None, pairs=60, cuda_graphs=True, device="cuda", **keys)
         session.run()
         graphs = session.trainer._gradients._graphs
         assert graphs is not None and (len(graphs._recorded) > 0) == (spare < 1 << 60)
+        late = session.trainer._gradients._late_step
+        assert late is not None and (late._replay is not None) == (spare < 1 << 60)
         losses.append([report.loss for report in session.watcher.updates])
     assert losses[0] == losses[1]
     assert len(set(losses[0])) == 30
@@ -267,3 +248,67 @@ def test_graphs_are_refused_where_they_cannot_be() -> None:
     with pytest.raises(ConfigError, match=r"^training\.cuda_graphs: expected false with several .* and 2 processes$"):
         check_graphs(torch.device("cuda"), Processes(0, 2))
     check_graphs(torch.device("cuda"), Processes())
+
+
+class Recording:
+    """What is put in the place of torch's CUDA: a graph that knows addresses alone, as a graph of the GPU does."""
+
+    def __init__(self) -> None:
+        self.replay = self.reset = lambda: None
+
+    @classmethod
+    def install(cls, monkeypatch: pytest.MonkeyPatch) -> None:
+        nothing, block = lambda *_: None, lambda *_, **__: nullcontext()
+        stream = SimpleNamespace(wait_stream=nothing)
+        for name, value in {
+            "CUDAGraph": cls,
+            "graph": block,
+            "stream": block,
+            "Stream": lambda *_: stream,
+            "current_stream": lambda *_: stream,
+            "synchronize": nothing,
+            "graph_pool_handle": nothing,
+            "mem_get_info": lambda *_: (0, 0),
+            "memory_reserved": lambda *_: 0,
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, value)
+
+
+def test_a_recording_keeps_the_buffers_that_it_reads_and_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph has their addresses alone: once freed, they are other tensors', and the replay would write into those."""
+    Recording.install(monkeypatch)
+    buffer = torch.zeros(3)
+    alive = weakref.ref(buffer)
+
+    def work(buffer: Tensor = buffer) -> None:
+        buffer.add_(1)
+
+    replay = module.CudaRecorder(torch.device("cpu")).record(work)
+    del buffer, work
+    gc.collect()
+    assert alive() is not None and alive().tolist() == [3, 3, 3]  # type: ignore[union-attr]
+    del replay
+    gc.collect()
+    assert alive() is None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_a_replay_writes_into_no_other_tensor() -> None:
+    device = torch.device("cuda")
+    recorder = module.CudaRecorder(device)
+
+    def recorded() -> Replay:
+        buffer = torch.zeros(1 << 20, device=device)
+
+        def work() -> None:
+            buffer.fill_(7)
+
+        return recorder.record(work)
+
+    replay = recorded()
+    gc.collect()
+    others = [torch.zeros(1 << 20, device=device) for _ in range(8)]
+    replay.again()
+    torch.cuda.synchronize()
+    assert all(not other.any() for other in others)

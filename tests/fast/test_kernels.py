@@ -5,13 +5,13 @@ from typing import Any
 import interpreted  # noqa: F401, before the kernels
 import pytest
 import torch
-from kernel_operands import CASES, LOW, Made
+from kernel_operands import CASES, LOW, Made, best_words
 from torch import Tensor
 
-from nmt_attn.fast.gpu import kernels, operation, steps
+from nmt_attn.fast.gpu import beam_steps, kernels, operation, steps
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-ROUNDING = {torch.float32: 0.0, torch.bfloat16: 2**-7, torch.float16: 2**-10}
+ROUNDING = {torch.float64: 0.0, torch.float32: 0.0, torch.bfloat16: 2**-7, torch.float16: 2**-10}
 """The distance between two numbers of the format, as a share of them: Triton's interpreter cuts, a GPU rounds."""
 
 
@@ -41,15 +41,22 @@ def test_a_kernel_gives_what_its_definition_gives(name: str, low: torch.dtype) -
     check(name, low)
 
 
+def definition(name: str) -> Any:
+    return getattr(steps if hasattr(steps, name) else beam_steps, name)
+
+
 def check(name: str, low: torch.dtype) -> None:
     operation_name, make = CASES[name]
     operands = make(Made(low))
     found, expected = moved(operands), moved(operands, torch.float64)
     getattr(kernels, operation_name)(*found)
-    getattr(steps, operation_name)(*expected)
+    definition(operation_name)(*expected)
     written = 0
     for before, wanted, got in zip(operands, expected, found, strict=True):
-        if not isinstance(wanted, Tensor) or not wanted.is_floating_point():
+        if not isinstance(wanted, Tensor):
+            continue
+        if not wanted.is_floating_point():
+            assert torch.equal(got.cpu(), wanted)
             continue
         is_new = wanted != before.double()
         written += int(is_new.any())
@@ -67,6 +74,27 @@ def test_a_kernel_that_fails_is_left_out_with_a_warning() -> None:
     with pytest.warns(UserWarning, match=r"\(operand 5 is off by 0\.\d+ where the largest number is "):
         assert not operation.compare("cho_step", steps.cho_step, _wrong, tuple(operands))
     assert operation.compare("cho_step", steps.cho_step, lambda name: getattr(kernels, name), tuple(operands))
+
+
+def test_what_does_not_fit_into_a_kernel_is_done_by_the_definition() -> None:
+    long = moved(CASES["attend, dot"][1](Made(torch.float32)))
+    for place in (4, 6, 7):  # keys, states, mask
+        long[place] = torch.cat([long[place]] * 49, dim=1)  # of 49 x 21 positions
+    long[0] = torch.zeros(len(long[0]), 1029, device=DEVICE)
+    said = r"^attend runs as several operations on .*: expected at most 1024 source positions, got 1029$"
+    with pytest.warns(UserWarning, match=said):
+        assert not operation.run_kernel("attend", steps.attend, tuple(long), lambda name: getattr(kernels, name))
+    wide = moved(beam_operands(33))
+    with pytest.warns(UserWarning, match=r"^best_words .*: expected a beam of at most 32, got 33$"):
+        assert not operation.run_kernel(
+            "best_words", beam_steps.best_words, tuple(wide), lambda name: getattr(kernels, name)
+        )
+    short = moved(CASES["attend, dot"][1](Made(torch.float32)))
+    assert operation.run_kernel("attend", steps.attend, tuple(short), lambda name: getattr(kernels, name))
+
+
+def beam_operands(beam: int) -> list[Any]:
+    return best_words(Made(torch.float32), words=2311, count=beam)
 
 
 def _failing(name: str) -> Any:

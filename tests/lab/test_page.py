@@ -5,7 +5,6 @@ Skipped by name where playwright or a system Chromium is missing; no browser is 
 
 import json
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,20 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+from browsers import launched, needs_browser, violations, watch
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-import uvicorn  # noqa: E402
+from nmt_attn.lab.examples import shipped_examples, shipped_models
+from nmt_attn.lab.freeze import freeze
+from nmt_attn.lab.lab_model import LabModel
+from nmt_attn.lab.server import make_app
+from nmt_attn.lab.service import Lab
 
-from nmt_attn.lab.examples import shipped_examples, shipped_models  # noqa: E402
-from nmt_attn.lab.freeze import freeze  # noqa: E402
-from nmt_attn.lab.lab_model import LabModel  # noqa: E402
-from nmt_attn.lab.server import make_app  # noqa: E402
-from nmt_attn.lab.service import Lab  # noqa: E402
-
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not BROWSER, reason="no Chromium is installed")]
+pytestmark = [pytest.mark.slow, needs_browser]
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"
 READY = "html[data-ready]"
 
@@ -54,20 +49,12 @@ def address(lab: Lab) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as play:
-        launched = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
-        yield launched
-        launched.close()
+    with launched() as found:
+        yield found
 
 
 Open = Callable[..., Any]
 NO_CLIPBOARD = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('closed')); }"
-
-
-def _note(message: Any, faults: list[str]) -> None:
-    """Errors of scripts and of the content security policy; a server that was stopped on purpose is none."""
-    if message.type == "error" and not message.text.startswith("Failed to load resource"):
-        faults.append(message.text)
 
 
 @pytest.fixture
@@ -81,8 +68,7 @@ def open_page(browser: Any, address: str) -> Iterator[Open]:
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: _note(message, faults))
+        watch(page, faults)
         page.goto((at or address) + state)
         page.wait_for_selector(READY)
         return page
@@ -233,10 +219,8 @@ def test_nothing_is_wider_than_the_window(open_page: Open, width: int) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(open_page: Open, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = open_page(LIGHTS + "&t=2", color_scheme=scheme, reduced_motion="reduce")
-    found = axe.Axe().run(page).response["violations"]
-    assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found] == []
+    assert violations(page) == []
 
 
 def test_everything_is_reached_by_the_keyboard_alone(open_page: Open) -> None:

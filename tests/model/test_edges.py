@@ -8,8 +8,8 @@ from reference_runs import parameter_gradients, run_model, run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.registries import DECODERS, SCORES, WINDOWS
-from nmt_attn.types import Batch
+from nmt_attn.registries import CELLS, DECODERS, INITIAL_STATES, SCORES, WINDOWS
+from nmt_attn.types import EOS, Batch
 
 SCORED = list(SCORES)
 LOCAL = ("local-m", "local-p")
@@ -55,10 +55,25 @@ def test_a_row_of_padding_alone_gives_no_weight_and_no_nan(score: str, window: s
     assert run_model(model, batch).weights[0].eq(0).all()
 
 
-@pytest.mark.parametrize("init", ["zero", "last", "mean", "bridge", "backward-first"])
+@pytest.mark.parametrize("init", INITIAL_STATES)
 def test_first_states_of_a_row_of_padding_are_finite(init: str) -> None:
-    model, batch = model_of("general", "global", {"decoder.init": init}), tiny_batch([3, 4], [3, 2])
+    hidden = 3 if init == "last-forward" else 6
+    model = model_of("general", "global", {"decoder.init": init, "decoder.hidden": hidden})
+    batch = tiny_batch([3, 4], [3, 2])
     everything_is_finite(model, batch._replace(src_lengths=torch.tensor([0, 4])))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_where_eos_is_not_read_it_changes_nothing_and_no_words_leave_the_state_0(cell: str) -> None:
+    keys = {"encoder.reads_eos": False, "attention.attend_eos": False, "encoder.layers": 2, "encoder.cell": cell}
+    model, batch = model_of("general", "global", keys), tiny_batch([1, 4], [3, 2])  # the first source is </s> alone
+    run = run_model(model, batch)
+    everything_is_finite(model, batch)
+    assert all(final[0].eq(0).all() and final[1].ne(0).all() for final in run.memory.final_hidden)
+    assert run.memory.encoder_states[0].eq(0).all() and run.memory.encoder_states[1, 3].eq(0).all()
+    with torch.no_grad():
+        model.source_embedding.weight[EOS] += 5
+    torch.testing.assert_close(run_model(model, batch).logits, run.logits, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("half_width", [1, 2, 3, 7])

@@ -187,7 +187,7 @@ def tiny_attention(score: str, window: str) -> tuple[Attention, Tensor, Memory, 
     generator = torch.Generator().manual_seed(3)
     states, query = (torch.randn(2, size, 6, dtype=torch.float64, generator=generator) for size in (4, 3))
     lengths = torch.tensor([4, 2])
-    memory = Memory(states, states, length_mask(lengths, 4), lengths, lengths, (states[:, 0],), ())
+    memory = Memory(states, states, length_mask(lengths, 4), lengths, lengths, lengths, (states[:, 0],), ())
     return model.decoder.attention, query, memory, torch.arange(3).expand(2, 3)
 
 

@@ -14,7 +14,7 @@ from reference_runs import numbers, parameter_gradients, reference_slope, run_mo
 from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 
 from nmt_attn.config.rules import contradictions
-from nmt_attn.registries import CELLS, DECODERS, SCORES, WINDOWS
+from nmt_attn.registries import CELLS, DECODERS, INITIAL_CELL_STATES, INITIAL_STATES, SCORES, WINDOWS
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]  # the second target is longer than its source
 GRID_CELLS = ("gru", "lstm")
@@ -31,6 +31,11 @@ def combination(score: str, window: str, style: str, cell: str) -> Overrides:
         "decoder.cell": cell,
         "decoder.hidden": 6 if score in ("dot", "scaled-dot") else 5,
     }
+
+
+def hidden_for(init: str) -> int:
+    """The decoder's size with which a first state can be taken over as it is: 3 a direction."""
+    return {"last": 6, "last-forward": 3}.get(init, 5)
 
 
 def is_meaningful(score: str, window: str) -> bool:
@@ -110,18 +115,68 @@ OPTIONS: dict[str, Overrides] = {
         "decoder.layers": 2,
     },
     **{
-        f"init-{init}": {**DEEP_STACK, "decoder.init": init, "decoder.hidden": 6}
-        for init in ("zero", "last", "mean", "bridge", "backward-first")
+        f"init-{init}{name}": {**DEEP_STACK, **cells, "decoder.init": init, "decoder.hidden": hidden_for(init)}
+        for init in INITIAL_STATES
+        for name, cells in (("", {}), ("-lstm", LSTM))
     },
     **{
-        f"init-{init}-lstm": {**DEEP_STACK, **LSTM, "decoder.init": init, "decoder.hidden": 6}
-        for init in ("zero", "last", "mean", "bridge", "backward-first")
+        f"init-cell-{init}": {**DEEP_STACK, **LSTM, "decoder.init_cell": init, "decoder.hidden": hidden_for(init)}
+        for init in ("copy", *INITIAL_CELL_STATES)
+    },
+    "init-cell-learned-copied": {**LSTM, "decoder.init": "learned", "decoder.init_cell": "copy"},
+    "init-cell-mean-of-a-gru": {"decoder.cell": "lstm", "decoder.init_cell": "mean"},
+    **{
+        f"init-{init}-{activation}": {"decoder.init": init, "decoder.init_activation": activation}
+        for init in ("mean", "bridge", "backward-first")
+        for activation in ("relu", "none")
     },
     **{
-        f"init-cell-{init}": {**DEEP_STACK, **LSTM, "decoder.init_cell": init, "decoder.hidden": 6}
-        for init in ("zero", "last", "bridge", "copy")
+        f"init-{init}-reads-{reads}{'-shared' * shared}": {
+            **DEEP_STACK,
+            **LSTM,
+            "decoder.init": init,
+            "decoder.init_cell": init,
+            "decoder.init_reads": reads,
+            "decoder.init_shared": shared,
+        }
+        for init, reads, shared in product(["bridge"], ["layers", "top", "all"], [False, True])
+    },
+    **{
+        f"init-{init}-reads-top": {
+            **DEEP_STACK,
+            "decoder.init": init,
+            "decoder.init_reads": "top",
+            "decoder.hidden": hidden_for(init),
+        }
+        for init in ("last", "last-forward")
+    },
+    **{
+        f"init-{init}-shared": {**DEEP_STACK, **LSTM, "decoder.init": init, "decoder.init_shared": True}
+        for init in ("learned", "mean", "backward-first")
     },
     "mean-without-eos": {"decoder.init": "mean", "attention.attend_eos": False},
+    **{
+        f"eos-not-read-{cell}-{init}": {
+            **DEEP_STACK,
+            "encoder.reads_eos": False,
+            "attention.attend_eos": False,
+            "encoder.cell": cell,
+            "decoder.init": init,
+            "decoder.hidden": 6,
+        }
+        for cell in CELLS
+        for init in ("last", "mean", "backward-first")
+    },
+    **{
+        f"eos-not-read-reversed-{window}": {
+            "encoder.reads_eos": False,
+            "encoder.reverse_source": True,
+            "attention.attend_eos": False,
+            "attention.window": window,
+        }
+        for window in WINDOWS
+    },
+    "eos-not-read-fixed-context": {**FIXED, "encoder.reads_eos": False},
     **{
         f"feeding-{feed}-{cell}": {
             "decoder.style": "luong",

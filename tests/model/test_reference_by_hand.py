@@ -53,7 +53,9 @@ def test_encoder_is_torch_s_stacked_network(name: str, bidirectional: bool, reve
     read = [5, 6, 4, 3] if reverse_source else ids
     order = [2, 1, 0, 3] if reverse_source else [0, 1, 2, 3]
     outputs, ends = network(torch.tensor(embedding[read]).unsqueeze(0))
-    encoded = encode({"E": embedding, "layers": layers}, name, ids, reverse_source=reverse_source, residual=False)
+    encoded = encode(
+        {"E": embedding, "layers": layers}, name, ids, reverse_source=reverse_source, reads_eos=True, residual=False
+    )
     np.testing.assert_allclose(encoded.states, outputs[0].detach().numpy()[order], atol=1e-12)
     directions = 2 if bidirectional else 1
     for part, end in enumerate(ends if name == "lstm" else [ends]):
@@ -71,7 +73,9 @@ def test_bottom_only_has_one_wide_layer() -> None:
         {"forward": from_torch("gru", below, "l0"), "backward": from_torch("gru", below, "l0_reverse")},
         {"forward": from_torch("gru", above, "l0")},
     ]
-    encoded = encode({"E": embedding, "layers": layers}, "gru", [4, 6, 3], reverse_source=False, residual=False)
+    encoded = encode(
+        {"E": embedding, "layers": layers}, "gru", [4, 6, 3], reverse_source=False, reads_eos=True, residual=False
+    )
     outputs, _ = above(below(torch.tensor(embedding[[4, 6, 3]]).unsqueeze(0))[0])
     np.testing.assert_allclose(encoded.states, outputs[0].detach().numpy(), atol=1e-12)
     assert [state[0].shape for state in encoded.last] == [(6,), (5,)]
@@ -80,7 +84,7 @@ def test_bottom_only_has_one_wide_layer() -> None:
 
 def test_residual_adds_what_came_in_but_not_to_what_goes_on_in_time() -> None:
     p = {"E": vector(0, 1, 2)[:, None], "layers": [{"forward": one_number(W_n=1, U_n=1, b_n=0)}]}
-    encoded = encode(p, "rnn", [1, 2], reverse_source=False, residual=True)
+    encoded = encode(p, "rnn", [1, 2], reverse_source=False, reads_eos=True, residual=True)
     first = math.tanh(1)
     second = math.tanh(2 + first)
     np.testing.assert_allclose(encoded.states, [[first + 1], [second + 2]])

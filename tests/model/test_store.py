@@ -199,3 +199,15 @@ def test_a_tokenizer_nested_too_deeply_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "vocab" / "source.json").write_text("[" * 100_000)
     with pytest.raises(CheckpointError, match=r"source.json: expected the keys tokenizer and lowercase, got '\[\["):
         Translator.load(tmp_path)
+
+
+@pytest.mark.parametrize("init", ["bridge", "learned"])
+def test_what_layers_share_is_written_once_and_shared_when_loaded(init: str, tmp_path: Path) -> None:
+    keys = ["layers=2", f"init={init}", "init_shared=true"]
+    config = parse_config("", [*(f"model.decoder.{key}" for key in keys), "model.encoder.layers=2"], "f.yaml")
+    model = model_from_config(config, 7, 9)
+    save_model(model, config, tmp_path, vocabulary="x")
+    first, second = load_model(tmp_path, "x").decoder.start_state.hidden
+    assert {*map(id, first.parameters())} == {*map(id, second.parameters())} != set()
+    written = [name for name in load_file(tmp_path / "model.safetensors") if ".start_state." in name]
+    assert len(written) == len([*first.parameters()])

@@ -25,8 +25,11 @@ class DecoderSettings:
     style: str = "bahdanau"
     cell: str = "gru"
     residual: bool = False
+    reads_eos: bool = True
     init: str = "bridge"
     init_cell: str = "zero"
+    init_activation: str = "tanh"
+    init_reads: str = "layers"
     input_feeding: str = "none"
     attentional_activation: str = "tanh"
     readout: str = "linear"
@@ -46,41 +49,53 @@ class Step(NamedTuple):
 def start(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> list[State]:
     """The state of every decoder layer before the first word."""
     states: list[State] = []
-    layers, below = len(p["cells"]), len(encoded.last)
-    for number in range(layers):
-        # The two stacks side by side at the top; a decoder that is higher stands on the same ground instead.
-        last = encoded.last[number + below - layers if below >= layers else min(number, below - 1)]
-        hidden = first_hidden(p, settings, encoded, last, number)
+    for number in range(len(p["cells"])):
+        last = last_states(settings, encoded, number, len(p["cells"]))
+        hidden = first_state(p, settings, encoded, last[0], number, "init")
         if settings.cell != "lstm":
             states.append((hidden,))
+        elif settings.init_cell == "copy":
+            states.append((hidden, hidden))
         else:
-            states.append((hidden, first_cell(p, settings, last, hidden, number)))
+            cell = last[1] if len(last) > 1 else None
+            states.append((hidden, first_state(p, settings, encoded, cell, number, "init_cell")))
     return states
 
 
-def first_hidden(p: Parameters, settings: DecoderSettings, encoded: Encoded, last: State, number: int) -> Vector:
-    """s_0 of layer `number`."""
-    if settings.init == "zero":
-        return np.zeros(hidden_size(p["cells"][number]))
-    if settings.init == "last":
-        return last[0]
+def last_states(settings: DecoderSettings, encoded: Encoded, number: int, layers: int) -> State:
+    """Hidden and, of an LSTM, cell that the encoder ends with, as layer `number` of the decoder reads them."""
+    below = len(encoded.last)
+    if settings.init_reads == "all":
+        return tuple(np.concatenate(parts) for parts in zip(*encoded.last, strict=True))
+    if settings.init_reads == "top":
+        return encoded.last[-1]
+    # The two stacks side by side at the top; a decoder that is higher stands on the same ground instead.
+    return encoded.last[number + below - layers if below >= layers else min(number, below - 1)]
+
+
+def first_state(
+    p: Parameters, settings: DecoderSettings, encoded: Encoded, last: Vector | None, number: int, which: str
+) -> Vector:
+    """s_0 of layer `number`, or (`which` is "init_cell") the cell of an LSTM beside it."""
+    kind = {"init": settings.init, "init_cell": settings.init_cell}[which]
+    size = hidden_size(p["cells"][number])
+    if kind == "zero":
+        return np.zeros(size)
+    if kind == "learned":
+        return p[which][number]["v"]
+    if kind == "last":
+        return last
+    if kind == "last-forward":
+        return last[:size]
     source = {
-        "mean": sum(encoded.states) / len(encoded.states),
-        "bridge": last[0],
+        "mean": sum(encoded.states) / (len(encoded.states) - (not settings.reads_eos)),
+        "bridge": last,
         "backward-first": encoded.backward_first,
-    }[settings.init]
-    return np.tanh(p["init"][number]["W"] @ source + p["init"][number]["b"])
-
-
-def first_cell(p: Parameters, settings: DecoderSettings, last: State, hidden: Vector, number: int) -> Vector:
-    """The cell of an LSTM beside s_0."""
-    if settings.init_cell == "zero":
-        return np.zeros_like(hidden)
-    if settings.init_cell == "copy":
-        return hidden
-    if settings.init_cell == "last":
-        return last[1]
-    return np.tanh(p["init_cell"][number]["W"] @ last[1] + p["init_cell"][number]["b"])
+    }[kind]
+    total = p[which][number]["W"] @ source + p[which][number]["b"]
+    if settings.init_activation == "none":
+        return total
+    return np.tanh(total) if settings.init_activation == "tanh" else np.where(total.real > 0, total, 0)
 
 
 def hidden_size(cell: Mapping[str, Vector]) -> int:

@@ -15,11 +15,15 @@ class Encoded(NamedTuple):
     backward_first: Vector | None  # where the top layer's backward network ends; None if it has none
 
 
-def encode(p: Mapping[str, Any], cell: str, ids: Sequence[int], *, reverse_source: bool, residual: bool) -> Encoded:
+def encode(
+    p: Mapping[str, Any], cell: str, ids: Sequence[int], *, reverse_source: bool, reads_eos: bool, residual: bool
+) -> Encoded:
     """The states of `ids`, which end with </s>. p: "E" and "layers", each with "forward" and maybe "backward"."""
-    order = list(range(len(ids)))
+    order = list(range(len(ids) - 1))
     if reverse_source:  # the words from last to first, </s> still last
-        order = [*reversed(order[:-1]), order[-1]]
+        order.reverse()
+    if reads_eos:
+        order.append(len(ids) - 1)
     layer_input = [p["E"][ids[position]] for position in order]
     last, backward_first = [], None
     for layer in p["layers"]:
@@ -36,7 +40,8 @@ def encode(p: Mapping[str, Any], cell: str, ids: Sequence[int], *, reverse_sourc
         if residual and outputs[0].shape == layer_input[0].shape:
             outputs = [output + below for output, below in zip(outputs, layer_input, strict=True)]
         layer_input = outputs
-    states = [layer_input[order.index(position)] for position in range(len(ids))]
+    states = [layer_input[order.index(position)] for position in range(len(order))]
+    states += [np.zeros_like(states[0])] * (len(ids) - len(order))
     return Encoded(states, last, backward_first)
 
 

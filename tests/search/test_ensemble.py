@@ -8,6 +8,7 @@ from search_tables import NAMES, TableSteps, ids_of, plain_search, random_tables
 from tiny_translators import LINES, MODELS, SEARCH, forced, make_codecs, make_model, texts
 
 from nmt_attn.data.codec import Codecs
+from nmt_attn.data.tokenizer import TextOptions
 from nmt_attn.errors import ConfigError
 from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
@@ -109,7 +110,7 @@ def test_the_first_token_that_differs_is_named() -> None:
 def test_another_tokenizer_of_the_same_tokens_is_refused() -> None:
     [first, second] = make_translators("bahdanau", "luong")
     codec = second.codecs.source
-    lowercase = type(codec.tokenizer)(lowercase=True)
+    lowercase = type(codec.tokenizer)(TextOptions(lowercase=True))
     second.codecs = Codecs(type(codec)(codec.kind, lowercase, codec.vocabulary), second.codecs.target)
     with pytest.raises(ConfigError, match=r"luong: expected the source vocabulary of bahdanau, .* another tokenizer"):
         EnsembleTranslator([first, second], "linear")

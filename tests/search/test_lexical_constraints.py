@@ -3,7 +3,7 @@
 import pytest
 from tiny_translators import LINES, MODELS, SEARCH, make_codecs, make_model, make_translator
 
-from nmt_attn.config.schema import TokenizerConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.search.ensemble import EnsembleTranslator

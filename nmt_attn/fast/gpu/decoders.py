@@ -1,7 +1,7 @@
 """Decoders over a whole target on a GPU: the loops of nmt_attn/fast/gpu/loops.py where they cover a decoder.
 
 They cover gru, gru-cho and lstm, a global window and the scores of `LOOP_FORMS` (nmt_attn/fast/attention.py), in every
-number format; Bahdanau's and Luong's order with one layer. Luong's order without feeding needs no loop at all.
+number format; Bahdanau's order with one layer, Luong's with any number. Without feeding it needs no loop at all.
 Everything else takes the plain loops, with accelerated cells and attention inside.
 
 Equal to the plain decoders: tests/fast/test_gpu_loops.py, tests/fast/test_gpu_forms.py.
@@ -17,11 +17,13 @@ from nmt_attn.fast.gpu.attention import GpuAttention
 from nmt_attn.fast.gpu.cells import GpuCell, loop_cell
 from nmt_attn.fast.gpu.loop_parts import LoopCell
 from nmt_attn.fast.gpu.loops import LoopOutput, bahdanau, conditional, luong
+from nmt_attn.fast.gpu.stack import UpperLayer, UpperOptions, deep_luong
 from nmt_attn.fast.gpu.whole import ONE_CALL, Weights, run_cell
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast
 from nmt_attn.model import state as records
 from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder
+from nmt_attn.model.cells import RecurrentLayer
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder, all_positions
 from nmt_attn.model.luong import LuongDecoder
@@ -83,7 +85,7 @@ class GpuLuong(Fast, LuongDecoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
         if self.feeding.size == 0 and isinstance(self.bottom, ONE_CALL):
             return self._without_feeding(embedded, state, memory)
-        parts = None if self.upper or self.feeding.size == 0 else loop_parts(self, embedded, state, memory)
+        parts = None if self.feeding.size == 0 else loop_parts(self, embedded, state, memory)
         if parts is None:
             return super().forward(embedded, state, memory)
         noise = self.attentional_state.dropout.noise(embedded, self.bottom.hidden)
@@ -96,11 +98,26 @@ class GpuLuong(Fast, LuongDecoder):
             weight=self.attentional_state.projection.weight,
             bias=self.attentional_state.projection.bias,
         )
-        low = product_dtype(output.weight)
-        looped = luong(parts.cell, output, parts.score, memory.encoder_states, memory.mask, low)
+        low, source = product_dtype(output.weight), (memory.encoder_states, memory.mask)
+        if self.upper:
+            layers, between = self._upper_parts(embedded, state)
+            looped = deep_luong(parts.cell, layers, between, output, parts.score, source, low)
+        else:
+            looped = luong(parts.cell, output, parts.score, *source, low)
         attentional = looped.outputs if noise is None else looped.outputs * noise
         readouts = self.make_readout(attentional, embedded, looped.contexts)
         return self.output_dropout(readouts), records.Weights(looped.weights, None, memory.mask.shape[1])
+
+    def _upper_parts(self, embedded: Tensor, state: DecoderState) -> tuple[list[UpperLayer], UpperOptions]:
+        """What the loop of several layers takes of those above the bottom."""
+        noise = self.layer_dropout.noise(embedded, len(self.upper) * self.bottom.hidden)
+        by_layer = None if noise is None else noise.unflatten(2, (len(self.upper), -1)).transpose(0, 1)
+        layers = []
+        for layer, (hidden, cell) in zip(self.upper, state.layers[1:], strict=True):
+            assert isinstance(layer, RecurrentLayer)
+            to_gates, recurrent = layer.input_to_gates, layer.cell.recurrent
+            layers.append(UpperLayer(to_gates.weight, to_gates.bias, hidden, cell, recurrent.weight, recurrent.bias))
+        return layers, UpperOptions(self.is_residual, by_layer)
 
     def _without_feeding(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
         """The bottom layer in one call from the words on, so that their projection is part of it."""

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from nmt_attn.fast.attention import KEY_POSITIONS
 from nmt_attn.fast.gpu import attention_kernels as attention
+from nmt_attn.fast.gpu import beam_kernels as beams
 from nmt_attn.fast.gpu import cell_kernels as cells
 from nmt_attn.fast.gpu import loss_kernels as losses
+from nmt_attn.fast.gpu.sizes import PART, DoesNotFit, parts_of
+from nmt_attn.types import BOS, EOS, PAD, UNK
 
 Part = Tensor | None
 
@@ -19,6 +22,8 @@ UNITS = 256
 """Units of a row that one program of a cell holds."""
 TILE = 4096
 """Numbers of a [S, A] that one program of attention holds."""
+WIDEST_BEAM = 32
+"""Hypotheses of a sentence that one program can hold."""
 MOST_SOURCES = 1024
 """Source positions that one program of attention can hold."""
 
@@ -201,6 +206,48 @@ def loss_rows(
     )  # fmt: skip
 
 
+def best_words(values: Tensor, ids: Tensor, sums: Tensor, scores: Tensor, bias: Part, forbids_unknown: bool) -> None:
+    parts, size = parts_of(scores.shape[1])
+    _check_beam(values.shape[2])
+    beams.best_words[(len(scores), parts)](
+        values, ids, sums, scores, bias, _row(scores), scores.shape[1], forbids_unknown, values.shape[2], size,
+        PAD, UNK, BOS, EOS, num_warps=4 if size == PART else 8,
+    )  # fmt: skip
+
+
+def advance(
+    values: Tensor,
+    ids: Tensor,
+    sums: Tensor,
+    scores: Tensor,
+    bias: Part,
+    totals: Tensor,
+    last_ids: Tensor,
+    rows: Tensor,
+    best_ranks: Tensor,
+    lengths: Tensor,
+    is_done: Tensor,
+    trace: Tensor,
+    shortest: Tensor,
+    longest: Tensor,
+    terms: Tensor,
+    stops_early: bool,
+) -> None:
+    (batch, beam), (_, parts, count), wanted = totals.shape, values.shape, best_ranks.shape[1]
+    _check_beam(beam)
+    block_r, block_p, block_c, block_w = map(triton.next_power_of_2, (beam, parts, parts * count, wanted))
+    beams.advance[(batch,)](
+        values, ids, sums, scores, bias, totals, last_ids, rows, best_ranks, lengths, is_done, trace, shortest, longest,
+        terms, _row(scores), scores.shape[1], parts, wanted, len(trace), terms.shape[1] - 1, stops_early, beam, count,
+        trace.shape[1], block_r, block_p, block_c, block_w, PAD, EOS, num_warps=4,
+    )  # fmt: skip
+
+
+def _check_beam(beam: int) -> None:
+    if beam > WIDEST_BEAM:
+        raise DoesNotFit(f"expected a beam of at most {WIDEST_BEAM}, got {beam}")
+
+
 def _units(rows: Tensor) -> tuple[int, int]:
     return len(rows), triton.cdiv(rows.shape[1], UNITS)
 
@@ -217,7 +264,7 @@ def _row(part: Part) -> int:
 def _tile(keys: Tensor) -> tuple[int, int, int]:
     """Source positions, units of keys and units of states that one program holds at a time."""
     if keys.shape[1] > MOST_SOURCES:
-        raise ValueError(f"expected at most {MOST_SOURCES} source positions, got {keys.shape[1]}")
+        raise DoesNotFit(f"expected at most {MOST_SOURCES} source positions, got {keys.shape[1]}")
     positions = max(16, triton.next_power_of_2(keys.shape[1]))
     units = max(16, min(128, TILE // positions))
     return positions, units, units

@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
+from nmt_attn.fast.gpu.sizes import DoesNotFit
+
 Definition = TypeVar("Definition", bound=Callable[..., None])
 Key = tuple[str, torch.device, tuple[torch.dtype | None, ...]]
 
@@ -41,12 +43,24 @@ def operation(define: Definition) -> Definition:
         if _observers:
             with _observed(name):
                 define(*operands)
-        elif _may_have_kernel(operands[0]) and _is_usable(name, define, operands):
-            _kernel(name)(*operands)
-        else:
+        elif not _may_have_kernel(operands[0]) or not run_kernel(name, define, operands, _kernel):
             define(*operands)
 
     return cast(Definition, call)
+
+
+def run_kernel(
+    name: str, define: Callable[..., None], operands: tuple[Any, ...], find: Callable[[str], Callable[..., None]]
+) -> bool:
+    """Runs the kernel if it may take the place of the definition -> whether it has."""
+    try:
+        if not _is_usable(name, define, operands, find):
+            return False
+        find(name)(*operands)
+    except DoesNotFit as reason:
+        warnings.warn(f"{name} runs as several operations on {operands[0].device}: {reason}", stacklevel=3)
+        return False
+    return True
 
 
 @contextmanager
@@ -79,13 +93,15 @@ def _kernel(name: str) -> Callable[..., None]:
     return kernel
 
 
-def _is_usable(name: str, define: Callable[..., None], operands: tuple[Any, ...]) -> bool:
+def _is_usable(
+    name: str, define: Callable[..., None], operands: tuple[Any, ...], find: Callable[[str], Callable[..., None]]
+) -> bool:
     tensors = [operand if isinstance(operand, Tensor) else None for operand in operands]
     key = (name, operands[0].device, tuple(None if tensor is None else tensor.dtype for tensor in tensors))
     if key not in _works:
-        if torch.cuda.is_current_stream_capturing():
+        if operands[0].is_cuda and torch.cuda.is_current_stream_capturing():
             return False  # a comparison waits for the GPU, which no recording may
-        _works[key] = compare(name, define, _kernel, operands)
+        _works[key] = compare(name, define, find, operands)
     return _works[key]
 
 
@@ -98,6 +114,8 @@ def compare(
         define(*expected)
         find(name)(*found)
         reason = _difference(operands, expected, found)
+    except DoesNotFit:
+        raise
     except Exception as error:  # whatever a compiler or driver may say
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if reason:
