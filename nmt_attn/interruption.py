@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from _thread import interrupt_main
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -51,14 +52,10 @@ def end_interrupted() -> NoReturn:
 
 def say(text: str) -> None:
     """One line on standard error, as bytes: the stream may be in the middle of a line, full or closed."""
-    try:
+    with suppress(OSError, ValueError, AttributeError):  # what is said now matters more
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):
-        pass  # what is said now matters more
-    try:
+    with suppress(OSError):  # there is no other place to say it
         os.write(STANDARD_ERROR, f"nmt-attn: {text}\n".encode("utf-8", "backslashreplace"))
-    except OSError:
-        return  # there is no other place to say it
 
 
 def _numbers() -> list[tuple[str, int]]:
@@ -68,7 +65,7 @@ def _numbers() -> list[tuple[str, int]]:
 def _unwind_again(unraisable: Any) -> None:
     """Where Python could not unwind, as in a callback of a library, it tries once more a moment later."""
     if _received and isinstance(unraisable.exc_value, KeyboardInterrupt):
-        interrupt_main(_received.pop())
+        interrupt_main(signal.Signals(_received.pop()))
     else:
         sys.__unraisablehook__(unraisable)
 

@@ -59,7 +59,7 @@ def printable(text: str) -> str:
 
 
 def escaped(text: str, *, with_colours: bool = False) -> str:
-    """The text with `\\x1b` and the like written out, but for tabs and line ends; `with_colours` keeps SGR sequences."""
+    """The text with `\\x1b` and the like written out, but for tabs and line ends; `with_colours` keeps colours."""
     if not with_colours:
         return text.translate(_ESCAPES)
     return "".join(part if place % 2 else part.translate(_ESCAPES) for place, part in enumerate(_COLOUR.split(text)))
@@ -84,7 +84,7 @@ class EscapingStream:
 def protect_terminal() -> None:
     """Makes standard error escape; standard output too if it is a terminal (to a file, text goes as it is)."""
     if not isinstance(sys.stderr, EscapingStream):
-        sys.stderr = EscapingStream(sys.stderr)
+        sys.stderr = EscapingStream(sys.stderr, with_colours=sys.stderr.isatty())
     if sys.stdout.isatty() and not isinstance(sys.stdout, EscapingStream):
         sys.stdout = EscapingStream(sys.stdout, with_colours=True)
 
