@@ -259,11 +259,13 @@ def open_streams() -> None:
 
 def drop_unwritten() -> None:
     """What an output stream cannot write goes nowhere: it stays in a buffer, and Python would try again at its end."""
-    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+    for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:  # it is closed, with all that it held
+            continue
 
 
 def or_standard(path: Path | None) -> Path | None:
