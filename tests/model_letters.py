@@ -10,7 +10,7 @@ import numpy as np
 from reference.attention import AttentionSettings
 from reference.decoder import DecoderSettings
 
-from nmt_attn.config.schema import ModelConfig
+from nmt_attn.config.model_section import ModelConfig
 
 GATES = {"gru": "rzn", "gru-cho": "rzn", "lstm": "ifgo", "rnn": "n"}
 Arrays = Mapping[str, np.ndarray]

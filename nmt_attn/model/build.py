@@ -19,7 +19,7 @@ from nmt_attn.config.derived import (
     start_layer,
     start_size,
 )
-from nmt_attn.config.schema import AttentionConfig, DecoderConfig, ModelConfig
+from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, ModelConfig
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
