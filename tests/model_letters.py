@@ -39,6 +39,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
             half_width=attention.half_width,
             sigma=attention.sigma,
             renormalise=attention.renormalise,
+            position=attention.position,
             attend_eos=attention.attend_eos,
             concat_identity=attention.concat_keys == "identity",
             fixed_context=attention.fixed_context,

@@ -55,6 +55,9 @@ class AttentionConfig(Section):
     half_width: Count = Field(10, description="local windows: D, positions to each side of p_t")
     sigma: float | None = Field(None, gt=0, description="local-p: width of the Gaussian; by default D / 2")
     renormalise: bool = Field(False, description="local-p: weights sum to 1 after the Gaussian")
+    position: Literal["paper", "nmt.matlab"] = Field(
+        "paper", description="local-p: p_t = S sigmoid(..) (eq. 9), or S sigmoid(..) + 1 and a window around its floor"
+    )
     fixed_context: bool = Field(False, description="none: the fixed vector enters every step, not only the first")
 
 
