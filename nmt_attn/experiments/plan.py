@@ -212,7 +212,8 @@ def _check_halving(file: SweepFile, settings: Sequence[Setting], configs: Sequen
         if metric not in ("loss", *config.validation_metrics):
             known = join_words(map(show, ("loss", *config.validation_metrics)))
             raise ConfigError(
-                f"{where}: halving.metric: expected {known}, by which {label(setting)} is validated, got {show(metric)}"
+                f"{where}: halving.metric: expected {known}, the validation values of {label(setting)}, "
+                f"got {show(metric)}"
             )
 
 
