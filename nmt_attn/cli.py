@@ -6,6 +6,7 @@ commands/. Nothing heavy is imported before a command runs, so that help answers
 
 import inspect
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from typer.core import TyperCommand
 from typer.models import ArgumentInfo
 
 from nmt_attn.errors import ConfigError, UserError
-from nmt_attn.files import is_unicode, reason, shown, usable_path
+from nmt_attn.files import OUTPUT_ERRORS, drop_unwritten, is_unicode, open_streams, reason, shown, usable_path
+from nmt_attn.interruption import end_interrupted, received, say
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 from nmt_attn.options import (
     AerOptions,
@@ -42,8 +44,14 @@ from nmt_attn.options import (
     TrainOptions,
     TranslateOptions,
 )
+from nmt_attn.screen import escaped, protect_terminal
 from nmt_attn.threads import wait_passively
 from nmt_attn.version import __version__
+
+# typer has no name of its own for it: its base class of all that is wrong with a command line
+ClickException: Any = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
+LONGEST_MISTAKE = 300
+"""Characters of a message about the words of the command line."""
 
 app = typer.Typer(
     name="nmt-attn",
@@ -290,29 +298,55 @@ def demo_corpus(options: DemoCorpusOptions) -> None:
 
 
 def main() -> None:
-    """Runs the command line; the process's exit code is 0 done, 1 internal fault, 2 user's mistake, 130 interrupted."""
+    """Runs the command line; the exit code is 0 done, 1 internal fault, 2 user's mistake, 128 + N ended by signal N."""
     is_completing = "_NMT_ATTN_COMPLETE" in os.environ  # the shell asks, at each tab
     wait_passively()
     prepare_memory(TRAINING_PROGRAMS if sys.argv[1:2] == ["train"] else SEARCH_PROGRAMS)
+    open_streams()
+    protect_terminal()
     try:
         if not is_completing and not {"-h", "--help", "--version"} & set(sys.argv):
             from nmt_attn.registry import load_extensions
 
             for line in load_extensions():
-                sys.stderr.write(f"nmt-attn: {line}\n")
-        app()
-    except UserError as error:
-        sys.stderr.write(f"nmt-attn: {error}\n")
-        sys.exit(2)
-    except (PermissionError, FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        if error.filename is None:
-            raise
-        sys.stderr.write(f"nmt-attn: {error.filename}: expected a path that can be used, got {reason(error)}\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("nmt-attn: interrupted\n")
-        sys.exit(130)
+                say(escaped(line))
+        code = app(standalone_mode=False)
+        if code == 128 + signal.SIGINT:  # what typer makes of KeyboardInterrupt
+            end_interrupted()
+        sys.exit(code)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing is left to say, and Python must not try at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):
+        end_interrupted()
+    except Exception as error:
+        if received() is not None:  # which a library has made something else of
+            end_interrupted()
+        if (mistake := _mistake(error)) is None:
+            raise
+        say(escaped(mistake))
+        sys.exit(2)
+    finally:
+        drop_unwritten()
+
+
+def _mistake(error: Exception) -> str | None:
+    """What the user can mend, in words; None for an internal fault."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, ClickException):
+        return _usage_mistake(error)
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in OUTPUT_ERRORS):
+        return f"{error.filename or 'standard output'}: expected a place that can be used, got {reason(error)}"
+    return None
+
+
+def _usage_mistake(error: Any) -> str:
+    """What is wrong with the words of the command line, in one line."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "nmt-attn"
+    dash = next((word for word in sys.argv[2:] if word.startswith("-") and " " in word and "=" not in word), None)
+    hint = f"; text that begins with a dash stands after --: nmt-attn {sys.argv[1]} -- {shown(dash)}" if dash else ""
+    message = " ".join(error.format_message().split())
+    return f"{message[:LONGEST_MISTAKE].rstrip('.')} (see {command} --help{hint})"

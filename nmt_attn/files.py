@@ -3,18 +3,24 @@
 Text is written as UTF-8 with `\\n` line ends, compressed if the name ends in `.gz`. Reading text: text_io.py.
 """
 
+import errno
 import gzip
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import IO
 
 import typer
 
 from nmt_attn.errors import ConfigError, DataError
+
+OUTPUT_ERRORS = {errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+"""What the operating system says, without a file's name, where a stream cannot be written to."""
 
 
 def usable_path(text: str | Path, where: str = "") -> Path:
@@ -107,6 +113,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield path
             return
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         if path.is_dir():
             raise IsADirectoryError(None, "a folder")
         yield temporary
@@ -134,6 +141,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     temporary, old = (path.with_name(f".{path.name}.{kind}{os.getpid()}.tmp") for kind in ("", "old."))
     missing = [folder for folder in path.parents if not folder.exists()]
     try:
+        _remove_leftovers(path)
         temporary.mkdir(parents=True)
         yield temporary
         if path.exists():
@@ -150,6 +158,37 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         for folder in missing:
             with suppress(OSError):
                 folder.rmdir()  # which it does only if the block has left it empty
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes what a process that was killed left beside `path`: `.NAME.PID.tmp`, of a PID that is gone.
+
+    Where it was killed between moving the old folder away and the new one there, the old one comes back.
+    """
+    for leftover in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        match = re.fullmatch(r"(old\.)?(\d{1,9})\.tmp", leftover.name.removeprefix(f".{path.name}."), re.ASCII)
+        if match is None or _is_running(int(match[2])):
+            continue
+        with suppress(OSError):
+            if match[1] and not path.exists():
+                leftover.rename(path)
+            elif leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+
+
+def _is_running(pid: int) -> bool:
+    """Whether this machine has a process of that number; where it cannot be asked, yes."""
+    if os.name != "posix":  # os.kill would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
 
 
 def remove_folder(path: Path) -> None:
@@ -197,9 +236,36 @@ def _write_standard_output(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What was not written stays in the buffer; Python must not try again when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_unwritten()
         raise DataError(f"standard output: expected a place that can be written to, got {reason(error)}") from error
+
+
+def open_streams() -> None:
+    """Opens the standard streams that are closed (`>&-`), so that no file becomes one of them.
+
+    From such an input nothing can be read, to such an output nothing written; what goes to such an error is lost.
+    """
+    for number, (name, flags) in enumerate((("stdin", os.O_WRONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, flags)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            stream = open(number, "w" if number else "r", encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def drop_unwritten() -> None:
+    """What an output stream cannot write goes nowhere: it stays in a buffer, and Python would try again at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:  # it is closed, with all that it held
+            continue
 
 
 def or_standard(path: Path | None) -> Path | None:

@@ -4,13 +4,19 @@ Widths are columns of the terminal; None is no limit, as for a file or a pipe, w
 """
 
 import os
+import re
+import sys
 import textwrap
 import unicodedata
 from collections.abc import Sequence
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple, TextIO
 
 GAP = 2
 """Blanks between two columns of a table."""
+_TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # marks that turn the direction of what follows
+_ESCAPES = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\t\n\r"}
+_ESCAPES |= {code: f"\\u{code:04x}" for code in _TURNS}
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 class Column(NamedTuple):
@@ -50,6 +56,37 @@ def cells(text: str) -> int:
 def printable(text: str) -> str:
     """The text with U+FFFD for each control character, which a terminal might execute."""
     return "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in text)
+
+
+def escaped(text: str, *, with_colours: bool = False) -> str:
+    """The text with `\\x1b` and the like written out, but for tabs and line ends; `with_colours` keeps colours."""
+    if not with_colours:
+        return text.translate(_ESCAPES)
+    return "".join(part if place % 2 else part.translate(_ESCAPES) for place, part in enumerate(_COLOUR.split(text)))
+
+
+class EscapingStream:
+    """A text stream that writes `escaped` text to another stream, and is that stream in all else."""
+
+    def __init__(self, stream: TextIO, *, with_colours: bool = False) -> None:
+        self._stream = stream
+        self._with_colours = with_colours
+
+    def write(self, text: str) -> int:
+        """Writes it without what a terminal would execute."""
+        self._stream.write(escaped(text, with_colours=self._with_colours))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def protect_terminal() -> None:
+    """Makes standard error escape; standard output too if it is a terminal (to a file, text goes as it is)."""
+    if not isinstance(sys.stderr, EscapingStream):
+        sys.stderr = EscapingStream(sys.stderr, with_colours=sys.stderr.isatty())
+    if sys.stdout.isatty() and not isinstance(sys.stdout, EscapingStream):
+        sys.stdout = EscapingStream(sys.stdout, with_colours=True)
 
 
 def shortened(text: str, width: int) -> str:

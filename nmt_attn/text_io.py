@@ -123,10 +123,17 @@ def _standard_input(decoder: "_LineDecoder", window_lines: int) -> Iterator[list
         return _full(_stream_chunks(stream, decoder.name), decoder, window_lines)
     if os.name != "posix":  # no way to ask whether more is there
         return _full(_stream_chunks(stream, decoder.name), decoder, window_lines)
-    head = os.read(descriptor, CHUNK_BYTES)
+    head = _read_chunk(descriptor)
     if find_compression(head) is not None:
         return _full(_stream_chunks(_Resumed(head, descriptor), decoder.name), decoder, window_lines)
     return _between_pauses(head, descriptor, decoder, window_lines)
+
+
+def _read_chunk(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, CHUNK_BYTES)
+    except OSError as error:
+        raise DataError(f"standard input: expected text, got {reason(error)}") from error
 
 
 def _full(chunks: Iterator[bytes], decoder: "_LineDecoder", window_lines: int) -> Iterator[list[bytes]]:
@@ -150,7 +157,7 @@ def _between_pauses(chunk: bytes, descriptor: int, decoder: "_LineDecoder", wind
         if lines and not select([descriptor], [], [], PAUSE_SECONDS)[0]:
             yield lines
             lines = []
-        chunk = os.read(descriptor, CHUNK_BYTES)
+        chunk = _read_chunk(descriptor)
     lines += decoder.feed(b"", is_end=True)
     for start in range(0, len(lines), window_lines):
         yield lines[start : start + window_lines]

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,28 @@ def test_a_removed_folder_is_gone_with_all_it_held(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(DataError, match=r"folder: expected a place that can be written to, got no such file"):
         remove_folder(tmp_path / "folder")
+
+
+# What a killed process has left
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    dead, alive = tmp_path / f".a.txt.{gone.pid}.tmp", tmp_path / f".a.txt.{os.getppid()}.tmp"
+    other, own = tmp_path / f".b.txt.{gone.pid}.tmp", tmp_path / ".a.txt.mine.tmp"
+    for path in (dead, alive, other, own):
+        path.touch()
+    write_text(tmp_path / "a.txt", "text")
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other, own, tmp_path / "a.txt"])
+
+
+def test_a_folder_that_was_moved_away_by_a_killed_process_comes_back(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    fill(tmp_path / f".a.old.{gone.pid}.tmp", "old")
+    fill(tmp_path / f".a.{gone.pid}.tmp", "half")
+    with pytest.raises(ValueError, match="stop"), replacing_folder(tmp_path / "a"):
+        raise ValueError("stop")
+    assert (tmp_path / "a" / "a.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nmt_attn.alignment.weights import WeightMatrix
 from nmt_attn.evaluation.terminal import format_alignment
-from nmt_attn.screen import cells, printable
+from nmt_attn.screen import cells, escaped, printable
 
 MATRIX = WeightMatrix(
     ["Turn", "off", "</s>"],
@@ -62,3 +62,8 @@ def test_no_line_is_wider_than_the_terminal(words: int, width: int) -> None:
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
     assert printable("a\x1b[31m\x07ब") == "a\ufffd[31m\ufffdब"
+
+
+def test_what_a_terminal_would_execute_is_written_out() -> None:
+    assert escaped("a\x1b[31m\x9b\u202e\tb\r\n") == "a\\x1b[31m\\x9b\\u202e\tb\r\n"
+    assert escaped("\x1b[31mred\x1b]0;t\x07", with_colours=True) == "\x1b[31mred\\x1b]0;t\\x07"
