@@ -147,7 +147,7 @@ RANKINGS: Registry[Any] = Registry(
 )
 
 METRICS: Registry[Any] = Registry(
-    ("evaluate.metrics",),
+    ("evaluate.metrics", "training.metric"),
     {
         "bleu": "nmt_attn.evaluation.metrics:bleu_rows",
         "chrf": "nmt_attn.evaluation.metrics:chrf_rows",
