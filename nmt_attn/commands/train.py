@@ -39,7 +39,7 @@ from nmt_attn.search.translator import Translator
 from nmt_attn.threads import choose_threads
 from nmt_attn.training import from_corpus
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import Observer, TextScores
+from nmt_attn.training.events import Observer, TextScore, TextScores
 from nmt_attn.training.freezing import freeze
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
@@ -142,7 +142,7 @@ def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2S
         dtype=choose_precision(config.run.precision, model.output.weight.device),
         progress=progress,
         processes=processes,
-        score=_scores_of(config, data, model, processes) if config.training.validate_translation else None,
+        score=_scores_of(config, data, model, processes) if config.validation_metrics else None,
         averaged=averaged,
     )
 
@@ -181,7 +181,7 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
 
 
 def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Processes) -> Callable[[], TextScores]:
-    """Greedy BLEU and chrF of the validation corpus with the model as it is when called."""
+    """The metrics of greedy translations of the validation corpus with the model as it is when called."""
     texts = data.valid.texts()
     sources, references = [text.source for text in texts], [text.target for text in texts]
 
@@ -192,8 +192,8 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Pr
         translator = Translator(model, data.codecs, greedy)
         mine = translator.translate(processes.share(sources), beam=1, with_alignments=False)
         hypotheses = processes.gather([translation.text for translation in mine])
-        values = (measure(name, hypotheses, references, config.evaluate) for name in TextScores._fields)
-        return TextScores(*(value.result().value for value in values))
+        found = {name: measure(name, hypotheses, references, config.evaluate) for name in config.validation_metrics}
+        return {name: TextScore(each.name, each.result().value, each.is_error) for name, each in found.items()}
 
     return score
 
@@ -361,7 +361,7 @@ def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
             f"{config.training.learning_rate}: no model was kept (start over with a smaller one)"
         )
     metric = config.training.metric
-    value = abs(progress.best)  # BLEU and chrF are kept with their signs turned, so that smaller is better
+    value = abs(progress.best)  # where greater is better the sign is turned
     of = "" if config.training.ema is None else " of the weights' average"
     _note(f"best validation {metric} {value:.4g}{of}, at update {progress.best_update:,}\nmodel: {folder.best}")
     place = quote(str(folder.path))

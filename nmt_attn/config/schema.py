@@ -29,6 +29,7 @@ from nmt_attn.config.base import (
     Section,
     Seed,
     Units,
+    ValidationMetric,
     Whole,
     Width,
     WindowName,
@@ -41,7 +42,7 @@ from nmt_attn.config.regularisation import (
     VectorsConfig,
     WordDropoutConfig,
 )
-from nmt_attn.config.tokenizer_section import TokenizerConfig
+from nmt_attn.config.tokenizer_section import Separator, TokenizerConfig
 
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
@@ -290,12 +291,12 @@ class TrainingConfig(Section):
     validate_updates: Count | None = Field(None, description="validate every N updates; by default by validate_epochs")
     validate_epochs: Count = Field(1, description="validate every N epochs")
     validate_translation: bool = Field(
-        True, description="validate by greedy BLEU and chrF beside the loss; translates the corpus each time"
+        True, description="validate by evaluate.metrics beside the loss; translates the corpus greedily each time"
     )
     alignment_picture: bool = Field(
         True, description="a picture of one sentence's alignment at each validation, for TensorBoard"
     )
-    metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="metric that chooses best/")
+    metric: ValidationMetric = Field("loss", description="metric that chooses best/")
     patience: Count | None = Field(10, description="stop after N validations without an improvement; null: never")
     checkpoint_updates: Count = Field(500, description="save the state of training every N updates")
     keep_last: int = Field(
@@ -349,8 +350,11 @@ class EvaluateConfig(Section):
         None, description="upper bounds of source length in words, [10, 20]; null: round ones that suit the test set"
     )
     metrics: tuple[MetricName, ...] = Field(
-        ("bleu", "chrf"), description="corpus metrics; exact: whole sentences, cer: edits per character"
+        ("bleu", "chrf"),
+        description="corpus metrics; exact: whole lines, wer: 100 - exact, the words-to-phones meaning; edits per "
+        "symbol: per, per character: cer, ned",
     )
+    separator: Separator = Field(" ", description="per: what stands between two symbols; ' ' is any white space")
     tokenize: Literal["13a", "none", "intl", "char", "zh", "flores200"] = Field(
         "13a", description="sacreBLEU's tokenizer; none for text that is tokenised already"
     )
@@ -367,6 +371,14 @@ class Config(Section):
     training: TrainingConfig = Field(TrainingConfig(), description="how the network learns")
     search: SearchConfig = Field(SearchConfig(), description="how translations are searched for")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="what eval reports")
+
+    @property
+    def validation_metrics(self) -> tuple[str, ...]:
+        """What is measured of greedy translations at each validation: evaluate.metrics and training.metric."""
+        if not self.training.validate_translation:
+            return ()
+        own = () if self.training.metric == "loss" else (self.training.metric,)
+        return tuple(dict.fromkeys((*self.evaluate.metrics, *own)))
 
     @property
     def names_corpus(self) -> bool:

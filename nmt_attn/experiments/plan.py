@@ -30,10 +30,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from nmt_attn.bounds import LARGEST, LARGEST_SEED, told
-from nmt_attn.config.base import Count, Section, Seed
+from nmt_attn.config.base import Count, Section, Seed, ValidationMetric
 from nmt_attn.config.extends import find_config
 from nmt_attn.config.file import load_config
-from nmt_attn.config.messages import show
+from nmt_attn.config.messages import join_words, show
 from nmt_attn.config.schema import NAME_PATTERN, Config
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.data.corpus import cache_folder
@@ -73,7 +73,7 @@ class Halving(Section):
 
     after_epochs: tuple[Count, ...] = Field(min_length=1, description="when to choose")
     factor: int = Field(3, ge=2, le=LARGEST, description="one setting in so many goes on")
-    metric: Literal["loss", "bleu", "chrf"] = Field("loss", description="validation value that decides")
+    metric: ValidationMetric = Field("loss", description="validation value that decides")
 
 
 Grid = dict[str, Annotated[Values, Field(min_length=1)]]
@@ -146,6 +146,7 @@ def make_plan(value: Mapping[str, Any], where: str, name: str, config: Path | No
     path = config or find_config(Path(file.config))
     _check_keys(file, settings, where)
     configs = [_config(path, file, setting, where) for setting in settings]
+    _check_halving(file, settings, configs, where)
     first = configs[0]
     _check_runs(len(settings) * (file.seeds if isinstance(file.seeds, int) else len(file.seeds)), where)
     seeds = tuple(range(first.run.seed, first.run.seed + file.seeds)) if isinstance(file.seeds, int) else file.seeds
@@ -212,8 +213,20 @@ def _check_keys(file: SweepFile, settings: Sequence[Setting], where: str) -> Non
             raise ConfigError(f"{where}: {key}: expected one way to evaluate all runs (set), got it varied")
         if key.startswith("tokenizer") and file.halving is not None and file.halving.metric == "loss":
             raise ConfigError(
-                f"{where}: halving.metric: expected 'bleu' or 'chrf' where {key} is varied, as losses of other tokens "
-                "do not compare, got 'loss'"
+                f"{where}: halving.metric: expected a metric of the text, such as 'bleu', where {key} is varied, as "
+                "losses of other tokens do not compare, got 'loss'"
+            )
+
+
+def _check_halving(file: SweepFile, settings: Sequence[Setting], configs: Sequence[Config], where: str) -> None:
+    """Refuses a metric by which some run is not validated."""
+    metric = "loss" if file.halving is None else file.halving.metric
+    for setting, config in zip(settings, configs, strict=True):
+        if metric not in ("loss", *config.validation_metrics):
+            known = join_words(map(show, ("loss", *config.validation_metrics)))
+            raise ConfigError(
+                f"{where}: halving.metric: expected {known}, the validation values of {label(setting)}, "
+                f"got {show(metric)}"
             )
 
 

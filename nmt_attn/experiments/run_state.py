@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt_attn.errors import CheckpointError
+from nmt_attn.evaluation.metrics import is_error
 from nmt_attn.text_io import read_lines
 from nmt_attn.training.checkpoint import Progress, checkpoint_paths, read_progress
 from nmt_attn.training.run_folder import CHECKPOINTS, LOG
@@ -20,9 +21,7 @@ class Validation(NamedTuple):
     """One validation of a run."""
 
     epoch: int  # the last one that was begun before it
-    loss: float
-    bleu: float
-    chrf: float
+    values: dict[str, float]  # loss, metrics and whatever else the log has, by name
 
 
 def progress_of(run: Path) -> Progress | None:
@@ -73,7 +72,7 @@ def validations(run: Path) -> list[Validation]:
         return []
     records = map(_record, read_lines(run / LOG))
     return [
-        Validation(int(record["epoch"]), *(_number(record.get(name)) for name in ("loss", "bleu", "chrf")))
+        Validation(int(record["epoch"]), {name: _number(value) for name, value in record.items()})
         for record in records
         if record.get("kind") == "validation"
     ]
@@ -81,11 +80,9 @@ def validations(run: Path) -> list[Validation]:
 
 def best_validation(run: Path, metric: str, epoch: int | None = None) -> float:
     """The best validation value up to the end of an epoch; NaN if there is none."""
-    values = [getattr(each, metric) for each in validations(run) if epoch is None or each.epoch <= epoch]
-    known = [value for value in values if not math.isnan(value)]
-    if not known:
-        return math.nan
-    return min(known) if metric == "loss" else max(known)
+    found = [each for each in validations(run) if epoch is None or each.epoch <= epoch]
+    known = [value for each in found if not math.isnan(value := each.values.get(metric, math.nan))]
+    return (min if is_error(metric) else max)(known, default=math.nan)
 
 
 def _record(line: str | bytes) -> dict[str, Any]:

@@ -47,6 +47,10 @@ def test_settings_that_differ_in_their_search_alone_share_a_run(tmp_path: Path) 
     ("keys", "message"),
     [
         ({"grid": {SCORE: ["dott"]}}, f"s.yaml: {SCORE}=dott: .*did you mean 'dot'"),
+        (
+            {"halving": {"after_epochs": [1], "metric": "wer"}},
+            "s.yaml: halving.metric: expected 'loss', 'bleu' or 'chrf', the validation values of all runs, got 'wer'",
+        ),
         ({"grids": {}}, "s.yaml: grids: expected a key of a sweep"),
         ({"grid": {"run.seed": [1]}}, "s.yaml: run.seed: expected another key"),
         ({"grid": {"evaluate.lowercase": [True]}}, "evaluate.lowercase: expected one way to evaluate"),
