@@ -156,6 +156,35 @@ class SweepOptions:
 
 
 @dataclass(frozen=True)
+class RunsOptions:
+    """Of `nmt-attn runs`."""
+
+    folder: Annotated[
+        Path | None, Argument(help="Where to look: a folder of runs, a sweep's, or a run. Default: runs.")
+    ] = None
+    where: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="KEY=VALUE",
+            help="Only such runs: of a column, such as state=finished, or a key, such as score=general; also "
+            "!=, <, <=, >, >=, and * in text. Repeatable: all must hold.",
+        ),
+    ] = ()
+    sort: Annotated[
+        str | None,
+        Option(metavar="KEY", help="best or newest first; or from small to large by a column or key. Default: run."),
+    ] = None
+    against: Annotated[
+        Literal["runs", "defaults"],
+        Option(help="Show the keys in which the runs differ from each other, or from the defaults."),
+    ] = "runs"
+    csv: Annotated[Path | None, Option(help="Write the list to this file; - is standard output, without a table.")] = (
+        None
+    )
+    json: Annotated[Path | None, Option(help="Likewise as JSON.")] = None
+
+
+@dataclass(frozen=True)
 class ConfigOptions:
     """Of `nmt-attn config`."""
 

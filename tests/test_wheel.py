@@ -46,6 +46,7 @@ COMMANDS = {
     "index": ["runs/tiny", "--limit", "20"],
     "serve": ["--save", "page.html"],
     "sweep": ["sweep.yaml", "--jobs", "1"],
+    "runs": ["--where", "state=finished", "--sort", "best", "--csv", "runs.csv"],
     "import": ["--help"],  # what it reads comes from other toolkits
 }
 SWEEP = {
