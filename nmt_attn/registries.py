@@ -147,13 +147,16 @@ RANKINGS: Registry[Any] = Registry(
 )
 
 METRICS: Registry[Any] = Registry(
-    ("evaluate.metrics",),
+    ("evaluate.metrics", "training.metric"),
     {
         "bleu": "nmt_attn.evaluation.metrics:bleu_rows",
         "chrf": "nmt_attn.evaluation.metrics:chrf_rows",
         "ter": "nmt_attn.evaluation.metrics:ter_rows",
         "exact": "nmt_attn.evaluation.metrics:exact_rows",
+        "wer": "nmt_attn.evaluation.metrics:word_error_rows",
+        "per": "nmt_attn.evaluation.metrics:phone_error_rows",
         "cer": "nmt_attn.evaluation.metrics:character_error_rows",
+        "ned": "nmt_attn.evaluation.metrics:normalised_edit_rows",
     },
 )
 

@@ -15,7 +15,7 @@ from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.model.build import build_model
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
-from nmt_attn.training.events import Observer, TextScores, UpdateEvent, ValidationEvent
+from nmt_attn.training.events import Observer, TextScore, UpdateEvent, ValidationEvent
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.trainer import Trainer
@@ -110,7 +110,7 @@ def start(
         dtype=dtype,
         progress=progress or Progress(),
         processes=Processes(),
-        score=None if bleu is None else lambda: TextScores(bleu(), chrf=50.0),
+        score=None if bleu is None else lambda: {"bleu": TextScore("BLEU", bleu(), is_error=False)},
         averaged=averaged,
     )
     watcher = Watcher()

@@ -6,15 +6,17 @@ from pydantic import Field
 
 from nmt_attn.config.base import (
     CellName,
-    Count,
     DecoderName,
     Fraction,
     InitialCellStateName,
     InitialisationName,
     InitialStateName,
+    Layers,
+    Length,
     ReadoutName,
     ScoreName,
     Section,
+    Units,
     WindowName,
 )
 
@@ -23,10 +25,10 @@ class EncoderConfig(Section):
     """The source side: embedding and a recurrent network."""
 
     cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
-    layers: Count = Field(1, description="stacked layers")
-    hidden: Count = Field(256, description="units of one direction of one layer")
+    layers: Layers = Field(1, description="stacked layers")
+    hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
-    embedding: Count = Field(256, description="size of a source word vector")
+    embedding: Units = Field(256, description="size of a source word vector")
     dropout: Fraction = Field(0.2, description="on embeddings and between layers, where no key below says otherwise")
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
@@ -40,7 +42,7 @@ class AttentionConfig(Section):
 
     score: ScoreName = Field("additive", description="how a source position is matched with the query")
     window: WindowName = Field("global", description="which source positions are visible")
-    hidden: Count | None = Field(
+    hidden: Units | None = Field(
         None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
     )
     bias: bool = Field(False, description="bias inside additive, concat and normed-additive")
@@ -49,10 +51,10 @@ class AttentionConfig(Section):
     )
     project: bool = Field(False, description="dot, scaled-dot: a learned projection, for sizes that differ")
     attend_eos: bool = Field(True, description="whether the source's </s> can be attended to")
-    max_positions: Count | None = Field(
+    max_positions: Length | None = Field(
         None, description="location: positions that can be scored; by default data.max_length + 1"
     )
-    half_width: Count = Field(10, description="local windows: D, positions to each side of p_t")
+    half_width: Length = Field(10, description="local windows: D, positions to each side of p_t")
     sigma: float | None = Field(None, gt=0, description="local-p: width of the Gaussian; by default D / 2")
     renormalise: bool = Field(False, description="local-p: weights sum to 1 after the Gaussian")
     position: Literal["paper", "nmt.matlab"] = Field(
@@ -66,9 +68,9 @@ class DecoderConfig(Section):
 
     style: DecoderName = Field("bahdanau", description="bahdanau, luong, or conditional (dl4mt, nematus)")
     cell: CellName = Field("gru", description="as model.encoder.cell")
-    layers: Count = Field(1, description="stacked layers; attention belongs to the papers' layer")
-    hidden: Count = Field(256, description="units of one layer")
-    embedding: Count = Field(256, description="size of a target word vector")
+    layers: Layers = Field(1, description="stacked layers; attention belongs to the papers' layer")
+    hidden: Units = Field(256, description="units of one layer")
+    embedding: Units = Field(256, description="size of a target word vector")
     dropout: Fraction = Field(
         0.2, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
     )
@@ -104,7 +106,7 @@ class DecoderConfig(Section):
     readout: ReadoutName = Field(
         "linear", description="U s + V y + C c as it is, its tanh, or the larger of each pair; luong: linear is W_s h~"
     )
-    readout_hidden: Count | None = Field(None, description="size of the readout; by default the decoder's hidden")
+    readout_hidden: Units | None = Field(None, description="size of the readout; by default the decoder's hidden")
     readout_state: Literal["current", "previous"] = Field(
         "current", description="bahdanau: s of the readout, s_t (text) or s_{t-1} (appendix)"
     )

@@ -7,7 +7,10 @@ METRICS = {
     "chrF2": "shared character n-grams, recall counted twice; 0-100, higher is better",
     "TER": "edits and shifts of words per 100 reference words; lower is better",
     "exact": "translations in 100 that equal their reference",
+    "WER": "lines in 100 that do not equal their reference, each a word; lower is better",
+    "PER": "edits of symbols, such as phones, per 100 reference symbols; lower is better",
     "CER": "edits of characters per 100 reference characters; lower is better",
+    "NED": "edits of characters per 100 characters of the longer text, mean over the lines; lower is better",
 }
 SUMMARY = {
     "95% interval": "where the value lies for 95% of the test sets drawn anew from these sentences",

@@ -3,8 +3,12 @@
     BLEU   Papineni et al. 2002, n-grams of tokens up to 4, with brevity penalty
     chrF   Popović 2015, n-grams of characters up to 6
     TER    Snover et al. 2006, edits per reference word: less is better
-    exact  sentences that equal their reference, white space aside (for inflection, transliteration, normalisation)
-    CER    edits per reference character (Levenshtein 1966): less is better
+    exact  lines that equal their reference, white space aside (for inflection, transliteration, normalisation)
+    WER    lines that do not: the word error rate of words to phones, where a line is a word. In speech recognition the
+           name means edits per reference word, which is PER of text whose symbols are words
+    PER    edits per reference symbol, such as a phone (Levenshtein 1966): less is better
+    CER    edits per reference character: less is better
+    NED    edits per character of the longer text, the mean over the lines: less is better
 
 Every number comes with a signature, sacreBLEU's (Post 2018) or of its form, and from one row of sufficient statistics
 a sentence: the sum of any rows gives the value of those sentences, so that length buckets and resampling count nothing
@@ -25,6 +29,7 @@ from sacrebleu.metrics.ter import TER
 from nmt_attn import registries
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.edits import edit_distance, split_symbols
 from nmt_attn.files import check_count
 from nmt_attn.registry import Registry
 from nmt_attn.version import __version__
@@ -53,7 +58,7 @@ class BleuParts(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """A system's output under one metric: rows [N, F] of whole numbers, one row for each sentence."""
+    """A system's output under one metric: rows [N, F], one for each sentence."""
 
     name: str
     signature: str
@@ -101,6 +106,16 @@ def measure(
     return measures[0] if len(measures) == 1 else _of_best_references(measures)
 
 
+def is_error(name: str) -> bool:
+    """Whether less of a metric of METRICS, or of `loss`, is better."""
+    return name == "loss" or measure(name, ["a"], ["a"], EvaluateConfig()).is_error
+
+
+def title_of(name: str) -> str:
+    """A metric of METRICS as a reader knows it: `BLEU` of `bleu`."""
+    return measure(name, ["a"], ["a"], EvaluateConfig()).name
+
+
 def measure_system(
     hypotheses: Sequence[str],
     references: Sequence[str],
@@ -126,35 +141,6 @@ def bleu_parts(total: Statistics) -> BleuParts:
         score.sys_len,
         score.ref_len,
     )
-
-
-def edit_distance(first: str, second: str) -> int:
-    """Levenshtein 1966: the fewest single-character edits from one text to the other.
-
-    Myers 1999, "A fast bit-vector algorithm for approximate string matching based on dynamic programming", in the
-    form of Hyyrö 2001. A column of the table of distances is kept as its differences from row to row, in two
-    integers of as many bits as `first` has characters, so that a column costs a dozen operations.
-    """
-    if not first:
-        return len(second)
-    places: dict[str, int] = {}
-    for row, character in enumerate(first):
-        places[character] = places.get(character, 0) | 1 << row
-    everywhere = (1 << len(first)) - 1
-    last_row = 1 << (len(first) - 1)
-    up, down = everywhere, 0  # rows where the distance is one more, one less than in the row above
-    distance = len(first)
-    for character in second:
-        equal = places.get(character, 0)
-        diagonal = (((equal & up) + up) ^ up) | equal | down  # rows where it is no more than diagonally before
-        right_up = down | ~(diagonal | up) & everywhere  # rows where it grew, shrank from the column before
-        right_down = up & diagonal
-        distance += bool(right_up & last_row) - bool(right_down & last_row)
-        right_up = right_up << 1 | 1
-        right_down = right_down << 1
-        up = (right_down | ~(diagonal | right_up)) & everywhere
-        down = right_up & diagonal & everywhere
-    return distance
 
 
 def _bleu_metric(tokenize: str, *, lowercase: bool) -> Metric:
@@ -209,16 +195,42 @@ def ter_rows(hypotheses: Sequence[str], references: Sequence[str], config: Evalu
 
 
 def exact_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
-    """Sentences that equal their reference, white space aside."""
+    """Lines that equal their reference, white space aside."""
     equal = [a.split() == b.split() for a, b in zip(hypotheses, references, strict=True)]
     return Measure("exact", _signature("sentence"), np.array([[match, 1] for match in equal], np.float64), _share)
 
 
+def word_error_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """Lines that do not equal their reference, white space aside; each line is a word, as in words to phones."""
+    wrong = [a.split() != b.split() for a, b in zip(hypotheses, references, strict=True)]
+    rows = np.array([[differs, 1] for differs in wrong], np.float64)
+    return Measure("WER", _signature("line"), rows, _share, is_error=True)
+
+
+def phone_error_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """Edits per reference symbol, what stands between `evaluate.separator`, such as a phone."""
+    pairs = zip(hypotheses, references, strict=True)
+    symbols = [tuple(split_symbols(text, config.separator) for text in pair) for pair in pairs]
+    rows = np.array([[edit_distance(a, b), len(b)] for a, b in symbols], np.float64)
+    return Measure("PER", _signature("symbol"), rows, _share, is_error=True)
+
+
 def character_error_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """Edits per reference character."""
-    texts = [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(hypotheses, references, strict=True)]
-    rows = np.array([[edit_distance(a, b), len(b)] for a, b in texts], np.float64)
+    rows = np.array([[edit_distance(a, b), len(b)] for a, b in _plain(hypotheses, references)], np.float64)
     return Measure("CER", _signature("character"), rows, _share, is_error=True)
+
+
+def normalised_edit_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
+    """Edits per character of the longer text, the mean over the lines, so that each line counts alike."""
+    pairs = _plain(hypotheses, references)
+    rows = np.array([[edit_distance(a, b) / max(len(a), len(b), 1), 1] for a, b in pairs], np.float64)
+    return Measure("NED", _signature("character"), rows, _share, is_error=True)
+
+
+def _plain(hypotheses: Sequence[str], references: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of texts whose words are separated by one blank."""
+    return [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(hypotheses, references, strict=True)]
 
 
 def _share(total: Statistics) -> float:

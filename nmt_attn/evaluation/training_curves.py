@@ -1,4 +1,4 @@
-"""Training curves: loss, BLEU and learning rate of several runs, one above the other, as PNG, SVG or PDF.
+"""Training curves: loss, first metric and learning rate of several runs, one above the other, as PNG, SVG or PDF.
 
 What `log.jsonl` holds (nmt_attn/training/recorder.py): a line an update and a line a validation.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.fonts import missing_note
+from nmt_attn.evaluation.metrics import METRICS, title_of
 from nmt_attn.evaluation.pictures import GRID_COLOUR, drawing, save_figure, system_style
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class TrainingLog(NamedTuple):
     run: str
     training_loss: Curve  # nats per target token, of every update
     validation_loss: Curve
-    validation_bleu: Curve  # greedy
     learning_rate: Curve
+    metric: str | None  # the first one by which the run was validated; None if by the loss alone
+    validation_metric: Curve  # of greedy translations
 
 
 def read_training_log(lines: Iterable[str], run: str) -> TrainingLog:
@@ -60,19 +62,22 @@ def read_training_log(lines: Iterable[str], run: str) -> TrainingLog:
     validations = [record for record in records if record.get("kind") == "validation"]
     so_far = np.cumsum([float(record["seconds"]) for record in updates])
     in_validation = [float(record["seconds"]) for record in validations]
+    known = (key for record in validations for key in record if key in METRICS and record[key] is not None)
+    metric = next(known, None)
     return TrainingLog(
         run,
         _curve(updates, so_far, "loss"),
         _curve(validations, in_validation, "loss"),
-        _curve(validations, in_validation, "bleu"),
         _curve(updates, so_far, "learning_rate"),
+        metric,
+        _curve(validations, in_validation, metric or ""),
     )
 
 
 def draw_training(logs: Sequence[TrainingLog], path: Path, across: Across = "updates") -> str | None:
     """Writes the picture; returns a note if a run's name could not be drawn.
 
-    BLEU has a plot if some run has measured it. Raises DataError for another ending than pictures.FORMATS.
+    The first metric of each run has a plot. Raises DataError for another ending than pictures.FORMATS.
     """
     with drawing("".join(log.run for log in logs), path) as fonts:
         save_figure(_figure(logs, across), path)
@@ -89,7 +94,7 @@ def _record(line: str) -> dict[str, Any] | None:
 
 def _checked(record: dict[str, Any], where: str) -> dict[str, Any]:
     """The record, if what is drawn of it are numbers, or null where it may be. Raises DataError."""
-    for key in ("update", "seconds", "loss", "bleu", "learning_rate"):
+    for key in ("update", "seconds", "loss", "learning_rate", *(key for key in record if key in METRICS)):
         value = record.get(key)
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) > LARGEST
         if not is_number and (value is not None or key in ("update", "seconds")):
@@ -109,8 +114,8 @@ def _curve(records: Sequence[dict[str, Any]], seconds: Sequence[float] | Numbers
 def _figure(logs: Sequence[TrainingLog], across: Across) -> "Figure":
     from matplotlib.figure import Figure
 
-    has_bleu = any(len(log.validation_bleu.values) for log in logs)
-    rows = ["loss", *(["bleu"] if has_bleu else []), "rate"]
+    metrics = list(dict.fromkeys(log.metric for log in logs if log.metric is not None))
+    rows = ["loss", *metrics, "rate"]
     figure = Figure(figsize=(8, 2 + 2.2 * len(rows)), layout="constrained")
     axes = dict(zip(rows, figure.subplots(len(rows), sharex=True), strict=True))
     for number, log in enumerate(logs):
@@ -120,10 +125,11 @@ def _figure(logs: Sequence[TrainingLog], across: Across) -> "Figure":
         name = f"{log.run}, training" + (f", mean of {updates} updates" if updates > 1 else "")
         _draw(axes["loss"], smooth, across, color=colour, alpha=0.45, label=name)
         _draw(axes["loss"], log.validation_loss, across, color=colour, marker=marker, label=f"{log.run}, validation")
-        if has_bleu:
-            _draw(axes["bleu"], log.validation_bleu, across, color=colour, marker=marker, label=log.run)
+        if log.metric is not None:
+            _draw(axes[log.metric], log.validation_metric, across, color=colour, marker=marker, label=log.run)
         _draw(axes["rate"], log.learning_rate, across, color=colour, label=log.run)
-    titles = {"loss": "loss, nats per target token", "bleu": "validation BLEU (greedy)", "rate": "learning rate"}
+    titles = {"loss": "loss, nats per target token", "rate": "learning rate"}
+    titles |= {name: f"validation {title_of(name)} (greedy)" for name in metrics}
     for row, each in axes.items():
         each.set_ylabel(titles[row])
         each.grid(color=GRID_COLOUR)

@@ -16,7 +16,7 @@ from nmt_attn.evaluation.bootstrap import RESAMPLES, SEED, resampled_values
 from nmt_attn.evaluation.metrics import Measure, measure_system
 from nmt_attn.experiments.measure_run import read_output
 from nmt_attn.experiments.plan import Plan, Setting
-from nmt_attn.experiments.run_state import is_finished, progress_of, validations
+from nmt_attn.experiments.run_state import best_validation, is_finished, progress_of
 from nmt_attn.experiments.sweep import Member, Outcome, is_done
 
 Status = Literal["done", "failed", "given up", "not done"]
@@ -68,12 +68,7 @@ def trial_results(plan: Plan, outcome: Outcome) -> list[TrialResult]:
 def _trial_result(member: Member, outcome: Outcome) -> TrialResult:
     config, epoch = member.trial.config, outcome.given_up.get(member.trial.setting)
     progress = progress_of(member.run)
-    values = [getattr(each, config.training.metric) for each in validations(member.run)]
-    if epoch is not None:
-        known = [each for each in validations(member.run) if each.epoch <= epoch]
-        values = [getattr(each, config.training.metric) for each in known]
-    values = [value for value in values if not math.isnan(value)]
-    best = (min if config.training.metric == "loss" else max)(values, default=math.nan)
+    best = best_validation(member.run, config.training.metric, epoch)
     seconds = math.nan if progress is None else progress.seconds
     if epoch is not None:
         return TrialResult(member, "given up", best, seconds, (), (), f"after {epoch} epochs")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt_attn.errors import CheckpointError
+from nmt_attn.evaluation.metrics import is_error
 from nmt_attn.text_io import read_lines
 from nmt_attn.training.checkpoint import Progress, checkpoint_paths, read_progress
 from nmt_attn.training.run_folder import CHECKPOINTS, LOG
@@ -20,9 +21,14 @@ class Validation(NamedTuple):
     """One validation of a run."""
 
     epoch: int  # the last one that was begun before it
-    loss: float
-    bleu: float
-    chrf: float
+    values: dict[str, float]  # loss, metrics and whatever else the log has, by name
+
+
+class LogEnd(NamedTuple):
+    """An update."""
+
+    update: int
+    epoch: int
 
 
 def progress_of(run: Path) -> Progress | None:
@@ -57,14 +63,20 @@ def is_locked(run: Path) -> bool:
 
 def current_epoch(run: Path) -> int:
     """The epoch of the last whole line of the log; 0 if there is none."""
+    end = log_end(run)
+    return 0 if end is None else end.epoch
+
+
+def log_end(run: Path) -> LogEnd | None:
+    """The last update in the log, which may be ahead of the last checkpoint; None if there is none."""
     path = run / LOG
     if not path.is_file():
-        return 0
+        return None
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - TAIL_BYTES))
         lines = stream.read().split(b"\n")[:-1]
     records = [record for record in map(_record, lines) if record.get("kind") == "update"]
-    return int(records[-1]["epoch"]) if records else 0
+    return LogEnd(int(records[-1]["update"]), int(records[-1]["epoch"])) if records else None
 
 
 def validations(run: Path) -> list[Validation]:
@@ -73,7 +85,7 @@ def validations(run: Path) -> list[Validation]:
         return []
     records = map(_record, read_lines(run / LOG))
     return [
-        Validation(int(record["epoch"]), *(_number(record.get(name)) for name in ("loss", "bleu", "chrf")))
+        Validation(int(record["epoch"]), {name: _number(value) for name, value in record.items()})
         for record in records
         if record.get("kind") == "validation"
     ]
@@ -81,11 +93,9 @@ def validations(run: Path) -> list[Validation]:
 
 def best_validation(run: Path, metric: str, epoch: int | None = None) -> float:
     """The best validation value up to the end of an epoch; NaN if there is none."""
-    values = [getattr(each, metric) for each in validations(run) if epoch is None or each.epoch <= epoch]
-    known = [value for value in values if not math.isnan(value)]
-    if not known:
-        return math.nan
-    return min(known) if metric == "loss" else max(known)
+    found = [each for each in validations(run) if epoch is None or each.epoch <= epoch]
+    known = [value for each in found if not math.isnan(value := each.values.get(metric, math.nan))]
+    return (min if is_error(metric) else max)(known, default=math.nan)
 
 
 def _record(line: str | bytes) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from nmt_attn.config.file import dump_config
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.metrics import is_error
 from nmt_attn.experiments.jobs import Job, Slot, Step, run_jobs
 from nmt_attn.experiments.keys import measure_key, training_key
 from nmt_attn.experiments.plan import Halving, Plan, Trial, label
@@ -178,7 +179,7 @@ def _choose(members: Sequence[Member], halving: Halving, epoch: int, note: Note)
             best_validation(member.run, halving.metric, epoch) for member in members if member.trial.setting == setting
         ]
         values[setting] = fmean(found)
-    sign = 1 if halving.metric == "loss" else -1
+    sign = 1 if is_error(halving.metric) else -1
     ranked = sorted(values, key=lambda setting: (math.isnan(values[setting]), sign * values[setting], setting))
     keep = math.ceil(len(ranked) / halving.factor)
     note(f"after {epoch} epochs: {keep} of {len(ranked)} settings go on")

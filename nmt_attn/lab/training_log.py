@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from nmt_attn.errors import UserError
+from nmt_attn.evaluation.metrics import METRICS, title_of
 from nmt_attn.lab.lab_model import LabModel
 from nmt_attn.lab.payload import numbers
 
 LOG = "log.jsonl"
 MOST_BYTES = 1 << 20
 """Read at once."""
-UPDATE_KEYS, VALIDATION_KEYS = ("update", "epoch", "loss", "learning_rate"), ("update", "loss", "bleu", "perplexity")
+UPDATE_KEYS = ("update", "epoch", "loss", "learning_rate")
 
 
 @dataclass
@@ -28,7 +29,7 @@ class TrainingLog:
         """The whole lines after byte `after`, where to go on, and the matrix of the best model so far."""
         records, end = self._lines(after)
         updates = [_part(each, UPDATE_KEYS) for each in records if each.get("kind") == "update"]
-        validations = [_part(each, VALIDATION_KEYS) for each in records if each.get("kind") == "validation"]
+        validations = [_validation(each) for each in records if each.get("kind") == "validation"]
         return {
             "run": self.folder.name,
             "next": end,
@@ -61,6 +62,13 @@ class TrainingLog:
             self._matrix = {"source": trace.source, "target": target, "text": trace.text, "weights": rows}
             self._seen = changed
         return self._matrix
+
+
+def _validation(record: dict[str, Any]) -> dict[str, Any]:
+    """With the first metric by which the run is validated, if there is one."""
+    metric = next((key for key in record if key in METRICS and record[key] is not None), None)
+    found = {"metric": None, "score": None} if metric is None else {"metric": title_of(metric), "score": record[metric]}
+    return {**_part(record, ("update", "loss")), **found}
 
 
 def _part(record: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

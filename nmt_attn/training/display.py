@@ -102,13 +102,14 @@ class Display:
     def validated(self, report: ValidationEvent) -> None:
         """Prints one line, with a star if the model is the best so far."""
         self._misses = report.misses
-        scores = "" if report.bleu is None else f", BLEU {report.bleu:.2f}, chrF {report.chrf:.2f} (greedy)"
+        scores = "".join(f", {score.title} {score.value:.2f}" for score in report.scores.values())
+        greedy = " (greedy)" if scores else ""
         mark = f"{_BEST}*{_PLAIN}" if self._colour else "*"
         star = f" {mark}" if report.is_best else ""
         self.say(
             f"update {report.update}, epoch {report.epoch}, {tqdm.format_interval(report.seconds)}: "
             f"{_training_loss(report.training_loss)}, "
-            f"validation loss {report.loss:.3f}, perplexity {perplexity(report.loss)}{scores}{star}"
+            f"validation loss {report.loss:.3f}, perplexity {perplexity(report.loss)}{scores}{greedy}{star}"
         )
 
     def say(self, line: str) -> None:

@@ -1,5 +1,6 @@
 """Events: the records that the trainer passes to its observer."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from nmt_attn.training.checkpoint import Progress
@@ -23,11 +24,16 @@ class UpdateEvent(NamedTuple):
     alignment_loss: float | None = None  # of guided attention, nats per target token, unweighted
 
 
-class TextScores(NamedTuple):
-    """BLEU and chrF of greedy translations of the validation corpus, 0 to 100."""
+class TextScore(NamedTuple):
+    """A metric of greedy translations of the validation corpus."""
 
-    bleu: float
-    chrf: float
+    title: str  # as a reader knows it: BLEU, chrF2
+    value: float  # 0 to 100
+    is_error: bool  # less is better
+
+
+TextScores = Mapping[str, TextScore]
+"""By the metrics' names, in the order in which they are reported."""
 
 
 class ValidationEvent(NamedTuple):
@@ -37,8 +43,7 @@ class ValidationEvent(NamedTuple):
     epoch: int  # of that update
     training_loss: float  # nats per target token since the last validation; NaN if all updates were skipped
     loss: float  # nats per target token of the validation corpus
-    bleu: float | None  # greedy, 0 to 100; None if nothing was translated
-    chrf: float | None
+    scores: TextScores  # empty if nothing was translated
     seconds: float  # training time so far
     is_best: bool
     misses: int  # validations since the last improvement

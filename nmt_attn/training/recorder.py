@@ -33,8 +33,9 @@ class Saves(NamedTuple):
 class RunRecorder(Observer):
     """Records all events after `progress` in `folder` and shows them on standard error.
 
-    log.jsonl has one line per update and one per validation, with the fields of their events; numbers that are not
-    finite are null. Lines of updates after the checkpoint are dropped, because training will repeat these updates.
+    log.jsonl has one line per update and one per validation, with the fields of their events, of a validation also the
+    metrics by their names; numbers that are not finite are null. Lines of updates after the checkpoint are dropped,
+    because training will repeat these updates.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class RunRecorder(Observer):
 
     def validated(self, report: ValidationEvent) -> None:
         """Writes a line to the log and one to standard error."""
-        self._write({"kind": "validation", **report._asdict()})
+        fields = report._asdict()
+        values = {name: score.value for name, score in fields.pop("scores").items()}
+        self._write({"kind": "validation", **fields, **values})
         self._events.validated(report)
         self._display.validated(report)
 

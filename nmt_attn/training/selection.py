@@ -7,11 +7,14 @@ from nmt_attn.training.checkpoint import KeptModel, Progress
 from nmt_attn.training.events import TextScores
 
 
-def metric_value(metric: str, loss: float, scores: TextScores | None) -> float:
+def metric_value(metric: str, loss: float, scores: TextScores) -> float:
     """The value of the metric, negated if greater is better; NaN if nothing was translated."""
     if metric == "loss":
         return loss
-    return math.nan if scores is None else -getattr(scores, metric)
+    if metric not in scores:
+        return math.nan
+    score = scores[metric]
+    return score.value if score.is_error else -score.value
 
 
 def count_validation(progress: Progress, value: float, config: TrainingConfig) -> bool:

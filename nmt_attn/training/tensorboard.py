@@ -43,10 +43,10 @@ class TensorBoardLog:
         self._add("training/padding_share", report.padding_share, report.update)
 
     def validated(self, report: ValidationEvent) -> None:
-        """Logs loss, BLEU, chrF and a picture of one validation, with the validated weights."""
-        for name in ("loss", "bleu", "chrf"):
-            if (value := getattr(report, name)) is not None:
-                self._add(f"validation/{name}", value, report.update)
+        """Logs loss, metrics and a picture of one validation, with the validated weights."""
+        self._add("validation/loss", report.loss, report.update)
+        for name, score in report.scores.items():
+            self._add(f"validation/{name}", score.value, report.update)
         if self._writer is not None and self._draw is not None:
             picture = self._draw()
             with writing_to(self._folder):

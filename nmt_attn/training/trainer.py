@@ -3,7 +3,7 @@
     batch -> readouts -> loss per target token -> gradients -> clip -> optimizer -> schedule
     at intervals: validation, best model, checkpoint
 
-It does not depend on search: BLEU and chrF of the validation corpus are computed by a callable. All randomness follows
+It does not depend on search: metrics of the validation corpus are computed by a callable. All randomness follows
 from the seed and the position in the checkpoint, so a resumed run ends like an uninterrupted one.
 """
 
@@ -273,7 +273,7 @@ class Trainer:
         self._settle()
         with self._evaluation_mode():
             loss = self.validation_loss()
-            scores = None
+            scores: TextScores = {}
             if self.score is not None and math.isfinite(loss):  # with a NaN loss no word has the highest score
                 scores = self.score()
             self._tick()
@@ -284,8 +284,7 @@ class Trainer:
                 epoch=progress.epoch - (progress.batch == 0),
                 training_loss=progress.sum_loss / progress.sum_tokens if progress.sum_tokens else math.nan,
                 loss=loss,
-                bleu=scores and scores.bleu,
-                chrf=scores and scores.chrf,
+                scores=scores,
                 seconds=progress.seconds,
                 is_best=is_best,
                 misses=progress.misses,

@@ -21,7 +21,11 @@ from safetensors import SafetensorError
 
 from nmt_attn.commands import train as module
 from nmt_attn.commands.train import train
+from nmt_attn.config.file import load_config
+from nmt_attn.config.schema import EvaluateConfig
+from nmt_attn.data.corpus import read_whole
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
+from nmt_attn.evaluation.metrics import METRICS, measure
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes
 from nmt_attn.search.translator import Translator
@@ -200,6 +204,18 @@ def test_fresh_starts_over(place: Place, undisturbed: Place) -> None:
     assert place.log() != undisturbed.log()
     place.train(is_fresh=True)
     assert_same(place, undisturbed)
+
+
+def test_validation_measures_what_evaluation_does_and_the_metric_that_chooses(place: Place) -> None:
+    place.train("training.metric=ned", "evaluate.metrics=[wer, per]", "training.epochs=1")
+    [validation] = [record for record in place.log() if record["kind"] == "validation"]
+    assert [name for name in METRICS if name in validation] == ["wer", "per", "ned"]
+    translator = Translator.load(place.run, torch.device("cpu"), ["search.beam=1"])
+    pairs = read_whole(load_config(place.run / "config.yaml", []), "valid").pairs
+    hypotheses = [each.text for each in translator.translate([pair.source for pair in pairs])]
+    for name in ("wer", "per", "ned"):
+        expected = measure(name, hypotheses, [pair.target for pair in pairs], EvaluateConfig()).result().value
+        assert validation[name] == pytest.approx(expected)
 
 
 def test_the_best_models_are_kept_by_the_metric(place: Place) -> None:

@@ -96,12 +96,13 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
         ),
         (
             "training.metric=[loss]",
-            "training.metric: expected one of 'loss', 'bleu', 'chrf', got [\"loss\"]",
+            "training.metric: expected one of 'loss', 'bleu', 'chrf', 'ter', 'exact', 'wer', 'per', 'cer', 'ned', "
+            'got ["loss"]',
         ),
         (
             "evaluate.metrics=bleu",
-            "evaluate.metrics: expected a list, each one of 'bleu', 'chrf', 'ter', 'exact', 'cer', got 'bleu' "
-            "(did you mean [bleu]?)",
+            "evaluate.metrics: expected a list, each one of 'bleu', 'chrf', 'ter', 'exact', 'wer', 'per', 'cer', "
+            "'ned', got 'bleu' (did you mean [bleu]?)",
         ),
         (
             "model.encoder.bidirectional=yes",

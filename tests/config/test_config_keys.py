@@ -210,6 +210,7 @@ EXAMPLES = {
     "search.repetition_penalty": Example("1.2"),
     "evaluate.length_buckets": Example("[7]"),
     "evaluate.metrics": Example("[chrf]"),
+    "evaluate.separator": Example("+", ("evaluate.metrics=[per]",)),
     "evaluate.tokenize": Example("none"),
     "evaluate.lowercase": Example("true"),
 }

@@ -307,6 +307,15 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "one way alone, got 0.1",
         ),
         (
+            ["evaluate.separator=+"],
+            "evaluate.separator: expected ' ', as any other value has no effect with evaluate.metrics [\"bleu\", "
+            "\"chrf\"], got '+' (it is for 'per')",
+        ),
+        (
+            ["training.metric=per", "tokenizer.target={kind: symbols, separator: +}"],
+            "evaluate.separator: expected '+' with tokenizer.target.separator '+', got ' '",
+        ),
+        (
             ["training.metric=chrf", "training.validate_translation=false"],
             "training.validate_translation: expected true with training.metric 'chrf', got false",
         ),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.evaluation.metrics import edit_distance
+from nmt_attn.evaluation.edits import edit_distance
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.evaluation.metrics import METRICS, bleu, bleu_parts, measure, measure_system
+from nmt_attn.evaluation.metrics import METRICS, bleu, bleu_parts, is_error, measure, measure_system
 
 PLAIN = EvaluateConfig(tokenize="none")
 HYPOTHESES = ["the cat sat on the mat", "we saw two"]
@@ -66,9 +66,45 @@ def test_character_errors_are_edits_per_reference_character() -> None:
     assert measure("cer", ["kitten", "ab"], ["sitting", " ab"], PLAIN).result().value == pytest.approx(100 * 3 / 9)
 
 
-@pytest.mark.parametrize(("name", "is_error"), [("bleu", False), ("ter", True), ("exact", False), ("cer", True)])
-def test_errors_are_known_as_such(name: str, is_error: bool) -> None:
-    assert measure(name, HYPOTHESES, REFERENCES, PLAIN).is_error is is_error
+PHONES = (["k a t", "aː  d ", "tʃ i"], ["k æ t s", "aː d", "tʃ ə iː"])
+
+
+def test_word_errors_are_lines_that_are_not_right_in_whole() -> None:
+    # two of three; white space is no error
+    assert measure("wer", *PHONES, PLAIN).result().value == pytest.approx(100 * 2 / 3)
+    assert measure("exact", *PHONES, PLAIN).result().value == pytest.approx(100 / 3)
+
+
+def test_phone_errors_are_edits_of_symbols_per_reference_symbol() -> None:
+    # a -> æ and s of 4; none of 2; ə and i -> iː of 3 (tʃ and iː are one symbol each): 4 of 9
+    assert measure("per", *PHONES, PLAIN).result().value == pytest.approx(100 * 4 / 9)
+
+
+def test_symbols_are_what_stands_between_the_separator() -> None:
+    config = EvaluateConfig(metrics=("per",), separator="|")
+    assert measure("per", ["a b|c", "x"], ["a  b |d||", "y|z"], config).rows.tolist() == [[1, 2], [2, 2]]
+
+
+def test_normalised_edits_count_each_line_alike() -> None:
+    # kitten -> sitting: 3 of 7, the longer; abcd -> ab: 2 of 4, the longer; two empty texts: none
+    found = measure("ned", ["kitten", "abcd", ""], ["sitting", " ab", ""], PLAIN).result().value
+    assert found == pytest.approx(100 * (3 / 7 + 2 / 4 + 0) / 3)
+
+
+def test_an_error_rate_may_be_more_than_100() -> None:
+    assert measure("per", ["a b c"], ["d"], PLAIN).result().value == pytest.approx(300)
+
+
+ERRORS = {"ter", "wer", "per", "cer", "ned"}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_errors_are_known_as_such(name: str) -> None:
+    assert measure(name, HYPOTHESES, REFERENCES, PLAIN).is_error is is_error(name) is (name in ERRORS)
+
+
+def test_loss_is_an_error_too() -> None:
+    assert is_error("loss")
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
@@ -78,15 +114,16 @@ def test_rows_of_two_parts_sum_to_the_whole(name: str) -> None:
     np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
-@pytest.mark.parametrize(("name", "perfect"), [("bleu", 100), ("chrf", 100), ("ter", 0), ("exact", 100), ("cer", 0)])
-def test_the_reference_itself_is_perfect(name: str, perfect: float) -> None:
+@pytest.mark.parametrize("name", METRICS)
+def test_the_reference_itself_is_perfect(name: str) -> None:
+    perfect = 0 if name in ERRORS else 100
     assert measure(name, HYPOTHESES, HYPOTHESES, PLAIN).result().value == pytest.approx(perfect)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_empty_hypotheses_are_measured(name: str) -> None:
     value = measure(name, ["", ""], REFERENCES, PLAIN).result().value
-    assert value == pytest.approx(100.0 if name in ("ter", "cer") else 0.0)
+    assert value == pytest.approx(100.0 if name in ERRORS else 0.0)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
@@ -121,7 +158,8 @@ def test_bleu_counts_tokens_even_if_it_is_not_asked_for() -> None:
 
 def test_no_metrics_at_all_are_refused() -> None:
     with pytest.raises(
-        ConfigError, match=r"evaluate.metrics: expected one or more of bleu, cer, chrf, exact, ter, got \[\]"
+        ConfigError,
+        match=r"evaluate.metrics: expected one or more of bleu, cer, chrf, exact, ned, per, ter, wer, got \[\]",
     ):
         measure_system(HYPOTHESES, REFERENCES, EvaluateConfig(metrics=()))
 

@@ -40,9 +40,9 @@ def test_updates_and_validations_become_curves_by_update_and_by_time() -> None:
     log = both()[0]
     np.testing.assert_array_equal(log.training_loss, [[1, 2, 3], [0.5, 1.0, 1.5], [4, 2, np.nan]])
     np.testing.assert_array_equal(log.validation_loss, [[2], [1.1], [3]])
-    np.testing.assert_array_equal(log.validation_bleu, [[2], [1.1], [20]])
+    np.testing.assert_array_equal(log.validation_metric, [[2], [1.1], [20]])
     np.testing.assert_allclose(log.learning_rate.values, [0.1, 0.2, 0.3])
-    assert len(both()[1].validation_bleu.values) == 0
+    assert [each.metric for each in both()] == ["bleu", None] and len(both()[1].validation_metric.values) == 0
 
 
 def test_each_run_has_its_curves(drawn: list[Figure]) -> None:

@@ -22,7 +22,7 @@ def test_only_new_whole_lines_are_read(tmp_path: Path) -> None:
     path.write_text(line("update", 1) + line("validation", 1) + '{"kind": "upd')
     first = log.read(0)
     assert [each["update"] for each in first["updates"]] == [1]
-    assert first["validations"] == [{"update": 1, "loss": 2.5, "bleu": 7.0, "perplexity": None}]
+    assert first["validations"] == [{"update": 1, "loss": 2.5, "metric": "BLEU", "score": 7.0}]
     path.write_text(line("update", 1) + line("validation", 1) + line("update", 2))
     second = log.read(first["next"])
     assert [each["update"] for each in second["updates"]] == [2]

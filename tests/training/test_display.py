@@ -14,7 +14,7 @@ from nmt_attn.screen import cells
 from nmt_attn.training import display as module
 from nmt_attn.training.checkpoint import Progress
 from nmt_attn.training.display import Averages, Display, Part, perplexity, progress_line
-from nmt_attn.training.events import UpdateEvent, ValidationEvent
+from nmt_attn.training.events import TextScore, UpdateEvent, ValidationEvent
 
 
 def update_report(update: int = 1, loss: float = 2.0, target_tokens: int = 600, share_done: float = 0.1) -> UpdateEvent:
@@ -61,16 +61,17 @@ class Terminal(io.StringIO):
 def test_each_validation_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     display = Display(TrainingConfig(epochs=None, updates=10), Progress())
     display.updated(update_report())
+    scores = {"wer": TextScore("WER", 17.258, is_error=True), "exact": TextScore("exact", 82.742, is_error=False)}
     # exp(2.4) = 11.02
-    display.validated(ValidationEvent(5, 1, 2.6, 2.4, bleu=17.258, chrf=41.5, seconds=63.0, is_best=True, misses=0))
-    display.validated(ValidationEvent(9, 2, 2.5, 2.5, bleu=None, chrf=None, seconds=64.0, is_best=False, misses=1))
-    display.validated(ValidationEvent(9, 2, math.nan, 2.5, bleu=None, chrf=None, seconds=64.0, is_best=False, misses=1))
+    display.validated(ValidationEvent(5, 1, 2.6, 2.4, scores=scores, seconds=63.0, is_best=True, misses=0))
+    display.validated(ValidationEvent(9, 2, 2.5, 2.5, scores={}, seconds=64.0, is_best=False, misses=1))
+    display.validated(ValidationEvent(9, 2, math.nan, 2.5, scores={}, seconds=64.0, is_best=False, misses=1))
     display.close()
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.split("\n") == [
         "update 5, epoch 1, 01:03: training loss 2.600, validation loss 2.400, perplexity 11.02, "
-        "BLEU 17.26, chrF 41.50 (greedy) *",
+        "WER 17.26, exact 82.74 (greedy) *",
         "update 9, epoch 2, 01:04: training loss 2.500, validation loss 2.500, perplexity 12.18",
         "update 9, epoch 2, 01:04: no training loss (every update was skipped), "
         "validation loss 2.500, perplexity 12.18",
@@ -129,7 +130,7 @@ def test_the_bar_is_coloured_where_the_terminal_has_colours(monkeypatch: pytest.
     monkeypatch.setenv("TERM", "xterm-256color")
     display = Display(TrainingConfig(), Progress())
     display.updated(update_report(share_done=0.5))
-    display.validated(ValidationEvent(5, 1, 2.6, 2.4, bleu=None, chrf=None, seconds=63.0, is_best=True, misses=0))
+    display.validated(ValidationEvent(5, 1, 2.6, 2.4, scores={}, seconds=63.0, is_best=True, misses=0))
     display.close()
     assert "\x1b[36m█" in screen.getvalue()
     assert "\x1b[1;32m*\x1b[0m" in screen.getvalue()

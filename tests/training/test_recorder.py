@@ -14,10 +14,12 @@ from nmt_attn.config.schema import Config, RunConfig, TrainingConfig
 from nmt_attn.errors import DataError
 from nmt_attn.training import tensorboard as events_module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import UpdateEvent, ValidationEvent
+from nmt_attn.training.events import TextScore, UpdateEvent, ValidationEvent
 from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.tensorboard import Draw
+
+SCORES = {"wer": TextScore("WER", 17.25, is_error=True), "exact": TextScore("exact", 82.75, is_error=False)}
 
 
 def update_report(update: int, loss: float = 2.5) -> UpdateEvent:
@@ -38,7 +40,7 @@ def update_report(update: int, loss: float = 2.5) -> UpdateEvent:
 
 
 def validation_report(update: int) -> ValidationEvent:
-    return ValidationEvent(update, 2, 2.6, 2.4, bleu=17.25, chrf=41.5, seconds=63.0, is_best=True, misses=0)
+    return ValidationEvent(update, 2, 2.6, 2.4, scores=SCORES, seconds=63.0, is_best=True, misses=0)
 
 
 def nothing(progress: Progress) -> None:
@@ -80,7 +82,8 @@ def test_the_log_has_one_json_object_for_each_report(run: Run) -> None:
         recorder.validated(validation_report(1))
     update, validation = (json.loads(line) for line in run.folder.log.read_text().split("\n")[:-1])
     assert update == {"kind": "update", **update_report(1)._asdict()}
-    assert validation == {"kind": "validation", **validation_report(1)._asdict()}
+    fields = {name: value for name, value in validation_report(1)._asdict().items() if name != "scores"}
+    assert validation == {"kind": "validation", **fields, "wer": 17.25, "exact": 82.75}
 
 
 def test_a_number_that_is_not_finite_is_null(run: Run) -> None:
@@ -167,8 +170,8 @@ def test_tensorboard_shows_the_figures(run: Run) -> None:
     assert found["training/target_tokens_per_second"] == [(1, 1000.0)]
     assert found["training/padding_share"] == [(1, pytest.approx(0.1))]
     assert found["validation/loss"] == [(1, pytest.approx(2.4))]
-    assert found["validation/bleu"] == [(1, 17.25)]
-    assert found["validation/chrf"] == [(1, 41.5)]
+    assert found["validation/wer"] == [(1, 17.25)]
+    assert found["validation/exact"] == [(1, 82.75)]
 
 
 def test_tensorboard_shows_a_picture_of_each_validation(run: Run) -> None:

@@ -6,18 +6,20 @@ import pytest
 
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.events import TextScores
+from nmt_attn.training.events import TextScore
 from nmt_attn.training.selection import count_validation, keep_among_best, metric_value
 
+SCORES = {"bleu": TextScore("BLEU", 30.0, is_error=False), "wer": TextScore("WER", 55.0, is_error=True)}
 
-@pytest.mark.parametrize(("metric", "expected"), [("loss", 2.5), ("bleu", -30.0), ("chrf", -55.0)])
+
+@pytest.mark.parametrize(("metric", "expected"), [("loss", 2.5), ("bleu", -30.0), ("wer", 55.0)])
 def test_smaller_is_better_for_every_metric(metric: str, expected: float) -> None:
-    assert metric_value(metric, 2.5, TextScores(bleu=30.0, chrf=55.0)) == expected
+    assert metric_value(metric, 2.5, SCORES) == expected
 
 
-@pytest.mark.parametrize(("metric", "is_known"), [("loss", True), ("bleu", False), ("chrf", False)])
+@pytest.mark.parametrize(("metric", "is_known"), [("loss", True), ("bleu", False), ("wer", False)])
 def test_without_translations_only_the_loss_is_known(metric: str, is_known: bool) -> None:
-    assert math.isfinite(metric_value(metric, 2.5, None)) == is_known
+    assert math.isfinite(metric_value(metric, 2.5, {})) == is_known
 
 
 def test_gains_and_misses_are_counted() -> None:

@@ -5,7 +5,7 @@ An epoch of the tiny corpus has EPOCH = 5 batches.
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from nmt_attn.data.batching import batches
 from nmt_attn.errors import ConfigError
 from nmt_attn.runtime import seed_batch
 from nmt_attn.training import trainer as module
-from nmt_attn.training.events import TextScores, UpdateEvent
+from nmt_attn.training.events import TextScore, TextScores, UpdateEvent
 from nmt_attn.training.optimizer import OPTIMIZERS
 from nmt_attn.training.schedule import SCHEDULES
 
@@ -302,7 +302,7 @@ def test_search_sees_the_model_in_evaluation_mode() -> None:
     session.run()
     assert modes == [False, False]
     assert session.trainer.model.training
-    assert [report.bleu for report in session.watcher.validations] == [1.0, 1.0]
+    assert [report.scores["bleu"].value for report in session.watcher.validations] == [1.0, 1.0]
 
 
 def test_the_best_by_loss_is_the_smallest() -> None:
@@ -320,15 +320,29 @@ def test_the_best_by_bleu_is_the_largest() -> None:
     assert session.watcher.bests == [5, 10, 20]
 
 
-def test_the_best_by_chrf_is_the_largest_and_the_best_two_are_kept() -> None:
-    session = start(epochs=4, metric="chrf", keep_best=2)
-    session.trainer.score = iter([TextScores(9.0, chrf) for chrf in (20.0, 30.0, 10.0, 25.0)]).__next__
+def scores_of(title: str, *values: float, is_error: bool) -> Callable[[], TextScores]:
+    """Of one validation after the other."""
+    return iter([{title.lower(): TextScore(title, value, is_error)} for value in values]).__next__
+
+
+def test_the_best_by_exact_match_is_the_largest_and_the_best_two_are_kept() -> None:
+    session = start(epochs=4, metric="exact", keep_best=2)
+    session.trainer.score = scores_of("exact", 20.0, 30.0, 10.0, 25.0, is_error=False)
     progress = session.run()
     assert session.watcher.bests == [5, 10]
     assert session.watcher.kept_models == [5, 10, 20]
     assert progress.kept == [(-30.0, 10), (-25.0, 20)]
-    assert [report.chrf for report in session.watcher.validations] == [20.0, 30.0, 10.0, 25.0]
+    assert [report.scores["exact"].value for report in session.watcher.validations] == [20.0, 30.0, 10.0, 25.0]
     assert [report.misses for report in session.watcher.validations] == [0, 0, 1, 2]
+
+
+def test_the_best_by_an_error_rate_is_the_smallest_and_patience_waits_for_less() -> None:
+    session = start(epochs=9, metric="wer", patience=2)
+    session.trainer.score = scores_of("WER", 20.0, 10.0, 30.0, 10.0, is_error=True)
+    progress = session.run()
+    assert (progress.best, progress.best_update, progress.is_finished) == (10.0, 10, True)
+    assert session.watcher.bests == [5, 10]
+    assert validated_at(session) == [5, 10, 15, 20]
 
 
 def test_what_is_not_a_number_is_never_the_best() -> None:
@@ -345,7 +359,7 @@ def test_a_model_without_probabilities_is_not_searched() -> None:
     session = start(epochs=1, bleu=bleu, metric="bleu")
     session.trainer.validation_loss = lambda: math.nan  # type: ignore[method-assign]
     assert session.run().best is None
-    assert session.watcher.validations[0].bleu is None
+    assert session.watcher.validations[0].scores == {}
 
 
 def test_training_stops_after_so_many_validations_without_a_gain() -> None:

@@ -1,5 +1,6 @@
 /* A training that runs: its curves and the matrix of one sentence, growing. */
-import { byId, fixed, html, svg, word, shade } from "./basics.js";
+import { byId, fixed, html, svg, shade } from "./elements.js";
+import { word } from "./basics.js";
 import { ask } from "./api.js";
 
 const EVERY = 2000, log = { next: 0, updates: [], validations: [] };
@@ -37,9 +38,10 @@ export async function watchTraining() {
     log.next = answer.next;
     log.updates.push(...answer.updates);
     log.validations.push(...answer.validations);
+    const metric = log.validations.find(each => each.metric)?.metric;
     byId("training-body").replaceChildren(
       html("p", {}, `${answer.run}: update ${log.updates.at(-1)?.update ?? 0}, epoch ${log.updates.at(-1)?.epoch ?? 0}`),
-      html("div", { class: "pair" }, chart(thinned(log.updates).map(each => [each.update, each.loss]), "training loss", "system-a"), chart(log.validations.map(each => [each.update, each.bleu]), "BLEU of the validation corpus", "system-b")),
+      html("div", { class: "pair" }, chart(thinned(log.updates).map(each => [each.update, each.loss]), "training loss", "system-a"), metric ? chart(log.validations.map(each => [each.update, each.score]), `${metric} of the validation corpus`, "system-b") : ""),
       answer.matrix ? html("div", { class: "scroll" }, matrix(answer.matrix)) : "",
     );
   } catch (error) {
