@@ -62,7 +62,8 @@ def _column_kinds(config: Config, names: Sequence[int | str]) -> Iterator[str]:
             continue
         place = _place(config, part)
         if place in (f"{part}.source", f"{part}.builtin"):
-            yield complain(config, f"{where}.source", f"null where {part} is no tsv, jsonl or dataset")
+            reason = f"{with_value(config, place)}, as a tsv, jsonl or dataset has columns"
+            yield complain(config, f"{where}.source", f"null with {reason}")
             return
         kind, words = (int, "numbers of columns") if place == f"{part}.tsv" else (str, "names of fields")
         for key, values in (("source", names), ("target", [] if target is None else [target])):

@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Iterable
 
+from nmt_attn.config.base import Section
 from nmt_attn.config.key_paths import defaults, value_at
 from nmt_attn.config.schema import Config
 
@@ -35,7 +36,7 @@ def did_you_mean(word: str, choices: Iterable[str], likeness: float = 0.7) -> st
 
 def show(value: object) -> str:
     """A value as a message shows it: text in single quotes, the rest as YAML on one line, cut to 60 characters."""
-    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=Section.model_dump)
     text = text.replace("Infinity", ".inf").replace("NaN", ".nan") if isinstance(value, float) else text
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 

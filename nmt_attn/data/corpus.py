@@ -155,6 +155,9 @@ def _read(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[Nu
 
 def tsv_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) -> Iterator[NumberedPair]:
     """Columns of `corpus.tsv`."""
+    for value, name in ((corpus.source, "source"), (corpus.target, "target")):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ConfigError(f"{report.corpus}.{name}: expected the number of a column, from 1, got {value!r}")
     return read_tsv(located(str(corpus.tsv), config.data.root), _sides(corpus, config, 1, 2), report)
 
 
