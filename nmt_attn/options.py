@@ -208,7 +208,7 @@ class TranslateOptions(SearchOptions):
         Path | None, Option(help="Text, one sentence a line (compressed too). Default: standard input.")
     ] = None
     columns: Annotated[
-        bool, Option("--columns", help="A line has the columns of data.columns: cells with tabs between them, or JSON.")
+        bool, Option(help="A line has the columns of data.columns: cells with tabs between them, or JSON.")
     ] = False
     output: Annotated[Path | None, Option(help="Default: standard output.")] = None
     reference: Annotated[
