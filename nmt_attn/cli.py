@@ -37,6 +37,7 @@ from nmt_attn.options import (
     IndexOptions,
     InitOptions,
     PlotOptions,
+    RunsOptions,
     ScoreOptions,
     ServeOptions,
     ShortlistOptions,
@@ -181,6 +182,14 @@ def train(options: TrainOptions) -> None:
 def sweep(options: SweepOptions) -> None:
     """Train every combination of a grid, or a random search, with several seeds, and compare them in one table."""
     from nmt_attn.commands.sweep import sweep as run
+
+    run(options)
+
+
+@command("runs", "--where state=finished --where score=general --sort best")
+def list_runs(options: RunsOptions) -> None:
+    """List runs: how far each is, its best value, and the keys in which they differ."""
+    from nmt_attn.commands.runs import runs as run
 
     run(options)
 

@@ -8,17 +8,22 @@ fields of `SearchOptions` as keywords. A record is checked when it is made. Ligh
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from typer import Argument, Option
+from typer.models import OptionInfo
 
+from nmt_attn.bounds import LARGEST, LARGEST_SEED, MOST_THREADS, WIDEST, told
 from nmt_attn.errors import ConfigError
 from nmt_attn.registries import SYMMETRISATIONS
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], Option(help="auto takes a GPU if there is one.")]
 Model = Annotated[Path | None, Option(help="Folder of a run, or of a model. Default: the newest run under runs/.")]
-Beam = Annotated[int | None, Option(help="Hypotheses kept at each step; 1 is greedy. Default: search.beam.")]
+Beam = Annotated[
+    int | None, Option(min=1, max=WIDEST, help="Hypotheses kept at each step; 1 is greedy. Default: search.beam.")
+]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "int8"] | None,
     Option(help="Number format of the products in search; auto is the fastest. Default: search.precision."),
@@ -46,14 +51,27 @@ GoldBase = Annotated[
 GoldSwapped = Annotated[bool, Option(help="In --gold the target's position comes first.")]
 
 
-def check_whole(name: str, value: object, least: int | None = None) -> None:
-    """Raises ConfigError unless `value` is None or a whole number from `least` on."""
+def check_whole(name: str, value: object, least: int, most: int = LARGEST) -> None:
+    """Raises ConfigError unless `value` is None or a whole number from `least` to `most`."""
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool):
         raise ConfigError(f"{name}: expected a whole number, got {value!r}")
-    if least is not None and value < least:
-        raise ConfigError(f"{name}: expected at least {least}, got {value}")
+    if value < least:
+        raise ConfigError(f"{name}: expected at least {least}, got {told(value)}")
+    if value > most:
+        raise ConfigError(f"{name}: expected at most {most}, got {told(value)}")
+
+
+@cache
+def ranges(record: type) -> dict[str, tuple[int, int]]:
+    """The least and the greatest value of each option of a record that takes a whole number."""
+    found = {}
+    for name, hint in get_type_hints(record, include_extras=True).items():
+        kind, declared = [*get_args(hint), None, None][:2]
+        if int in (kind, *get_args(kind)) and isinstance(declared, OptionInfo):
+            found[name] = (int(declared.min or 0), int(declared.max or 0))
+    return found
 
 
 @dataclass(frozen=True)
@@ -87,11 +105,15 @@ class TrainOptions:
     set: Overrides = ()
     name: Annotated[str | None, Option(help="Name of the run's folder. Short for --set run.name=NAME.")] = None
     minutes: Annotated[float | None, Option(help="Train for at most N minutes: training.minutes.")] = None
-    epochs: Annotated[int | None, Option(help="Train for at most N passes over the corpus: training.epochs.")] = None
+    epochs: Annotated[
+        int | None, Option(min=1, max=LARGEST, help="Train for at most N passes over the corpus: training.epochs.")
+    ] = None
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None, Option(help="auto takes a GPU if there is one: run.device.")
     ] = None
-    threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with: run.threads.")] = None
+    threads: Annotated[
+        int | None, Option(min=1, max=MOST_THREADS, help="CPU threads to compute with: run.threads.")
+    ] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
     accept_new_data: Annotated[
         bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
@@ -124,9 +146,42 @@ class SweepOptions:
     """Of `nmt-attn sweep`."""
 
     sweep: Annotated[Path, Argument(help="YAML file of a sweep: config, grid or random, seeds, ...")]
-    jobs: Annotated[int | None, Option(min=1, help="Runs side by side. Default: one a GPU, or one a CPU core.")] = None
-    threads: Annotated[int, Option(min=1, help="CPU threads of each run; the last digits follow from them.")] = 1
+    jobs: Annotated[
+        int | None, Option(min=1, max=MOST_THREADS, help="Runs side by side. Default: one a GPU, or one a CPU core.")
+    ] = None
+    threads: Annotated[
+        int, Option(min=1, max=MOST_THREADS, help="CPU threads of each run; the last digits follow from them.")
+    ] = 1
     dry_run: Annotated[bool, Option(help="Only list the runs, and how far each is.")] = False
+
+
+@dataclass(frozen=True)
+class RunsOptions:
+    """Of `nmt-attn runs`."""
+
+    folder: Annotated[
+        Path | None, Argument(help="Where to look: a folder of runs, a sweep's, or a run. Default: runs.")
+    ] = None
+    where: Annotated[
+        tuple[str, ...],
+        Option(
+            metavar="KEY=VALUE",
+            help="Only such runs: of a column, such as state=finished, or a key, such as score=general; also "
+            "!=, <, <=, >, >=, and * in text. Repeatable: all must hold.",
+        ),
+    ] = ()
+    sort: Annotated[
+        str | None,
+        Option(metavar="KEY", help="best or newest first; or from small to large by a column or key. Default: run."),
+    ] = None
+    against: Annotated[
+        Literal["runs", "defaults"],
+        Option(help="Show the keys in which the runs differ from each other, or from the defaults."),
+    ] = "runs"
+    csv: Annotated[Path | None, Option(help="Write the list to this file; - is standard output, without a table.")] = (
+        None
+    )
+    json: Annotated[Path | None, Option(help="Likewise as JSON.")] = None
 
 
 @dataclass(frozen=True)
@@ -155,28 +210,30 @@ class SearchOptions:
 
     beam: Beam = None
     nbest: Annotated[
-        int | None, Option(help="Write the N best, or N samples, as `line ||| text ||| log p ||| rank`.")
+        int | None,
+        Option(min=1, max=WIDEST, help="Write the N best, or N samples, as `line ||| text ||| log p ||| rank`."),
     ] = None
     sample: Annotated[bool, Option(help="Draw translations instead of searching for the best.")] = False
     temperature: Annotated[float | None, Option(help="For samples: below 1, closer to the likeliest. Default: 1.")] = (
         None
     )
-    top_k: Annotated[int | None, Option(help="For samples: only the K likeliest tokens of each step.")] = None
+    top_k: Annotated[
+        int | None, Option(min=1, max=LARGEST, help="For samples: only the K likeliest tokens of each step.")
+    ] = None
     top_p: Annotated[
         float | None, Option(help="For samples: only the likeliest tokens that together hold this probability.")
     ] = None
-    seed: Annotated[int | None, Option(help="For samples. Default: 1.")] = None
+    seed: Annotated[int | None, Option(min=0, max=LARGEST_SEED, help="For samples. Default: 1.")] = None
     replace_unknown: Annotated[bool, Option(help="Replace <unk> by the source word with the greatest weight.")] = False
-    batch_size: Annotated[int | None, Option(help="Sentences decoded together. Default: search.batch_sentences.")] = (
-        None
-    )
+    batch_size: Annotated[
+        int | None, Option(min=1, max=LARGEST, help="Sentences decoded together. Default: search.batch_sentences.")
+    ] = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError for numbers that no search has, and for what is no number."""
-        for name in ("beam", "batch_size"):
-            check_whole(name, getattr(self, name), 1)
-        for name in ("nbest", "top_k", "seed"):
-            check_whole(name, getattr(self, name))
+        record: Any = type(self)
+        for name, (least, most) in ranges(record).items():
+            check_whole(name, getattr(self, name), least, most)
         for name in ("temperature", "top_p"):
             value = getattr(self, name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -380,9 +437,11 @@ class ShortlistOptions:
     model: Model = None
     source: Annotated[Path | None, Option(help="Text, one sentence a line. Default: the run's data.train.")] = None
     target: Annotated[Path | None, Option(help="Its translations.")] = None
-    frequent: Annotated[int, Option(min=0, help="Words that every sentence may have: the N most frequent.")] = 1000
-    candidates: Annotated[int, Option(min=1, help="Words for each source word: the N likeliest.")] = 50
-    limit: Annotated[int | None, Option(min=1, help="Read at most N pairs.")] = None
+    frequent: Annotated[
+        int, Option(min=0, max=LARGEST, help="Words that every sentence may have: the N most frequent.")
+    ] = 1000
+    candidates: Annotated[int, Option(min=1, max=LARGEST, help="Words for each source word: the N likeliest.")] = 50
+    limit: Annotated[int | None, Option(min=1, max=LARGEST, help="Read at most N pairs.")] = None
     device: Device = "auto"
 
 
@@ -423,7 +482,7 @@ class IndexOptions:
     """Of `nmt-attn index`."""
 
     run: Annotated[Path, Argument(help="Folder of a run, or of a model.")]
-    limit: Annotated[int, Option(min=1, help="Read at most N pairs.")] = 10_000
+    limit: Annotated[int, Option(min=1, max=LARGEST, help="Read at most N pairs.")] = 10_000
 
 
 @dataclass(frozen=True)
@@ -435,10 +494,12 @@ class AverageOptions:
     ]
     output: Annotated[Path, Option(help="Folder for the model; never one of something else.")]
     last: Annotated[
-        int | None, Option(min=2, metavar="N", help="Of a run, its newest states (see training.keep_last).")
+        int | None,
+        Option(min=2, max=LARGEST, metavar="N", help="Of a run, its newest states (see training.keep_last)."),
     ] = None
     best: Annotated[
-        int | None, Option(min=2, metavar="N", help="Of a run, its best models. Default: all of training.keep_best.")
+        int | None,
+        Option(min=2, max=LARGEST, metavar="N", help="Of a run, its best models. Default: all of training.keep_best."),
     ] = None
 
 

@@ -1,5 +1,6 @@
 """The wheel: everything that the package needs travels in it, and every command runs from it, far from a checkout."""
 
+import json
 import os
 import subprocess
 import sys
@@ -44,6 +45,14 @@ COMMANDS = {
     "config": ["--diff", "demo", "runs/tiny"],
     "index": ["runs/tiny", "--limit", "20"],
     "serve": ["--save", "page.html"],
+    "sweep": ["sweep.yaml", "--jobs", "1"],
+    "runs": ["--where", "state=finished", "--sort", "best", "--csv", "runs.csv"],
+    "import": ["--help"],  # what it reads comes from other toolkits
+}
+SWEEP = {
+    "config": "demo",
+    "set": {key: int(value) for key, _, value in (each.partition("=") for each in SMALL)},
+    "grid": {"model.attention.score": ["additive", "dot"]},
 }
 
 pytestmark = pytest.mark.slow
@@ -108,6 +117,7 @@ def test_every_command_is_tried() -> None:
 def test_every_command_runs_from_the_wheel(program: Path, tmp_path: Path) -> None:
     where = _run([str(program.with_name("python")), "-c", "import nmt_attn; print(nmt_attn.__file__)"], tmp_path)
     assert Path(where.strip()).is_relative_to(program.parents[1])
+    (tmp_path / "sweep.yaml").write_text(json.dumps(SWEEP), encoding="utf-8")  # JSON is YAML
     for name, arguments in COMMANDS.items():
         _run([str(program), name, *arguments], tmp_path)
     assert (tmp_path / "runs" / "tiny" / "best" / "model.safetensors").is_file()

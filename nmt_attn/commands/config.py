@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config
-from nmt_attn.config.key_paths import all_keys, locate, value_at
+from nmt_attn.config.key_paths import value_at, value_keys
 from nmt_attn.config.messages import show
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
@@ -68,8 +68,7 @@ def _difference(options: ConfigOptions, before: Path) -> str:
 
 def _values(config: Config) -> dict[str, object]:
     """Every key by its path, such as `model.attention.score`."""
-    keys = [".".join(key) for key in all_keys() if locate(key).section is None]
-    return {key: value_at(config, key) for key in keys}
+    return {key: value_at(config, key) for key in value_keys()}
 
 
 def _cost(config: Config, width: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Key paths: which section or value of the configuration a path such as `model.attention.score` names."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, reduce
 from typing import Any, NamedTuple
 
@@ -49,6 +49,12 @@ def all_keys(section: type[Section] = Config, above: Keys = ()) -> Iterator[Keys
 
 
 @cache
+def value_keys() -> tuple[str, ...]:
+    """Every key of a plain value by its path, such as `model.attention.score`."""
+    return tuple(".".join(keys) for keys in all_keys() if locate(keys).section is None)
+
+
+@cache
 def defaults() -> Config:
     """The configuration of an empty file."""
     return Config()
@@ -62,3 +68,18 @@ def value_at(config: Config, key: str) -> Any:
 def is_default(config: Config, key: str) -> bool:
     """Whether the key has the value it would have if the file did not name it."""
     return bool(value_at(config, key) == value_at(defaults(), key))
+
+
+def short_name(key: str, taken: Collection[str] = ()) -> str:
+    """The shortest end that no other key has and that is not `taken`: `score`, but `encoder.hidden`."""
+    return next((end for end in _ends(key) if end not in taken and keys_ending_in(end) == [key]), key)
+
+
+def keys_ending_in(end: str) -> list[str]:
+    """The keys of plain values that `end` may stand for: the one of that name, or all that end in it."""
+    return [end] if end in value_keys() else [key for key in value_keys() if end in _ends(key)]
+
+
+def _ends(key: str) -> Iterator[str]:
+    names = key.split(".")
+    yield from (".".join(names[-length:]) for length in range(1, len(names) + 1))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nmt_attn.config.key_paths import short_name
 from nmt_attn.evaluation.fonts import missing_note
 from nmt_attn.evaluation.pictures import GRID_COLOUR, SYSTEM_COLOURS, drawing, save_figure
 from nmt_attn.experiments.plan import Plan
@@ -34,7 +35,7 @@ def format_rows(plan: Plan, rows: Sequence[SettingRow], width: int | None) -> st
     """The table as text, with a column a key that is varied."""
     keys = list(dict.fromkeys(key for row in rows for key in row.setting))
     metrics = next((row.metrics for row in rows if row.metrics), ())
-    columns = [Column(key.rpartition(".")[2]) for key in keys] or [Column("runs")]
+    columns = [Column(short_name(key)) for key in keys] or [Column("runs")]
     columns.append(Column("seeds", 1))
     for metric in metrics:
         columns += [Column(metric.name), Column("sd"), Column("difference"), Column("p", 1)]

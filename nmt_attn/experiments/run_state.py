@@ -24,6 +24,13 @@ class Validation(NamedTuple):
     values: dict[str, float]  # loss, metrics and whatever else the log has, by name
 
 
+class LogEnd(NamedTuple):
+    """An update."""
+
+    update: int
+    epoch: int
+
+
 def progress_of(run: Path) -> Progress | None:
     """The newest state of training that can be read; None if there is none."""
     for path in checkpoint_paths(run / CHECKPOINTS):
@@ -56,14 +63,20 @@ def is_locked(run: Path) -> bool:
 
 def current_epoch(run: Path) -> int:
     """The epoch of the last whole line of the log; 0 if there is none."""
+    end = log_end(run)
+    return 0 if end is None else end.epoch
+
+
+def log_end(run: Path) -> LogEnd | None:
+    """The last update in the log, which may be ahead of the last checkpoint; None if there is none."""
     path = run / LOG
     if not path.is_file():
-        return 0
+        return None
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - TAIL_BYTES))
         lines = stream.read().split(b"\n")[:-1]
     records = [record for record in map(_record, lines) if record.get("kind") == "update"]
-    return int(records[-1]["epoch"]) if records else 0
+    return LogEnd(int(records[-1]["update"]), int(records[-1]["epoch"])) if records else None
 
 
 def validations(run: Path) -> list[Validation]:

@@ -13,8 +13,9 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nmt_attn.config.file import load_config, save_config
@@ -34,6 +35,9 @@ PREVIOUS, MOVING = "previous", "previous.moving"
 OWN_ENTRIES = (BEST, MODELS, LOG, VOCAB, EVENTS, DATA, "eval", CHECKPOINTS)
 """What --fresh replaces, in the order in which it is moved aside; `eval` describes the old model. config.yaml is
 copied, so that both folders are runs throughout."""
+
+LOCK_TRIES, LOCK_SECONDS = 4, 0.05
+"""How often a start asks for the lock of the run, and the time between."""
 
 _TEMPORARY = ".*.tmp"  # of nmt_attn/files.py
 
@@ -97,7 +101,7 @@ class RunFolder:
                         f"{self.path}: expected the data that the run has been trained with, got other content: "
                         f"{', '.join(changed)} (--accept-new-data goes on with it, --fresh starts over)"
                     )
-        elif self.path.is_dir() and any(not path.match(_TEMPORARY) for path in self.path.iterdir()):
+        elif self.path.is_dir() and not all(map(_is_of_a_start, self.path.iterdir())):
             raise CheckpointError(f"{self.path}: expected a run's folder or none, got a folder of something else")
 
     @contextmanager
@@ -181,13 +185,19 @@ class RunFolder:
             )
 
     def _lock(self, descriptor: int) -> None:
-        """Locks the folder until the descriptor is closed, which the operating system does when the process ends."""
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CheckpointError(
-                f"{self.path}: expected a run that no other process trains, got one that another process is training"
-            ) from error
+        """Locks the folder until the descriptor is closed, which the operating system does when the process ends.
+
+        Whoever asks whether the run is being trained holds the lock for an instant: hence several tries.
+        """
+        for tries_left in reversed(range(LOCK_TRIES)):
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            if tries_left:
+                time.sleep(LOCK_SECONDS)
+        raise CheckpointError(
+            f"{self.path}: expected a run that no other process trains, got one that another process is training"
+        )
 
     def _require_checkpoints(self) -> None:
         """Raises CheckpointError if a model or a log would be overwritten because the checkpoints have gone."""
@@ -291,3 +301,8 @@ def differing_keys(
         elif old != new:
             found.append((key, old, new))
     return found
+
+
+def _is_of_a_start(path: Path) -> bool:
+    """Whether a start that was killed before it had written config.yaml can have left it in the run's folder."""
+    return path.match(_TEMPORARY) or path.name in (PREVIOUS, MOVING)

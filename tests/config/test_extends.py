@@ -141,6 +141,27 @@ def test_a_missing_file_is_refused_with_the_chain_and_the_one_that_was_meant(tmp
     ]
 
 
+def test_a_chain_has_an_end(tmp_path: Path) -> None:
+    write(tmp_path, **{f"file{i}": f"extends: file{i + 1}.yaml\n" for i in range(21)}, file21="")
+    assert load_config(tmp_path / "file1.yaml", []) == load_config(tmp_path / "file21.yaml", [])
+    [told] = refusal(tmp_path / "file0.yaml")
+    assert "file20.yaml: extends: expected at most 20 files that extend each other, got more" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("~nosuchuser/a.yaml", "expected a path, got '~nosuchuser/a.yaml': no such user"),
+        ('"a\\0b.yaml"', "expected a path, got a NUL character in 'a.x00b.yaml'"),
+        ("x" * 300 + ".yaml", "file name too long"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    [told] = refusal(write(tmp_path, own=f"extends: {name}\n"))
+    assert re.search(f"own.yaml: extends: .*{message}", told)
+    assert len(told) < 500 + 3 * len(str(tmp_path))
+
+
 def test_an_unknown_shipped_name_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
     path = write(tmp_path, own="extends: eutrans-luon\n")
     assert refusal(path) == [
@@ -159,7 +180,7 @@ def test_a_mistake_comes_with_the_file_that_it_stands_in(tmp_path: Path) -> None
     own = write(tmp_path, own="extends: base.yaml\nrun: {seed: -1}\nsearch: {alphaa: 1}\n")
     found = refusal(own)
     assert f"{base}: search.beem: expected a key of search, got 'beem' (did you mean 'beam'?)" in found
-    assert f"{base}: model.encoder.layers: expected a whole number of at least 1, got 'x'" in found
+    assert f"{base}: model.encoder.layers: expected a whole number of at least 1 and up to 64, got 'x'" in found
     assert f"{own}: run.seed: expected a whole number of at least 0, got -1" in found
     assert f"{own}: search.alphaa: expected a key of search, got 'alphaa' (did you mean 'alpha'?)" in found
     with pytest.raises(ConfigError) as caught:
