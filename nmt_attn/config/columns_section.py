@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer
 
-from nmt_attn.config.base import Section
+from nmt_attn.config.base import Column, Section
 
-ColumnName = Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)]
+ColumnName = Column | Annotated[str, Field(min_length=1)]
 
 
 class ColumnConfig(Section):
