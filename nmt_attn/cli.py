@@ -10,6 +10,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from dataclasses import MISSING, Field, fields
 from itertools import takewhile
@@ -21,6 +22,7 @@ import typer
 from typer.core import TyperCommand
 from typer.models import ArgumentInfo
 
+from nmt_attn.bounds import LARGEST
 from nmt_attn.errors import ConfigError, UserError
 from nmt_attn.files import OUTPUT_ERRORS, drop_unwritten, is_unicode, open_streams, reason, shown, usable_path
 from nmt_attn.interruption import end_interrupted, received, say
@@ -51,6 +53,7 @@ from nmt_attn.version import __version__
 
 # typer has no name of its own for it: its base class of all that is wrong with a command line
 ClickException: Any = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
+NUMBERS = {int: "whole number", float: "number"}
 LONGEST_MISTAKE = 300
 """Characters of a message about the words of the command line."""
 
@@ -136,6 +139,10 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
         declared.param_decls = (name,)  # without a --no-...
     if Path in (kind, *get_args(kind)):
         declared.parser = _path_parser(name)
+    for number in NUMBERS.keys() & {kind, *get_args(kind)}:
+        declared.parser = _number_parser(name, number, declared.min, declared.max)
+        declared.metavar = f"<{number.__name__}>"
+        declared.max = None if declared.max == LARGEST else declared.max  # help says it where it could matter
     if get_origin(kind) is tuple:  # what may be repeated
         several = GenericAlias(list, get_args(kind)[:1])
         kind = several if is_required else several | None
@@ -151,6 +158,20 @@ def _path_parser(name: str) -> Callable[[str], Path]:
         return usable_path(text, name)
 
     return path
+
+
+def _number_parser(name: str, number: type, least: float | None, most: float | None) -> Callable[[str], float]:
+    """What makes the number of an option; `least` and `most` are its range, where there is one."""
+
+    def parse(text: str) -> float:
+        with suppress(ValueError):
+            value: float = number(text)
+            if (least is None or value >= least) and (most is None or value <= most):
+                return value
+        bounds = "" if least is None or most is None else f" from {least:,} to {most:,}"
+        raise ConfigError(f"{name}: expected a {NUMBERS[number]}{bounds}, got {shown(text)}")
+
+    return parse
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -357,5 +378,5 @@ def _usage_mistake(error: Any) -> str:
     command = context.command_path if context is not None else "nmt-attn"
     dash = next((word for word in sys.argv[2:] if word.startswith("-") and " " in word and "=" not in word), None)
     hint = f"; text that begins with a dash stands after --: nmt-attn {sys.argv[1]} -- {shown(dash)}" if dash else ""
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().replace("Value error, ", "").split())
     return f"{message[:LONGEST_MISTAKE].rstrip('.')} (see {command} --help{hint})"
