@@ -122,7 +122,7 @@ class EncoderConfig(Section):
     hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
     embedding: Units = Field(256, description="size of a source word vector")
-    dropout: Fraction = Field(0.2, description="on embeddings and between layers, where no key below says otherwise")
+    dropout: Fraction = Field(0.3, description="on embeddings and between layers, where no key below says otherwise")
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
     reverse_source: bool = Field(False, description="read the words from last to first; positions stay as written")
@@ -162,7 +162,7 @@ class DecoderConfig(Section):
     hidden: Units = Field(256, description="units of one layer")
     embedding: Units = Field(256, description="size of a target word vector")
     dropout: Fraction = Field(
-        0.2, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
+        0.3, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
     )
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
@@ -277,7 +277,7 @@ class TrainingConfig(Section):
     cuda_graphs: bool | Literal["auto"] = Field(
         "auto", description="GPU: record the kernels of each batch shape once and launch them as one graph"
     )
-    label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
+    label_smoothing: Fraction = Field(0.1, description="share of the target spread over the vocabulary")
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words replaced by <unk> in the input")
     subword_sampling: SubwordSamplingConfig = Field(
         SubwordSamplingConfig(), description="sentencepiece: segment the text anew in every epoch"
