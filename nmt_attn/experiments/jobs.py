@@ -72,7 +72,7 @@ class _Running:
 
 
 def run_jobs(jobs: Sequence[Job], slots: Sequence[Slot], ended: Callable[[Job, bool], None]) -> None:
-    """Runs all jobs, at most one a slot; `ended` is told of each, and whether all its steps were done.
+    """Runs all jobs, at most one a slot; calls `ended` with each, and with whether all its steps were done.
 
     Raises KeyboardInterrupt after SIGINT or SIGTERM, once the running processes have saved and ended.
     """
