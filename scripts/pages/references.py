@@ -7,11 +7,12 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from typer.models import ArgumentInfo, CommandInfo
 
-from nmt_attn.cli import NUMBERS, app
+from nmt_attn.cli import app
 from nmt_attn.config.base import Section
 from nmt_attn.config.key_paths import section_of
 from nmt_attn.config.reference import abridge
 from nmt_attn.config.schema import Config
+from nmt_attn.option_parsing import NUMBERS
 
 ROOT = Path(__file__).parents[2]
 CLI_HEAD = """# Commands
