@@ -92,13 +92,25 @@ class TrainOptions:
         Literal["auto", "cpu", "cuda"] | None, Option(help="auto takes a GPU if there is one: run.device.")
     ] = None
     threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with: run.threads.")] = None
+    seeds: Annotated[
+        int | None,
+        Option(
+            min=1,
+            help="Train N runs, NAME-seed-1 and so on, with run.seed and the seeds after it; one CPU thread each.",
+        ),
+    ] = None
+    jobs: Annotated[
+        int | None, Option(min=1, help="Of --seeds, runs side by side. Default: one a GPU, or one a CPU core.")
+    ] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
     accept_new_data: Annotated[
         bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
     ] = False
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for a key that is given in both ways."""
+        """Raises ConfigError for a key that is given in both ways, and for --jobs that would change nothing."""
+        if self.jobs is not None and self.seeds is None:
+            raise ConfigError(f"--jobs: expected --seeds beside it, got {self.jobs} alone")
         given = {override.partition("=")[0].strip() for override in self.set}
         for key in self._short():
             if key in given:

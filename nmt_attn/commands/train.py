@@ -27,6 +27,7 @@ from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.evaluation.system_outputs import validation_picture
+from nmt_attn.experiments.seeds import format_seeds, train_seeds
 from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -60,6 +61,9 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
+    if options.seeds is not None:
+        _train_seeds(options, options.config or _no_config())
+        return
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
         path = options.config or _no_config()
@@ -108,6 +112,16 @@ def train(options: TrainOptions) -> None:
                 _run(config, folder, data, trainer)
     if processes.is_first:
         _say_end(folder, config, trainer.progress)
+
+
+def _train_seeds(options: TrainOptions, path: Path) -> None:
+    """Trains a run for each seed, in processes of their own, and shows what has become of them."""
+    config = load_config(path, options.overrides())
+    _say_corpus(path, config)
+    runs = train_seeds(options, path, config, _note)
+    typer.echo(format_seeds(runs, width_of(sys.stdout)))
+    stem = quote(str(Path(config.run.dir) / config.run.name))
+    _note(f"evaluate:  nmt-attn eval --model {stem} --seeds {options.seeds}")
 
 
 def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -> Config:

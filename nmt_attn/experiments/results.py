@@ -73,7 +73,7 @@ def _trial_result(member: Member, outcome: Outcome) -> TrialResult:
     if epoch is not None:
         return TrialResult(member, "given up", best, seconds, (), (), f"after {epoch} epochs")
     if not is_done(member):
-        message = outcome.failed.get(member.run, "")
+        message = outcome.failed.get(member.run.name, "")
         status: Status = "failed" if message else "not done"
         return TrialResult(member, status, best, seconds, (), (), message)
     assert is_finished(member.run)
