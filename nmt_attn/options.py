@@ -8,17 +8,22 @@ fields of `SearchOptions` as keywords. A record is checked when it is made. Ligh
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from typer import Argument, Option
+from typer.models import OptionInfo
 
+from nmt_attn.bounds import LARGEST, LARGEST_SEED, MOST_SEEDS, MOST_THREADS, WIDEST, told
 from nmt_attn.errors import ConfigError
 from nmt_attn.registries import SYMMETRISATIONS
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], Option(help="auto takes a GPU if there is one.")]
 Model = Annotated[Path | None, Option(help="Folder of a run, or of a model. Default: the newest run under runs/.")]
-Beam = Annotated[int | None, Option(help="Hypotheses kept at each step; 1 is greedy. Default: search.beam.")]
+Beam = Annotated[
+    int | None, Option(min=1, max=WIDEST, help="Hypotheses kept at each step; 1 is greedy. Default: search.beam.")
+]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "int8"] | None,
     Option(help="Number format of the products in search; auto is the fastest. Default: search.precision."),
@@ -46,14 +51,27 @@ GoldBase = Annotated[
 GoldSwapped = Annotated[bool, Option(help="In --gold the target's position comes first.")]
 
 
-def check_whole(name: str, value: object, least: int | None = None) -> None:
-    """Raises ConfigError unless `value` is None or a whole number from `least` on."""
+def check_whole(name: str, value: object, least: int, most: int = LARGEST) -> None:
+    """Raises ConfigError unless `value` is None or a whole number from `least` to `most`."""
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool):
         raise ConfigError(f"{name}: expected a whole number, got {value!r}")
-    if least is not None and value < least:
-        raise ConfigError(f"{name}: expected at least {least}, got {value}")
+    if value < least:
+        raise ConfigError(f"{name}: expected at least {least}, got {told(value)}")
+    if value > most:
+        raise ConfigError(f"{name}: expected at most {most}, got {told(value)}")
+
+
+@cache
+def ranges(record: type) -> dict[str, tuple[int, int]]:
+    """The least and the greatest value of each option of a record that takes a whole number."""
+    found = {}
+    for name, hint in get_type_hints(record, include_extras=True).items():
+        kind, declared = [*get_args(hint), None, None][:2]
+        if int in (kind, *get_args(kind)) and isinstance(declared, OptionInfo):
+            found[name] = (int(declared.min or 0), int(declared.max or 0))
+    return found
 
 
 @dataclass(frozen=True)
@@ -87,20 +105,26 @@ class TrainOptions:
     set: Overrides = ()
     name: Annotated[str | None, Option(help="Name of the run's folder. Short for --set run.name=NAME.")] = None
     minutes: Annotated[float | None, Option(help="Train for at most N minutes: training.minutes.")] = None
-    epochs: Annotated[int | None, Option(help="Train for at most N passes over the corpus: training.epochs.")] = None
+    epochs: Annotated[
+        int | None, Option(min=1, max=LARGEST, help="Train for at most N passes over the corpus: training.epochs.")
+    ] = None
     device: Annotated[
         Literal["auto", "cpu", "cuda"] | None, Option(help="auto takes a GPU if there is one: run.device.")
     ] = None
-    threads: Annotated[int | None, Option(min=1, help="CPU threads to compute with: run.threads.")] = None
+    threads: Annotated[
+        int | None, Option(min=1, max=MOST_THREADS, help="CPU threads to compute with: run.threads.")
+    ] = None
     seeds: Annotated[
         int | None,
         Option(
             min=1,
+            max=MOST_SEEDS,
             help="Train N runs, NAME-seed-1 and so on, with run.seed and the seeds after it; one CPU thread each.",
         ),
     ] = None
     jobs: Annotated[
-        int | None, Option(min=1, help="Of --seeds, runs side by side. Default: one a GPU, or one a CPU core.")
+        int | None,
+        Option(min=1, max=MOST_THREADS, help="Of --seeds, runs side by side. Default: one a GPU, or one a CPU core."),
     ] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
     accept_new_data: Annotated[
@@ -136,8 +160,12 @@ class SweepOptions:
     """Of `nmt-attn sweep`."""
 
     sweep: Annotated[Path, Argument(help="YAML file of a sweep: config, grid or random, seeds, ...")]
-    jobs: Annotated[int | None, Option(min=1, help="Runs side by side. Default: one a GPU, or one a CPU core.")] = None
-    threads: Annotated[int, Option(min=1, help="CPU threads of each run; the last digits follow from them.")] = 1
+    jobs: Annotated[
+        int | None, Option(min=1, max=MOST_THREADS, help="Runs side by side. Default: one a GPU, or one a CPU core.")
+    ] = None
+    threads: Annotated[
+        int, Option(min=1, max=MOST_THREADS, help="CPU threads of each run; the last digits follow from them.")
+    ] = 1
     dry_run: Annotated[bool, Option(help="Only list the runs, and how far each is.")] = False
 
 
@@ -196,28 +224,30 @@ class SearchOptions:
 
     beam: Beam = None
     nbest: Annotated[
-        int | None, Option(help="Write the N best, or N samples, as `line ||| text ||| log p ||| rank`.")
+        int | None,
+        Option(min=1, max=WIDEST, help="Write the N best, or N samples, as `line ||| text ||| log p ||| rank`."),
     ] = None
     sample: Annotated[bool, Option(help="Draw translations instead of searching for the best.")] = False
     temperature: Annotated[float | None, Option(help="For samples: below 1, closer to the likeliest. Default: 1.")] = (
         None
     )
-    top_k: Annotated[int | None, Option(help="For samples: only the K likeliest tokens of each step.")] = None
+    top_k: Annotated[
+        int | None, Option(min=1, max=LARGEST, help="For samples: only the K likeliest tokens of each step.")
+    ] = None
     top_p: Annotated[
         float | None, Option(help="For samples: only the likeliest tokens that together hold this probability.")
     ] = None
-    seed: Annotated[int | None, Option(help="For samples. Default: 1.")] = None
+    seed: Annotated[int | None, Option(min=0, max=LARGEST_SEED, help="For samples. Default: 1.")] = None
     replace_unknown: Annotated[bool, Option(help="Replace <unk> by the source word with the greatest weight.")] = False
-    batch_size: Annotated[int | None, Option(help="Sentences decoded together. Default: search.batch_sentences.")] = (
-        None
-    )
+    batch_size: Annotated[
+        int | None, Option(min=1, max=LARGEST, help="Sentences decoded together. Default: search.batch_sentences.")
+    ] = None
 
     def __post_init__(self) -> None:
         """Raises ConfigError for numbers that no search has, and for what is no number."""
-        for name in ("beam", "batch_size"):
-            check_whole(name, getattr(self, name), 1)
-        for name in ("nbest", "top_k", "seed"):
-            check_whole(name, getattr(self, name))
+        record: Any = type(self)
+        for name, (least, most) in ranges(record).items():
+            check_whole(name, getattr(self, name), least, most)
         for name in ("temperature", "top_p"):
             value = getattr(self, name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -241,6 +271,10 @@ class TranslateOptions(SearchOptions):
         tuple[Path, ...],
         Option(help="Folder of a run, or of a model. Repeatable: they search as one. Default: the newest run."),
     ] = ()
+    seeds: Annotated[
+        int | None,
+        Option(min=1, max=MOST_SEEDS, help="Each --model stands for the N runs of train --seeds: they search as one."),
+    ] = None
     ensemble: Annotated[
         Literal["linear", "log-linear"] | None,
         Option(help="How several models are combined: the mean of p, or of log p. Default: linear."),
@@ -289,10 +323,8 @@ class TranslateOptions(SearchOptions):
             )
         has_links = self.alignments is None or self.alignments.suffix == ".pharaoh"
         _check_threshold(self.threshold, None if has_links else self.alignments)
-        if self.ensemble is not None and len(self.model) < 2:
-            raise ConfigError(
-                f"--ensemble: expected two models or more (--model A --model B), got {max(1, len(self.model))}"
-            )
+        if self.ensemble is not None and max(1, len(self.model)) * (self.seeds or 1) < 2:
+            raise ConfigError("--ensemble: expected two models or more (--model A --model B, or --seeds N), got 1")
 
 
 @dataclass(frozen=True)
@@ -303,6 +335,18 @@ class EvalOptions:
         tuple[Path, ...],
         Option(help="Folder of a run, or of a model. Repeatable. Default: the newest run under runs/."),
     ] = ()
+    seeds: Annotated[
+        int | None,
+        Option(
+            min=1,
+            max=MOST_SEEDS,
+            help="Each --model stands for the N runs of train --seeds: means, deviations, intervals.",
+        ),
+    ] = None
+    ensemble: Annotated[
+        Literal["linear", "log-linear"] | None,
+        Option(help="Also as one: the models, or the seeds of each, by the mean of p or of log p."),
+    ] = None
     hypothesis: Annotated[
         tuple[Path, ...], Option(help="Translations that some system made, one a line. Repeatable.")
     ] = ()
@@ -418,9 +462,11 @@ class ShortlistOptions:
     model: Model = None
     source: Annotated[Path | None, Option(help="Text, one sentence a line. Default: the run's data.train.")] = None
     target: Annotated[Path | None, Option(help="Its translations.")] = None
-    frequent: Annotated[int, Option(min=0, help="Words that every sentence may have: the N most frequent.")] = 1000
-    candidates: Annotated[int, Option(min=1, help="Words for each source word: the N likeliest.")] = 50
-    limit: Annotated[int | None, Option(min=1, help="Read at most N pairs.")] = None
+    frequent: Annotated[
+        int, Option(min=0, max=LARGEST, help="Words that every sentence may have: the N most frequent.")
+    ] = 1000
+    candidates: Annotated[int, Option(min=1, max=LARGEST, help="Words for each source word: the N likeliest.")] = 50
+    limit: Annotated[int | None, Option(min=1, max=LARGEST, help="Read at most N pairs.")] = None
     device: Device = "auto"
 
 
@@ -461,7 +507,7 @@ class IndexOptions:
     """Of `nmt-attn index`."""
 
     run: Annotated[Path, Argument(help="Folder of a run, or of a model.")]
-    limit: Annotated[int, Option(min=1, help="Read at most N pairs.")] = 10_000
+    limit: Annotated[int, Option(min=1, max=LARGEST, help="Read at most N pairs.")] = 10_000
 
 
 @dataclass(frozen=True)
@@ -473,10 +519,12 @@ class AverageOptions:
     ]
     output: Annotated[Path, Option(help="Folder for the model; never one of something else.")]
     last: Annotated[
-        int | None, Option(min=2, metavar="N", help="Of a run, its newest states (see training.keep_last).")
+        int | None,
+        Option(min=2, max=LARGEST, metavar="N", help="Of a run, its newest states (see training.keep_last)."),
     ] = None
     best: Annotated[
-        int | None, Option(min=2, metavar="N", help="Of a run, its best models. Default: all of training.keep_best.")
+        int | None,
+        Option(min=2, max=LARGEST, metavar="N", help="Of a run, its best models. Default: all of training.keep_best."),
     ] = None
 
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nmt_attn"
 FLOORS = [
-    ("errors", "types", "version", "threads", "text_formats", "screen", "interruption"),
+    ("errors", "types", "version", "bounds", "threads", "text_formats", "screen", "interruption"),
     ("registry",),
     ("registries",),
     ("files", "memory", "runtime", "processes"),

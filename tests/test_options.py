@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
@@ -48,6 +48,28 @@ def test_a_commands_options_are_the_fields_of_its_record(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_that_takes_a_whole_number_states_its_bounds(name: str) -> None:
+    record = record_of(name)
+    for field, hint in get_type_hints(record, include_extras=True).items():
+        kind, declared = get_args(hint)
+        if int in (kind, *get_args(kind)):
+            assert None not in (declared.min, declared.max), f"{name} {field}: state min and max"
+            assert options.ranges(record)[field] == (declared.min, declared.max)
+            parameter = next(each for each in COMMANDS[name].params if each.name == field)
+            assert (parameter.min, parameter.max) == (declared.min, declared.max)
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [("translate", "--beam", 10**20), ("translate", "--seed", 2**64), ("sweep", "--jobs", 0), ("index", "--limit", -1)],
+)
+def test_the_command_line_refuses_what_is_beyond(command: str, option: str, value: int) -> None:
+    done = CliRunner().invoke(app, [command, option, str(value), "x"])
+    assert done.exit_code == 2
+    assert f"'{option}': Input should be " in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_ends_with_an_example_of_the_command(name: str) -> None:
     shown = CliRunner().invoke(app, [name, "--help"]).stdout
     assert f"Example: nmt-attn {name}" in shown
@@ -75,6 +97,9 @@ def test_the_keywords_of_python_are_the_fields_of_the_record() -> None:
     ("given", "message"),
     [
         ({"beam": 0}, "beam: expected at least 1, got 0"),
+        ({"beam": 10**20}, r"beam: expected at most 10000, got 100000000000000000000"),
+        ({"sample": True, "seed": 2**64}, "seed: expected at most 18446744073709551615, got 18446744073709551616"),
+        ({"sample": True, "top_k": -(10**5000)}, r"top_k: expected at least 1, got -2\^16609 or more"),
         ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
         ({"top_p": 0.5}, "--top-p: expected --sample beside it, got 0.5 alone"),
         ({"sample": True, "beam": 2}, "beam: expected none or 1 with sampling"),

@@ -26,13 +26,17 @@ from nmt_attn import registries
 from nmt_attn.alignment.links import GoldLinks, Link
 from nmt_attn.alignment.weights import EosPolicy, WeightMatrix, WordAlignment, extract_links
 from nmt_attn.errors import DataError
-from nmt_attn.files import replacing, replacing_text
+from nmt_attn.files import replacing, replacing_text, shown
 from nmt_attn.registry import Registry
 
 DECIMALS = 4
 """Of a weight in JSON."""
-PHARAOH_LINK = re.compile(r"(\d+)([-p?])(\d+)", re.ASCII)
-NAACL_LINE = re.compile(r"(\d+)\s+(\d+)\s+(\d+)(?:\s+([SP]))?(?:\s+[\d.]+)?", re.ASCII)
+_POSITION = r"(\d{1,7})"  # no sentence has more words
+PHARAOH_LINK = re.compile(rf"{_POSITION}([-p?]){_POSITION}", re.ASCII)
+NAACL_LINE = re.compile(rf"(\d{{1,9}})\s+{_POSITION}\s+{_POSITION}(?:\s+([SP]))?(?:\s+[\d.]+)?", re.ASCII)
+LEAST_LARGEST, SENTENCES_A_LINE = 100_000, 100
+"""Sentences that a NAACL file may name where no text says how many there are: the first number, and the second for each
+of its lines."""
 
 Read = Callable[[Sequence[str], str, int, int | None], list[GoldLinks]]
 """(lines, the file's name for messages, number of a sentence's first word, sentences or None) -> links. `DataError`."""
@@ -59,7 +63,7 @@ def parse_pharaoh(line: str, where: str, first_index: int = 0) -> GoldLinks:
     for text in line.split():
         match = PHARAOH_LINK.fullmatch(text)
         if match is None:
-            raise DataError(f"{where}: expected links such as 0-1, 0p1 or 0?1, got {text!r}")
+            raise DataError(f"{where}: expected links such as 0-1, 0p1 or 0?1, got {shown(text)}")
         links = _links_from_0(int(match[1]), int(match[3]), first_index)
         possible |= links
         if match[2] == "-":
@@ -89,13 +93,13 @@ def read_naacl(lines: Sequence[str], name: str, first_index: int = 1, sentences:
 
     Lines come in any order; a sentence without lines has no links. The rest is as in `parse_pharaoh`.
     """
-    count = _greatest_number(lines) if sentences is None else sentences
+    count = _greatest_number(lines, name) if sentences is None else sentences
     sure: list[set[Link]] = [set() for _ in range(count)]
     possible: list[set[Link]] = [set() for _ in range(count)]
     for number, line in enumerate(lines, 1):
         match = NAACL_LINE.fullmatch(line.strip())
         if match is None:
-            raise DataError(f"{name}:{number}: expected `sentence i j [S|P]`, got {line!r}")
+            raise DataError(f"{name}:{number}: expected `sentence i j [S|P]`, got {shown(line)}")
         sentence, source, target = (int(match[group]) for group in (1, 2, 3))
         if not 1 <= sentence <= count:
             raise DataError(f"{name}:{number}: expected a sentence from 1 to {count}, got {sentence}")
@@ -175,7 +179,14 @@ def _links_from_0(source: int, target: int, first_index: int) -> set[Link]:
     return {link} if min(link) >= 0 else set()
 
 
-def _greatest_number(lines: Sequence[str]) -> int:
-    """Of the sentences that lines begin with; the reader refuses what is no number, naming its line."""
-    firsts = (line.split()[:1] for line in lines)
-    return max((int(first[0]) for first in firsts if first and first[0].isascii() and first[0].isdigit()), default=0)
+def _greatest_number(lines: Sequence[str], name: str) -> int:
+    """Of the sentences that lines begin with; the reader refuses what is no number, naming its line.
+
+    Raises DataError for one with far more sentences than lines: what is kept of each would fill the memory.
+    """
+    firsts = [match[0] for line in lines if (match := re.match(r"\s*\d{1,9}(?!\d)", line, re.ASCII))]
+    greatest = max(map(int, firsts), default=0)
+    most = LEAST_LARGEST + SENTENCES_A_LINE * len(lines)
+    if greatest > most:
+        raise DataError(f"{name}: expected sentences up to {most:,} from {len(lines):,} lines, got {greatest:,}")
+    return greatest

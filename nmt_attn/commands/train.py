@@ -3,31 +3,25 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
-from shlex import quote
 from types import FrameType
 from typing import NoReturn
 
 import torch
-import typer
-from tqdm import tqdm
 
 from nmt_attn.config.data_paths import require_files
 from nmt_attn.config.extends import find_config, own_names, shipped_names
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
-from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.data.codec import load_codecs
-from nmt_attn.data.corpus import has_test
 from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.evaluation.system_outputs import validation_picture
-from nmt_attn.experiments.seeds import format_seeds, train_seeds
+from nmt_attn.experiments.seeds import train_seeds
 from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -35,7 +29,6 @@ from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
-from nmt_attn.screen import fold, width_of
 from nmt_attn.search.translator import Translator
 from nmt_attn.threads import choose_threads
 from nmt_attn.training import from_corpus
@@ -43,6 +36,7 @@ from nmt_attn.training.checkpoint import Progress, load_newest, save_checkpoint
 from nmt_attn.training.events import Observer, TextScore, TextScores
 from nmt_attn.training.freezing import freeze
 from nmt_attn.training.moving_average import MovingAverage
+from nmt_attn.training.narration import name_of, say, say_corpus, say_data, say_end, say_folder, say_start, voice_of
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import RunRecorder, Saves
 from nmt_attn.training.run_folder import RunFolder
@@ -62,27 +56,27 @@ def train(options: TrainOptions) -> None:
     torchrun has started several processes, the first one alone writes and speaks.
     """
     if options.seeds is not None:
-        _train_seeds(options, options.config or _no_config())
+        train_seeds(options, options.config or _no_config())
         return
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
         path = options.config or _no_config()
         config = load_config(path, options.overrides())
         device = processes.device(choose_device(config.run.device))
-        _set_threads(config, device, _voice(processes))
+        _set_threads(config, device, voice_of(processes))
         if config.training.cuda_graphs is True:
             check_graphs(device, processes)
         dtype = choose_precision(config.run.precision, device)
-        processes.require_same("run.device and run.precision", f"{device.type} with {_format(dtype)}")
+        processes.require_same("run.device and run.precision", f"{device.type} with {name_of(dtype)}")
         use_tf32(config.run.precision)
         folder = RunFolder(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
             require_files(config, find_config(path), is_new=is_fresh or not folder.has_checkpoints())
-            _say_corpus(path, config)
+            say_corpus(path, config)
         with processes.first_alone():
             data = prepare_training(config)
-        config = _complete(config, data, _voice(processes))
+        config = _complete(config, data, voice_of(processes))
         folder.complete(config)
         if processes.is_first:
             folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)  # again, with all its keys
@@ -90,38 +84,28 @@ def train(options: TrainOptions) -> None:
         model = model_from_config(config, data.source.size, data.target.size).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
         changed = [] if is_new else folder.changed_data()
-        start_embeddings(config, data.codecs, model, is_new=is_new, note=_voice(processes))
+        start_embeddings(config, data.codecs, model, is_new=is_new, note=voice_of(processes))
         if is_new:
-            warm_start(config, data.codecs, model, _voice(processes))
-        freeze(config.training.freeze, model, _voice(processes))
+            warm_start(config, data.codecs, model, voice_of(processes))
+        freeze(config.training.freeze, model, voice_of(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
-                _say_data(config, data)
+                say_data(config, data)
                 if not data.is_cached:
                     for warning in corpus_warnings(config, data):
-                        _note(f"warning: {warning}")
+                        say(f"warning: {warning}")
                 _keep_vocabulary(folder, data)
             processes.wait()
             trainer = _trainer(config, folder, data, model, processes)
             if changed:
                 trainer.take_new_data()
             if processes.is_first:
-                _say_folder(folder, changed, is_fresh=is_fresh)
-                _say_start(folder, trainer)
+                say_folder(folder, changed, is_fresh=is_fresh)
+                say_start(folder, trainer)
             if not (trainer.progress.is_finished and trainer.is_at_its_end()):
                 _run(config, folder, data, trainer)
     if processes.is_first:
-        _say_end(folder, config, trainer.progress)
-
-
-def _train_seeds(options: TrainOptions, path: Path) -> None:
-    """Trains a run for each seed, in processes of their own, and shows what has become of them."""
-    config = load_config(path, options.overrides())
-    _say_corpus(path, config)
-    runs = train_seeds(options, path, config, _note)
-    typer.echo(format_seeds(runs, width_of(sys.stdout)))
-    stem = quote(str(Path(config.run.dir) / config.run.name))
-    _note(f"evaluate:  nmt-attn eval --model {stem} --seeds {options.seeds}")
+        say_end(folder, config, trainer.progress)
 
 
 def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -> Config:
@@ -133,17 +117,12 @@ def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -
     return complete
 
 
-def _format(dtype: torch.dtype) -> str:
-    """`bfloat16`, `float32`."""
-    return str(dtype).removeprefix("torch.")
-
-
 def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2Seq, processes: Processes) -> Trainer:
     """The trainer, where the newest checkpoint left it."""
     optimizer = build_optimizer(model.parameters(), config.training)
     decay = config.training.ema
     averaged = None if decay is None else MovingAverage(model, decay)
-    progress = load_newest(folder.checkpoints, model, optimizer, _voice(processes), averaged) or Progress()
+    progress = load_newest(folder.checkpoints, model, optimizer, voice_of(processes), averaged) or Progress()
     _require_same_updates(folder, config, progress, processes)
     _require_same_start(config, data, progress, processes)
     return Trainer(
@@ -284,20 +263,15 @@ def _require_same_start(config: Config, data: PreparedData, progress: Progress, 
             )
 
 
-def _set_threads(config: Config, device: torch.device, say: Callable[[str], None]) -> None:
+def _set_threads(config: Config, device: torch.device, note: Callable[[str], None]) -> None:
     """Threads that compute, where the CPU does; says so where a small model takes fewer than there are cores."""
     if device.type != "cpu":
         return
     hidden = max(config.model.encoder.hidden, config.model.decoder.hidden)
     chosen = choose_threads(config.run.threads, hidden, torch.get_num_threads())
     if config.run.threads == "auto" and chosen < torch.get_num_threads():
-        say("one thread: the products of this model are too small to share (--threads N for more)")
+        note("one thread: the products of this model are too small to share (--threads N for more)")
     torch.set_num_threads(chosen)
-
-
-def _say_corpus(path: Path, config: Config) -> None:
-    if not config.names_corpus:
-        _note(f"{path} names no corpus (data.train): this trains on the built-in one, English to Hindi")
 
 
 def _no_config() -> NoReturn:
@@ -308,87 +282,3 @@ def _no_config() -> NoReturn:
         "config: expected a YAML file or the name of a shipped configuration, got none (nmt-attn train demo; for a "
         f"corpus of your own: nmt-attn init --help){here}\n  shipped: {', '.join(shipped_names())}"
     )
-
-
-def _say_data(config: Config, data: PreparedData) -> None:
-    for report in (data.train_report, data.valid_report):
-        _note(fold(report.text(), width_of(sys.stderr)))
-    _note(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
-    mosts = [config.tokenizer.side(side).vocab_size for side in SIDES]
-    sides = zip(data.codecs, mosts, strict=True)
-    small = {codec.size: most for codec, most in sides if codec.tokenizer.has_model and codec.size < most}
-    if small:
-        most, found = max(small.values()), " and ".join(f"{size:,}" for size in sorted(small))
-        _note(f"note: tokenizer.vocab_size {most:,} is more than data.train can teach, which is {found} pieces")
-    if not has_test(config):
-        _note("note: no test set (data.test, data.held_out.test); `nmt-attn eval` takes the validation set")
-
-
-def _say_folder(folder: RunFolder, changed: Sequence[str], *, is_fresh: bool) -> None:
-    if changed:
-        _note(f"new data since the last checkpoint: {', '.join(changed)}; the best value so far is forgotten")
-    elif folder.has_checkpoints() and not folder.has_data():
-        _note(f"{folder.path}: an earlier version kept no fingerprints of the data; whether it has changed is unknown")
-    if is_fresh and folder.previous.is_dir() and any(folder.previous.iterdir()):
-        _note(f"the run before is in {folder.previous} until the first checkpoint")
-
-
-def _say_start(folder: RunFolder, trainer: Trainer) -> None:
-    progress = trainer.progress
-    count = sum(parameter.numel() for parameter in trainer.model.parameters())
-    shared = f" in {trainer.processes.count} processes" if trainer.processes.count > 1 else ""
-    _note(f"{folder.path}: {count:,} parameters on {trainer.device}{shared}, products in {_format(trainer.dtype)}")
-    _note(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
-    if trainer.update_batches > 1:
-        _note(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")
-    if not trainer.progress.update and find_spec("tensorboard") is None:
-        _note("note: TensorBoard is not installed, so events/ stays empty (pip install 'nmt-attn[tensorboard]')")
-    if trainer.is_at_its_end():
-        _note(
-            f"this run is finished, after {progress.update:,} updates; larger limits let it go on, --fresh starts over"
-        )
-    elif progress.update:
-        _note(f"going on after update {progress.update:,} (epoch {progress.epoch}, batch {progress.batch:,})")
-
-
-def _say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
-    if not progress.is_finished:
-        _note(f"stopped after update {progress.update:,}, saved; the same command goes on from there")
-        raise KeyboardInterrupt
-    patience = config.training.patience
-    if patience is not None and progress.misses >= patience:
-        _note(f"stopped early: {progress.misses} validations without an improvement (training.patience)")
-    _note(f"{progress.update:,} updates in {tqdm.format_interval(progress.seconds)}")
-    if progress.skipped:
-        _note(f"{progress.skipped:,} of them were skipped: loss or gradient was not finite")
-    if not progress.update:
-        raise ConfigError(f"training.minutes: expected time for one update, got {config.training.minutes}")
-    if progress.skipped == progress.update:
-        raise ConfigError(
-            "training.learning_rate: expected a rate at which loss and gradient stay finite, got "
-            f"{config.training.learning_rate}: every update was skipped, nothing has been learned "
-            "(--fresh starts over; a smaller rate, or run.precision: fp32)"
-        )
-    if progress.best is None:
-        raise ConfigError(
-            "training.learning_rate: expected a rate at which validation is finite, got "
-            f"{config.training.learning_rate}: no model was kept (start over with a smaller one)"
-        )
-    metric = config.training.metric
-    value = abs(progress.best)  # where greater is better the sign is turned
-    of = "" if config.training.ema is None else " of the weights' average"
-    _note(f"best validation {metric} {value:.4g}{of}, at update {progress.best_update:,}\nmodel: {folder.best}")
-    place = quote(str(folder.path))
-    if len(progress.kept) > 1:
-        _note(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {place} --output DIR)")
-    _note(f"translate: nmt-attn translate --model {place} --beam 5 < FILE")
-    _note(f"evaluate:  nmt-attn eval --model {place}")
-
-
-def _voice(processes: Processes) -> Callable[[str], None]:
-    """What says a line; of the first process alone."""
-    return _note if processes.is_first else lambda text: None
-
-
-def _note(text: str) -> None:
-    typer.echo(text, err=True)

@@ -5,9 +5,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 
 from nmt_attn import registries
+from nmt_attn.bounds import LARGEST, LARGEST_SEED, LONGEST, MOST_LAYERS, MOST_UNITS, WIDEST
 from nmt_attn.registry import Registry
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Whole = Annotated[int, Field(ge=0, le=LARGEST)]
+Column = Annotated[int, Field(le=LARGEST)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Length = Annotated[int, Field(ge=1, le=LONGEST)]
+Units = Annotated[int, Field(ge=1, le=MOST_UNITS)]
+Layers = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
+Width = Annotated[int, Field(ge=1, le=WIDEST)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -224,7 +224,7 @@ def _wrong_value(keys: Keys, layers: Layers) -> _Mistake:
     field = locate(keys).field
     assert field is not None, "the root is a mapping"
     is_section = section_of(field) is not None
-    expected = "a section of keys and values" if is_section else describe(field)
+    expected = "a section of keys and values" if is_section else describe(field, value)
     hint = None if is_section else _hint(field, value, is_resolved=layers.is_resolved)
     message = f"{'.'.join(keys)}: expected {expected}, got {show(value)}"
     return _Mistake(keys, message + (f" ({hint})" if hint else ""))

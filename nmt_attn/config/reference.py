@@ -72,6 +72,8 @@ def _with_comment(entry: str, field: FieldInfo, column: int) -> str:
     return "".join(f"{start:{column}}# {line}\n" for start, line in zip_longest([entry], lines, fillvalue=""))
 
 
+FAR = 10_000
+"""Upper bounds from here on go without saying where a value is inside; the JSON schema has them all."""
 _PATTERN_WORDS = {
     NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)",
     DEVICE_PATTERN: "'auto', 'cpu', 'cuda' or one GPU, such as 'cuda:1'",
@@ -105,14 +107,28 @@ def choices_of(field: FieldInfo) -> list[Any]:
     return [choice for kind in kinds for choice in kind.choices]
 
 
-def describe(field: FieldInfo) -> str:
-    """What the field accepts, in words: `a whole number of at least 1 or null`."""
-    return _words(kinds_of(field))
+def describe(field: FieldInfo, found: object = None) -> str:
+    """What the field accepts, in words: `a whole number of at least 1 or null`.
+
+    A bound that hardly anyone meets is said only where `found` is beyond it.
+    """
+    return _words([_without_far_bounds(kind, found) for kind in kinds_of(field)])
 
 
 def abridge(field: FieldInfo) -> str:
     """What the field accepts, in symbols: `whole number >= 1 | null`."""
-    return _symbols(kinds_of(field))
+    return _symbols([_without_far_bounds(kind, None) for kind in kinds_of(field)])
+
+
+def _without_far_bounds(kind: Kind, found: object) -> Kind:
+    """The kind without an upper bound that is far away, unless a number of `found` is beyond it."""
+    numbers = [each for each in (found if isinstance(found, list) else [found]) if isinstance(each, int | float)]
+    limits = [
+        (symbol, bound)
+        for symbol, bound in kind.limits
+        if symbol != "<=" or bound < FAR or any(number > bound for number in numbers)
+    ]
+    return kind._replace(limits=tuple(limits), items=tuple(_without_far_bounds(item, found) for item in kind.items))
 
 
 def _kinds(annotation: Any, limits: Iterable[Any]) -> list[Kind]:

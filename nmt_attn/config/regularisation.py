@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nmt_attn.config.base import Count, DecayName, Fraction, NameOf, Section, Share
+from nmt_attn.config.base import Count, DecayName, Fraction, NameOf, Section, Seed, Share
 from nmt_attn.registries import DECAYS
 
 
@@ -69,4 +69,4 @@ class HeldOutConfig(Section):
 
     valid: Fraction = Field(0.0, description="share that is the validation corpus, where data.valid names none")
     test: Fraction = Field(0.0, description="share that is the test corpus, where data.test names none")
-    seed: int = Field(1, ge=0, description="seed of the choice")
+    seed: Seed = Field(1, description="seed of the choice")

@@ -8,14 +8,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from nmt_attn.bounds import LARGEST, LONGEST, MOST_THREADS
 from nmt_attn.config.base import (
     CellName,
+    Column,
     Count,
     DecoderName,
     Fraction,
     InitialCellStateName,
     InitialisationName,
     InitialStateName,
+    Layers,
+    Length,
     MetricName,
     OptimizerName,
     RankingName,
@@ -23,7 +27,11 @@ from nmt_attn.config.base import (
     ScheduleName,
     ScoreName,
     Section,
+    Seed,
+    Units,
     ValidationMetric,
+    Whole,
+    Width,
     WindowName,
 )
 from nmt_attn.config.regularisation import (
@@ -48,14 +56,14 @@ class RunConfig(Section):
 
     name: str = Field("run", pattern=NAME_PATTERN, description="name of the run's folder inside `dir`")
     dir: str = Field("runs", description="folder that holds all runs")
-    seed: int = Field(1, ge=0, description="seed of every random choice")
+    seed: Seed = Field(1, description="seed of every random choice")
     device: str = Field(
         "auto", pattern=DEVICE_PATTERN, description="auto (a GPU if there is one), cpu, cuda or one GPU, such as cuda:1"
     )
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(
         "auto", description="of the products in training; auto is bf16 on a GPU or CPU that has it; tf32 is for a GPU"
     )
-    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_THREADS)] = Field(
         "auto", description="that share a product on the CPU; by default one a core, but one for states below 256 units"
     )
 
@@ -63,10 +71,10 @@ class RunConfig(Section):
 class CorpusConfig(Section):
     """One parallel corpus: two files, or one tsv, jsonl, dataset or built-in corpus."""
 
-    source: str | int | None = Field(
+    source: str | Column | None = Field(
         None, description="source file; with tsv a column from 1, with jsonl or dataset a field name"
     )
-    target: str | int | None = Field(None, description="target file, column or field name, likewise")
+    target: str | Column | None = Field(None, description="target file, column or field name, likewise")
     tsv: str | None = Field(None, description="file of tab-separated columns (source: 1, target: 2)")
     jsonl: str | None = Field(None, description="file with one JSON object a line (fields source, target)")
     dataset: str | None = Field(None, description="folder or hub name for the `datasets` library")
@@ -97,7 +105,7 @@ class DataConfig(Section):
         None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"
     )
     vectors: VectorsConfig = Field(VectorsConfig(), description="pretrained word vectors, read at a fresh start")
-    max_length: Count = Field(100, description="tokens a side; longer training pairs are over-long")
+    max_length: Length = Field(100, description="tokens a side; longer training pairs are over-long")
     over_long: BadLine = Field("drop", description="over-long training pairs: drop (and count) or error")
     blank: BadLine = Field("drop", description="training pairs with an empty side: drop (and count) or error")
     undecodable: Literal["drop", "replace", "error"] = Field(
@@ -110,10 +118,10 @@ class EncoderConfig(Section):
     """The source side: embedding and a recurrent network."""
 
     cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
-    layers: Count = Field(1, description="stacked layers")
-    hidden: Count = Field(256, description="units of one direction of one layer")
+    layers: Layers = Field(1, description="stacked layers")
+    hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
-    embedding: Count = Field(256, description="size of a source word vector")
+    embedding: Units = Field(256, description="size of a source word vector")
     dropout: Fraction = Field(0.2, description="on embeddings and between layers, where no key below says otherwise")
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
@@ -127,7 +135,7 @@ class AttentionConfig(Section):
 
     score: ScoreName = Field("additive", description="how a source position is matched with the query")
     window: WindowName = Field("global", description="which source positions are visible")
-    hidden: Count | None = Field(
+    hidden: Units | None = Field(
         None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
     )
     bias: bool = Field(False, description="bias inside additive, concat and normed-additive")
@@ -136,10 +144,10 @@ class AttentionConfig(Section):
     )
     project: bool = Field(False, description="dot, scaled-dot: a learned projection, for sizes that differ")
     attend_eos: bool = Field(True, description="whether the source's </s> can be attended to")
-    max_positions: Count | None = Field(
+    max_positions: Length | None = Field(
         None, description="location: positions that can be scored; by default data.max_length + 1"
     )
-    half_width: Count = Field(10, description="local windows: D, positions to each side of p_t")
+    half_width: Length = Field(10, description="local windows: D, positions to each side of p_t")
     sigma: float | None = Field(None, gt=0, description="local-p: width of the Gaussian; by default D / 2")
     renormalise: bool = Field(False, description="local-p: weights sum to 1 after the Gaussian")
     fixed_context: bool = Field(False, description="none: the fixed vector enters every step, not only the first")
@@ -150,9 +158,9 @@ class DecoderConfig(Section):
 
     style: DecoderName = Field("bahdanau", description="bahdanau, luong, or conditional (dl4mt, nematus)")
     cell: CellName = Field("gru", description="as model.encoder.cell")
-    layers: Count = Field(1, description="stacked layers; attention belongs to the papers' layer")
-    hidden: Count = Field(256, description="units of one layer")
-    embedding: Count = Field(256, description="size of a target word vector")
+    layers: Layers = Field(1, description="stacked layers; attention belongs to the papers' layer")
+    hidden: Units = Field(256, description="units of one layer")
+    embedding: Units = Field(256, description="size of a target word vector")
     dropout: Fraction = Field(
         0.2, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
     )
@@ -188,7 +196,7 @@ class DecoderConfig(Section):
     readout: ReadoutName = Field(
         "linear", description="U s + V y + C c as it is, its tanh, or the larger of each pair; luong: linear is W_s h~"
     )
-    readout_hidden: Count | None = Field(None, description="size of the readout; by default the decoder's hidden")
+    readout_hidden: Units | None = Field(None, description="size of the readout; by default the decoder's hidden")
     readout_state: Literal["current", "previous"] = Field(
         "current", description="bahdanau: s of the readout, s_t (text) or s_{t-1} (appendix)"
     )
@@ -233,8 +241,8 @@ class TrainingConfig(Section):
     accumulate_batches: Count = Field(
         1, description="batches whose gradients are added up to one update, by each process where there are several"
     )
-    short_first_epochs: int = Field(
-        0, ge=0, description="the first N epochs go from short pairs to long ones; later ones are in random order"
+    short_first_epochs: Whole = Field(
+        0, description="the first N epochs go from short pairs to long ones; later ones are in random order"
     )
     epochs: Count | None = Field(
         None, description="stop after N passes over the corpus; without any limit, from the corpus's size"
@@ -252,12 +260,12 @@ class TrainingConfig(Section):
     epsilon: float | None = Field(None, gt=0, description="of the optimizer; by default torch's")
     weight_decay: float = Field(0.0, ge=0, description="L2 term; decoupled with adamw")
     schedule: ScheduleName = Field("cosine", description="of the learning rate over the updates")
-    warmup_updates: int = Field(0, ge=0, description="linear warm-up from 0, with every schedule")
+    warmup_updates: Whole = Field(0, description="linear warm-up from 0, with every schedule")
     halve_after_epochs: Count = Field(5, description="halving: the rate halves at the start of each later epoch")
     decay_after: Fraction = Field(0.5, description="step-halving: share of the training before the first halving")
     decay_times: Count = Field(4, description="step-halving: how often the rate is halved until the end")
     decay_factor: Fraction = Field(0.5, description="plateau: factor when validation has not improved")
-    decay_patience: int = Field(0, ge=0, description="plateau: validations without an improvement to tolerate")
+    decay_patience: Whole = Field(0, description="plateau: validations without an improvement to tolerate")
     minimum_rate: float = Field(0.0, ge=0, description="the rate never falls below; not with constant")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the whole gradient")
     ema: float | None = Field(
@@ -292,7 +300,7 @@ class TrainingConfig(Section):
     patience: Count | None = Field(10, description="stop after N validations without an improvement; null: never")
     checkpoint_updates: Count = Field(500, description="save the state of training every N updates")
     keep_last: int = Field(
-        2, ge=2, description="number of newest training states to keep, in case the newest is damaged"
+        2, ge=2, le=LARGEST, description="number of newest training states to keep, in case the newest is damaged"
     )
     keep_best: Count = Field(1, description="number of best models to keep; more than one go to models/, beside best/")
 
@@ -300,8 +308,8 @@ class TrainingConfig(Section):
 class SearchConfig(Section):
     """How translations are searched for."""
 
-    beam: Count = Field(5, description="hypotheses kept at each step; 1 is greedy search")
-    groups: Count = Field(
+    beam: Width = Field(5, description="hypotheses kept at each step; 1 is greedy search")
+    groups: Width = Field(
         1, description="parts of the beam that search separately; each avoids the words of the parts before it"
     )
     group_penalty: float = Field(
@@ -311,7 +319,7 @@ class SearchConfig(Section):
     precision: Literal["fp32", "auto", "tf32", "bf16", "int8"] = Field(
         "fp32", description="of the products; auto is int8 on a CPU that has it, else bf16 if it has that, else fp32"
     )
-    max_length: Count | None = Field(None, description="maximum length of a translation in tokens")
+    max_length: Length | None = Field(None, description="maximum length of a translation in tokens")
     max_length_factor: float = Field(2.0, gt=0, description="maximum length: this times the source's tokens, plus 10")
     length_penalty: RankingName = Field(
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
@@ -324,10 +332,12 @@ class SearchConfig(Section):
     coverage_penalty: float = Field(
         0.0, ge=0, description="GNMT's beta: ranks a translation lower for source words that it does not cover; 0: off"
     )
-    min_length: int = Field(0, ge=0, description="minimum length of a translation in tokens; the maximum length wins")
+    min_length: int = Field(
+        0, ge=0, le=LONGEST, description="minimum length of a translation in tokens; the maximum length wins"
+    )
     min_length_factor: float = Field(0.0, ge=0, description="minimum length: this times the source's tokens")
     forbid_unknown: bool = Field(False, description="never write <unk>")
-    no_repeat_ngram: Count | None = Field(None, description="no sequence of N tokens occurs twice")
+    no_repeat_ngram: Length | None = Field(None, description="no sequence of N tokens occurs twice")
     repetition_penalty: float = Field(
         1.0, ge=1, description="log p of a token that occurred before is multiplied by this"
     )
@@ -336,7 +346,7 @@ class SearchConfig(Section):
 class EvaluateConfig(Section):
     """What `nmt-attn eval` reports."""
 
-    length_buckets: tuple[Count, ...] | None = Field(
+    length_buckets: tuple[Length, ...] | None = Field(
         None, description="upper bounds of source length in words, [10, 20]; null: round ones that suit the test set"
     )
     metrics: tuple[MetricName, ...] = Field(

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from nmt_attn.bounds import MOST_WORDS
 from nmt_attn.config.base import Count, Section, TokenizerName
 
 Side = Literal["source", "target"]
@@ -13,7 +14,7 @@ Algorithm = Literal["unigram", "bpe"]
 Units = Literal["code-points", "graphemes"]
 NormalForm = Literal["none", "NFC", "NFD", "NFKC"]
 Separator = Annotated[str, Field(min_length=1)]
-VocabularySize = Annotated[int, Field(ge=8)]
+VocabularySize = Annotated[int, Field(ge=8, le=MOST_WORDS)]
 
 
 class SideTokenizerConfig(Section):

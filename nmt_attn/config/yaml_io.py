@@ -24,6 +24,7 @@ _PLAIN_VALUES = {
     "merge": (r"<<", ["<"]),
 }
 _LINE_BREAKS = "\n\r\x85\u2028\u2029"
+_MOST_DIGITS = 300
 _LARGEST_COUNT = 1e15  # beyond it a float no longer holds every whole number
 
 
@@ -58,7 +59,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_decimal(self, node: yaml.ScalarNode) -> int:
         """`010` is ten."""
-        return int(str(self.construct_scalar(node)).replace("_", ""))
+        text = str(self.construct_scalar(node)).replace("_", "")
+        if len(text) > _MOST_DIGITS:
+            raise yaml.constructor.ConstructorError(None, None, f"a number of {len(text)} digits", node.start_mark)
+        return int(text)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """`1e-3` is a float; `1e5` counts as a whole number."""

@@ -71,7 +71,7 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
 
 
 def page_part(name: str) -> str:
-    """One of our own files; the lab shares some of them."""
+    """One of our own files; the lab shares elements.js."""
     return (files("nmt_attn.evaluation") / TEMPLATES / name).read_text(encoding="utf-8")
 
 

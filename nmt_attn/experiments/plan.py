@@ -29,7 +29,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from nmt_attn.config.base import Count, Section, ValidationMetric
+from nmt_attn.bounds import LARGEST, LARGEST_SEED, told
+from nmt_attn.config.base import Count, Section, Seed, ValidationMetric
 from nmt_attn.config.extends import find_config
 from nmt_attn.config.file import load_config
 from nmt_attn.config.messages import join_words, show
@@ -42,6 +43,9 @@ from nmt_attn.text_io import read_text
 DIGITS = 4
 """Significant digits of a number that is drawn."""
 
+MOST_RUNS = 10_000
+"""A plan names each run and checks its configuration before the first one starts."""
+
 Values = tuple[Any, ...]
 Setting = dict[str, Any]
 """The value of each key that the sweep varies."""
@@ -50,8 +54,8 @@ Setting = dict[str, Any]
 class Span(Section):
     """Numbers to draw from; whole ones if both ends are."""
 
-    low: int | float = Field(alias="from", description="smallest")
-    high: int | float = Field(alias="to", description="largest")
+    low: int | float = Field(alias="from", ge=-LARGEST, le=LARGEST, description="smallest")
+    high: int | float = Field(alias="to", ge=-LARGEST, le=LARGEST, description="largest")
     scale: Literal["linear", "log"] = Field("linear", description="what is drawn evenly: the number or its logarithm")
     step: int | float | None = Field(None, gt=0, description="distance of two values, from the smallest on")
 
@@ -59,8 +63,8 @@ class Span(Section):
 class RandomSearch(Section):
     """Values drawn at random."""
 
-    samples: Count = Field(description="settings to draw")
-    seed: int = Field(1, ge=0, description="of the draws")
+    samples: Annotated[int, Field(ge=1, le=MOST_RUNS)] = Field(description="settings to draw")
+    seed: Seed = Field(1, description="of the draws")
     keys: dict[str, Span | Annotated[Values, Field(min_length=1)]] = Field(min_length=1, description="what to draw")
 
 
@@ -68,7 +72,7 @@ class Halving(Section):
     """Successive halving (Jamieson and Talwalkar 2016): settings that are behind are given up early."""
 
     after_epochs: tuple[Count, ...] = Field(min_length=1, description="when to choose")
-    factor: int = Field(3, ge=2, description="one setting in so many goes on")
+    factor: int = Field(3, ge=2, le=LARGEST, description="one setting in so many goes on")
     metric: ValidationMetric = Field("loss", description="validation value that decides")
 
 
@@ -144,9 +148,10 @@ def make_plan(value: Mapping[str, Any], where: str, name: str, config: Path | No
     configs = [_config(path, file, setting, where) for setting in settings]
     _check_halving(file, settings, configs, where)
     first = configs[0]
+    _check_runs(len(settings) * (file.seeds if isinstance(file.seeds, int) else len(file.seeds)), where)
     seeds = tuple(range(first.run.seed, first.run.seed + file.seeds)) if isinstance(file.seeds, int) else file.seeds
-    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ConfigError(f"{where}: seeds: expected different numbers from 0, got {show(list(seeds))}")
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        raise ConfigError(f"{where}: seeds: expected different numbers from 0 to 2^64 - 1, got {show(list(seeds))}")
     name = file.name or name
     folder = Path(first.run.dir) / name
     trials = tuple(
@@ -162,8 +167,15 @@ def _settings(file: SweepFile, where: str) -> tuple[Setting, ...]:
         found = [_draw(file.random.keys, draws, where) for _ in range(file.random.samples)]
     else:
         grids = [file.grid] if isinstance(file.grid, dict) else list(file.grid)
+        _check_runs(sum(math.prod(map(len, grid.values())) for grid in grids), where)
         found = [dict(zip(grid, values, strict=True)) for grid in grids for values in product(*grid.values())]
     return tuple({json.dumps(setting): setting for setting in found}.values())
+
+
+def _check_runs(count: int, where: str) -> None:
+    """Raises ConfigError for more runs than a plan may have."""
+    if count > MOST_RUNS:
+        raise ConfigError(f"{where}: expected at most {MOST_RUNS:,} runs, got {told(count)}")
 
 
 def _draw(keys: Mapping[str, Span | Values], draws: random.Random, where: str) -> Setting:
@@ -175,8 +187,9 @@ def _draw(keys: Mapping[str, Span | Values], draws: random.Random, where: str) -
 
 def _number(key: str, span: Span, draws: random.Random, where: str) -> int | float:
     low, high = span.low, span.high
-    if not low < high or (span.scale == "log" and (low <= 0 or span.step is not None)):
-        expected = "two ends, the first smaller (with scale log above 0, and no step)"
+    is_countable = span.step is None or (high - low) / span.step <= LARGEST
+    if not low < high or not is_countable or (span.scale == "log" and (low <= 0 or span.step is not None)):
+        expected = "two ends, the first smaller (with scale log above 0, and no step; at most 10^12 steps)"
         raise ConfigError(
             f"{where}: random.keys.{key}: expected {expected}, got {show(span.model_dump(by_alias=True))}"
         )

@@ -11,27 +11,34 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from statistics import fmean, stdev
+
+import typer
 
 from nmt_attn.config.data_paths import require_files
 from nmt_attn.config.extends import find_config
+from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.errors import ConfigError
-from nmt_attn.experiments.jobs import Job, Note, Step, require_all, work_on
-from nmt_attn.experiments.run_list import RunRecord, differing_between, read_run
+from nmt_attn.experiments.jobs import Job, Step, require_all, work_on
+from nmt_attn.experiments.run_list import differing_between, read_run
 from nmt_attn.experiments.run_state import is_locked
 from nmt_attn.experiments.run_table import format_runs
 from nmt_attn.experiments.slots import choose_slots
 from nmt_attn.experiments.sweep import LOGS
 from nmt_attn.model.seed_runs import seed_name
+from nmt_attn.model.store import CONFIG
 from nmt_attn.options import TrainOptions
+from nmt_attn.screen import width_of
+from nmt_attn.training.narration import say, say_corpus
 
 OWN_KEYS = ("run.name", "run.seed", "run.threads")
 """What each run is started with, in place of what the options say."""
 
 
-def train_seeds(options: TrainOptions, path: Path, config: Config, note: Note) -> list[Path]:
-    """Trains the runs to their ends, side by side; gives back their folders. `config` is what `options` say.
+def train_seeds(options: TrainOptions, path: Path) -> None:
+    """Trains a run for each seed to its end, in processes of their own, and shows what has become of them.
 
     Raises UserError where the configuration is wrong or a run has failed, KeyboardInterrupt once all that were
     interrupted have saved.
@@ -40,18 +47,19 @@ def train_seeds(options: TrainOptions, path: Path, config: Config, note: Note) -
         raise ConfigError(
             "--seeds: expected one process, got several (torchrun trains one run; --jobs N runs side by side)"
         )
+    config = load_config(path, options.overrides())
+    say_corpus(path, config)
     require_files(config, find_config(path), is_new=options.fresh)
-    threads = options.threads or (config.run.threads if isinstance(config.run.threads, int) else 1)
+    threads = config.run.threads if isinstance(config.run.threads, int) else 1
     slots = choose_slots([config], options.jobs, threads)
-    jobs = [_job(options, path, config, seed, threads) for seed in seeds_of(options, config)]
-    note(f"{len(jobs)} runs, {len(slots)} side by side; what they say: {jobs[0].log.parent}")
-    require_all(work_on(jobs, slots, note), jobs[0].log.parent)
-    return [Path(config.run.dir) / job.name for job in jobs]
-
-
-def seeds_of(options: TrainOptions, config: Config) -> range:
-    """run.seed and those after it."""
-    return range(config.run.seed, config.run.seed + (options.seeds or 1))
+    seeds = range(config.run.seed, config.run.seed + (options.seeds or 1))
+    jobs = [_job(options, path, config, seed, threads) for seed in seeds]
+    folder = Path(config.run.dir)
+    say(f"{len(jobs)} runs, {len(slots)} side by side; what they say: {folder / LOGS}")
+    failed = work_on(jobs, slots, say)
+    typer.echo(format_seeds([folder / job.name for job in jobs], width_of(sys.stdout)))
+    require_all(failed, folder / LOGS)
+    say(f"evaluate:  nmt-attn eval --model {quote(str(folder / config.run.name))} --seeds {len(jobs)}")
 
 
 def _job(options: TrainOptions, path: Path, config: Config, seed: int, threads: int) -> Job:
@@ -68,13 +76,13 @@ def _job(options: TrainOptions, path: Path, config: Config, seed: int, threads: 
 
 
 def format_seeds(runs: Sequence[Path], width: int | None) -> str:
-    """The runs as a table, and the mean of their best values."""
-    records = [read_run(run, run.parent) for run in runs]
+    """The runs that there are as a table, with the mean of their best values."""
+    records = [read_run(run, run.parent) for run in runs if (run / CONFIG).is_file()]
+    if not records:
+        return "no run was begun"
     lines = [format_runs(records, differing_between(records), width)]
-    return "\n".join([*lines, _mean(records)])
-
-
-def _mean(records: Sequence[RunRecord]) -> str:
     values = [record.best for record in records if record.best is not None]
-    deviation = f", standard deviation {stdev(values):.2g}" if len(values) > 1 else ""
-    return f"best validation {records[0].metric}: mean {fmean(values):.4g}{deviation}"
+    if values:
+        deviation = f", standard deviation {stdev(values):.2g}" if len(values) > 1 else ""
+        lines.append(f"best validation {records[0].metric}: mean {fmean(values):.4g}{deviation}")
+    return "\n".join(lines)

@@ -8,7 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+SHARED = "elements.js"
+"""The module that is the report's too, among whose files it is."""
 MODULES = (
+    SHARED,
     "basics.js",
     "state.js",
     "api.js",
@@ -31,7 +34,8 @@ ANSWERS = "/*ANSWERS*/null"
 
 
 def _read(name: str) -> bytes:
-    return (files("nmt_attn.lab") / "page" / name).read_bytes()
+    folder = files("nmt_attn.evaluation") / "templates" if name == SHARED else files("nmt_attn.lab") / "page"
+    return (folder / name).read_bytes()
 
 
 PAGE_FILES = {

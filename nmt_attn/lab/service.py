@@ -149,11 +149,16 @@ class Service:
 
         return await self._timed(work)
 
-    async def score(self, body: PairBody) -> Json:
-        """log p of each token."""
+    def _model_of_pair(self, body: PairBody) -> LabModel:
+        """The model that both texts fit into. Raises RefusedError."""
         _, model = self._model(body.model)
         _check_length(model, body.source)
         _check_length(model, body.target, is_target=True)
+        return model
+
+    async def score(self, body: PairBody) -> Json:
+        """log p of each token."""
+        model = self._model_of_pair(body)
 
         def work() -> Json:
             [pair] = force_decode(model.translator, [body.source], [body.target], with_alignments=False)
@@ -168,9 +173,7 @@ class Service:
 
     async def align(self, body: AlignBody) -> Json:
         """Weights between words, and links."""
-        _, model = self._model(body.model)
-        _check_length(model, body.source)
-        _check_length(model, body.target, is_target=True)
+        model = self._model_of_pair(body)
 
         def work() -> Json:
             [pair] = force_decode(model.translator, [body.source], [body.target], with_alignments=True)

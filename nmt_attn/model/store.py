@@ -5,6 +5,7 @@ A model folder holds safetensors weights beside the resolved configuration and i
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import typer
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from nmt_attn.bounds import MOST_WORDS
 from nmt_attn.config.file import dump_config, load_config, save_config
 from nmt_attn.config.schema import Config
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, DataError
-from nmt_attn.files import reason, replacing
+from nmt_attn.files import reason, replacing, shown
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.text_io import read_text
@@ -73,7 +75,7 @@ def load_model(folder: Path, vocabulary: str | None = None) -> Seq2Seq:
     _check_digests(folder, metadata, vocabulary)
     config = load_config(folder / CONFIG, [])
     try:
-        sizes = int(metadata["source_size"]), int(metadata["target_size"])
+        sizes = _size(metadata["source_size"]), _size(metadata["target_size"])
         with torch.device("meta"):  # no memory: the sizes may be anything
             _check_shapes(path, shapes, model_from_config(config, *sizes))
         with torch.random.fork_rng(devices=[]):
@@ -128,6 +130,13 @@ def _read_header(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
             return stream.metadata() or {}, shapes
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: expected the weights of this model, got {reason(error)}") from error
+
+
+def _size(text: str) -> int:
+    """Of a vocabulary, as metadata has it. Raises ValueError."""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > MOST_WORDS:
+        raise ValueError(f"a vocabulary of {shown(text)} tokens in its metadata")
+    return int(text)
 
 
 def _check_digests(folder: Path, metadata: Mapping[str, str], vocabulary: str | None) -> None:

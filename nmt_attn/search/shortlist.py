@@ -13,6 +13,7 @@ The file, in a model's folder: `shortlist SOURCE_SIZE TARGET_SIZE`, a line of th
 source id, in order, with the ids of its candidates, most likely first.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from nmt_attn.types import EOS, PAD, SPECIAL_TOKENS
 SHORTLIST = "shortlist.txt"
 """Name of the file."""
 HEADER = "shortlist"
+NUMBER = re.compile(r"[0-9]{1,9}")
+"""A size or an id in it."""
 
 
 class OutputWords(NamedTuple):
@@ -103,7 +106,7 @@ def read_shortlist(folder: Path) -> Shortlist:
     except (DataError, ValueError) as error:
         raise CheckpointError(f"{path}: expected a shortlist, got no readable text") from error
     name, *sizes = head.split(" ")
-    if name != HEADER or len(sizes) != 2 or not all(size.isdecimal() for size in sizes):
+    if name != HEADER or len(sizes) != 2 or not all(map(NUMBER.fullmatch, sizes)):
         raise CheckpointError(f"{path}:1: expected '{HEADER} SOURCE_SIZE TARGET_SIZE', got {head[:80]!r}")
     source_size, target_size = map(int, sizes)
     if len(lines) != source_size + 1:
@@ -156,7 +159,7 @@ def _read_ids(line: str, target_size: int, where: str) -> Tensor:
     """The ids of a line. Raises CheckpointError for the first that is not the id of a word."""
     fields = line.split()
     for field in fields:
-        if not (field.isdecimal() and len(SPECIAL_TOKENS) <= int(field) < target_size):
+        if not (NUMBER.fullmatch(field) and len(SPECIAL_TOKENS) <= int(field) < target_size):
             least = len(SPECIAL_TOKENS)
             raise CheckpointError(f"{where}: expected ids of words, {least} to {target_size - 1}, got {field[:80]!r}")
     return torch.tensor([int(field) for field in fields], dtype=torch.int64)

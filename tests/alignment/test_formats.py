@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -80,6 +80,20 @@ def test_naacl_names_a_bad_line(wrong: str) -> None:
 def test_naacl_names_a_sentence_that_is_not_there(sentence: int) -> None:
     with pytest.raises(DataError, match=f"gold:1: expected a sentence from 1 to 7, got {sentence}"):
         read_naacl([f"{sentence} 1 1"], "gold", 1, 7)
+
+
+@pytest.mark.parametrize(
+    ("read", "line", "message"),
+    [
+        (read_pharaoh, "0-" + "9" * 5000, r"gold:1: expected links such as 0-1, 0p1 or 0\?1, got '0-9{78}'$"),
+        (read_naacl, "1 1 " + "9" * 5000, r"gold:1: expected `sentence i j \[S\|P\]`, got '1 1 9{76}'$"),
+        (read_naacl, "999999999 1 1", r"gold: expected sentences up to 100,100 from 1 lines, got 999,999,999$"),
+        (read_naacl, "9999999999 1 1", r"gold:1: expected `sentence i j \[S\|P\]`, got '9999999999 1 1'$"),
+    ],
+)
+def test_numbers_that_no_text_has_are_refused(read: Any, line: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read([line], "gold")
 
 
 def test_naacl_has_as_many_sentences_as_its_greatest_number_if_none_is_given() -> None:

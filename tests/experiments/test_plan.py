@@ -9,8 +9,8 @@ from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import paired_bootstrap
 from nmt_attn.evaluation.metrics import measure
+from nmt_attn.evaluation.seeds import compare
 from nmt_attn.experiments.plan import Plan, make_plan
-from nmt_attn.experiments.results import compare
 from nmt_attn.experiments.sweep import members_of
 
 SCORE, BEAM = "model.attention.score", "search.beam"
@@ -54,7 +54,19 @@ def test_settings_that_differ_in_their_search_alone_share_a_run(tmp_path: Path) 
         ({"grids": {}}, "s.yaml: grids: expected a key of a sweep"),
         ({"grid": {"run.seed": [1]}}, "s.yaml: run.seed: expected another key"),
         ({"grid": {"evaluate.lowercase": [True]}}, "evaluate.lowercase: expected one way to evaluate"),
-        ({"seeds": [1, 1]}, r"seeds: expected different numbers from 0, got \[1, 1\]"),
+        ({"seeds": [1, 1]}, r"seeds: expected different numbers from 0 to 2\^64 - 1, got \[1, 1\]"),
+        ({"seeds": [2**64]}, r"seeds: expected different numbers from 0 to 2\^64 - 1, got"),
+        ({"seeds": 10**12}, "s.yaml: expected at most 10,000 runs, got 1000000000000"),
+        (
+            {"grid": {f"a{key}": [*range(9)] for key in range(9999)}},
+            r"s.yaml: expected at most 10,000 runs, got 2\^31696 or more",
+        ),
+        ({"seeds": 5001, "grid": {BEAM: [1, 2]}}, r"s.yaml: expected at most 10,000 runs, got 10002"),
+        ({"random": {"samples": 10**9, "keys": {BEAM: [1]}}}, r"random.samples: expected less than or equal to 10000"),
+        (
+            {"random": {"samples": 1, "keys": {BEAM: {"from": 1, "to": 10**12, "step": 1e-300}}}},
+            r"expected two ends, the first smaller .*; at most 10\^12 steps",
+        ),
         ({"grid": {BEAM: [1]}, "baseline": {BEAM: 2}}, "baseline: expected values of one setting"),
     ],
 )

@@ -2,32 +2,19 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from tiny_cells import INPUTS, ROWS, STEPS, first_state, layer_of
+from torch import Tensor
 
 from nmt_attn.fast.recurrence import LOOPS
 from nmt_attn.fast.training import PARTS, TRAINING
 from nmt_attn.fast.views import view
-from nmt_attn.model.cells import CELLS, Cell, RecurrentLayer
+from nmt_attn.model.cells import CELLS, RecurrentLayer
 from nmt_attn.model.state import CellState
-
-ROWS, STEPS, INPUTS, HIDDEN = 2, 5, 3, 7
 
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(3)
-
-
-def layer_of(name: str) -> RecurrentLayer:
-    layer = RecurrentLayer(CELLS[name](HIDDEN), INPUTS).double()
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -0.7, 0.7)
-    return layer
-
-
-def first_state(cell: Cell) -> CellState:
-    hidden, other = (torch.randn(ROWS, HIDDEN, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    return CellState(hidden, other if cell.has_cell else None)
 
 
 def test_gru_and_lstm_are_written_by_hand() -> None:

@@ -2,30 +2,16 @@
 
 import pytest
 import torch
+from tiny_cells import HIDDEN, INPUTS, ROWS, STEPS, first_state, layer_of
 from torch import Tensor, nn
 
-from nmt_attn.model.cells import CELLS, Cell, RecurrentLayer
+from nmt_attn.model.cells import CELLS, RecurrentLayer
 from nmt_attn.model.state import CellState
-
-ROWS, STEPS, INPUTS, HIDDEN = 2, 5, 3, 7
 
 
 @pytest.fixture(autouse=True)
 def _double() -> None:
     torch.manual_seed(3)
-
-
-def layer_of(name: str) -> RecurrentLayer:
-    layer = RecurrentLayer(CELLS[name](HIDDEN), INPUTS).double()
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -0.7, 0.7)
-    return layer
-
-
-def first_state(cell: Cell) -> CellState:
-    hidden = torch.randn(ROWS, HIDDEN, dtype=torch.float64, requires_grad=True)
-    other = torch.randn(ROWS, HIDDEN, dtype=torch.float64, requires_grad=True)
-    return CellState(hidden, other if cell.has_cell else None)
 
 
 def looped(layer: RecurrentLayer, inputs: Tensor, state: CellState) -> tuple[Tensor, Tensor | None]:

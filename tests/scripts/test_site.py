@@ -54,7 +54,7 @@ def test_the_page_of_commands_has_every_option(scripts: ModuleType) -> None:
         for field in fields(record):
             shown = (f"`--{field.name.replace('_', '-')}`", f"`{field.name.upper()}`")
             assert any(each in sections[name] for each in shown), f"{name}: {field.name}"
-    assert "| `--beam` | whole number | " in sections["translate"]
+    assert "| `--beam` | whole number from 1 to 10000 | " in sections["translate"]
     assert "nmt-attn translate --beam 5" in sections["translate"]
 
 

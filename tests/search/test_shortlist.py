@@ -172,6 +172,12 @@ def test_frequent_words_may_stand_in_any_order_and_twice(tmp_path: Path) -> None
         ("", r"shortlist.txt: expected a shortlist, got no readable text"),
         ("\xff", r"shortlist.txt: expected a shortlist, got no readable text"),
         ("4 5\n", r"shortlist.txt:1: expected 'shortlist SOURCE_SIZE TARGET_SIZE', got '4 5'"),
+        (
+            f"shortlist 1 {'9' * 5000}\n4\n",
+            r"shortlist.txt:1: expected 'shortlist SOURCE_SIZE TARGET_SIZE', got 'short",
+        ),
+        (f"shortlist 1 9\n{'9' * 5000}\n5\n", r"shortlist.txt:2: expected ids of words, 4 to 8, got '9{80}'$"),
+        ("shortlist \xb2 9\n", r"shortlist.txt: expected a shortlist, got no readable text"),
         ("shortlist 2 9\n\n4\n", r"shortlist.txt: expected 4 lines, got 3"),
         ("shortlist 1 9\n4 3\n5\n", r"shortlist.txt:2: expected ids of words, 4 to 8, got '3'"),
         ("shortlist 1 9\n4\n5 9\n", r"shortlist.txt:3: expected ids of words, 4 to 8, got '9'"),

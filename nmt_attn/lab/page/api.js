@@ -1,5 +1,6 @@
 /* Questions to the server; in a saved page, to the answers that are in it. */
-import { byId, requestKey } from "./basics.js";
+import { byId } from "./elements.js";
+import { requestKey } from "./basics.js";
 
 const answers = new Map();
 const found = byId("answers");

@@ -1,28 +1,6 @@
-/* Elements, numbers and formulas: what every panel needs. */
+/* Requests, formulas and words: what every panel needs beside elements.js, which the report shares. */
 
-export const byId = id => document.getElementById(id);
-
-function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "css") for (const [key, each] of Object.entries(value)) node.style.setProperty(key, each);
-    else node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined));
-  return node;
-}
-
-/** An HTML element; texts become text nodes, never markup. */
-export const html = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
-
-/** An SVG element. */
-export const svg = (tag, attributes = {}, ...children) =>
-  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
-
-/** A number with `digits` decimals; what a window hides is a dash. */
-export const fixed = (value, digits = 2) =>
-  value === null || value === undefined ? "–" : value.toFixed(digits).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
+import { byId, html, svg } from "./elements.js";
 
 /** exp of a log-probability. */
 export const probability = logProb => (logProb === null ? 0 : Math.exp(logProb));
@@ -54,19 +32,6 @@ export function svgMath(text, attributes = {}) {
     return svg("tspan", { dy: shift || null, class: isBelow ? "below" : null }, part);
   });
   return svg("text", attributes, parts);
-}
-
-/** Words of `after` that are not in the longest common part with `before`, as true. */
-export function changedWords(before, after) {
-  const best = Array.from({ length: before.length + 1 }, () => new Array(after.length + 1).fill(0));
-  for (let i = before.length - 1; i >= 0; i--)
-    for (let j = after.length - 1; j >= 0; j--)
-      best[i][j] = before[i] === after[j] ? best[i + 1][j + 1] + 1 : Math.max(best[i + 1][j], best[i][j + 1]);
-  const changed = new Array(after.length).fill(true);
-  for (let i = 0, j = 0; i < before.length && j < after.length;) {
-    if (before[i] === after[j]) { changed[j] = false; i++; j++; } else if (best[i + 1][j] >= best[i][j + 1]) i++; else j++;
-  }
-  return changed;
 }
 
 /** Says something to everybody, by the status line that screen readers read out. */

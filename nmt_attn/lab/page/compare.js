@@ -1,5 +1,6 @@
 /* Compare: two models step by step, what one looks at more than the other, and how sharp each look is. */
-import { fixed, html, svg, word, shade } from "./basics.js";
+import { fixed, html, svg, shade } from "./elements.js";
+import { word } from "./basics.js";
 import { state } from "./state.js";
 
 /** Whether both models read the same tokens. */

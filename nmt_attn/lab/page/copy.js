@@ -1,5 +1,6 @@
 /* Copy as: SVG with real text, PNG, TikZ, CSV, link, and the page as a file. */
-import { fixed, html, say, svg, shade } from "./basics.js";
+import { fixed, html, svg, shade } from "./elements.js";
+import { say } from "./basics.js";
 
 /** Saves a file by the browser's own download. */
 export function download(name, content, type) {

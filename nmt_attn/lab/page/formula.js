@@ -1,5 +1,6 @@
 /* Formulas: each paper's steps in its own order, and a number's formula with the numbers put in. */
-import { fixed, html, math } from "./basics.js";
+import { fixed, html } from "./elements.js";
+import { math } from "./basics.js";
 import { ask } from "./api.js";
 
 export const SCORES = {

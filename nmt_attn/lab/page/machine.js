@@ -1,5 +1,6 @@
 /* The machine: one step, drawn in the paper's own order. Nothing is shown before its micro-step has come. */
-import { fixed, math, html, svg, svgMath, probability } from "./basics.js";
+import { fixed, html, svg } from "./elements.js";
+import { math, svgMath, probability } from "./basics.js";
 import { stagesOf, QUERIES } from "./formula.js";
 
 const LEFT = 96, CELL = 68, NARROW = 46, BOX = 40, STRIP = 8;

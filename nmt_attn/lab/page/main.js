@@ -1,5 +1,6 @@
 /* The page: asks for what the state wants and draws every panel. */
-import { byId, fixed, html, probability, say, word } from "./basics.js";
+import { byId, fixed, html } from "./elements.js";
+import { probability, say, word } from "./basics.js";
 import { canUndo, EMPTY_SIDE, keepState, readState, remember, session, SIDES, state, undo } from "./state.js";
 import { ask, frozenText, isFrozen, takeToken } from "./api.js";
 import { copyButtons, copyText, download, matrixPicture } from "./copy.js";

@@ -1,5 +1,6 @@
 /* The matrix, editable: what if it looked there? Drag a cell up or down, or use the row's buttons. */
-import { changedWords, fixed, html, word, shade } from "./basics.js";
+import { changedWords, fixed, html, shade } from "./elements.js";
+import { word } from "./basics.js";
 import { state } from "./state.js";
 
 const STEP = 0.1;

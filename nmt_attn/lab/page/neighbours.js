@@ -1,5 +1,6 @@
 /* Neighbours: the training set's states that are nearest to one of this sentence. */
-import { fixed, html, word } from "./basics.js";
+import { fixed, html } from "./elements.js";
+import { word } from "./basics.js";
 
 const sentence = (tokens, place) => html("span", { dir: "auto" }, tokens.filter((token, i) => token !== "</s>" || i === place).map((token, i) => [i === place ? word(token, "mark") : word(token), " "]));
 

@@ -1,5 +1,6 @@
 /* Numbers of the step: one row a source word; every number opens its formula. */
-import { byId, fixed, html, math, say, word } from "./basics.js";
+import { byId, fixed, html } from "./elements.js";
+import { math, say, word } from "./basics.js";
 import { contextFormula, scoreFormula, weightFormula } from "./formula.js";
 
 const SHOWN = 4;

@@ -1,5 +1,6 @@
 /* A training that runs: its curves and the matrix of one sentence, growing. */
-import { byId, fixed, html, svg, word, shade } from "./basics.js";
+import { byId, fixed, html, svg, shade } from "./elements.js";
+import { word } from "./basics.js";
 import { ask } from "./api.js";
 
 const EVERY = 2000, log = { next: 0, updates: [], validations: [] };

@@ -1,5 +1,6 @@
 /* Beam tree: a column a step, a node a candidate; what was pruned and what ended look different. */
-import { fixed, probability, svg } from "./basics.js";
+import { fixed, svg } from "./elements.js";
+import { probability } from "./basics.js";
 
 const WIDTH = 128, HEIGHT = 30, TOP = 26, LEFT = 74;
 const FATES = { kept: "goes on", pruned: "pruned", ended: "ended", cut: "cut at the greatest length", open: "open when the search ended" };

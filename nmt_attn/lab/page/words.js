@@ -1,5 +1,6 @@
 /* Next words: the likeliest ten of a step; a click forces one. */
-import { fixed, html, word } from "./basics.js";
+import { fixed, html } from "./elements.js";
+import { word } from "./basics.js";
 
 /** The bars of a step; `force(t, word)` goes on with another word. */
 export function wordBars(trace, t, force) {
