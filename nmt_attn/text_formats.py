@@ -5,15 +5,16 @@ Compressed (gzip, bzip2, xz, zstd), UTF-8 or UTF-16, with or without a byte-orde
 
 import bz2
 import gzip
+import io
 import lzma
 import unicodedata
 import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 HEAD_BYTES = 4096
 """How much of a file is looked at."""
@@ -21,6 +22,9 @@ FEWEST_BYTES = 256
 """Shorter content is judged by its signature alone: there is too little to count."""
 MOST_CONTROLS = 0.3
 """The greatest share of control characters that text has."""
+
+MOST_TIMES, TRUSTED_BYTES = 200, 1 << 26
+"""What is compressed may grow by the first, which text never does, once it has the second."""
 
 SIGNATURES = {
     b"\x89PNG": "a PNG picture",
@@ -59,6 +63,47 @@ class Compression(NamedTuple):
 def find_compression(head: bytes) -> Compression | None:
     """What a file that begins so is compressed with; None if it is not."""
     return next((each for each in _COMPRESSIONS if head.startswith(each.signature)), None)
+
+
+def contents(stream: "io.BufferedReader[Any]", chunk_bytes: int) -> Iterator[bytes]:
+    """What the stream holds, decompressed, a piece at a time. Raises ValueError if it grows without measure.
+
+    The first piece has HEAD_BYTES if there are as many. What is damaged raises one of `damage()`.
+    """
+    compression = find_compression(stream.peek(HEAD_BYTES))
+    if compression is None:
+        yield from _pieces(stream, chunk_bytes)
+        return
+    counted, grown = _Counted(stream), 0
+    for piece in _pieces(compression.open(cast(BinaryIO, counted)), chunk_bytes):
+        grown += len(piece)
+        if grown > max(TRUSTED_BYTES, MOST_TIMES * counted.bytes):
+            raise ValueError(f"{compression.name} content that grows by more than {MOST_TIMES} times")
+        yield piece
+
+
+class _Counted(io.RawIOBase):
+    """A stream that knows how many bytes have been read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._stream.read(len(buffer))
+        self.bytes += len(chunk)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def _pieces(content: Any, chunk_bytes: int) -> Iterator[bytes]:
+    if head := content.read(HEAD_BYTES):
+        yield head
+    while chunk := content.read1(chunk_bytes):
+        yield chunk
 
 
 def damage() -> tuple[type[Exception], ...]:

@@ -20,11 +20,13 @@ import typer
 
 from nmt_attn.errors import DataError
 from nmt_attn.files import check_count, reason
-from nmt_attn.text_formats import HEAD_BYTES, MARK, UTF16_MARKS, damage, find_compression, find_encoding, without_mark
+from nmt_attn.text_formats import MARK, UTF16_MARKS, contents, damage, find_compression, find_encoding, without_mark
 
 PAUSE_SECONDS = 0.05
 """When standard input has brought nothing for this long, the lines that have come make a window."""
 CHUNK_BYTES = 1 << 16
+LONGEST_LINE_BYTES = 1 << 24
+"""A line that has more is refused: a file without line ends would fill the memory."""
 
 Note = Callable[[str, int], object]
 """Called with what is odd about a line, and the line's number, from 1."""
@@ -177,6 +179,7 @@ class _LineDecoder:
         self._keeps_ends = keeps_ends
         self._to_utf8: Callable[[bytes, bool], bytes] | None = None  # None until enough has come to recognise it
         self._unfinished: list[bytes] = []  # the parts of a line whose end has not come
+        self._unfinished_bytes = 0
         self._lines = 0
 
     def feed(self, chunk: bytes, *, is_end: bool = False) -> list[bytes]:
@@ -190,10 +193,15 @@ class _LineDecoder:
             self._to_utf8, chunk = self._recognise(head)
         first, *others = self._to_utf8(chunk, is_end).split(b"\n")
         self._unfinished.append(first)
+        self._unfinished_bytes += len(first)
+        if self._unfinished_bytes > LONGEST_LINE_BYTES:
+            place, most = f"{self.name}:{self._lines + 1}", f"{LONGEST_LINE_BYTES >> 20} MiB"
+            raise DataError(f"{place}: expected a line of at most {most}, got a longer one")
         lines: list[bytes] = []
         if others:
             lines = [b"".join(self._unfinished), *others[:-1]]
             self._unfinished = others[-1:]
+            self._unfinished_bytes = len(others[-1])
         if is_end and (last := b"".join(self._unfinished)):
             self.is_ended = False
             lines.append(last)
@@ -261,12 +269,7 @@ def _stream_chunks(stream: BinaryIO | io.RawIOBase, name: Path | str) -> Iterato
     try:
         is_buffered = isinstance(stream, io.BufferedReader)
         buffered = cast(io.BufferedReader, stream) if is_buffered else io.BufferedReader(cast(io.RawIOBase, stream))
-        compression = find_compression(buffered.peek(HEAD_BYTES))
-        content: Any = buffered if compression is None else compression.open(buffered)
-        if head := content.read(HEAD_BYTES):  # whole, so that it can be recognised
-            yield head
-        while chunk := content.read1(CHUNK_BYTES):
-            yield chunk
+        yield from contents(buffered, CHUNK_BYTES)
     except ValueError as error:
         raise DataError(f"{name}: expected text, got {error}") from error
     except damage() as error:

@@ -11,7 +11,7 @@ import pytest
 
 from nmt_attn.errors import DataError
 from nmt_attn.files import writing
-from nmt_attn.text_io import check_readable, count_lines, read_windows
+from nmt_attn.text_io import LONGEST_LINE_BYTES, check_readable, count_lines, read_lines, read_windows
 
 QUIRKS = "a\u2028b\u0085c\x00d\x0be\r\n\r\nlone \r inside\nlast without an end".encode()
 QUIRKY_LINES = ["a\u2028b\u0085c\x00d\x0be", "", "lone \r inside", "last without an end"]
@@ -101,6 +101,26 @@ def test_a_damaged_archive_is_refused(tmp_path: Path, compress: Callable[[bytes]
     path.write_bytes(compress(QUIRKS)[damage])
     with pytest.raises(DataError, match=r"a\.gz: expected a whole file, got a damaged one"):
         lines_of(path, 3)
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\n" + b"a" * LONGEST_LINE_BYTES + b"\n")
+    assert [len(line) for line in read_lines(path)] == [3, LONGEST_LINE_BYTES]
+    path.write_bytes(b"one\n" + b"a" * (LONGEST_LINE_BYTES + 1))
+    with pytest.raises(DataError, match=r"a\.txt:2: expected a line of at most 16 MiB, got a longer one"):
+        read_lines(path)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_grows_without_measure_is_refused(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    block = (b"a" * 1023 + b"\n") * (1 << 14)
+    path = tmp_path / "a.txt"
+    path.write_bytes(compress(block) * 3)  # 48 MiB: too little to judge
+    assert count_lines(path) == 3 << 14
+    path.write_bytes(compress(block) * 5)
+    with pytest.raises(DataError, match=r"a\.txt: expected text, got \w+ content that grows by more than 200 times"):
+        count_lines(path)
 
 
 def test_a_pipe_is_not_read_to_be_checked(tmp_path: Path) -> None:

@@ -14,10 +14,14 @@ from nmt_attn.config.messages import did_you_mean, show
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import ConfigError, DataError, UserError
+from nmt_attn.files import usable_path
 from nmt_attn.registries import CORPUS_FORMS
 from nmt_attn.text_io import read_text
 
 EXTENDS = "extends"
+_LONGEST_NAME = 80
+MOST_FILES = 20
+"""Files that extend each other."""
 _PACKAGE = Path(__file__).parents[1]
 _SHIPPED = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 """Where shipped files are: in an installed package, and in a clone."""
@@ -86,6 +90,8 @@ def _read_layers(text: str, path: Path, above: tuple[Path, ...]) -> Layers:
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{path}: {EXTENDS}: expected a file or the name of a shipped one, got {show(name)}")
     chain = (*above, path)
+    if len(chain) > MOST_FILES:
+        raise ConfigError(f"{path}: {EXTENDS}: expected at most {MOST_FILES} files that extend each other, got more")
     base = _base(name, chain)
     _leave_out_builtin(base.tree, tree)
     files = base.files | dict.fromkeys(_all_paths(tree, ()), str(path))
@@ -97,16 +103,18 @@ def _base(name: str, chain: tuple[Path, ...]) -> Layers:
     try:
         path = _locate_base(name, chain[-1])
         if path.resolve() in {file.resolve() for file in chain}:
-            raise ConfigError(f"{chain[-1]}: {EXTENDS}: expected a file that does not extend this one, got {name!r}")
+            raise ConfigError(
+                f"{chain[-1]}: {EXTENDS}: expected a file that does not extend this one, got {show(name)}"
+            )
         text = read_config(path)
-    except ConfigError as error:
-        words = " -> ".join([*map(str, chain), name])
+    except (ConfigError, DataError) as error:
+        words = " -> ".join([*map(str, chain), name[:_LONGEST_NAME]])
         raise ConfigError(f"{error} ({EXTENDS}: {words})") from error
     return _read_layers(text, path, chain)
 
 
 def _locate_base(name: str, path: Path) -> Path:
-    return _find_shipped(name) if _is_bare(name) else path.parent / Path(name).expanduser()
+    return _find_shipped(name) if _is_bare(name) else path.parent / usable_path(name, f"{path}: {EXTENDS}")
 
 
 def _find_shipped(name: str) -> Path:

@@ -29,6 +29,10 @@ HELD_OUT = 0.05
 
 _LONGEST_LIST = 100
 """Letters of the list of a section's keys, where nothing is like the misspelt one."""
+MOST_MISTAKES = 50
+"""Mistakes that are told at once."""
+_LONGEST_NAME = 80
+"""Letters of a misspelt key that are shown and compared with others."""
 _MOST_MEANT, _FEWEST_LETTERS = 2, 3
 
 _CORPORA = ("train", "valid", "test")
@@ -123,7 +127,8 @@ def _validate(layers: Layers) -> Config:
     messages = [*layers.messages, *(_with_file(mistake, layers) for mistake in mistakes)]
     messages += [message for message in contradictions(config) if not _is_doubtful(message, mistakes)]
     if messages:
-        raise ConfigError("\n".join(messages))
+        more = [f"and {len(messages) - MOST_MISTAKES:,} mistakes more"] if len(messages) > MOST_MISTAKES else []
+        raise ConfigError("\n".join([*messages[:MOST_MISTAKES], *more]))
     return config
 
 
@@ -171,13 +176,17 @@ def _explain(error: ValidationError, layers: Layers) -> list[_Mistake]:
         place = locate(tuple(str(part) for part in detail["loc"]))
         unknown = place.rest[:1] if place.section is not None else ()
         keys = place.known + unknown
-        mistakes[keys] = _unknown_key(keys) if unknown else _wrong_value(keys, layers)
+        if len(mistakes) > MOST_MISTAKES:  # will not be told: what may have been meant takes long to find
+            mistakes[keys] = _Mistake(keys, f"{'.'.join(keys)}: expected something else")
+        else:
+            mistakes[keys] = _unknown_key(keys) if unknown else _wrong_value(keys, layers)
     return list(mistakes.values())
 
 
 def _unknown_key(keys: Keys) -> _Mistake:
     """A mistake with the key that was meant: of the same name elsewhere, like it here, like it elsewhere."""
     *above, name = keys
+    name = name[:_LONGEST_NAME]
     here = [known for known in all_keys() if known[:-1] == tuple(above)]
     meant = _meant_keys(name, here)
     section = ".".join(above)
@@ -189,7 +198,8 @@ def _unknown_key(keys: Keys) -> _Mistake:
     else:
         hint = f"did you mean {join_words(map('.'.join, meant))}?"
     expected = f"a key of {section}" if section else "a section"
-    return _Mistake(keys, f"{'.'.join(keys)}: expected {expected}, got {show(name)} ({hint})", tuple(meant))
+    path = ".".join([*above, name])
+    return _Mistake(keys, f"{path}: expected {expected}, got {show(name)} ({hint})", tuple(meant))
 
 
 def _meant_keys(name: str, here: list[Keys]) -> list[Keys]:

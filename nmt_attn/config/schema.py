@@ -320,7 +320,9 @@ class SearchConfig(Section):
         "fp32", description="of the products; auto is int8 on a CPU that has it, else bf16 if it has that, else fp32"
     )
     max_length: Length | None = Field(None, description="maximum length of a translation in tokens")
-    max_length_factor: float = Field(2.0, gt=0, description="maximum length: this times the source's tokens, plus 10")
+    max_length_factor: float = Field(
+        2.0, gt=0, le=100, description="maximum length: this times the source's tokens, plus 10"
+    )
     length_penalty: RankingName = Field(
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )
@@ -335,7 +337,7 @@ class SearchConfig(Section):
     min_length: int = Field(
         0, ge=0, le=LONGEST, description="minimum length of a translation in tokens; the maximum length wins"
     )
-    min_length_factor: float = Field(0.0, ge=0, description="minimum length: this times the source's tokens")
+    min_length_factor: float = Field(0.0, ge=0, le=100, description="minimum length: this times the source's tokens")
     forbid_unknown: bool = Field(False, description="never write <unk>")
     no_repeat_ngram: Length | None = Field(None, description="no sequence of N tokens occurs twice")
     repetition_penalty: float = Field(

@@ -23,6 +23,8 @@ _PLAIN_VALUES = {
     ),
     "merge": (r"<<", ["<"]),
 }
+MOST_LETTERS, MOST_VALUES, DEEPEST = 250_000, 10_000, 100
+"""Of a text, with its comments; values in it, those behind an alias counted each time; and values inside values."""
 _LINE_BREAKS = "\n\r\x85\u2028\u2029"
 _MOST_DIGITS = 300
 _LARGEST_COUNT = 1e15  # beyond it a float no longer holds every whole number
@@ -101,12 +103,15 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 def parse_yaml(text: str, where: str) -> tuple[Any, list[str]]:
     """The value of one YAML document, and a message for each key that it gives twice.
 
-    Raises ConfigError with `where` and the line if it is malformed.
+    Raises ConfigError with `where` and the line if it is malformed, and for more than a configuration can be.
     """
+    if len(text) > MOST_LETTERS:
+        raise ConfigError(f"{where}: expected at most {MOST_LETTERS:,} letters, got {len(text):,}")
     try:
         loader = _Loader(text, where)
-        value = json.loads(json.dumps(loader.get_single_data()))  # every key becomes text
-        return value, loader.repeated
+        value = loader.get_single_data()
+        _check_size(value, where)
+        return json.loads(json.dumps(value)), loader.repeated  # every key becomes text
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where}: expected YAML, got values inside themselves or nested too deeply") from error
     except yaml.reader.ReaderError as error:
@@ -115,6 +120,20 @@ def parse_yaml(text: str, where: str) -> tuple[Any, list[str]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{where}:{line}: expected YAML, got this: {error.problem}") from error
+
+
+def _check_size(value: object, where: str) -> None:
+    """Raises ConfigError for too many values, which aliases make of a few letters; RecursionError if too deep."""
+    waiting, count = [(value, 0)], 0
+    while waiting:
+        node, depth = waiting.pop()
+        count += 1
+        if depth > DEEPEST:
+            raise RecursionError
+        if count > MOST_VALUES:
+            raise ConfigError(f"{where}: expected at most {MOST_VALUES:,} values, got more (aliases count each time)")
+        if isinstance(node, dict | list):
+            waiting.extend((each, depth + 1) for each in (node.values() if isinstance(node, dict) else node))
 
 
 def format_yaml(value: object) -> str:

@@ -25,7 +25,7 @@ from nmt_attn.errors import ConfigError
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import at_least_float32
-from nmt_attn.search.request import WINDOW_LINES
+from nmt_attn.search.request import WINDOW_LINES, check_tokens
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
@@ -73,14 +73,17 @@ def force_decode(
     *,
     with_alignments: bool,
     progress: Callable[[int], object] = lambda lines: None,
+    first_line: int = 1,
 ) -> list[ForcedPair]:
     """One result for each pair of lines, in order. After each batch, `progress` is called with its number of lines.
 
-    Raises ConfigError for alignments of a model without attention.
+    Raises ConfigError for alignments of a model without attention, DataError for a pair that is too long, by its
+    number: that of the first pair is `first_line`.
     """
     if with_alignments and not translator.model.has_attention:
         raise ConfigError(f"alignments: expected a model with attention, got {translator.name} (attention.score: none)")
-    encoded = [_encode(translator, source, target) for source, target in zip(sources, targets, strict=True)]
+    numbered = enumerate(zip(sources, targets, strict=True), first_line)
+    encoded = [_encode(translator, source, target, f"line {number}") for number, (source, target) in numbered]
     unseen = torch.empty(0, 0) if with_alignments else None
     results = [ForcedPair(pair.source, pair.target, (), unseen) for pair in encoded]
     rows = [row for row, pair in enumerate(encoded) if pair.source_ids]
@@ -107,7 +110,12 @@ def force_decode_windows(
     for start in range(0, len(sources), WINDOW_LINES):
         window = slice(start, start + WINDOW_LINES)
         yield from force_decode(
-            translator, sources[window], targets[window], with_alignments=with_alignments, progress=progress
+            translator,
+            sources[window],
+            targets[window],
+            with_alignments=with_alignments,
+            progress=progress,
+            first_line=start + 1,
         )
 
 
@@ -120,14 +128,16 @@ def perplexity(pairs: Sequence[ForcedPair]) -> float | None:
     return math.exp(mean) if mean < 700 else math.inf
 
 
-def _encode(translator: Translator, source: str, target: str) -> _Encoded:
+def _encode(translator: Translator, source: str, target: str, where: str) -> _Encoded:
     codecs = translator.codecs
-    return _Encoded(
+    encoded = _Encoded(
         _words(codecs.source.tokenizer, source),
         _words(codecs.target.tokenizer, target),
         codecs.source.encode(source),
         codecs.target.encode(target),
     )
+    check_tokens(max(len(encoded.source_ids), len(encoded.target_ids)), where)
+    return encoded
 
 
 def _words(tokenizer: Tokenizer, text: str) -> Words:

@@ -25,6 +25,8 @@ from nmt_attn.types import PAD
 
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
+MOST_TOKENS = 5000
+"""Of a sentence: a longer one would take hours, and a matrix of its attention gigabytes."""
 SPARE_TOKENS = 10
 """What `search.max_length_factor` allows a translation beyond its multiple of the source."""
 
@@ -150,6 +152,12 @@ class Request:
         )
 
 
+def check_tokens(tokens: int, where: str) -> None:
+    """Raises DataError for more than a sentence can have."""
+    if tokens > MOST_TOKENS:
+        raise DataError(f"{where}: expected a sentence of at most {MOST_TOKENS:,} tokens, got {tokens:,}")
+
+
 def sampling_of(options: SearchOptions) -> Sampling | None:
     """How translations are drawn; None if they are searched for. Raises ConfigError."""
     given = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
@@ -215,7 +223,7 @@ def with_keywords(
 
 def greatest_lengths(source_tokens: Tensor, config: SearchConfig) -> Tensor:
     """The most target tokens, `</s>` not counted, for sources of this many tokens; both [B] int64."""
-    lengths = (source_tokens * config.max_length_factor).long() + SPARE_TOKENS
+    lengths = (source_tokens * config.max_length_factor).long() + SPARE_TOKENS  # at most MOST_TOKENS times 100
     return lengths if config.max_length is None else lengths.clamp(max=config.max_length)
 
 

@@ -37,6 +37,7 @@ from nmt_attn.search.request import (
     PythonOptions,
     Request,
     check_several,
+    check_tokens,
     checked_phrases,
     checked_texts,
     sampling_of,
@@ -255,7 +256,10 @@ class Translator:
         target = self.codecs.target
         phrases = encode_phrases(constraints, target, f"constraints of line {number}")
         demand = Demand(number, target.encode(prefix), phrases)
-        return Sentence(line, self.codecs.source.encode(line), target.pieces(prefix), demand)
+        ids = self.codecs.source.encode(line)
+        check_tokens(len(ids), f"line {number}")
+        check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
+        return Sentence(line, ids, target.pieces(prefix), demand)
 
     @torch.inference_mode()
     def _search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:

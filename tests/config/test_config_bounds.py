@@ -64,3 +64,35 @@ def test_a_bound_that_is_far_is_said_where_it_is_passed(override: str, message: 
 
 def test_the_largest_seed_is_one() -> None:
     assert parse_config("", [f"run.seed={LARGEST_SEED}"], "f.yaml").run.seed == LARGEST_SEED
+
+
+ALIASES = "\n".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'x'] * 9)}]" for i in range(20))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ALIASES, r"^f\.yaml: expected at most 10,000 values, got more \(aliases count each time\)$"),
+        ("\n".join(f"key{i}: 1" for i in range(10_001)), r"^f\.yaml: expected at most 10,000 values, got more"),
+        ("[" * 102 + "]" * 102, r"^f\.yaml: expected YAML, got values inside themselves or nested too deeply$"),
+        ("# " + "x" * 250_000, r"^f\.yaml: expected at most 250,000 letters, got 250,002$"),
+    ],
+)
+def test_a_small_text_cannot_make_a_large_configuration(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config(text, [], "f.yaml")
+
+
+def test_of_many_mistakes_the_first_are_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config("".join(f"key{i}: 1\n" for i in range(2000)), [], "f.yaml")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 51
+    assert lines[0] == "key0: expected a section, got 'key0' (known: run, data, tokenizer, model, training, search, evaluate)"  # fmt: skip  # noqa: E501
+    assert lines[-1] == "and 1,950 mistakes more"
+
+
+def test_a_long_key_is_cut() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(f"search: {{{'beam' * 9000}: 1}}", [], "f.yaml")
+    assert len(str(caught.value)) < 300

@@ -141,6 +141,27 @@ def test_a_missing_file_is_refused_with_the_chain_and_the_one_that_was_meant(tmp
     ]
 
 
+def test_a_chain_has_an_end(tmp_path: Path) -> None:
+    write(tmp_path, **{f"file{i}": f"extends: file{i + 1}.yaml\n" for i in range(21)}, file21="")
+    assert load_config(tmp_path / "file1.yaml", []) == load_config(tmp_path / "file21.yaml", [])
+    [told] = refusal(tmp_path / "file0.yaml")
+    assert "file20.yaml: extends: expected at most 20 files that extend each other, got more" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("~nosuchuser/a.yaml", "expected a path, got '~nosuchuser/a.yaml': no such user"),
+        ('"a\\0b.yaml"', "expected a path, got a NUL character in 'a.x00b.yaml'"),
+        ("x" * 300 + ".yaml", "file name too long"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    [told] = refusal(write(tmp_path, own=f"extends: {name}\n"))
+    assert re.search(f"own.yaml: extends: .*{message}", told)
+    assert len(told) < 500 + 3 * len(str(tmp_path))
+
+
 def test_an_unknown_shipped_name_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
     path = write(tmp_path, own="extends: eutrans-luon\n")
     assert refusal(path) == [

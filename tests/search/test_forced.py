@@ -6,8 +6,9 @@ import pytest
 import torch
 from test_translator import LINES, MODELS, make_codecs, make_model, make_translator
 
-from nmt_attn.errors import ConfigError
+from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.search.forced import ForcedPair, force_decode, perplexity
+from nmt_attn.search.request import MOST_TOKENS
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, UNK
 
@@ -94,3 +95,14 @@ def test_alignments_of_a_plain_model_are_refused() -> None:
     assert isinstance(pair, ForcedPair) and pair.weights is None
     with pytest.raises(ConfigError, match=r"expected a model with attention, got runs/plain"):
         force_decode(translator, ["das Haus"], ["the house"], with_alignments=True)
+
+
+def test_a_sentence_that_would_take_hours_is_refused_with_its_line() -> None:
+    translator, long = make_translator(), "x " * (MOST_TOKENS + 1)
+    message = r"line 2: expected a sentence of at most 5,000 tokens, got 5,001"
+    with pytest.raises(DataError, match=message):
+        force_decode(translator, ["a", "b"], ["c", long], with_alignments=False)
+    with pytest.raises(DataError, match=message):
+        translator.translate(["a", long])
+    with pytest.raises(DataError, match=r"prefix of line 1: expected a sentence of at most 5,000 tokens, got 5,001"):
+        translator.translate(["a"], prefixes=[long])
