@@ -4,7 +4,7 @@ The mean over K seeds of a metric, its standard deviation, and a bootstrap that 
 several, seeds. With one seed it is that of nmt_attn/evaluation/bootstrap.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
@@ -52,19 +52,19 @@ def seed_group_as_json(group: SeedGroup) -> dict[str, Any]:
 
 
 def seed_groups(
-    groups: Mapping[str, Sequence[str]],
-    measured: Mapping[str, SystemMeasures],
+    groups: Sequence[tuple[str, Sequence[int]]],
+    measured: Sequence[tuple[str, SystemMeasures]],
     sources: Sequence[str],
     config: EvaluateConfig,
 ) -> list[SeedGroup]:
-    """The groups, each with the names of its systems, against the first one. All on the same sentences."""
+    """The groups, each a name and the places of its systems, against the first one. All on the same sentences."""
     found: list[SeedGroup] = []
     baseline: list[SystemMeasures] = []
-    for name, systems in groups.items():
-        measures = [measured[system] for system in systems]
+    for name, places in groups:
+        measures = [measured[place][1] for place in places]
         metrics = seed_metrics([each.chosen for each in measures], [each.chosen for each in baseline])
         summary = summarise(name, sources, _mean_of_systems(measures), config)
-        found.append(SeedGroup(name, tuple(systems), metrics, summary))
+        found.append(SeedGroup(name, tuple(measured[place][0] for place in places), metrics, summary))
         baseline = baseline or measures
     return found
 

@@ -6,6 +6,7 @@ that belong together are found without reading one.
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -25,7 +26,14 @@ def name_without_seed(name: str) -> str:
     return re.sub(f"(^|-){_ENDING}$", "", name)
 
 
-def find_seed_runs(model: Path | None, count: int) -> list[Path]:
+class SeedRuns(NamedTuple):
+    """The runs of NAME."""
+
+    stem: Path  # runs/NAME, which need not be there
+    runs: list[Path]
+
+
+def find_seed_runs(model: Path | None, count: int) -> SeedRuns:
     """The first `count` runs, by their seeds, that belong to `model`: NAME, or one of them. None: to the newest run.
 
     NAME may be the folder of a sweep that varies nothing, too. Raises CheckpointError if there are fewer, or several of
@@ -43,7 +51,7 @@ def find_seed_runs(model: Path | None, count: int) -> list[Path]:
         )
     if len(runs) > count:
         typer.echo(f"note: {stem} has {len(runs)} seeds, of which the first {count} are taken", err=True)
-    return list(runs.values())[:count]
+    return SeedRuns(stem, list(runs.values())[:count])
 
 
 def _by_seed(stem: Path) -> dict[int, Path]:
