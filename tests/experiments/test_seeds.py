@@ -81,7 +81,7 @@ def test_each_run_gets_its_seed_and_what_was_asked(folder: Path, monkeypatch: py
     options = TrainOptions(
         Path("tiny.yaml"), ("model.encoder.hidden=9", "run.seed=7"), name="mine", threads=2, seeds=2, fresh=True
     )
-    with pytest.raises(ProcessError, match="mine-seed-8: out of luck"):
+    with pytest.raises(ProcessError, match=r"mine-seed-8: out of luck"):
         train(options)
     first, second = given
     assert (first.name, second.name) == ("mine-seed-7", "mine-seed-8")
@@ -95,9 +95,9 @@ def test_each_run_gets_its_seed_and_what_was_asked(folder: Path, monkeypatch: py
 def test_mistakes_are_found_before_anything_is_trained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="--jobs: expected --seeds beside it, got 2 alone"):
         TrainOptions(Path("tiny.yaml"), jobs=2)
-    with pytest.raises(ConfigError, match="model.encoder.hidden"):
+    with pytest.raises(ConfigError, match=r"model\.encoder\.hidden"):
         train(TrainOptions(Path("tiny.yaml"), ("model.encoder.hidden=0",), seeds=2))
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match="--seeds: expected one process, got several"):
+    with pytest.raises(ConfigError, match="--seeds: expected one process"):
         train(TrainOptions(Path("tiny.yaml"), seeds=2))
     assert not (folder / "runs").exists()
