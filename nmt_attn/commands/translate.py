@@ -4,9 +4,10 @@ Whatever can be refused is refused before the first line is read.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -16,10 +17,11 @@ from tqdm import tqdm
 from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.config.file import load_config
-from nmt_attn.data.corpus_warnings import unknown_source
-from nmt_attn.errors import DataError
+from nmt_attn.data.corpus_warnings import unknown_source, unknown_tags
+from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
+from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.model.store import CONFIG, find_model
 from nmt_attn.options import TranslateOptions
 from nmt_attn.runtime import choose_device, precision_override
@@ -41,8 +43,10 @@ def translate(options: TranslateOptions) -> None:
     overrides = _overrides(options)
     texts = _read_texts(options)
     device = choose_device(options.device)
-    folders = [find_model(model) for model in options.model or (None,)]
+    folders = _find_models(options)
     translator = load_translator(folders, options.ensemble or "linear", device, overrides)
+    if options.columns and translator.columns is None:
+        raise ConfigError(f"--columns: expected a model that was trained with data.columns, got {translator.name}")
     request = translator.request(
         options,
         with_alignments=options.alignments is not None or (options.details is not None and translator.has_attention),
@@ -63,6 +67,14 @@ def translate(options: TranslateOptions) -> None:
         config = load_config(folders[0] / CONFIG, []).evaluate
         result = measure("bleu", notes.translations, first, config, further).result()
         typer.echo(f"{result.name} {result.value:.2f} {result.signature}", err=True)
+
+
+def _find_models(options: TranslateOptions) -> list[Path]:
+    """The model folders that search as one; with --seeds those of the seeds of each."""
+    named = options.model or (None,)
+    if options.seeds is None:
+        return [find_model(model) for model in named]
+    return [find_model(run) for model in named for run in find_seed_runs(model, options.seeds).runs]
 
 
 class _Companion(NamedTuple):
@@ -92,6 +104,7 @@ class _Texts(NamedTuple):
     prefix: _Companion | None
     constraints: _Companion | None
     dictionary: Mapping[str, str] | None
+    has_columns: bool
 
 
 def _read_texts(options: TranslateOptions) -> _Texts:
@@ -113,7 +126,7 @@ def _read_texts(options: TranslateOptions) -> _Texts:
             {"output": output, "alignments": options.alignments, "details": options.details},
         )
     prefix, constraints = companions
-    return _Texts(source, references, prefix, constraints, dictionary)
+    return _Texts(source, references, prefix, constraints, dictionary, options.columns)
 
 
 def _overrides(options: TranslateOptions) -> Sequence[str]:
@@ -181,6 +194,7 @@ class _Notes:
     undecodable: int
     translations: list[str]
     warning: str | None = None  # about the first window
+    unknown_tags: Counter[str] = field(default_factory=Counter)
 
 
 def _translate_windows(
@@ -189,11 +203,13 @@ def _translate_windows(
     notes = _Notes(0, 0, 0, [])
     for window in read_windows(texts.input, WINDOW_LINES):
         start, count = notes.lines, len(window.lines)
+        lines = _of_columns(window.lines, translator, texts, start + 1)
+        notes.unknown_tags.update(unknown_tags(translator.codecs, lines))
         if start == 0:
-            notes.warning = unknown_source(translator.codecs, window.lines)
+            notes.warning = unknown_source(translator.codecs, lines)
         constraints = None if texts.constraints is None else texts.constraints.part(start, count)
         translations = translator.translate_window(
-            window.lines,
+            lines,
             request,
             progress,
             prefixes=None if texts.prefix is None else texts.prefix.part(start, count),
@@ -212,9 +228,20 @@ def _translate_windows(
     return notes
 
 
+def _of_columns(lines: Sequence[str], translator: Translator, texts: _Texts, first_line: int) -> Sequence[str]:
+    """The texts of the lines, the first of which has this number."""
+    if not texts.has_columns or translator.columns is None:
+        return lines
+    name = texts.input or "standard input"
+    return [translator.columns.of_line(line, f"{name}:{number}") for number, line in enumerate(lines, first_line)]
+
+
 def _say(notes: _Notes) -> None:
     if notes.warning is not None:
         typer.echo(f"warning: {notes.warning}", err=True)
+    if notes.unknown_tags:
+        tags, lines = ", ".join(sorted(notes.unknown_tags)), sum(notes.unknown_tags.values())
+        typer.echo(f"note: tags that training has not seen, read as <unk>: {tags} ({lines} in all)", err=True)
     if notes.undecodable > 0:
         typer.echo(f"note: lines that are not UTF-8, read with U+FFFD in it: {notes.undecodable}", err=True)
     if notes.cut > 0:

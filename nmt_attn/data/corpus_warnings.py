@@ -4,14 +4,17 @@ Each function gives sentences without an end mark; whoever calls it prints them.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, TextCodec
+from nmt_attn.data.columns import TAG
 from nmt_attn.data.corpus import has_test, read_part, read_test
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.prepare import PreparedData
+from nmt_attn.data.tags import Tagged
 from nmt_attn.errors import UserError
 from nmt_attn.types import UNK, SentencePair
 
@@ -19,7 +22,7 @@ SAMPLE_LINES = 1000
 TRAINING_PAIRS = 200_000
 """Training pairs, at most, that are compared with those of the other corpora."""
 SAMPLE_PIECES = 100
-"""Unknown tokens, at most, that are looked at for known words in them."""
+"""Search at most this many unknown tokens for known words inside them."""
 MUCH_UNKNOWN = 0.3
 """The share of unknown tokens from which the source is worth a warning."""
 MUCH_LONGER = 2.0
@@ -37,6 +40,13 @@ def unknown_source(codecs: Codecs, lines: Sequence[str]) -> str | None:
         f"{unknown:,} of {tokens:,} source tokens ({unknown / tokens:.0%}) are not in the model's vocabulary, such as "
         f"{example!r}: {_cause(codecs, sample, unknown / tokens)}"
     )
+
+
+def unknown_tags(codecs: Codecs, lines: Sequence[str]) -> Counter[str]:
+    """How often each tag occurs that the model does not know."""
+    if not isinstance(codecs.source.tokenizer, Tagged):
+        return Counter()
+    return Counter(piece for line in lines for piece in _unknown_pieces(codecs.source, line) if TAG.fullmatch(piece))
 
 
 def corpus_warnings(config: Config, data: PreparedData) -> Iterator[str]:
