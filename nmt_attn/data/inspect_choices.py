@@ -25,13 +25,6 @@ class Choice(NamedTuple):
     reason: str
 
 
-REGULARISATION = (
-    Choice("model", {"encoder": {"dropout": 0.3}, "decoder": {"dropout": 0.3}}, "against learning few pairs by heart"),
-    Choice("training", {"label_smoothing": 0.1}, "likewise"),
-)
-"""What was best or as good on every corpus that was tried: docs/defaults.md."""
-
-
 class Recipe(NamedTuple):
     """A shipped configuration for texts of this kind, and why."""
 
@@ -59,7 +52,7 @@ def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]
     """The sections that follow from the text."""
     tokenizer = choose_tokenizer(source, target, pairs)
     length = _choose_length(_longest(source, target, str(tokenizer.values["kind"])))
-    return [tokenizer, *length, *REGULARISATION, _choose_evaluation(source, target)]
+    return [tokenizer, *length, _choose_evaluation(source, target)]
 
 
 def choose_tokenizer(source: TextProfile, target: TextProfile, pairs: int) -> Choice:
