@@ -31,6 +31,16 @@ WINDOWS: Registry[Any] = Registry(
     },
 )
 
+TRANSITIONS: Registry[Any] = Registry(
+    ("model.attention.alignment",),
+    {
+        "hard": "nmt_attn.model.transitions:Independent",
+        "hard-first-order": "nmt_attn.model.transitions:FirstOrder",
+        "monotonic": "nmt_attn.model.transitions:Monotonic",
+        "monotonic-first-order": "nmt_attn.model.transitions:MonotonicFirstOrder",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -196,6 +206,7 @@ CORPUS_FORMS: Registry[Any] = Registry(
 REGISTRIES = (
     SCORES,
     WINDOWS,
+    TRANSITIONS,
     DECODERS,
     CELLS,
     INITIAL_STATES,

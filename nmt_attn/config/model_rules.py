@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
+from nmt_attn.config.alignment_rules import hard_attention
 from nmt_attn.config.derived import (
     decoder_rates,
     encoder_directions,
@@ -233,6 +234,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _attention,
     _first_state,
     _without_attention,
+    hard_attention,
     _readout,
     _dropout,
     _exclusions,

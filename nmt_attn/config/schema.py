@@ -10,6 +10,7 @@ from pydantic import Field
 
 from nmt_attn.bounds import LARGEST, LONGEST, MOST_THREADS
 from nmt_attn.config.base import (
+    AlignmentName,
     CellName,
     Column,
     Count,
@@ -147,6 +148,12 @@ class AttentionConfig(Section):
     max_positions: Length | None = Field(
         None, description="location: positions that can be scored; by default data.max_length + 1"
     )
+    alignment: AlignmentName = Field(
+        "soft",
+        description="soft: a weighted sum of the states; the others are hard, summed over all alignments: to any "
+        "position, by scores of jumps too, and the same that never go back",
+    )
+    jump: Length = Field(5, description="first-order alignments: D, the most positions that one goes at once")
     half_width: Length = Field(10, description="local windows: D, positions to each side of p_t")
     sigma: float | None = Field(None, gt=0, description="local-p: width of the Gaussian; by default D / 2")
     renormalise: bool = Field(False, description="local-p: weights sum to 1 after the Gaussian")

@@ -27,6 +27,7 @@ from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder, EncoderLayer
+from nmt_attn.model.hard_attention import HardAttention, HardSeq2Seq
 from nmt_attn.model.initial_state import (
     ACTIVATIONS,
     INITIAL_CELL_STATES,
@@ -40,6 +41,7 @@ from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
 from nmt_attn.model.readout import READOUTS, Readout
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.transitions import TRANSITIONS, TransitionSizes
 from nmt_attn.model.windows import WINDOWS, WindowSizes
 from nmt_attn.registry import Registry, reads
 from nmt_attn.types import PAD
@@ -60,7 +62,8 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
         source_embedding.weight = target_embedding.weight
     if tied in ("target-output", "all"):
         output.weight = target_embedding.weight
-    model = Seq2Seq(
+    kind = Seq2Seq if config.attention.alignment == "soft" else HardSeq2Seq
+    model = kind(
         source_embedding,
         encoder,
         target_embedding,
@@ -110,7 +113,11 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
         use_bias=attention.bias,
         project=attention.project,
     )
-    return Attention(score(sizes), WINDOWS[attention.window](_window_sizes(attention, hidden)), encoder_size)
+    parts = score(sizes), WINDOWS[attention.window](_window_sizes(attention, hidden)), encoder_size
+    if attention.alignment == "soft":
+        return Attention(*parts)
+    transition = TRANSITIONS[attention.alignment](TransitionSizes(hidden, encoder_size, attention.jump))
+    return HardAttention(*parts, transition)
 
 
 def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:

@@ -75,8 +75,7 @@ class LuongDecoder(Decoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         gates = self.embedding_to_gates(embedded)
         if self.feeding.size == 0:
-            hidden, _ = self.bottom.sequence(gates, state.layers[0])
-            top = self.upper_layers(hidden, state.layers[1:])
+            top = self.top_states(gates, state)
             context, weights = self.attention(top, memory, all_positions(top))
             attentional = self.attentional_state.dropout(self.attentional_state(context, top))
             return self.output_dropout(self.make_readout(attentional, embedded, context)), weights
@@ -88,6 +87,19 @@ class LuongDecoder(Decoder):
             steps.append(step_weights)
         readouts = self.make_readout(torch.stack(outputs, 1), embedded, torch.stack(contexts, 1))
         return self.output_dropout(readouts), stack_weights(steps)
+
+    def top_states(self, gates: Tensor, state: DecoderState) -> Tensor:
+        """W y [B, T, G x H], first state -> s_t [B, T, H] of the top layer, all steps at once: no input feeding."""
+        hidden, _ = self.bottom.sequence(gates, state.layers[0])
+        return self.upper_layers(hidden, state.layers[1:])
+
+    def update(
+        self, word_gates: Tensor, state: DecoderState, noise: Noise
+    ) -> tuple[CellState, Tensor, tuple[CellState, ...]]:
+        """W y_{t-1} [N, G x H] -> the bottom layer's next state, s_t [N, H] of the top one, states of those above."""
+        bottom = self.bottom_step(word_gates, state.feed, state.layers[0])
+        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise.layers)
+        return bottom, top, above
 
     def bottom_step(self, word_gates: Tensor, feed: Tensor, before: CellState) -> CellState:
         """W y_{t-1} [N, G x H], f_{t-1} [N, F], last state -> s_t of the bottom layer."""
@@ -111,8 +123,7 @@ class LuongDecoder(Decoder):
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
     ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
         """-> h~ [N, H], c [N, M], weights, next state."""
-        bottom = self.bottom_step(word_gates, state.feed, state.layers[0])
-        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise.layers)
+        bottom, top, above = self.update(word_gates, state, noise)
         context, weights = self.attend(top, state.position, memory)
         attentional = self.attentional_state(context, top)
         if noise.attentional is not None:

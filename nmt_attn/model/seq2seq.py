@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.dropout import Dropout
@@ -18,6 +19,9 @@ from nmt_attn.model.encoder import Encoder
 from nmt_attn.model.state import DecoderState, Memory, Weights
 from nmt_attn.runtime import at_least_float32
 from nmt_attn.types import BOS, PAD, Batch, StepOutput, length_mask
+
+BLOCK_NUMBERS = 1 << 22
+"""Scores of words held at once where targets are scored: [tokens, V] is never allocated as a whole."""
 
 
 class StepReadout(NamedTuple):
@@ -96,6 +100,14 @@ class Seq2Seq(nn.Module):
         readouts, weights = self.decoder(embedded, state, memory)
         return readouts, weights
 
+    def score_target(self, batch: Batch) -> tuple[Tensor, Weights]:
+        """log p(y_t | y_<t, x) [B, T] of the words of `tgt_out`, and the weights [B, T, S] that are their alignment."""
+        readouts, weights = self(batch)
+        words = batch.tgt_out.flatten().split(max(1, BLOCK_NUMBERS // self.output.out_features))
+        parts = zip(readouts.flatten(0, 1).split(len(words[0])), words, strict=True)
+        losses = [cross_entropy(at_least_float32(self.output(r)), w, reduction="none") for r, w in parts]
+        return -torch.cat(losses).view(batch.tgt_out.shape), weights
+
     def mix_own_words(self, tgt_in: Tensor, state: DecoderState, memory: Memory, own: OwnWords) -> Tensor:
         """tgt_in [B, T] with words after the first replaced, each with the probability `own.share`, by what the model
         would write there after the words before it, its own included.
@@ -108,13 +120,17 @@ class Seq2Seq(nn.Module):
         ids = tgt_in.clone()
         with torch.no_grad(), _without_kept_casts(tgt_in.device):
             for t in range(1, _last_own(is_own) + 1):
-                readout, _, state = self.decoder.step(self.target_embedding(ids[:, t - 1]), state, memory)
-                ids[:, t] = torch.where(is_own[:, t], self._choose(readout, own), ids[:, t])
+                scores, state = self.next_scores(ids[:, t - 1], state, memory)
+                ids[:, t] = torch.where(is_own[:, t], self._choose(scores, own), ids[:, t])
         return ids
 
-    def _choose(self, readout: Tensor, own: OwnWords) -> Tensor:
-        """readout [B, R] -> one word for each row [B] int64."""
-        scores = at_least_float32(self.output(readout))
+    def next_scores(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, DecoderState]:
+        """last_ids [B] int64 -> scores [B, V] whose softmax is p(next word), next state."""
+        readout, _, after = self.decoder.step(self.target_embedding(last_ids), state, memory)
+        return at_least_float32(self.output(readout)), after
+
+    def _choose(self, scores: Tensor, own: OwnWords) -> Tensor:
+        """scores [B, V], which are lost -> one word for each row [B] int64."""
         for never in (PAD, BOS):
             scores[:, never] = -torch.inf
         if not own.is_drawn:

@@ -32,12 +32,25 @@ class Memory(NamedTuple):
     final_cell: tuple[Tensor, ...]  # likewise, LSTM only
 
 
+class AlignmentState(NamedTuple):
+    """What hard attention knows of the step before: p(a_t = j) and p(word | a_t = j), as logarithms."""
+
+    prior: Tensor  # [N, S]
+    emissions: Tensor  # [N, S, V]
+
+    def posterior(self, word_ids: Tensor) -> Tensor:
+        """log p(a_t = j | the word) [N, S] once the words [N] int64 of that step are known."""
+        of_word = self.emissions.gather(2, word_ids[:, None, None].expand(-1, self.prior.shape[1], -1)).squeeze(2)
+        return (self.prior + of_word).log_softmax(1)
+
+
 class DecoderState(NamedTuple):
     """What the decoder carries from step to step. N = B x K rows, the K of one sentence adjacent."""
 
     layers: tuple[CellState, ...]  # bottom first
     feed: Tensor  # [N, F], what input feeding brings along; F = 0 without it
     position: Tensor  # [N] int64, index of the next target position, from 0
+    alignment: AlignmentState | None = None  # hard attention
 
 
 class Weights(NamedTuple):

@@ -24,6 +24,7 @@ from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
 from nmt_attn.files import check_count
+from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options import SearchOptions
@@ -47,6 +48,7 @@ from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
 from nmt_attn.search.unk_replacement import UnkReplacement
+from nmt_attn.search.viterbi import with_best_alignments
 
 LONG_TOKENS = 100
 """Where source sentences are longer, batches hold fewer of them."""
@@ -113,7 +115,16 @@ class Translator:
     def _recorded(self) -> RecordedSearch | None:
         """The search whose steps are CUDA graphs; None without a GPU."""
         device = self.model.output.weight.device
-        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" else None
+        can_record = device.type == "cuda" and not isinstance(self.model, HardSeq2Seq)
+        return RecordedSearch(self._fast, CudaRecorder(device)) if can_record else None
+
+    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """What search has found, with the weights that are its alignment: those of the steps, or of hard attention the
+        most likely alignment of the whole.
+        """
+        if not isinstance(self._fast, HardSeq2Seq):
+            return found
+        return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
 
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str], options: PythonOptions) -> list[Translation]:
@@ -207,6 +218,7 @@ class Translator:
             if is_asked and not self.has_attention:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
         if shortlist is not None:
+            self._require_soft("shortlist", "which normalises over all words at each source position")
             shortlist.check(self.codecs.source.size, self.codecs.target.size)
         return Request(
             search=search,
@@ -216,6 +228,11 @@ class Translator:
             sampling=sampling_of(options),
             shortlist=shortlist,
         )
+
+    def _require_soft(self, key: str, reason: str) -> None:
+        """Raises ConfigError for hard attention."""
+        if isinstance(self.model, HardSeq2Seq):
+            raise ConfigError(f"{key}: expected none with hard attention, {reason}, got one ({self.name})")
 
     def translate_window(
         self,
@@ -274,7 +291,8 @@ class Translator:
         src_ids, src_lengths = (tensor.to(device) for tensor in batch)
         if request.shortlist is None:
             limits = request.limits(src_lengths - 1, demands, self._begins_word)
-            return beam_search(self.steps(src_ids, src_lengths), limits, options)
+            found = beam_search(self.steps(src_ids, src_lengths), limits, options)
+            return self.align(sentences, found) if options.with_weights else found
         words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
         demands = [demand.renumbered(words) for demand in demands]
         limits = request.limits(src_lengths - 1, demands, self._begins_word[words.ids])

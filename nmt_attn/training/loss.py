@@ -69,6 +69,12 @@ def token_loss(
     return Loss(total, likelihood)
 
 
+def given_loss(log_probs: Tensor, targets: Tensor) -> Loss:
+    """log p [B, T] of the words of targets [B, T] int64 -> sums over the real tokens."""
+    total = -log_probs.masked_fill(targets == PAD, 0.0).sum()
+    return Loss(total, total.detach())
+
+
 def alignment_loss(weights: Tensor, guide: Tensor) -> Tensor:
     """weights, guide [B, T, S] -> - sum of guide x log weights.
 

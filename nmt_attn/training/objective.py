@@ -13,9 +13,10 @@ from torch import Tensor
 
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.fast.training import for_training
+from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.runtime import at_least_float32, autocast
-from nmt_attn.training.loss import Loss, alignment_loss, token_loss
+from nmt_attn.training.loss import Loss, alignment_loss, given_loss, token_loss
 from nmt_attn.training.schedule import DECAYS
 from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
 
@@ -46,7 +47,17 @@ class Objective:
         self._fast.train(self.model.training)
         with autocast(batch.src_ids.device, self.dtype):
             readouts, weights = self._fast(batch, own)
-        loss = token_loss(
+        loss = self._word_loss(readouts, batch)
+        if batch.alignment is None:
+            return loss
+        alignment = alignment_loss(at_least_float32(weights.dense()), batch.alignment)
+        return loss._replace(total=loss.total + guide_weight * alignment, alignment=alignment.detach())
+
+    def _word_loss(self, readouts: Tensor, batch: Batch) -> Loss:
+        """Of what the model says of the target: readouts [B, T, R], or of a hard model log p [B, T] of its words."""
+        if isinstance(self.model, HardSeq2Seq):
+            return given_loss(readouts, batch.tgt_out)
+        return token_loss(
             readouts,
             self.model.output,
             batch.tgt_out,
@@ -54,10 +65,6 @@ class Objective:
             self.dtype,
             keeps_padding=self.keeps_padding,
         )
-        if batch.alignment is None:
-            return loss
-        alignment = alignment_loss(at_least_float32(weights.dense()), batch.alignment)
-        return loss._replace(total=loss.total + guide_weight * alignment, alignment=alignment.detach())
 
 
 def drop_words(ids: Tensor, rate: float) -> Tensor:

@@ -1,0 +1,33 @@
+"""What hard attention (`model.attention.alignment`) does not go with.
+
+Its sum over alignments has a recursion only if no state depends on where the alignment was.
+"""
+
+from collections.abc import Iterator
+
+from nmt_attn.config.key_paths import is_default, value_at
+from nmt_attn.config.messages import complain, complain_idle, show, with_value
+from nmt_attn.config.schema import Config
+
+KEY = "model.attention.alignment"
+
+_NEEDED = {
+    "model.decoder.style": ("luong", "as in another order the states would depend on the alignment"),
+    "model.decoder.input_feeding": ("none", "as states would depend on the alignment"),
+    "model.attention.window": ("global", "as the sum is over all positions"),
+    "training.label_smoothing": (0.0, "as the loss is the sum over all alignments of the words that are given"),
+}
+
+
+def hard_attention(config: Config) -> Iterator[str]:
+    """One message for each key that hard attention needs to have another value."""
+    if config.model.attention.alignment == "soft":
+        return
+    if config.model.attention.score == "none":
+        yield complain_idle(config, KEY, with_value(config, "model.attention.score"))
+        return
+    for key, (needed, reason) in _NEEDED.items():
+        if value_at(config, key) != needed:
+            is_unsaid = key == "model.decoder.style" and is_default(config, key)
+            hint = "the default" if is_unsaid else ""
+            yield complain(config, key, f"{show(needed)} with {with_value(config, KEY)}, {reason}", hint)
