@@ -38,6 +38,10 @@ MODELS = {
         "decoder": {"style": "luong", "cell": "lstm", "input_feeding": "attentional"},
         "attention": {"score": "general", "attend_eos": False},
     },
+    "monotonic": {
+        "decoder": {"style": "luong", "cell": "lstm", "layers": 2},
+        "attention": {"score": "general", "alignment": "monotonic-first-order", "jump": 2},
+    },
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }
 SIZES = {

@@ -6,7 +6,7 @@ Its sum over alignments has a recursion only if no state depends on where the al
 from collections.abc import Iterator
 
 from nmt_attn.config.key_paths import is_default, value_at
-from nmt_attn.config.messages import complain, complain_idle, show, with_value
+from nmt_attn.config.messages import complain, show, with_value
 from nmt_attn.config.schema import Config
 
 KEY = "model.attention.alignment"
@@ -21,10 +21,7 @@ _NEEDED = {
 
 def hard_attention(config: Config) -> Iterator[str]:
     """One message for each key that hard attention needs to have another value."""
-    if config.model.attention.alignment == "soft":
-        return
-    if config.model.attention.score == "none":
-        yield complain_idle(config, KEY, with_value(config, "model.attention.score"))
+    if config.model.attention.alignment == "soft" or config.model.attention.score == "none":
         return
     for key, (needed, reason) in _NEEDED.items():
         if value_at(config, key) != needed:

@@ -20,6 +20,7 @@ from nmt_attn.registries import (
     SCHEDULES,
     SCORES,
     TOKENIZERS,
+    TRANSITIONS,
     WINDOWS,
 )
 
@@ -30,6 +31,7 @@ _READING = (
     TOKENIZERS,
     SCORES,
     WINDOWS,
+    TRANSITIONS,
     DECODERS,
     INITIAL_STATES,
     INITIAL_CELL_STATES,

@@ -18,6 +18,7 @@ _CORPORA = ("train", "valid", "test")
 _MOST_HELD_OUT = 0.5
 _OF_ATTENTION = (
     "model.attention.window",
+    "model.attention.alignment",
     "model.attention.attend_eos",
     "model.attention.half_width",
     "model.attention.sigma",

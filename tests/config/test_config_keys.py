@@ -109,6 +109,10 @@ EXAMPLES = {
     "model.attention.project": Example("true", ("model.attention.score=dot",)),
     "model.attention.attend_eos": Example("false"),
     "model.attention.max_positions": Example("7", ("model.attention.score=location",)),
+    "model.attention.alignment": Example("monotonic", ("model.decoder.style=luong",)),
+    "model.attention.jump": Example(
+        "7", ("model.attention.alignment=monotonic-first-order", "model.decoder.style=luong")
+    ),
     "model.attention.half_width": Example("7", ("model.attention.window=local-m",)),
     "model.attention.sigma": Example("7", ("model.attention.window=local-p",)),
     "model.attention.renormalise": Example("true", ("model.attention.window=local-p",)),

@@ -66,6 +66,16 @@ def test_only_a_predicted_window_has_parameters(window: str, expected: int) -> N
     assert counted({"attention.window": window, "attention.hidden": 2})["attention window"] == expected  # W_p, v_p
 
 
+@pytest.mark.parametrize(
+    ("alignment", "expected"),
+    [("hard", 0), ("monotonic", 0), ("hard-first-order", 5 * (5 + 6 + 1)), ("monotonic-first-order", 3 * (5 + 6 + 1))],
+)
+def test_only_scores_of_jumps_have_parameters(alignment: str, expected: int) -> None:
+    keys: Overrides = {"attention.alignment": alignment, "decoder.style": "luong"}
+    keys |= {"attention.jump": 2} if expected else {}
+    assert counted(keys).get("attention jumps", 0) == expected  # U [s; h_i] and a bias, for jumps from -2 or 0 to 2
+
+
 def test_layers_are_counted_one_by_one_and_in_order() -> None:
     counts = counted({"encoder.layers": 11, "decoder.layers": 2, "encoder.bidirectional": "bottom"})
     encoder = [part for part in counts if part.startswith("encoder")]

@@ -5,7 +5,7 @@ probability of each of the S^T alignments is a product, and what is asked of the
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,5 +120,5 @@ def sum_up(moves: list[dict[tuple[int, int], Vector]], words: list[list[Vector]]
             if length == steps and value.real > largest:
                 best, largest = path, value.real
     prefixes[0] = np.ones((), complex)
-    log_probs = [np.log(after / first) for first, after in zip(prefixes, prefixes[1:], strict=False)]
+    log_probs = [np.log(after / first) for first, after in pairwise(prefixes)]
     return Summed(np.array(log_probs), before / np.array(prefixes[:-1])[:, None], best)
