@@ -28,3 +28,5 @@ def hard_attention(config: Config) -> Iterator[str]:
             is_unsaid = key == "model.decoder.style" and is_default(config, key)
             hint = "the default" if is_unsaid else ""
             yield complain(config, key, f"{show(needed)} with {with_value(config, KEY)}, {reason}", hint)
+    if config.training.cuda_graphs is True:
+        yield complain(config, "training.cuda_graphs", f"auto with {with_value(config, KEY)}, which is not recorded")

@@ -31,6 +31,11 @@ class Objective:
         self.dtype = dtype
         self.keeps_padding = model.output.weight.device.type != "cpu"  # avoids a sync to count padding
 
+    @property
+    def is_hard(self) -> bool:
+        """Whether the model sums over alignments."""
+        return isinstance(self.model, HardSeq2Seq)
+
     def plain(self, batch: Batch) -> Loss:
         """Of the batch as it is: teacher forcing."""
         return self._loss(batch, None, 0.0)

@@ -93,7 +93,8 @@ class Trainer:
         # A GPU need not be waited for before the next update if it can skip a step by itself.
         can_skip = skips_by_itself(optimizer) and averaged is None and processes.count == 1
         self._reads_late = self.device.type != "cpu" and can_skip
-        has_graphs = uses_graphs(config, self.device, processes, has_guide=train.has_links)
+        is_odd = train.has_links or self._objective.is_hard
+        has_graphs = uses_graphs(config, self.device, processes, is_odd=is_odd)
         self._gradients = Gradients(
             self._objective,
             train,
@@ -118,9 +119,7 @@ class Trainer:
         A finished run continues if its limits have been raised, else it is left unchanged. Raises ConfigError if loss
         or gradient stay infinite or NaN.
         """
-        before = replace(self.progress)
-        self._observer = observer
-        self._clock = time.monotonic()
+        before, self._observer, self._clock = replace(self.progress), observer, time.monotonic()
         while not self._must_end():
             self._run_epoch()
         self._settle()
