@@ -31,6 +31,15 @@ WINDOWS: Registry[Any] = Registry(
     },
 )
 
+NORMALISERS: Registry[Any] = Registry(
+    ("model.attention.normalise", "model.decoder.normalise"),
+    {
+        "softmax": "nmt_attn.model.normalise:Softmax",
+        "sparsemax": "nmt_attn.model.normalise:Sparsemax",
+        "entmax-1.5": "nmt_attn.model.normalise:Entmax15",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -196,6 +205,7 @@ CORPUS_FORMS: Registry[Any] = Registry(
 REGISTRIES = (
     SCORES,
     WINDOWS,
+    NORMALISERS,
     DECODERS,
     CELLS,
     INITIAL_STATES,

@@ -43,6 +43,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
             attend_eos=attention.attend_eos,
             concat_identity=attention.concat_keys == "identity",
             fixed_context=attention.fixed_context,
+            normalise=attention.normalise,
         ),
         style=decoder.style,
         cell=decoder.cell,
@@ -56,6 +57,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
         attentional_activation=decoder.attentional_activation,
         readout=decoder.readout,
         readout_state=decoder.readout_state,
+        normalise=decoder.normalise,
     )
 
 

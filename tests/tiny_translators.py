@@ -39,6 +39,7 @@ MODELS = {
         "decoder": {"style": "luong", "cell": "lstm", "input_feeding": "attentional"},
         "attention": {"score": "general", "attend_eos": False},
     },
+    "sparse": {"attention": {"normalise": "sparsemax"}, "decoder": {"normalise": "entmax-1.5"}},
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }
 SIZES = {

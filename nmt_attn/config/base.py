@@ -52,6 +52,7 @@ class NameOf:
 
 ScoreName = Annotated[str, NameOf(registries.SCORES, "none")]
 WindowName = Annotated[str, NameOf(registries.WINDOWS)]
+NormaliserName = Annotated[str, NameOf(registries.NORMALISERS)]
 DecoderName = Annotated[str, NameOf(registries.DECODERS)]
 CellName = Annotated[str, NameOf(registries.CELLS)]
 InitialStateName = Annotated[str, NameOf(registries.INITIAL_STATES)]

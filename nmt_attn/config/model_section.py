@@ -13,6 +13,7 @@ from nmt_attn.config.base import (
     InitialStateName,
     Layers,
     Length,
+    NormaliserName,
     ReadoutName,
     ScoreName,
     Section,
@@ -42,6 +43,9 @@ class AttentionConfig(Section):
 
     score: ScoreName = Field("additive", description="how a source position is matched with the query")
     window: WindowName = Field("global", description="which source positions are visible")
+    normalise: NormaliserName = Field(
+        "softmax", description="scores to weights: softmax, or sparsemax or entmax-1.5, whose weights may be 0"
+    )
     hidden: Units | None = Field(
         None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
     )
@@ -109,6 +113,11 @@ class DecoderConfig(Section):
     readout_hidden: Units | None = Field(None, description="size of the readout; by default the decoder's hidden")
     readout_state: Literal["current", "previous"] = Field(
         "current", description="bahdanau: s of the readout, s_t (text) or s_{t-1} (appendix)"
+    )
+    normalise: NormaliserName = Field(
+        "softmax",
+        description="output layer: softmax, or sparsemax or entmax-1.5, which give most words the probability 0 and "
+        "learn by their Fenchel-Young loss",
     )
 
 

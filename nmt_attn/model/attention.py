@@ -3,12 +3,13 @@
     c_t = sum_j a_tj h_j               Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 5; Luong et al. 2015, section 3
     a_t = softmax_j(score(s, h_j))     Bahdanau et al. 2015, eq. 6; Luong et al. 2015 (arXiv 1508.04025), eq. 7
 
-The scores themselves: nmt_attn/model/scores.py. Luong's eq. 9 and 10: nmt_attn/model/windows.py.
+The scores themselves: nmt_attn/model/scores.py. Luong's eq. 9 and 10: nmt_attn/model/windows.py. What may take the
+softmax's place: nmt_attn/model/normalise.py.
 """
 
-import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.normalise import Normaliser
 from nmt_attn.model.scores import Score
 from nmt_attn.model.state import Memory, Weights
 from nmt_attn.model.windows import Window, WindowView
@@ -19,10 +20,11 @@ class Attention(nn.Module):
 
     has_weights = True
 
-    def __init__(self, score: Score, window: Window, context_size: int) -> None:
+    def __init__(self, score: Score, window: Window, normaliser: Normaliser, context_size: int) -> None:
         super().__init__()
         self.score = score
         self.window = window
+        self.normaliser = normaliser
         self.context_size = context_size  # M
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
@@ -32,7 +34,7 @@ class Attention(nn.Module):
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """query [B, T, H], steps [B, T] int64 (target positions, from 0) -> context [B, T, M], weights over S."""
         view = self.window.select(query, memory, steps)
-        weights = self.window.reweight(masked_softmax(self.scores(view), view.mask), view)
+        weights = self.window.reweight(self.normaliser.masked(self.scores(view), view.mask), view)
         context = weights.to(view.encoder_states.dtype) @ view.encoder_states
         source_length = memory.mask.shape[1]
         if not self.window.is_local:
@@ -68,10 +70,3 @@ class NoAttention(nn.Module):
         fixed = memory.final_hidden[-1][:, : self.context_size]
         none = query.new_zeros(*query.shape[:2], memory.mask.shape[1])
         return fixed.unsqueeze(1).expand(-1, query.shape[1], -1), Weights(none, None, memory.mask.shape[1])
-
-
-def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """scores [B, T, S], mask [B, S] -> weights [B, T, S], 0 where the mask is False, even if it is nowhere True."""
-    hidden = ~mask.unsqueeze(1)
-    lowest = torch.finfo(scores.dtype).min  # not -inf: a row that is all masked must not become NaN
-    return torch.softmax(scores.masked_fill(hidden, lowest), -1).masked_fill(hidden, 0.0)

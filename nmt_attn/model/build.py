@@ -37,6 +37,7 @@ from nmt_attn.model.initial_state import (
 )
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
 from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
+from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.readout import READOUTS, Readout
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -66,6 +67,7 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
         target_embedding,
         decoder,
         output,
+        NORMALISERS[config.decoder.normalise](),
         source_dropout=_dropout(config, encoder_rates(config.encoder).embedding),
         target_dropout=_dropout(config, decoder_rates(config.decoder).embedding),
         attends_eos=config.attention.attend_eos,
@@ -112,7 +114,8 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
     )
     is_matlab = attention.window == "local-p" and attention.position == "nmt.matlab"
     window = LocalPMatlab if is_matlab else WINDOWS[attention.window]
-    return Attention(score(sizes), window(_window_sizes(attention, hidden)), encoder_size)
+    normaliser = NORMALISERS[attention.normalise]()
+    return Attention(score(sizes), window(_window_sizes(attention, hidden)), normaliser, encoder_size)
 
 
 def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:

@@ -136,8 +136,8 @@ class _Entmax15(Function):
 
 
 def _below_greatest(scores: Tensor, reach: float) -> Tensor:
-    """scores less the greatest, at least -reach, below which p is 0: sums of them stay small and exact."""
-    return (scores - scores.amax(-1, keepdim=True)).clamp_min(-reach)
+    """scores less the greatest; those below -reach, whose p is 0, no lower than twice that: sums stay small and exact."""
+    return (scores - scores.amax(-1, keepdim=True)).clamp_min(-2 * reach)
 
 
 def _sorted(z: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
+from nmt_attn.model.normalise import Normaliser
 from nmt_attn.model.state import DecoderState, Memory, Weights
 from nmt_attn.runtime import at_least_float32
 from nmt_attn.types import BOS, PAD, Batch, StepOutput, length_mask
@@ -45,6 +46,7 @@ class Seq2Seq(nn.Module):
         target_embedding: nn.Embedding,
         decoder: Decoder,
         output: nn.Linear,
+        normaliser: Normaliser,
         *,
         source_dropout: Dropout,
         target_dropout: Dropout,
@@ -56,6 +58,7 @@ class Seq2Seq(nn.Module):
         self.target_embedding = target_embedding
         self.decoder = decoder
         self.output = output
+        self.normaliser = normaliser  # of the output layer's scores
         self.source_dropout = source_dropout  # on word vectors
         self.target_dropout = target_dropout
         self.attends_eos = attends_eos
@@ -120,14 +123,17 @@ class Seq2Seq(nn.Module):
         if not own.is_drawn:
             return scores.argmax(-1)
         # The greatest p / q, q ~ Exponential(1), is a draw by p; torch.multinomial would sync the GPU to check p.
-        probs = torch.softmax(scores, -1)
+        probs = self.normaliser.probabilities(scores)
         return probs.div_(torch.empty_like(probs).exponential_()).argmax(-1)
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
         readout, weights, state = self.step_readout(last_ids, state, memory)
-        log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
-        return StepOutput(log_probs, weights, state)
+        return StepOutput(self.log_probs(readout), weights, state)
+
+    def log_probs(self, readout: Tensor) -> Tensor:
+        """readout [N, R] -> log p of every word [N, V]."""
+        return self.normaliser.log_probabilities(at_least_float32(self.output(readout)))
 
     def step_readout(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepReadout:
         """last_ids [N] int64 -> what the output layer turns into scores, attention weights, next state."""

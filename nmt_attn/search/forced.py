@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from nmt_attn.alignment.pieces import EMPTY, Words, merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
@@ -24,7 +23,6 @@ from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.runtime import at_least_float32
 from nmt_attn.search.request import WINDOW_LINES, check_tokens
 from nmt_attn.search.translator import Translator
 
@@ -178,4 +176,4 @@ def _log_probs(readouts: Tensor, model: Seq2Seq, targets: Tensor) -> Tensor:
     """readouts [n, R], targets [n] int64 -> log p of each target [n]."""
     block = max(1, BLOCK_NUMBERS // model.output.out_features)
     parts = zip(readouts.split(block), targets.split(block), strict=True)
-    return torch.cat([-cross_entropy(at_least_float32(model.output(r)), t, reduction="none") for r, t in parts])
+    return torch.cat([model.log_probs(r).gather(1, t.unsqueeze(1)).squeeze(1) for r, t in parts])

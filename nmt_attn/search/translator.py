@@ -31,7 +31,7 @@ from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
-from nmt_attn.search.recorded import RecordedSearch, covers
+from nmt_attn.search.recorded import RecordedSearch, covers, covers_model
 from nmt_attn.search.request import (
     Demand,
     PythonOptions,
@@ -111,9 +111,9 @@ class Translator:
 
     @cached_property
     def _recorded(self) -> RecordedSearch | None:
-        """The search whose steps are CUDA graphs; None without a GPU."""
-        device = self.model.output.weight.device
-        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" else None
+        """The search whose steps are CUDA graphs; None without a GPU, or where its kernels do not cover the model."""
+        device, is_covered = self.model.output.weight.device, covers_model(self.model)
+        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" and is_covered else None
 
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str], options: PythonOptions) -> list[Translation]:

@@ -52,6 +52,7 @@ class Objective:
             batch.tgt_out,
             self.config.label_smoothing,
             self.dtype,
+            normaliser=self.model.normaliser,
             keeps_padding=self.keeps_padding,
         )
         if batch.alignment is None:

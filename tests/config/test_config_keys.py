@@ -103,6 +103,8 @@ EXAMPLES = {
     "model.encoder.residual": Example("true", ("model.encoder.layers=2",)),
     "model.attention.score": Example("general"),
     "model.attention.window": Example("local-m"),
+    "model.attention.normalise": Example("sparsemax"),
+    "model.decoder.normalise": Example("entmax-1.5"),
     "model.attention.hidden": Example("7"),
     "model.attention.bias": Example("true"),
     "model.attention.concat_keys": Example("identity", ("model.attention.score=concat",)),

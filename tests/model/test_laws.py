@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import Memory, select_rows
-from nmt_attn.registries import DECODERS, SCORES, WINDOWS
+from nmt_attn.registries import DECODERS, NORMALISERS, SCORES, WINDOWS
 from nmt_attn.registry import exclusions_of
 from nmt_attn.types import PAD, UNK, Batch, length_mask
 
@@ -190,9 +190,10 @@ def test_a_window_over_everything_is_global(score: str, style: str, window: str)
     same_run(ours, theirs)
 
 
-def tiny_attention(score: str, window: str) -> tuple[Attention, Tensor, Memory, Tensor]:
+def tiny_attention(score: str, window: str, normalise: str) -> tuple[Attention, Tensor, Memory, Tensor]:
     """Attention with queries [2, 3, 6], a memory of lengths 4 and 2, and the three steps."""
-    model = tiny_model(accepted({**keys_of(score, window, "luong"), "decoder.hidden": 6}))
+    keys = {**keys_of(score, window, "luong"), "decoder.hidden": 6, "attention.normalise": normalise}
+    model = tiny_model(accepted(keys))
     generator = torch.Generator().manual_seed(3)
     states, query = (torch.randn(2, size, 6, dtype=torch.float64, generator=generator) for size in (4, 3))
     lengths = torch.tensor([4, 2])
@@ -201,9 +202,11 @@ def tiny_attention(score: str, window: str) -> tuple[Attention, Tensor, Memory, 
 
 
 @pytest.mark.parametrize("window", [*WINDOWS, MATLAB])
-@pytest.mark.parametrize("score", SCORED)
-def test_gradcheck(score: str, window: str) -> None:
-    attention, query, memory, steps = tiny_attention(score, window)
+@pytest.mark.parametrize(
+    ("score", "normalise"), [*product(SCORED, ["softmax"]), *product(["additive", "location"], NORMALISERS)]
+)
+def test_gradcheck(score: str, normalise: str, window: str) -> None:
+    attention, query, memory, steps = tiny_attention(score, window, normalise)
     parameters = [parameter for parameter in attention.parameters() if parameter.requires_grad]
 
     def look(query: Tensor, states: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from reference.cells import Parameters, Vector, sigmoid
+from reference.normalise import probabilities
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class AttentionSettings:
     attend_eos: bool = True
     concat_identity: bool = False
     fixed_context: bool = False
+    normalise: str = "softmax"
 
 
 class Attended(NamedTuple):
@@ -123,8 +125,9 @@ def attend(p: Parameters, settings: AttentionSettings, s: Vector, states: Sequen
     if settings.score == "location":  # the matrix has rows for the first positions only
         known = {j: factor for j, factor in factors.items() if j <= len(p["W"])}
         factors = known or factors  # a window beyond all of them: nothing sets its positions apart
-    exponentials = {j: np.exp(score(p, settings, s, states[j - 1], j)) for j in factors}
-    weights = {j: exponentials[j] / sum(exponentials.values()) * factors[j] for j in factors}
+    scores = np.array([score(p, settings, s, states[j - 1], j) for j in factors])
+    shares = probabilities(settings.normalise, scores) if factors else scores
+    weights = {j: share * factors[j] for j, share in zip(factors, shares, strict=True)}
     if settings.renormalise:
         weights = {j: weight / sum(weights.values()) for j, weight in weights.items()}
     context = sum((weight * states[j - 1] for j, weight in weights.items()), start=np.zeros_like(states[0]))

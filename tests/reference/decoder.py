@@ -13,6 +13,7 @@ import numpy as np
 from reference.attention import Attended, AttentionSettings, attend, fixed_vector
 from reference.cells import CELLS, State, Vector
 from reference.encoder import Encoded
+from reference.normalise import loss
 
 Parameters = Mapping[str, Any]
 
@@ -34,6 +35,7 @@ class DecoderSettings:
     attentional_activation: str = "tanh"
     readout: str = "linear"
     readout_state: str = "current"
+    normalise: str = "softmax"
 
 
 class Step(NamedTuple):
@@ -227,9 +229,7 @@ def first_brought(p: Parameters, settings: DecoderSettings, encoded: Encoded, st
     )
 
 
-def summed_loss(steps: Sequence[Step], tgt_out: Sequence[int]) -> Vector:
-    """- sum of log p(y_t), in nats."""
-    total = np.zeros(())
-    for step, word in zip(steps, tgt_out, strict=True):
-        total = total + np.log(np.sum(np.exp(step.logits))) - step.logits[word]
-    return total
+def summed_loss(settings: DecoderSettings, steps: Sequence[Step], tgt_out: Sequence[int]) -> Vector:
+    """- sum of log p(y_t), in nats, or of the Fenchel-Young losses."""
+    losses = [loss(settings.normalise, step.logits, word) for step, word in zip(steps, tgt_out, strict=True)]
+    return sum(losses, start=np.zeros(()))
