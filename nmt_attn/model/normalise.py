@@ -136,7 +136,7 @@ class _Entmax15(Function):
 
 
 def _below_greatest(scores: Tensor, reach: float) -> Tensor:
-    """scores less the greatest; those below -reach, whose p is 0, no lower than twice that: sums stay small and exact."""
+    """scores less the greatest; those below -reach, whose p is 0, no lower than twice that, so that sums stay exact."""
     return (scores - scores.amax(-1, keepdim=True)).clamp_min(-2 * reach)
 
 

@@ -8,13 +8,15 @@ from reference_runs import run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import Tensor, nn
 
+from nmt_attn.fast.gpu.forms import GPU
 from nmt_attn.fast.packed import PackedLinear
 from nmt_attn.fast.products import FastLinear
 from nmt_attn.fast.search import for_search
-from nmt_attn.fast.training import PARTS, for_training
-from nmt_attn.fast.views import Fast
+from nmt_attn.fast.training import PARTS, TRAINING, for_training
+from nmt_attn.fast.views import Fast, view
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.cells import CELLS
+from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.scores import SCORES, Score, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.windows import WINDOWS
@@ -91,8 +93,8 @@ def test_a_source_without_words_whose_eos_is_not_read(cell: str) -> None:
     model = model_of("general", "global", "luong", cell, **keys).float().eval()
     pairs = tiny_batch([5, 1, 4], [3, 4, 2])
     fast = [for_training(model)] + [for_search(model, "fp32")] * IS_THERE["fp32"]
-    for view in fast:
-        close(run_steps(view, pairs), run_steps(model, pairs), 1e-5)
+    for each in fast:
+        close(run_steps(each, pairs), run_steps(model, pairs), 1e-5)
 
 
 def test_every_part_that_is_accelerated_is_met_here() -> None:
@@ -100,6 +102,21 @@ def test_every_part_that_is_accelerated_is_met_here() -> None:
     combinations = [("additive", "global", style, cell) for style in DECODERS for cell in CELLS]
     views = [for_training(model_of(*names, **{"decoder.layers": 2})) for names in combinations]
     assert {type(module) for view in views for module in view.modules()} >= set(PARTS.values())
+
+
+@pytest.mark.parametrize("style", sorted(DECODERS))
+@pytest.mark.parametrize("name", sorted(NORMALISERS))
+def test_sparse_weights_and_outputs_take_their_own_path_among_accelerated_parts(name: str, style: str) -> None:
+    model = model_of("additive", "global", style, "gru", **{"attention.normalise": name, "decoder.normalise": name})
+    parameters = list(model.parameters())
+    for forms in (TRAINING, GPU):
+        fast = view(model, forms)
+        assert isinstance(fast.decoder.bottom, Fast)
+        close(results(fast, parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        for ours, theirs in zip(run_steps(for_search(model, "fp32"), batch()), run_steps(model, batch()), strict=True):
+            close(ours, theirs, TOLERANCES["fp32"])
 
 
 class Distance(Score):
