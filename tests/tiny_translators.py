@@ -94,5 +94,5 @@ def forced(model: Seq2Seq, source: list[int], target: list[int]) -> tuple[Tensor
     """log p [T] of each target token and `</s>`, and weights [T, S], by the training path."""
     batch = collate([source], [target])
     readouts, weights = model(batch)
-    log_probs = model.output(readouts).log_softmax(-1)
+    log_probs = model.log_probs(readouts)
     return log_probs[0].gather(1, batch.tgt_out[0].unsqueeze(1)).squeeze(1), weights.dense()[0]
