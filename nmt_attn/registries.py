@@ -40,6 +40,15 @@ NORMALISERS: Registry[Any] = Registry(
     },
 )
 
+COVERAGES: Registry[Any] = Registry(
+    ("model.attention.coverage",),
+    {
+        "sum": "nmt_attn.model.coverage:Sum",
+        "linguistic": "nmt_attn.model.coverage:Linguistic",
+        "neural": "nmt_attn.model.coverage:Neural",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -206,6 +215,7 @@ REGISTRIES = (
     SCORES,
     WINDOWS,
     NORMALISERS,
+    COVERAGES,
     DECODERS,
     CELLS,
     INITIAL_STATES,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from nmt_attn.config.base import (
     CellName,
+    CoverageName,
     DecoderName,
     Fraction,
     InitialCellStateName,
@@ -46,6 +47,13 @@ class AttentionConfig(Section):
     normalise: NormaliserName = Field(
         "softmax", description="scores to weights: softmax, or sparsemax or entmax-1.5, whose weights may be 0"
     )
+    coverage: CoverageName = Field(
+        "none",
+        description="what the score sees of the weights so far: none, their sum, a share of each position's fertility "
+        "(linguistic), or a state of its own (neural)",
+    )
+    coverage_size: Units = Field(10, description="neural: numbers of the state of a position")
+    fertility: float = Field(2.0, gt=0, le=100, description="linguistic: N, the most words that a position becomes")
     hidden: Units | None = Field(
         None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
     )

@@ -18,6 +18,7 @@ from nmt_attn.registries import NORMALISERS, SCORES
 _OF_ATTENTION = (
     "model.attention.window",
     "model.attention.normalise",
+    "model.attention.coverage",
     "model.attention.attend_eos",
     "model.attention.half_width",
     "model.attention.sigma",
@@ -25,6 +26,7 @@ _OF_ATTENTION = (
     "model.attention.position",
     "training.alignment_picture",
     "search.coverage_penalty",
+    "training.coverage_loss",
 )
 """Keys that have no effect without attention."""
 

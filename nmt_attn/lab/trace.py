@@ -95,11 +95,11 @@ class _Seen:
         self.attentional_state = output
 
     def read_attention(
-        self, module: nn.Module, inputs: tuple[Tensor, Memory, Tensor], output: tuple[Tensor, Weights]
+        self, module: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, Weights]
     ) -> tuple[Tensor, Weights] | None:
         """Notes the look; gives another result back only where weights are given."""
         assert isinstance(module, Attention)
-        query, memory, steps = inputs
+        query, memory, steps = inputs[:3]
         context, weights = output
         own = weights.dense()
         if self.given is not None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
+from nmt_attn.model.decoder import Decoder, DecoderParts, stack_weights
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.readout import Readout
@@ -77,7 +77,7 @@ class LuongDecoder(Decoder):
         if self.feeding.size == 0:
             hidden, _ = self.bottom.sequence(gates, state.layers[0])
             top = self.upper_layers(hidden, state.layers[1:])
-            context, weights = self.attention(top, memory, all_positions(top))
+            context, weights = self.attend_all(top, state, memory)
             attentional = self.attentional_state.dropout(self.attentional_state(context, top))
             return self.output_dropout(self.make_readout(attentional, embedded, context)), weights
         outputs, contexts, steps = [], [], []
@@ -113,9 +113,10 @@ class LuongDecoder(Decoder):
         """-> h~ [N, H], c [N, M], weights, next state."""
         bottom = self.bottom_step(word_gates, state.feed, state.layers[0])
         top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise.layers)
-        context, weights = self.attend(top, state.position, memory)
+        context, weights = self.attend(top, state, memory)
         attentional = self.attentional_state(context, top)
         if noise.attentional is not None:
             attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)
-        return attentional, context, weights, DecoderState((bottom, *above), feed, state.position + 1)
+        after = DecoderState((bottom, *above), feed, state.position + 1, weights.coverage)
+        return attentional, context, weights, after

@@ -81,6 +81,7 @@ class Seq2Seq(nn.Module):
             read_lengths=encoded.lengths,
             final_hidden=encoded.final_hidden,
             final_cell=encoded.final_cell,
+            coverage_read=self.decoder.attention.read_coverage(encoded.states),
         )
 
     def start(self, memory: Memory) -> DecoderState:

@@ -85,6 +85,15 @@ def alignment_loss(weights: Tensor, guide: Tensor) -> Tensor:
     return -(guide * weights.clamp_min(LEAST_WEIGHT).log()).sum()
 
 
+def coverage_loss(weights: Tensor, is_real: Tensor) -> Tensor:
+    """weights [B, T, S], is_real [B, T] bool -> sum over real words of sum_j min(a_tj, a_1j + ... + a_{t-1,j}).
+
+    See et al. 2017 (arXiv 1704.04368), eq. 10 and 12: what is looked at again costs, as far as it was looked at before.
+    """
+    before = weights.cumsum(1) - weights
+    return (torch.minimum(weights, before).sum(2) * is_real).sum()
+
+
 class _BlockedLoss(Function):
     @staticmethod
     def forward(

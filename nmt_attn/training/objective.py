@@ -4,6 +4,7 @@
     scheduled sampling   previous words are the model's    Bengio et al. 2015 (arXiv 1506.03099)
 
     guided attention     weights come near given ones       Chen et al. 2016 (arXiv 1607.01628)
+    coverage loss        looking twice costs                See et al. 2017 (arXiv 1704.04368)
 
 Every choice is drawn from torch's random state, on the device of the batch.
 """
@@ -15,9 +16,9 @@ from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.runtime import at_least_float32, autocast
-from nmt_attn.training.loss import Loss, alignment_loss, token_loss
+from nmt_attn.training.loss import Loss, alignment_loss, coverage_loss, token_loss
 from nmt_attn.training.schedule import DECAYS
-from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
+from nmt_attn.types import PAD, SPECIAL_TOKENS, UNK, Batch
 
 
 class Objective:
@@ -55,6 +56,9 @@ class Objective:
             normaliser=self.model.normaliser,
             keeps_padding=self.keeps_padding,
         )
+        if self.config.coverage_loss:
+            repeated = coverage_loss(at_least_float32(weights.dense()), batch.tgt_out != PAD)
+            loss = loss._replace(total=loss.total + self.config.coverage_loss * repeated)
         if batch.alignment is None:
             return loss
         alignment = alignment_loss(at_least_float32(weights.dense()), batch.alignment)

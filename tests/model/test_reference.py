@@ -15,7 +15,16 @@ from reference_runs import numbers, parameter_gradients, reference_slope, run_mo
 from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 
 from nmt_attn.config.rules import contradictions
-from nmt_attn.registries import CELLS, DECODERS, INITIAL_CELL_STATES, INITIAL_STATES, NORMALISERS, SCORES, WINDOWS
+from nmt_attn.registries import (
+    CELLS,
+    COVERAGES,
+    DECODERS,
+    INITIAL_CELL_STATES,
+    INITIAL_STATES,
+    NORMALISERS,
+    SCORES,
+    WINDOWS,
+)
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]  # the second target is longer than its source
 GRID_CELLS = ("gru", "lstm")
@@ -47,6 +56,7 @@ GRID = list(product(["none", *SCORES], WINDOWS, DECODERS, GRID_CELLS))
 COMBINATIONS = {"-".join(names): combination(*names) for names in GRID if is_meaningful(*names[:2])}
 
 STYLES = {style: {"decoder.style": style} for style in DECODERS}
+COVERED = [score for score in SCORES if SCORES[score].has_tanh]
 FREE = [score for score in SCORES if not SCORES[score].needs_equal_sizes]
 LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
@@ -245,6 +255,36 @@ OPTIONS: dict[str, Overrides] = {
         for name in NORMALISERS
         for style, keys in STYLES.items()
     },
+    **{
+        f"coverage-{name}-{window}-{style}": {"attention.coverage": name, "attention.window": window, **keys}
+        for name in COVERAGES
+        for window in WINDOWS
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"coverage-{name}-{score}": {"attention.coverage": name, "attention.score": score, "attention.hidden": 9}
+        for name in COVERAGES
+        for score in COVERED
+    },
+    **{
+        f"coverage-{name}-identity": {
+            "attention.coverage": name,
+            "attention.score": "concat",
+            "attention.concat_keys": "identity",
+        }
+        for name in COVERAGES
+    },
+    "coverage-neural-size": {"attention.coverage": "neural", "attention.coverage_size": 3},
+    "coverage-fertility": {"attention.coverage": "linguistic", "attention.fertility": 3.7},
+    "coverage-without-eos": {"attention.coverage": "linguistic", "attention.attend_eos": False},
+    "coverage-fed-lstm": {
+        "attention.coverage": "neural",
+        "decoder.style": "luong",
+        "decoder.input_feeding": "attentional",
+        **LSTM,
+        **DEEP_STACK,
+    },
+    "coverage-sparsemax": {"attention.coverage": "sum", "attention.normalise": "sparsemax"},
     "tie-target-output": {"tie": "target-output", "decoder.readout_hidden": 7},
     "tie-source-target": {"tie": "source-target", "encoder.embedding": 7},
     "tie-all": {"tie": "all", "encoder.embedding": 7, "decoder.readout_hidden": 7},
@@ -290,7 +330,17 @@ def refused() -> dict[str, Refusal]:
         for feed in ("attentional", "context")
         for style in ("bahdanau", "conditional")
     }
-    return {**windows, **sizes, **blind, **feeds}
+    covers = {
+        f"coverage-{name}-{score}: no tanh that coverage could enter": Refusal(
+            {"attention.coverage": name, "attention.score": score, "decoder.hidden": 6},
+            "model.attention.coverage",
+            name,
+        )
+        for name in COVERAGES
+        for score in SCORES
+        if score not in COVERED
+    }
+    return {**windows, **sizes, **blind, **feeds, **covers}
 
 
 REFUSED = refused()
