@@ -40,6 +40,7 @@ MODELS = {
         "attention": {"score": "general", "attend_eos": False},
     },
     "sparse": {"attention": {"normalise": "sparsemax"}, "decoder": {"normalise": "entmax-1.5"}},
+    "covered": {"attention": {"coverage": "neural"}},
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }
 SIZES = {

@@ -16,6 +16,7 @@ from nmt_attn.fast.training import PARTS, TRAINING, for_training
 from nmt_attn.fast.views import Fast, view
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.cells import CELLS
+from nmt_attn.model.coverage import COVERAGES
 from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.scores import SCORES, Score, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -40,7 +41,7 @@ def model_of(score: str, window: str, style: str, cell: str, **more: object) -> 
     keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style, **more}
     keys |= {"encoder.cell": cell, "decoder.cell": cell, "decoder.hidden": 6 if "dot" in score else 5}
     if style == "luong" and score != "none":
-        keys["decoder.input_feeding"] = "attentional"
+        keys.setdefault("decoder.input_feeding", "attentional")
     return tiny_model(accepted(keys))
 
 
@@ -117,6 +118,23 @@ def test_sparse_weights_and_outputs_take_their_own_path_among_accelerated_parts(
     with torch.inference_mode():
         for ours, theirs in zip(run_steps(for_search(model, "fp32"), batch()), run_steps(model, batch()), strict=True):
             close(ours, theirs, TOLERANCES["fp32"])
+
+
+@pytest.mark.parametrize("feeding", ["none", "attentional"])
+@pytest.mark.parametrize("style", sorted(DECODERS))
+@pytest.mark.parametrize("name", sorted(COVERAGES))
+def test_coverage_takes_its_own_path_among_accelerated_parts(name: str, style: str, feeding: str) -> None:
+    feeding = feeding if style == "luong" else "none"
+    keys = {"attention.coverage": name, "decoder.input_feeding": feeding}
+    model = model_of("concat", "global", style, "lstm", **keys)
+    parameters = list(model.parameters())
+    for forms in (TRAINING, GPU):
+        fast = view(model, forms)
+        assert isinstance(fast.decoder.bottom, Fast)
+        close(results(fast, parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        close(run_steps(for_search(model, "fp32"), batch()), run_steps(model, batch()), TOLERANCES["fp32"])
 
 
 class Distance(Score):

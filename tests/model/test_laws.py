@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import Memory, select_rows
-from nmt_attn.registries import DECODERS, NORMALISERS, SCORES, WINDOWS
+from nmt_attn.registries import COVERAGES, DECODERS, NORMALISERS, SCORES, WINDOWS
 from nmt_attn.registry import exclusions_of
 from nmt_attn.types import PAD, UNK, Batch, length_mask
 
@@ -27,6 +27,7 @@ def names() -> Iterator[tuple[str, str, str]]:
         if window not in {excluded.value for excluded in exclusions_of(SCORES[score])}:
             yield score, window, style
     yield from (("none", "global", style) for style in DECODERS)
+    yield from ((f"additive+{coverage}", *names) for coverage in COVERAGES for names in product(WINDOWS, DECODERS))
 
 
 def window_keys(window: str) -> Overrides:
@@ -37,8 +38,14 @@ def window_keys(window: str) -> Overrides:
 
 
 def keys_of(score: str, window: str, style: str) -> Overrides:
-    """The keys of one combination, and those that let as much as possible happen in it."""
-    keys: Overrides = {"attention.score": score, "decoder.style": style, **window_keys(window)}
+    """The keys of one combination, and those that let as much as possible happen in it. `score+coverage` is both."""
+    score, _, coverage = score.partition("+")
+    keys: Overrides = {
+        "attention.score": score,
+        "attention.coverage": coverage or "none",
+        "decoder.style": style,
+        **window_keys(window),
+    }
     keys["decoder.hidden"] = 6 if score != "none" and SCORES[score].needs_equal_sizes else 5
     if style == "luong" and score != "none":
         keys["decoder.input_feeding"] = "attentional"

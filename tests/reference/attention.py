@@ -123,7 +123,7 @@ def visible(p: Parameters, settings: AttentionSettings, s: Vector, t: int, lengt
 
 
 def cover(p: Parameters, settings: AttentionSettings, before: Vector, weight: Vector, s: Vector, h: Vector) -> Vector:
-    """The coverage of a position after a step that gave it this weight (Tu et al. 2016, 3.1; See et al. 2017, eq. 10)."""
+    """Of a position after a step that gave it this weight: Tu et al. 2016, 3.1; See et al. 2017, eq. 10."""
     if settings.coverage == "neural":
         (after,) = gru(p["coverage"], {"a": np.array([weight]), "h": h, "s": s}, (before,))
         return after
