@@ -83,8 +83,8 @@ class CoveredAttention(Attention):
         context, weights = self(query, memory, steps, rows)
         assert memory.coverage_read is not None
         given = at_least_float32(weights.dense())
-        after = self.coverage.update(rows, given, query, memory.coverage_read).flatten(0, 1)
-        return context, weights._replace(coverage=after)
+        after = self.coverage.update(rows, given, query, memory.coverage_read) * memory.mask[:, None, :, None]
+        return context, weights._replace(coverage=after.flatten(0, 1))
 
     def forward(  # type: ignore[override]
         self, query: Tensor, memory: Memory, steps: Tensor, coverage: Tensor

@@ -67,6 +67,18 @@ def test_only_a_predicted_window_has_parameters(window: str, expected: int) -> N
     assert counted({"attention.window": window, "attention.hidden": 2})["attention window"] == expected  # W_p, v_p
 
 
+@pytest.mark.parametrize(
+    ("coverage", "expected"),
+    [
+        ("sum", 5),  # V
+        ("linguistic", 5 + 6),  # V, U_f
+        ("neural", 5 * 10 + 3 * 10 * (1 + 6 + 5 + 10) + 2 * 3 * 10),  # V; W of weight, h and s, U, and two biases
+    ],
+)
+def test_coverage_costs_what_its_formula_says(coverage: str, expected: int) -> None:
+    assert counted({"attention.coverage": coverage})["attention coverage"] == expected
+
+
 def test_layers_are_counted_one_by_one_and_in_order() -> None:
     counts = counted({"encoder.layers": 11, "decoder.layers": 2, "encoder.bidirectional": "bottom"})
     encoder = [part for part in counts if part.startswith("encoder")]
@@ -88,6 +100,7 @@ def test_shared_weights_count_once() -> None:
 @pytest.mark.parametrize("style", sorted(DECODERS))
 def test_every_parameter_belongs_to_a_known_part(style: str) -> None:
     overrides: Overrides = {"decoder.style": style, "decoder.layers": 2, "attention.window": "local-p"}
+    overrides["attention.coverage"] = "neural"
     model = tiny_model(accepted(overrides))
     counts = count_parameters(model)
     assert sum(count.parameters for count in counts) == sum(parameter.numel() for parameter in model.parameters())
