@@ -41,6 +41,24 @@ TRANSITIONS: Registry[Any] = Registry(
     },
 )
 
+NORMALISERS: Registry[Any] = Registry(
+    ("model.attention.normalise", "model.decoder.normalise"),
+    {
+        "softmax": "nmt_attn.model.normalise:Softmax",
+        "sparsemax": "nmt_attn.model.normalise:Sparsemax",
+        "entmax-1.5": "nmt_attn.model.normalise:Entmax15",
+    },
+)
+
+COVERAGES: Registry[Any] = Registry(
+    ("model.attention.coverage",),
+    {
+        "sum": "nmt_attn.model.coverage:Sum",
+        "linguistic": "nmt_attn.model.coverage:Linguistic",
+        "neural": "nmt_attn.model.coverage:Neural",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -207,6 +225,8 @@ REGISTRIES = (
     SCORES,
     WINDOWS,
     TRANSITIONS,
+    NORMALISERS,
+    COVERAGES,
     DECODERS,
     CELLS,
     INITIAL_STATES,

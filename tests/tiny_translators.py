@@ -44,6 +44,8 @@ MODELS = {
         "decoder": {"style": "luong", "cell": "lstm", "layers": 2},
         "attention": {"score": "general", "alignment": "monotonic-first-order", "jump": 2},
     },
+    "sparse": {"attention": {"normalise": "sparsemax"}, "decoder": {"normalise": "entmax-1.5"}},
+    "covered": {"attention": {"coverage": "neural"}},
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }
 SIZES = {
@@ -104,5 +106,5 @@ def forced(model: Seq2Seq, source: list[int], target: list[int]) -> tuple[Tensor
         scored, links = model.score_target(batch)
         return scored[0], links.dense()[0]
     readouts, weights = model(batch)
-    log_probs = model.output(readouts).log_softmax(-1)
+    log_probs = model.log_probs(readouts)
     return log_probs[0].gather(1, batch.tgt_out[0].unsqueeze(1)).squeeze(1), weights.dense()[0]

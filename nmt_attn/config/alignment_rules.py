@@ -15,6 +15,9 @@ _NEEDED = {
     "model.decoder.style": ("luong", "as in another order the states would depend on the alignment"),
     "model.decoder.input_feeding": ("none", "as states would depend on the alignment"),
     "model.attention.window": ("global", "as the sum is over all positions"),
+    "model.attention.normalise": ("softmax", "as the alignment is a choice of one position"),
+    "model.attention.coverage": ("none", "as scores would depend on the alignment"),
+    "model.decoder.normalise": ("softmax", "as the sum is over logarithms, which zeros do not have"),
     "training.label_smoothing": (0.0, "as the loss is the sum over all alignments of the words that are given"),
 }
 

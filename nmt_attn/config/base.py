@@ -53,6 +53,8 @@ class NameOf:
 ScoreName = Annotated[str, NameOf(registries.SCORES, "none")]
 WindowName = Annotated[str, NameOf(registries.WINDOWS)]
 AlignmentName = Annotated[str, NameOf(registries.TRANSITIONS, "soft")]
+NormaliserName = Annotated[str, NameOf(registries.NORMALISERS)]
+CoverageName = Annotated[str, NameOf(registries.COVERAGES, "none")]
 DecoderName = Annotated[str, NameOf(registries.DECODERS)]
 CellName = Annotated[str, NameOf(registries.CELLS)]
 InitialStateName = Annotated[str, NameOf(registries.INITIAL_STATES)]

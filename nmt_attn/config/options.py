@@ -11,6 +11,7 @@ from nmt_attn.config.messages import complain_idle, join_words, show, with_value
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.registries import (
+    COVERAGES,
     DECODERS,
     INITIAL_CELL_STATES,
     INITIAL_STATES,
@@ -32,6 +33,7 @@ _READING = (
     SCORES,
     WINDOWS,
     TRANSITIONS,
+    COVERAGES,
     DECODERS,
     INITIAL_STATES,
     INITIAL_CELL_STATES,

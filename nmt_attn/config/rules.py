@@ -13,11 +13,13 @@ from nmt_attn.config.model_rules import model_contradictions
 from nmt_attn.config.options import unread_options
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES, SideTokenizerConfig
-from nmt_attn.registries import SCORES
+from nmt_attn.registries import NORMALISERS, SCORES
 
 _OF_ATTENTION = (
     "model.attention.window",
     "model.attention.alignment",
+    "model.attention.normalise",
+    "model.attention.coverage",
     "model.attention.attend_eos",
     "model.attention.half_width",
     "model.attention.sigma",
@@ -25,6 +27,7 @@ _OF_ATTENTION = (
     "model.attention.position",
     "training.alignment_picture",
     "search.coverage_penalty",
+    "training.coverage_loss",
 )
 """Keys that have no effect without attention."""
 
@@ -97,6 +100,10 @@ def _guided_attention(config: Config) -> Iterator[str]:
     if config.model.attention.score == "none":
         expected = f"null with {with_value(config, 'model.attention.score')}, as there are no weights to guide"
         yield complain(config, "data.alignments", expected)
+    key = "model.attention.normalise"
+    if not is_default(config, key) and NORMALISERS[config.model.attention.normalise].is_sparse:
+        reason = with_value(config, key)
+        yield complain(config, "data.alignments", f"null with {reason}, whose weights of 0 cannot learn from them")
     is_builtin = config.data.train.builtin is not None
     if is_builtin != (alignments == "builtin"):
         reason = with_value(config, "data.train.builtin")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
+from nmt_attn.model.decoder import Decoder, DecoderParts, stack_weights
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.readout import Readout
@@ -76,7 +76,7 @@ class LuongDecoder(Decoder):
         gates = self.embedding_to_gates(embedded)
         if self.feeding.size == 0:
             top = self.top_states(gates, state)
-            context, weights = self.attention(top, memory, all_positions(top))
+            context, weights = self.attend_all(top, state, memory)
             attentional = self.attentional_state.dropout(self.attentional_state(context, top))
             return self.output_dropout(self.make_readout(attentional, embedded, context)), weights
         outputs, contexts, steps = [], [], []
@@ -124,9 +124,10 @@ class LuongDecoder(Decoder):
     ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
         """-> h~ [N, H], c [N, M], weights, next state."""
         bottom, top, above = self.update(word_gates, state, noise)
-        context, weights = self.attend(top, state.position, memory)
+        context, weights = self.attend(top, state, memory)
         attentional = self.attentional_state(context, top)
         if noise.attentional is not None:
             attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)
-        return attentional, context, weights, DecoderState((bottom, *above), feed, state.position + 1)
+        after = DecoderState((bottom, *above), feed, state.position + 1, weights.coverage)
+        return attentional, context, weights, after

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
+from nmt_attn.model.normalise import Normaliser
 from nmt_attn.model.state import DecoderState, Memory, Weights
 from nmt_attn.runtime import at_least_float32
 from nmt_attn.types import BOS, PAD, Batch, StepOutput, length_mask
@@ -49,6 +49,7 @@ class Seq2Seq(nn.Module):
         target_embedding: nn.Embedding,
         decoder: Decoder,
         output: nn.Linear,
+        normaliser: Normaliser,
         *,
         source_dropout: Dropout,
         target_dropout: Dropout,
@@ -60,6 +61,7 @@ class Seq2Seq(nn.Module):
         self.target_embedding = target_embedding
         self.decoder = decoder
         self.output = output
+        self.normaliser = normaliser  # of the output layer's scores
         self.source_dropout = source_dropout  # on word vectors
         self.target_dropout = target_dropout
         self.attends_eos = attends_eos
@@ -82,6 +84,7 @@ class Seq2Seq(nn.Module):
             read_lengths=encoded.lengths,
             final_hidden=encoded.final_hidden,
             final_cell=encoded.final_cell,
+            coverage_read=self.decoder.attention.read_coverage(encoded.states),
         )
 
     def start(self, memory: Memory) -> DecoderState:
@@ -105,8 +108,8 @@ class Seq2Seq(nn.Module):
         readouts, weights = self(batch)
         words = batch.tgt_out.flatten().split(max(1, BLOCK_NUMBERS // self.output.out_features))
         parts = zip(readouts.flatten(0, 1).split(len(words[0])), words, strict=True)
-        losses = [cross_entropy(at_least_float32(self.output(r)), w, reduction="none") for r, w in parts]
-        return -torch.cat(losses).view(batch.tgt_out.shape), weights
+        scored = [self.log_probs(r).gather(1, w.unsqueeze(1)) for r, w in parts]
+        return torch.cat(scored).view(batch.tgt_out.shape), weights
 
     def mix_own_words(self, tgt_in: Tensor, state: DecoderState, memory: Memory, own: OwnWords) -> Tensor:
         """tgt_in [B, T] with words after the first replaced, each with the probability `own.share`, by what the model
@@ -136,14 +139,17 @@ class Seq2Seq(nn.Module):
         if not own.is_drawn:
             return scores.argmax(-1)
         # The greatest p / q, q ~ Exponential(1), is a draw by p; torch.multinomial would sync the GPU to check p.
-        probs = torch.softmax(scores, -1)
+        probs = self.normaliser.probabilities(scores)
         return probs.div_(torch.empty_like(probs).exponential_()).argmax(-1)
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
         readout, weights, state = self.step_readout(last_ids, state, memory)
-        log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
-        return StepOutput(log_probs, weights, state)
+        return StepOutput(self.log_probs(readout), weights, state)
+
+    def log_probs(self, readout: Tensor) -> Tensor:
+        """readout [N, R] -> log p of every word [N, V]."""
+        return self.normaliser.log_probabilities(at_least_float32(self.output(readout)))
 
     def step_readout(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepReadout:
         """last_ids [N] int64 -> what the output layer turns into scores, attention weights, next state."""

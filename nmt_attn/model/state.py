@@ -30,6 +30,7 @@ class Memory(NamedTuple):
     read_lengths: Tensor  # [B] int64, how many positions the encoder read
     final_hidden: tuple[Tensor, ...]  # per encoder layer [B, M]; directions concatenated, forward first
     final_cell: tuple[Tensor, ...]  # likewise, LSTM only
+    coverage_read: Tensor | None = None  # [B, S, ..], what coverage needs of the encoder states
 
 
 class AlignmentState(NamedTuple):
@@ -51,6 +52,7 @@ class DecoderState(NamedTuple):
     feed: Tensor  # [N, F], what input feeding brings along; F = 0 without it
     position: Tensor  # [N] int64, index of the next target position, from 0
     alignment: AlignmentState | None = None  # hard attention
+    coverage: Tensor | None = None  # [N, S, d], where the score sees it
 
 
 class Weights(NamedTuple):
@@ -59,6 +61,7 @@ class Weights(NamedTuple):
     values: Tensor  # [B, T, W]
     positions: Tensor | None  # [B, T, W] int64, None where W = S and position w is column w
     source_length: int  # S
+    coverage: Tensor | None = None  # [N, S, d] after the look, of a single step
 
     def dense(self) -> Tensor:
         """weights [B, T, S], zero outside the window."""

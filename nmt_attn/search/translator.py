@@ -34,7 +34,7 @@ from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
-from nmt_attn.search.recorded import RecordedSearch, covers
+from nmt_attn.search.recorded import RecordedSearch, covers, covers_model
 from nmt_attn.search.request import (
     Demand,
     PythonOptions,
@@ -127,10 +127,9 @@ class Translator:
 
     @cached_property
     def _recorded(self) -> RecordedSearch | None:
-        """The search whose steps are CUDA graphs; None without a GPU."""
-        device = self.model.output.weight.device
-        can_record = device.type == "cuda" and not isinstance(self.model, HardSeq2Seq)
-        return RecordedSearch(self._fast, CudaRecorder(device)) if can_record else None
+        """The search whose steps are CUDA graphs; None without a GPU, or where its kernels do not cover the model."""
+        device, is_covered = self.model.output.weight.device, covers_model(self.model)
+        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" and is_covered else None
 
     def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
         """What search has found, with the weights that are its alignment: those of the steps, or of hard attention the

@@ -4,6 +4,7 @@
     scheduled sampling   previous words are the model's    Bengio et al. 2015 (arXiv 1506.03099)
 
     guided attention     weights come near given ones       Chen et al. 2016 (arXiv 1607.01628)
+    coverage loss        looking twice costs                See et al. 2017 (arXiv 1704.04368)
 
 Every choice is drawn from torch's random state, on the device of the batch.
 """
@@ -16,9 +17,9 @@ from nmt_attn.fast.training import for_training
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.runtime import at_least_float32, autocast
-from nmt_attn.training.loss import Loss, alignment_loss, given_loss, token_loss
+from nmt_attn.training.loss import Loss, alignment_loss, coverage_loss, given_loss, token_loss
 from nmt_attn.training.schedule import DECAYS
-from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
+from nmt_attn.types import PAD, SPECIAL_TOKENS, UNK, Batch
 
 
 class Objective:
@@ -53,6 +54,9 @@ class Objective:
         with autocast(batch.src_ids.device, self.dtype):
             readouts, weights = self._fast(batch, own)
         loss = self._word_loss(readouts, batch)
+        if self.config.coverage_loss:
+            repeated = coverage_loss(at_least_float32(weights.dense()), batch.tgt_out != PAD)
+            loss = loss._replace(total=loss.total + self.config.coverage_loss * repeated)
         if batch.alignment is None:
             return loss
         alignment = alignment_loss(at_least_float32(weights.dense()), batch.alignment)
@@ -68,6 +72,7 @@ class Objective:
             batch.tgt_out,
             self.config.label_smoothing,
             self.dtype,
+            normaliser=self.model.normaliser,
             keeps_padding=self.keeps_padding,
         )
 

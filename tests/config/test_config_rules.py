@@ -181,6 +181,11 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "got 'builtin'",
         ),
         (
+            ["data.alignments=builtin", "model.attention.normalise=sparsemax"],
+            "data.alignments: expected null with model.attention.normalise 'sparsemax', whose weights of 0 cannot "
+            "learn from them, got 'builtin'",
+        ),
+        (
             ["data.alignments=train.links"],
             "data.alignments: expected builtin with data.train.builtin 'demo', got 'train.links'",
         ),

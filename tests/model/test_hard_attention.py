@@ -231,6 +231,9 @@ def test_where_no_word_depends_on_the_position_hard_is_soft() -> None:
         ("decoder.input_feeding", "context"),
         ("attention.window", "local-m"),
         ("attention.window", "local-p"),
+        ("attention.normalise", "sparsemax"),
+        ("attention.coverage", "sum"),
+        ("decoder.normalise", "entmax-1.5"),
     ],
 )
 def test_refused_where_states_or_positions_would_not_do(name: str, key: str, value: str) -> None:
