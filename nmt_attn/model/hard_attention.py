@@ -130,7 +130,8 @@ class HardSeq2Seq(Seq2Seq):
         prior = move(posterior, transitions)
         emissions = self.emissions(queries, embedded.unflatten(0, by_sentence), memory).flatten(0, 1)
         log_probs = (prior.unsqueeze(2) + emissions).logsumexp(1)
-        after = DecoderState((bottom, *above), state.feed, state.position + 1, AlignmentState(prior, emissions))
+        after = DecoderState((bottom, *above), state.feed, state.position + 1)
+        after = after._replace(alignment=AlignmentState(prior, emissions))
         return StepOutput(log_probs, prior.exp(), after)
 
     def next_scores(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, DecoderState]:

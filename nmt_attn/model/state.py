@@ -51,8 +51,8 @@ class DecoderState(NamedTuple):
     layers: tuple[CellState, ...]  # bottom first
     feed: Tensor  # [N, F], what input feeding brings along; F = 0 without it
     position: Tensor  # [N] int64, index of the next target position, from 0
-    alignment: AlignmentState | None = None  # hard attention
     coverage: Tensor | None = None  # [N, S, d], where the score sees it
+    alignment: AlignmentState | None = None  # hard attention
 
 
 class Weights(NamedTuple):

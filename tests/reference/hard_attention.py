@@ -77,7 +77,7 @@ def transitions(
         for j in positions:
             if alignment.name in MONOTONIC and j < i:
                 continue
-            value = score(p["attention"], settings.attention, s, encoded.states[j], j + 1)
+            value = score(p["attention"], settings.attention, s, encoded.states[j], j + 1, None)
             if alignment.name in FIRST_ORDERS:
                 if abs(j - i) > alignment.jump:
                     continue
