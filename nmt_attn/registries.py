@@ -175,7 +175,7 @@ RANKINGS: Registry[Any] = Registry(
 )
 
 METRICS: Registry[Any] = Registry(
-    ("evaluate.metrics", "training.metric"),
+    ("evaluate.metrics", "training.metric", "search.mbr"),
     {
         "bleu": "nmt_attn.evaluation.metrics:bleu_rows",
         "chrf": "nmt_attn.evaluation.metrics:chrf_rows",

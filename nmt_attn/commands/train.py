@@ -179,7 +179,7 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Pr
     sources, references = [text.source for text in texts], [text.target for text in texts]
 
     precision = "tf32" if config.run.precision == "tf32" else "fp32"  # which is set for the whole process
-    greedy = config.search.model_copy(update={"groups": 1, "precision": precision})  # one hypothesis has no groups
+    greedy = config.search.model_copy(update={"groups": 1, "mbr": "none", "precision": precision})  # of one hypothesis
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)

@@ -172,6 +172,8 @@ def _search(config: Config) -> Iterator[str]:
     for key in ("search.length_penalty", "search.stop", "search.coverage_penalty"):
         if search.beam == 1 and not is_default(config, key):
             yield complain_idle(config, key, with_value(config, "search.beam"), "one hypothesis has no rivals")
+    if search.mbr == "none" and not is_default(config, "search.mbr_samples"):
+        yield complain_idle(config, "search.mbr_samples", with_value(config, "search.mbr"))
     if search.beam % search.groups != 0:
         yield complain(config, "search.groups", f"a divisor of {with_value(config, 'search.beam')}")
     if search.groups == 1 and not is_default(config, "search.group_penalty"):

@@ -12,6 +12,7 @@ from nmt_attn.bounds import LARGEST, LONGEST, MOST_THREADS
 from nmt_attn.config.base import (
     Column,
     Count,
+    ExpectedMetric,
     Fraction,
     Length,
     MetricName,
@@ -208,6 +209,12 @@ class SearchConfig(Section):
     max_length_factor: float = Field(
         2.0, gt=0, le=100, description="maximum length: this times the source's tokens, plus 10"
     )
+    mbr: ExpectedMetric = Field(
+        "none",
+        description="choose, of the beam's translations or of samples, the one that is most like all of them by a "
+        "metric (minimum Bayes risk); none: the best rank",
+    )
+    mbr_samples: Width = Field(32, description="mbr: with sampling, how many are drawn to choose from")
     length_penalty: RankingName = Field(
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )

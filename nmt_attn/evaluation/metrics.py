@@ -66,6 +66,13 @@ class Measure:
     value: Callable[[Statistics], float]
     """The metric (0-100) of the sentences whose rows sum to total [F]."""
     is_error: bool = False  # less is better
+    of_one: Callable[[Statistics], float] | None = None
+    """The metric of one sentence from its row [F], where that is not `value`."""
+
+    def of_each(self) -> Statistics:
+        """The metric [N] of each sentence alone."""
+        of_one = self.value if self.of_one is None else self.of_one
+        return np.array([of_one(row) for row in self.rows])
 
     def result(self, chosen: NDArray[np.bool_] | None = None) -> MetricResult:
         """The metric of the whole corpus, or of the chosen sentences [N]."""
@@ -180,8 +187,12 @@ def _of_best_references(measures: Sequence[Measure]) -> Measure:
 
 
 def bleu_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
-    """BLEU by `evaluate.tokenize` and `evaluate.lowercase`."""
-    return _sacrebleu(SACREBLEU["bleu"](config), hypotheses, references)
+    """BLEU by `evaluate.tokenize` and `evaluate.lowercase`; one sentence has the orders that it is long enough for."""
+    return replace(_sacrebleu(SACREBLEU["bleu"](config), hypotheses, references), of_one=_sentence_bleu)
+
+
+def _sentence_bleu(row: Statistics) -> float:
+    return float(BLEU(effective_order=True)._compute_score_from_stats(row.tolist()).score)
 
 
 def chrf_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:

@@ -1,7 +1,7 @@
 """Requests: the options of a search, checked against a model's configuration, and what they mean for the beam."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import Parameter, signature
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from nmt_attn.config.schema import SearchConfig
+from nmt_attn.config.schema import EvaluateConfig, SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.files import is_unicode
 from nmt_attn.options import SearchOptions, check_whole
@@ -85,6 +85,7 @@ class Request:
     unknown: UnkReplacement | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
     shortlist: Shortlist | None = None  # None: all words are scored
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)  # how metrics count, for search.mbr
 
     def __post_init__(self) -> None:
         search, is_sampled = self.search, self.sampling is not None
@@ -96,11 +97,22 @@ class Request:
             raise ConfigError(
                 f"search.groups: expected a divisor of the beam's width, {search.beam}, got {search.groups}"
             )
+        if search.mbr != "none" and not is_sampled and search.beam == 1:
+            raise ConfigError(
+                f"search.mbr: expected 'none' with search.beam 1, which leaves no choice, got {search.mbr!r}"
+            )
         if self.nbest < 1 or (self.nbest > search.beam and not is_sampled):
             expected = "at least 1" if is_sampled else f"1 to the beam's width, {search.beam}"
             raise ConfigError(f"nbest: expected {expected}, got {self.nbest}")
         if self.unknown is not None and search.forbid_unknown:
             raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
+
+    @property
+    def candidates(self) -> int:
+        """Translations of a line that search must find: the n best, or those that minimum Bayes risk chooses among."""
+        if self.search.mbr == "none":
+            return self.nbest
+        return self.search.beam if self.sampling is None else max(self.nbest, self.search.mbr_samples)
 
     def limits(self, source_tokens: Tensor, demands: Sequence[Demand], begins_word: Tensor | None = None) -> Limits:
         """Limits for sentences with these numbers of source tokens [B] int64; phrases need begins_word [V].
@@ -119,17 +131,19 @@ class Request:
         if self.sampling is None:
             return limits
         lines = [demand.line for demand in demands]
-        draws = draws_of(self.sampling, lines, self.nbest, int(longest.max()) + 1)
+        draws = draws_of(self.sampling, lines, self.candidates, int(longest.max()) + 1)
         return limits._replace(draws=draws.to(longest.device))
 
     def options(self) -> BeamOptions:
         """The same for the beam search."""
         search = self.search
-        groups = search.groups if self.sampling is None else self.nbest
+        groups = search.groups if self.sampling is None else self.candidates
         beam = search.beam // groups if self.sampling is None else 1
         return BeamOptions(
             beam=beam,
-            wanted=1 if self.nbest == groups == 1 else beam,  # some may have the same text; groups wait for each other
+            wanted=1
+            if self.candidates == groups == 1
+            else beam,  # some may have the same text; groups wait for each other
             ranking=RANKINGS[search.length_penalty](search.alpha),
             with_weights=self.with_alignments or self.unknown is not None,
             token_rules=TokenRules(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),

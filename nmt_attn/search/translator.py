@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nmt_attn.alignment.pieces import EMPTY
 from nmt_attn.config.columns_section import ColumnName
 from nmt_attn.config.file import load_config
-from nmt_attn.config.schema import Config, SearchConfig
+from nmt_attn.config.schema import Config, EvaluateConfig, SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.columns import SideColumns, source_columns
@@ -48,15 +48,12 @@ from nmt_attn.search.request import (
 )
 from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
-from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
+from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, batches_by_length, to_text
 from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.search.viterbi import with_best_alignments
 
 Record = Mapping[ColumnName, str]
 """The columns of a source, by the numbers or names that `data.columns` has."""
-
-LONG_TOKENS = 100
-"""Where source sentences are longer, batches hold fewer of them."""
 
 
 class Translator:
@@ -69,11 +66,13 @@ class Translator:
         search: SearchConfig,
         name: str = "the model",
         columns: SideColumns | None = None,
+        evaluate: EvaluateConfig | None = None,
     ) -> None:
         self.model = model
         self.columns = columns  # of its source, if it has been trained with several
         self.codecs = codecs
         self.search = search
+        self.evaluate = evaluate or EvaluateConfig()  # how metrics count, for search.mbr
         self.name = name
         self._common: tuple[Tensor, nn.Linear] | None = None  # ids [F] and output rows of the last shortlist
 
@@ -92,7 +91,8 @@ class Translator:
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
         columns = source_columns(config.data.columns)
-        return cls(model.to(device or choose_device("auto")), codecs, config.search, str(folder), columns)
+        model = model.to(device or choose_device("auto"))
+        return cls(model, codecs, config.search, str(folder), columns, config.evaluate)
 
     @property
     def has_attention(self) -> bool:
@@ -132,9 +132,7 @@ class Translator:
         return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" and is_covered else None
 
     def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """What search has found, with the weights that are its alignment: those of the steps, or of hard attention the
-        most likely alignment of the whole.
-        """
+        """What search has found; of hard attention with the most likely alignment in place of the steps' weights."""
         if not isinstance(self._fast, HardSeq2Seq):
             return found
         return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
@@ -248,6 +246,7 @@ class Translator:
             unknown=UnkReplacement(dictionary or {}) if is_replaced else None,
             sampling=sampling_of(options),
             shortlist=shortlist,
+            evaluate=self.evaluate,
         )
 
     def _require_soft(self, key: str, reason: str) -> None:
@@ -281,7 +280,7 @@ class Translator:
         empty = EMPTY_HYPOTHESIS._replace(alignment=EMPTY) if request.with_alignments else EMPTY_HYPOTHESIS
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
-        for rows in _batches([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
+        for rows in batches_by_length([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
             found = self._search([sentences[row] for row in rows], request)
             for row, hypotheses in zip(rows, found, strict=True):
                 if not hypotheses:
@@ -327,19 +326,6 @@ def _config(folder: Path, overrides: Sequence[str]) -> Config:
         if not override.startswith("search."):
             raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {override!r}")
     return load_config(folder / CONFIG, overrides)
-
-
-def _batches(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:
-    """Rows of similar length, from short to long; rows of length 0 are left out."""
-    batch: list[int] = []
-    for row in sorted((row for row, length in enumerate(lengths) if length > 0), key=lengths.__getitem__):
-        is_full = len(batch) == batch_sentences
-        if batch and (is_full or (len(batch) + 1) * lengths[row] > batch_sentences * LONG_TOKENS):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 def _check_sizes(folder: Path, codec: TextCodec, embeddings: int) -> None:

@@ -151,6 +151,8 @@ ELSEWHERE = {
     "training.init_from": "tests/training/test_warm_start.py::test_a_run_begins_with_the_weights_of_another",
     "training.cuda_graphs": "tests/fast/test_graphs.py::test_each_shape_is_recorded_once_and_then_replayed",
     "search.stop": "tests/search/test_translator.py::test_an_early_stop_is_asked_for_by_the_configuration",
+    "search.mbr_samples": "tests/search/test_minimum_bayes_risk.py::"
+    "test_samples_count_alike_and_as_often_as_they_were_drawn",
     "search.group_penalty": "tests/search/test_groups.py::test_without_a_penalty_every_group_is_the_narrower_beam",
 }
 

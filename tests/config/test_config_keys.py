@@ -211,6 +211,8 @@ EXAMPLES = {
     "search.precision": Example("int8"),
     "search.max_length": Example("7"),
     "search.max_length_factor": Example("7"),
+    "search.mbr": Example("chrf"),
+    "search.mbr_samples": Example("7", ("search.mbr=chrf",)),
     "search.length_penalty": Example("gnmt"),
     "search.alpha": Example("0.5", ("search.length_penalty=gnmt",)),
     "search.stop": Example("early"),
