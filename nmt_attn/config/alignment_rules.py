@@ -18,7 +18,6 @@ _NEEDED = {
     "model.attention.normalise": ("softmax", "as the alignment is a choice of one position"),
     "model.attention.coverage": ("none", "as scores would depend on the alignment"),
     "model.decoder.normalise": ("softmax", "as the sum is over logarithms, which zeros do not have"),
-    "training.label_smoothing": (0.0, "as the loss is the sum over all alignments of the words that are given"),
 }
 
 

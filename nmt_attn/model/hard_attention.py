@@ -54,6 +54,15 @@ class Lattice(NamedTuple):
 
     transitions: Tensor  # [B, T, S, S], p(a_t = j | a_{t-1} = i)
     emissions: Tensor  # [B, T, S], p(y_t | a_t = j)
+    all_words: Tensor | None  # [B, T, S, V], p(word | a_t = j), where it was asked for
+
+
+class Smoothed(NamedTuple):
+    """What label smoothing needs of given targets."""
+
+    log_probs: Tensor  # [B, T], of the words of `tgt_out`
+    means: Tensor  # [B, T], over all words of the vocabulary
+    weights: Weights
 
 
 class HardSeq2Seq(Seq2Seq):
@@ -74,6 +83,14 @@ class HardSeq2Seq(Seq2Seq):
         log_probs, priors = self.sum_alignments(self.lattice(batch, own_words))
         return log_probs, Weights(priors.exp(), None, priors.shape[2])
 
+    def smoothed(self, batch: Batch, own_words: OwnWords | None) -> Smoothed:
+        """The same with the mean of log p(word | y_<t, x) over all words."""
+        lattice = self.lattice(batch, own_words, keeps_all=True)
+        log_probs, priors = self.sum_alignments(lattice)
+        assert lattice.all_words is not None
+        means = (priors.unsqueeze(3) + lattice.all_words).logsumexp(2).mean(2)
+        return Smoothed(log_probs, means, Weights(priors.exp(), None, priors.shape[2]))
+
     def score_target(self, batch: Batch) -> tuple[Tensor, Weights]:
         """The same with the most likely alignment in place of weights: 1 at its position, 0 elsewhere."""
         lattice = self.lattice(batch, None)
@@ -81,7 +98,7 @@ class HardSeq2Seq(Seq2Seq):
         links = torch.zeros_like(lattice.emissions).scatter_(2, path.unsqueeze(2), 1.0)
         return self.sum_alignments(lattice)[0], Weights(links, None, links.shape[2])
 
-    def lattice(self, batch: Batch, own_words: OwnWords | None) -> Lattice:
+    def lattice(self, batch: Batch, own_words: OwnWords | None, *, keeps_all: bool = False) -> Lattice:
         """All alignments of the targets of a batch."""
         memory = self.encode(batch.src_ids, batch.src_lengths)
         state = self.decoder.start(memory)
@@ -92,12 +109,14 @@ class HardSeq2Seq(Seq2Seq):
         top = self.luong.top_states(self.decoder.embedding_to_gates(embedded), state)
         steps = torch.arange(top.shape[1], device=top.device).expand(top.shape[:2])
         transitions = self.hard_attention.transitions(top, memory, steps)
-        return Lattice(transitions, self.given_emissions(top, embedded, memory, batch.tgt_out))
+        if keeps_all:
+            all_words = self.emissions(top, embedded, memory)
+            return Lattice(transitions, of_words(all_words, batch.tgt_out), all_words)
+        return Lattice(transitions, self.given_emissions(top, embedded, memory, batch.tgt_out), None)
 
     def given_emissions(self, top: Tensor, embedded: Tensor, memory: Memory, words: Tensor) -> Tensor:
         """s_t [B, T, H], y_{t-1} [B, T, E], words [B, T] -> log p(y_t | a_t = j) [B, T, S]."""
-        log_probs = self.emissions(top, embedded, memory)
-        return log_probs.gather(3, words[:, :, None, None].expand(-1, -1, log_probs.shape[2], -1)).squeeze(3)
+        return of_words(self.emissions(top, embedded, memory), words)
 
     def sum_alignments(self, lattice: Lattice) -> tuple[Tensor, Tensor]:
         """-> log p(y_t | y_<t, x) [B, T], log prior_t [B, T, S]: the forward algorithm."""
@@ -157,6 +176,11 @@ class HardSeq2Seq(Seq2Seq):
         readouts = self.luong.make_readout(attentional, embedded.unsqueeze(2), contexts)
         noise = self.decoder.output_dropout.noise(top, readouts.shape[3])
         return readouts if noise is None else readouts * noise.unsqueeze(2)
+
+
+def of_words(log_probs: Tensor, words: Tensor) -> Tensor:
+    """log p(word | a_t = j) [B, T, S, V], words [B, T] int64 -> those of these words [B, T, S]."""
+    return log_probs.gather(3, words[:, :, None, None].expand(-1, -1, log_probs.shape[2], -1)).squeeze(3)
 
 
 def first_alignment(like: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def token_loss(
 
     With smoothing e, the wanted distribution is (1 - e) on the target and e / V on every word. Products are taken in
     `dtype`, sums and the softmax at least in float32. With `keeps_padding` padding is computed and counts 0: all shapes
-    are then known beforehand, and a GPU is not waited for.
+    are then known beforehand, so a GPU needs no sync.
     """
     exact = torch.promote_types(output.weight.dtype, torch.float32)
     products = exact if dtype == torch.float32 else dtype
@@ -76,10 +76,16 @@ def token_loss(
     return Loss(total, likelihood)
 
 
-def given_loss(log_probs: Tensor, targets: Tensor) -> Loss:
-    """log p [B, T] of the words of targets [B, T] int64 -> sums over the real tokens."""
-    total = -log_probs.masked_fill(targets == PAD, 0.0).sum()
-    return Loss(total, total.detach())
+def given_loss(log_probs: Tensor, targets: Tensor, means: Tensor | None = None, smoothing: float = 0.0) -> Loss:
+    """log p [B, T] of the words of targets [B, T] int64 -> sums over the real tokens, as in `token_loss`.
+
+    Smoothing needs `means` [B, T], of log p over the vocabulary.
+    """
+    likelihood = -log_probs.masked_fill(targets == PAD, 0.0).sum()
+    if means is None:
+        return Loss(likelihood, likelihood.detach())
+    spread = -means.masked_fill(targets == PAD, 0.0).sum()
+    return Loss((1 - smoothing) * likelihood + smoothing * spread, likelihood.detach())
 
 
 def alignment_loss(weights: Tensor, guide: Tensor) -> Tensor:

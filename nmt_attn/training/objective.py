@@ -16,6 +16,7 @@ from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
+from nmt_attn.model.state import Weights
 from nmt_attn.runtime import at_least_float32, autocast
 from nmt_attn.training.loss import Loss, alignment_loss, coverage_loss, given_loss, token_loss
 from nmt_attn.training.schedule import DECAYS
@@ -51,9 +52,7 @@ class Objective:
 
     def _loss(self, batch: Batch, own: OwnWords | None, guide_weight: float) -> Loss:
         self._fast.train(self.model.training)
-        with autocast(batch.src_ids.device, self.dtype):
-            readouts, weights = self._fast(batch, own)
-        loss = self._word_loss(readouts, batch)
+        loss, weights = self._word_loss(batch, own)
         if self.config.coverage_loss:
             repeated = coverage_loss(at_least_float32(weights.dense()), batch.tgt_out != PAD)
             loss = loss._replace(total=loss.total + self.config.coverage_loss * repeated)
@@ -62,14 +61,23 @@ class Objective:
         alignment = alignment_loss(at_least_float32(weights.dense()), batch.alignment)
         return loss._replace(total=loss.total + guide_weight * alignment, alignment=alignment.detach())
 
-    def _word_loss(self, readouts: Tensor, batch: Batch) -> Loss:
-        """Of what the model says of the target: readouts [B, T, R], or of a hard model log p [B, T] of its words."""
-        if isinstance(self.model, HardSeq2Seq):
-            return given_loss(readouts, batch.tgt_out)
+    def _word_loss(self, batch: Batch, own: OwnWords | None) -> tuple[Loss, Weights]:
+        """The loss of the target's words, and the attention weights."""
+        model, smoothing, means = self._fast, self.config.label_smoothing, None
+        is_hard = isinstance(model, HardSeq2Seq)
+        with autocast(batch.src_ids.device, self.dtype):
+            if isinstance(model, HardSeq2Seq) and smoothing:
+                found, means, weights = model.smoothed(batch, own)
+            else:
+                found, weights = model(batch, own)
+        loss = given_loss(found, batch.tgt_out, means, smoothing) if is_hard else self._token_loss(found, batch.tgt_out)
+        return loss, weights
+
+    def _token_loss(self, readouts: Tensor, targets: Tensor) -> Loss:
         return token_loss(
             readouts,
             self.model.output,
-            batch.tgt_out,
+            targets,
             self.config.label_smoothing,
             self.dtype,
             normaliser=self.model.normaliser,

@@ -14,11 +14,12 @@ from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 from torch import Tensor
 
 from nmt_attn.config.rules import contradictions
-from nmt_attn.config.schema import ModelConfig
+from nmt_attn.config.schema import ModelConfig, TrainingConfig
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.state import select_rows
 from nmt_attn.registries import CELLS, SCORES, TRANSITIONS
 from nmt_attn.registry import options_of
+from nmt_attn.training.objective import Objective
 from nmt_attn.types import BOS, PAD, UNK, Batch
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]
@@ -248,3 +249,23 @@ def test_without_a_score_there_is_no_alignment(name: str) -> None:
     assert any("model.attention.alignment: expected 'soft'" in line and f"got '{name}'" in line for line in found), (
         found
     )
+
+
+@NAMES
+def test_label_smoothing_takes_the_mean_over_all_words_of_each_step(name: str) -> None:
+    model, given = model_of(keys_of(name)), batch()
+    memory, means = model.encode(given.src_ids, given.src_lengths), []
+    state = model.start(memory)
+    for last_ids in given.tgt_in.unbind(1):
+        step = model.step(last_ids, state, memory)
+        means.append(step.log_probs.mean(1))
+        state = step.state
+    objective = Objective(model, TrainingConfig(label_smoothing=0.3), torch.float64)
+    is_real = given.tgt_out != PAD
+    loss = objective.training(given, 0)
+    expected = 0.7 * loss_of(model, given) - 0.3 * torch.stack(means, 1)[is_real].sum()
+    close(loss.total, expected)
+    close(loss.negative_log_likelihood, loss_of(model, given).detach())
+    close(objective.plain(given).total, loss.total)
+    without = Objective(model, TrainingConfig(label_smoothing=0.0), torch.float64)
+    close(without.training(given, 0).total, loss_of(model, given))
