@@ -260,12 +260,12 @@ def test_label_smoothing_takes_the_mean_over_all_words_of_each_step(name: str) -
         step = model.step(last_ids, state, memory)
         means.append(step.log_probs.mean(1))
         state = step.state
-    objective = Objective(model, TrainingConfig(label_smoothing=0.3), torch.float64)
+    objective = Objective(model, TrainingConfig(label_smoothing=0.3), torch.float32)
     is_real = given.tgt_out != PAD
     loss = objective.training(given, 0)
     expected = 0.7 * loss_of(model, given) - 0.3 * torch.stack(means, 1)[is_real].sum()
     close(loss.total, expected)
     close(loss.negative_log_likelihood, loss_of(model, given).detach())
     close(objective.plain(given).total, loss.total)
-    without = Objective(model, TrainingConfig(label_smoothing=0.0), torch.float64)
+    without = Objective(model, TrainingConfig(label_smoothing=0.0), torch.float32)
     close(without.training(given, 0).total, loss_of(model, given))
