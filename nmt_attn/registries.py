@@ -154,6 +154,14 @@ DECAYS: Registry[Any] = Registry(
     },
 )
 
+RISKS: Registry[Any] = Registry(
+    ("training.risk.method",),
+    {
+        "mrt": "nmt_attn.training.risk:MinimumRisk",
+        "reinforce": "nmt_attn.training.risk:Reinforce",
+    },
+)
+
 TOKENIZERS: Registry[Any] = Registry(
     ("tokenizer.kind", "tokenizer.source.kind", "tokenizer.target.kind"),
     {
@@ -236,6 +244,7 @@ REGISTRIES = (
     OPTIMIZERS,
     SCHEDULES,
     DECAYS,
+    RISKS,
     TOKENIZERS,
     RANKINGS,
     METRICS,

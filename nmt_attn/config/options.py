@@ -18,6 +18,7 @@ from nmt_attn.registries import (
     INITIALISATIONS,
     OPTIMIZERS,
     RANKINGS,
+    RISKS,
     SCHEDULES,
     SCORES,
     TOKENIZERS,
@@ -40,6 +41,7 @@ _READING = (
     INITIALISATIONS,
     OPTIMIZERS,
     SCHEDULES,
+    RISKS,
     RANKINGS,
 )
 _NAMING_KEYS = {key: registry for registry in _READING for key in registry.config_keys}

@@ -11,6 +11,7 @@ from nmt_attn.config.key_paths import is_default, value_at
 from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
 from nmt_attn.config.model_rules import model_contradictions
 from nmt_attn.config.options import unread_options
+from nmt_attn.config.risk_rules import risk_contradictions
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES, SideTokenizerConfig
 from nmt_attn.registries import NORMALISERS, SCORES
@@ -206,6 +207,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _training,
     _scheduled_sampling,
     _guided_attention,
+    risk_contradictions,
     _tokenizer,
     _subword_sampling,
     _vectors,

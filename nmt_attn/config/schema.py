@@ -35,6 +35,7 @@ from nmt_attn.config.regularisation import (
     VectorsConfig,
     WordDropoutConfig,
 )
+from nmt_attn.config.risk_section import RiskConfig
 from nmt_attn.config.tokenizer_section import Separator, TokenizerConfig
 
 BadLine = Literal["drop", "error"]
@@ -174,6 +175,7 @@ class TrainingConfig(Section):
     scheduled_sampling: ScheduledSamplingConfig = Field(
         ScheduledSamplingConfig(), description="the model's own previous word in place of the reference's"
     )
+    risk: RiskConfig = Field(RiskConfig(), description="samples of the model itself, judged by metrics")
     validate_updates: Count | None = Field(None, description="validate every N updates; by default by validate_epochs")
     validate_epochs: Count = Field(1, description="validate every N epochs")
     validate_translation: bool = Field(

@@ -19,6 +19,7 @@ from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.model.state import Weights
 from nmt_attn.runtime import at_least_float32, autocast
 from nmt_attn.training.loss import Loss, alignment_loss, coverage_loss, given_loss, token_loss
+from nmt_attn.training.risk import RiskLoss
 from nmt_attn.training.schedule import DECAYS
 from nmt_attn.types import PAD, SPECIAL_TOKENS, UNK, Batch
 
@@ -26,17 +27,20 @@ from nmt_attn.types import PAD, SPECIAL_TOKENS, UNK, Batch
 class Objective:
     """The loss of a batch, products taken in `dtype`."""
 
-    def __init__(self, model: Seq2Seq, config: TrainingConfig, dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: Seq2Seq, config: TrainingConfig, dtype: torch.dtype, risk: RiskLoss | None = None
+    ) -> None:
         self.model = model
         self._fast = for_training(model)
         self.config = config
         self.dtype = dtype
+        self._risk = risk  # None: the likelihood of the reference alone
         self.keeps_padding = model.output.weight.device.type != "cpu"  # avoids a sync to count padding
 
     @property
-    def is_hard(self) -> bool:
-        """Whether the model sums over alignments."""
-        return isinstance(self.model, HardSeq2Seq)
+    def is_recordable(self) -> bool:
+        """Whether CUDA graphs can hold its work: none of sums over alignments, nor of samples."""
+        return not isinstance(self.model, HardSeq2Seq) and self._risk is None
 
     def plain(self, batch: Batch) -> Loss:
         """Of the batch as it is: teacher forcing."""
@@ -48,7 +52,13 @@ class Objective:
         dropped = batch._replace(
             src_ids=drop_words(batch.src_ids, rates.source), tgt_in=drop_words(batch.tgt_in, rates.target)
         )
-        return self._loss(dropped, own_words(self.config, update), guide_weight(self.config, update))
+        own, guide = own_words(self.config, update), guide_weight(self.config, update)
+        if self._risk is None:
+            return self._loss(dropped, own, guide)
+        share = self.config.risk.likelihood
+        with torch.set_grad_enabled(torch.is_grad_enabled() and share > 0):
+            loss = self._loss(dropped, own, guide)
+        return loss._replace(total=self._risk(self._fast, batch, self.dtype) + share * loss.total)
 
     def _loss(self, batch: Batch, own: OwnWords | None, guide_weight: float) -> Loss:
         self._fast.train(self.model.training)

@@ -154,6 +154,13 @@ ELSEWHERE = {
     "training.init_from": "tests/training/test_warm_start.py::test_a_run_begins_with_the_weights_of_another",
     "training.cuda_graphs": "tests/fast/test_graphs.py::test_each_shape_is_recorded_once_and_then_replayed",
     "search.stop": "tests/search/test_translator.py::test_an_early_stop_is_asked_for_by_the_configuration",
+    "training.risk.method": "tests/training/test_risk.py::test_the_loss_is_the_formula_over_what_was_drawn",
+    "training.risk.metrics": "tests/training/test_risk.py::test_rewards_are_weighted_means_of_metrics_from_0_to_1",
+    "training.risk.weights": "tests/training/test_risk.py::test_rewards_are_weighted_means_of_metrics_from_0_to_1",
+    "training.risk.samples": "tests/training/test_risk.py::test_samples_are_those_of_the_search_that_translates",
+    "training.risk.temperature": "tests/training/test_risk.py::test_samples_are_those_of_the_search_that_translates",
+    "training.risk.alpha": "tests/training/test_risk.py::test_alpha_makes_probabilities_more_alike",
+    "training.risk.likelihood": "tests/training/test_risk.py::test_the_likelihood_joins_with_its_weight",
     "search.mbr_samples": "tests/search/test_minimum_bayes_risk.py::"
     "test_samples_count_alike_and_as_often_as_they_were_drawn",
     "search.group_penalty": "tests/search/test_groups.py::test_without_a_penalty_every_group_is_the_narrower_beam",

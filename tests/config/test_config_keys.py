@@ -56,6 +56,7 @@ def tokenizer_examples(side: str) -> dict[str, Example]:
     }
 
 
+RISK = ("training.init_from=somewhere", "training.loss_per=sentence")
 EXAMPLES = {
     "run.name": Example("x"),
     "run.dir": Example("x"),
@@ -195,6 +196,13 @@ EXAMPLES = {
     "training.scheduled_sampling.decay": Example("linear", ("training.scheduled_sampling.rate=0.5",)),
     "training.scheduled_sampling.updates": Example("7", ("training.scheduled_sampling.rate=0.5",)),
     "training.scheduled_sampling.choice": Example("sample", ("training.scheduled_sampling.rate=0.5",)),
+    "training.risk.method": Example("mrt", RISK),
+    "training.risk.metrics": Example("[exact, chrf]", (*RISK, "training.risk.method=mrt")),
+    "training.risk.weights": Example("[2]", (*RISK, "training.risk.method=mrt")),
+    "training.risk.samples": Example("7", (*RISK, "training.risk.method=mrt")),
+    "training.risk.temperature": Example("0.5", (*RISK, "training.risk.method=mrt")),
+    "training.risk.alpha": Example("0.5", (*RISK, "training.risk.method=mrt")),
+    "training.risk.likelihood": Example("0.5", (*RISK, "training.risk.method=mrt")),
     "training.validate_updates": Example("7"),
     "training.validate_epochs": Example("3"),
     "training.validate_translation": Example("false"),
