@@ -183,7 +183,7 @@ RANKINGS: Registry[Any] = Registry(
 )
 
 METRICS: Registry[Any] = Registry(
-    ("evaluate.metrics", "training.metric", "search.mbr"),
+    ("evaluate.metrics", "training.metric", "training.risk.metrics", "search.mbr"),
     {
         "bleu": "nmt_attn.evaluation.metrics:bleu_rows",
         "chrf": "nmt_attn.evaluation.metrics:chrf_rows",
