@@ -28,7 +28,6 @@ from nmt_attn.fast.training import TRAINING
 from nmt_attn.fast.views import view
 from nmt_attn.files import write_text
 from nmt_attn.model.attention import Attention
-from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.scores import SCORES, ScoreSizes
 from nmt_attn.model.state import Memory, Weights
 from nmt_attn.model.windows import WINDOWS, WindowSizes
@@ -163,7 +162,7 @@ def _step(
     torch.manual_seed(1)
     score_sizes = ScoreSizes(size, size, size, positions, use_bias=False, project=False)
     window_sizes = WindowSizes(size, size, HALF_WIDTH, HALF_WIDTH / 2, renormalise=False)
-    attention = Attention(SCORES[score](score_sizes), WINDOWS[window](window_sizes), Softmax(), size)
+    attention = Attention(SCORES[score](score_sizes), WINDOWS[window](window_sizes), size)
     for parameter in attention.parameters():
         nn.init.normal_(parameter, std=size**-0.5)
     states, lengths = torch.randn(SENTENCES, length, size), torch.full((SENTENCES,), length)

@@ -17,7 +17,6 @@ from nmt_attn.files import write_text
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.luong import AttentionalState
-from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.scores import Concat, Dot, Score, ScoreSizes
 from nmt_attn.model.state import Memory
 from nmt_attn.model.windows import Global, WindowSizes
@@ -223,7 +222,7 @@ def _sizes() -> ScoreSizes:
 
 def _attention(score: Score) -> Attention:
     sizes = WindowSizes(decoder=UNITS, hidden=INNER, half_width=1, sigma=1.0, renormalise=False)
-    return Attention(score, Global(sizes), Softmax(), UNITS)
+    return Attention(score, Global(sizes), UNITS)
 
 
 def _look(attention: Attention, query: Sequence[float]) -> Look:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.coverage import Coverage
-from nmt_attn.model.normalise import Normaliser
+from nmt_attn.model.normalise import SOFTMAX, Normaliser
 from nmt_attn.model.scores import Score, TanhScore
 from nmt_attn.model.state import Memory, Weights
 from nmt_attn.model.windows import Window, WindowView
@@ -23,7 +23,7 @@ class Attention(nn.Module):
 
     has_weights = True
 
-    def __init__(self, score: Score, window: Window, normaliser: Normaliser, context_size: int) -> None:
+    def __init__(self, score: Score, window: Window, context_size: int, normaliser: Normaliser = SOFTMAX) -> None:
         super().__init__()
         self.score = score
         self.window = window
@@ -64,9 +64,9 @@ class CoveredAttention(Attention):
     """Attention whose score sees the coverage (nmt_attn/model/coverage.py)."""
 
     def __init__(
-        self, score: TanhScore, window: Window, normaliser: Normaliser, context_size: int, coverage: Coverage
+        self, score: TanhScore, window: Window, context_size: int, normaliser: Normaliser, coverage: Coverage
     ) -> None:
-        super().__init__(score, window, normaliser, context_size)
+        super().__init__(score, window, context_size, normaliser)
         self.coverage = coverage
 
     def read_coverage(self, encoder_states: Tensor) -> Tensor | None:

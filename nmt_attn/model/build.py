@@ -123,11 +123,11 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
         transition = TRANSITIONS[attention.alignment](TransitionSizes(hidden, encoder_size, attention.jump))
         return HardAttention(part, window, normaliser, encoder_size, transition)
     if attention.coverage == "none":
-        return Attention(part, window, normaliser, encoder_size)
+        return Attention(part, window, encoder_size, normaliser)
     assert isinstance(part, TanhScore), "coverage enters no other score"
     inside = encoder_size if is_identity else inner
     covered = CoverageSizes(hidden, encoder_size, inside, attention.coverage_size, attention.fertility)
-    return CoveredAttention(part, window, normaliser, encoder_size, COVERAGES[attention.coverage](covered))
+    return CoveredAttention(part, window, encoder_size, normaliser, COVERAGES[attention.coverage](covered))
 
 
 def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:

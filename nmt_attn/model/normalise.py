@@ -151,4 +151,5 @@ def _project(grad: Tensor, s: Tensor) -> Tensor:
     return s * (grad - along)
 
 
+SOFTMAX = Softmax()
 NORMALISERS: Registry[type[Normaliser]] = registries.NORMALISERS

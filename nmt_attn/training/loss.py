@@ -17,7 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.gpu.loss import token_sums
 from nmt_attn.fast.products import matmul
-from nmt_attn.model.normalise import Normaliser, Softmax
+from nmt_attn.model.normalise import SOFTMAX, Normaliser, Softmax
 from nmt_attn.types import PAD
 
 BLOCK_NUMBERS = 1 << 21
@@ -25,8 +25,6 @@ BLOCK_NUMBERS = 1 << 21
 
 GATHERED_BYTES = 1 << 24
 """Gradients of scores, from several blocks, that meet in one product for the gradient of the weights."""
-
-SOFTMAX = Softmax()
 
 LEAST_WEIGHT = 1e-12
 """The smallest attention weight whose logarithm is taken."""
