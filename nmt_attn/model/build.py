@@ -121,7 +121,7 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
     part, normaliser = score(sizes), NORMALISERS[attention.normalise]()
     if attention.alignment != "soft":
         transition = TRANSITIONS[attention.alignment](TransitionSizes(hidden, encoder_size, attention.jump))
-        return HardAttention(part, window, normaliser, encoder_size, transition)
+        return HardAttention(part, window, encoder_size, transition)
     if attention.coverage == "none":
         return Attention(part, window, encoder_size, normaliser)
     assert isinstance(part, TanhScore), "coverage enters no other score"

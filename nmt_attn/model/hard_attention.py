@@ -22,7 +22,6 @@ from torch import Tensor
 
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.luong import NO_NOISE, LuongDecoder
-from nmt_attn.model.normalise import Normaliser
 from nmt_attn.model.scores import Score
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.model.state import AlignmentState, DecoderState, Memory, Weights
@@ -35,10 +34,8 @@ from nmt_attn.types import Batch, StepOutput
 class HardAttention(Attention):
     """Scores as those of soft attention, and transitions in place of the softmax."""
 
-    def __init__(
-        self, score: Score, window: Window, normaliser: Normaliser, context_size: int, transition: Transition
-    ) -> None:
-        super().__init__(score, window, normaliser, context_size)
+    def __init__(self, score: Score, window: Window, context_size: int, transition: Transition) -> None:
+        super().__init__(score, window, context_size)
         self.transition = transition
 
     def transitions(self, query: Tensor, memory: Memory, steps: Tensor) -> Tensor:
