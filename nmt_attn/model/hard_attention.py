@@ -164,15 +164,21 @@ class HardSeq2Seq(Seq2Seq):
 
         Dropout has one mask for all positions of a step.
         """
-        contexts = memory.encoder_states.unsqueeze(1)  # [B, 1, S, M]
-        size = (*top.shape[:2], contexts.shape[2], -1)
-        attentional = self.luong.attentional_state(contexts.expand(size), top.unsqueeze(2).expand(size))
+        attentional = self.attentional_states(top, memory)
         noise = self.luong.attentional_state.dropout.noise(top, attentional.shape[3])
         if noise is not None:
             attentional = attentional * noise.unsqueeze(2)
+        contexts = memory.encoder_states.unsqueeze(1)  # [B, 1, S, M]
         readouts = self.luong.make_readout(attentional, embedded.unsqueeze(2), contexts)
         noise = self.decoder.output_dropout.noise(top, readouts.shape[3])
         return readouts if noise is None else readouts * noise.unsqueeze(2)
+
+    def attentional_states(self, top: Tensor, memory: Memory) -> Tensor:
+        """s_t [B, T, H] -> f(W_c [h_j ; s_t]) [B, T, S, H], without dropout."""
+        contexts = memory.encoder_states.unsqueeze(1)
+        size = (*top.shape[:2], contexts.shape[2], -1)
+        states: Tensor = self.luong.attentional_state(contexts.expand(size), top.unsqueeze(2).expand(size))
+        return states
 
 
 def of_words(log_probs: Tensor, words: Tensor) -> Tensor:
