@@ -145,7 +145,7 @@ def test_rates_lie_between_two_updates_of_the_processor(tmp_path: Path, monkeypa
 
 
 def test_operations_of_two_cells_by_hand() -> None:
-    """GRUs of 512, 3 x 512 gates: cell 1 sees a word of 256 and its state, cell 2 the context of 1,024 and its state."""
+    """GRUs of 512, 3 x 512 gates: cell 1 sees a word, 256, and its state; cell 2 the context, 1,024, and its state."""
     from bench.flops import Shape, forward_flops
     from bench.systems import Corpus, configuration
 
