@@ -45,7 +45,7 @@ MODELS = {
         "attention": {"score": "general", "alignment": "monotonic-first-order", "jump": 2},
     },
     "sparse": {"attention": {"normalise": "sparsemax"}, "decoder": {"normalise": "entmax-1.5"}},
-    "covered": {"attention": {"coverage": "neural"}},
+    "covered": {"attention": {"coverage": "linguistic"}},
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }
 SIZES = {

@@ -102,6 +102,8 @@ def test_every_part_that_is_accelerated_is_met_here() -> None:
     """No form without a test: each class of the table is in some view of the laws above."""
     combinations = [("additive", "global", style, cell) for style in DECODERS for cell in CELLS]
     views = [for_training(model_of(*names, **{"decoder.layers": 2})) for names in combinations]
+    hard = {"attention.alignment": "hard", "decoder.input_feeding": "none"}
+    views.append(for_training(model_of("additive", "global", "luong", "gru", **hard)))
     assert {type(module) for view in views for module in view.modules()} >= set(PARTS.values())
 
 

@@ -139,7 +139,7 @@ def attend(
     s: Vector,
     states: Sequence[Vector],
     t: int,
-    coverage: Sequence[Vector] | None,
+    coverage: Sequence[Vector] | None = None,
 ) -> Attended:
     """a_t and c_t = sum of a_t(j) h_j at step t, from 1. The last of `states` belongs to </s>.
 
