@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer
 
-from nmt_attn.config.base import Column, Section
+from nmt_attn.bounds import LARGEST
+from nmt_attn.config.base import Section
 
-ColumnName = Column | Annotated[str, Field(min_length=1)]
+ColumnName = Annotated[int, Field(ge=1, le=LARGEST)] | Annotated[str, Field(min_length=1)]
 
 
 class ColumnConfig(Section):
