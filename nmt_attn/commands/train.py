@@ -181,7 +181,7 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Pr
         translator = Translator(model, data.codecs, greedy)
         mine = translator.translate(processes.share(sources), beam=1, with_alignments=False)
         hypotheses = processes.gather([translation.text for translation in mine])
-        found = {name: measure(name, hypotheses, references, config.evaluate) for name in config.validation_metrics}
+        found = {name: measure(name, hypotheses, references, config.evaluation) for name in config.validation_metrics}
         return {name: TextScore(each.name, each.result().value, each.is_error) for name, each in found.items()}
 
     return score
