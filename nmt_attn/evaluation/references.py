@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nmt_attn.config.schema import EvaluateConfig
+
 
 class References(NamedTuple):
     """Sources and their references: the first of each, and further ones in lists of as many lines."""
@@ -11,6 +13,13 @@ class References(NamedTuple):
     first: list[str]
     further: list[list[str]]
     lines: list[int]  # from 0: where each source was first
+
+
+def references_of(sources: list[str], references: list[str], config: EvaluateConfig) -> References:
+    """The lines of a corpus as its configuration has them."""
+    if config.join_sources:
+        return join_sources(sources, [references])
+    return References(sources, references, [], [*range(len(sources))])
 
 
 def join_sources(sources: Sequence[str], references: Sequence[Sequence[str]]) -> References:

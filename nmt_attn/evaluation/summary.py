@@ -54,6 +54,11 @@ def summarise(system: str, sources: Sequence[str], measures: SystemMeasures, con
     )
 
 
+def has_tables(details: Details | None) -> bool:
+    """Whether there is anything to show."""
+    return details is not None and (any(details[:3]) or details.confusions is not None)
+
+
 def as_json(summary: Summary) -> dict[str, Any]:
     """The summary as plain values, for `json.dump`."""
     return {

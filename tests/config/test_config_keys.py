@@ -212,6 +212,9 @@ EXAMPLES = {
     "evaluate.length_buckets": Example("[7]"),
     "evaluate.metrics": Example("[chrf]"),
     "evaluate.separator": Example("+", ("evaluate.metrics=[per]",)),
+    "evaluate.tables": Example("[errors]"),
+    "evaluate.top": Example("3"),
+    "evaluate.join_sources": Example("true"),
     "evaluate.tokenize": Example("none"),
     "evaluate.lowercase": Example("true"),
 }
