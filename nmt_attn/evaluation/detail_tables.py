@@ -14,14 +14,14 @@ MOST_TAGS = 20
 EXAMPLE_WIDTH = 60
 
 
-def format_details(summaries: Sequence[Summary], width: int | None = None) -> list[str]:
-    """One block a table; empty where nothing was asked for."""
+def format_details(summaries: Sequence[Summary], width: int | None = None, *, has_errors: bool = True) -> list[str]:
+    """One block a table; empty where nothing was asked for. Of many systems the errors are better left out."""
     known = [(summary, summary.details) for summary in summaries if summary.details is not None]
     blocks = [format_top(known, width)]
     blocks += [_groups("tag", known, [each.by_tag for _, each in known], width)]
     blocks += [_groups("in training", known, [each.by_frequency for _, each in known], width)]
     for summary, details in known:
-        if details.confusions is not None:
+        if details.confusions is not None and has_errors:
             title = f"errors of {summary.system}" if len(known) > 1 else "errors"
             blocks.append(format_errors(title, details.confusions, width))
     return blocks
