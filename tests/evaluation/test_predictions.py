@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt_attn.evaluation.confusions import EXAMPLES, confusions, confusions_as_json
@@ -27,6 +27,7 @@ def test_edits_by_hand(gold: str, guess: str, edits: str) -> None:
     assert written(align(gold, guess)) == edits
 
 
+@settings(deadline=None)
 @given(st.text("abc", max_size=9), st.text("abcd", max_size=9))
 def test_an_alignment_has_both_texts_and_as_many_edits_as_their_distance(gold: str, guess: str) -> None:
     edits = align(gold, guess)
