@@ -76,6 +76,7 @@ def corpus_settings(name: str) -> dict[str, tuple[str, ...]]:
 
 
 SETTINGS: dict[str, tuple[str, ...]] = {
+    "evaluate.separator": ("evaluate.metrics=[per]", "evaluate.separator=+"),
     "data.root": ("data.root=elsewhere",),
     **corpus_settings("train"),
     **corpus_settings("valid"),
