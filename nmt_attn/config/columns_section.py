@@ -14,7 +14,11 @@ class ColumnConfig(Section):
     """One column of the source side."""
 
     column: ColumnName = Field(description="number from 1 (tsv), or name of a field (jsonl, dataset)")
-    as_: Literal["text", "tags"] = Field("text", alias="as", description="text, or tags: symbols of their own")
+    as_: Literal["text", "tags", "tag"] = Field(
+        "text",
+        alias="as",
+        description="text; tags: symbols of their own; tag: one that each text must have, such as its language",
+    )
     split: str | None = Field(
         None, min_length=1, description="tags: each of these characters stands between two of them"
     )
