@@ -21,7 +21,7 @@ from nmt_attn.data.corpus_warnings import SAMPLE_LINES, is_swapped, unknown_sour
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import EvaluationResults, OutputPaths, check_writable, write, write_artifacts
 from nmt_attn.evaluation.bootstrap import compare_systems
-from nmt_attn.evaluation.detail_tables import format_details
+from nmt_attn.evaluation.detail_tables import format_details, format_ngrams
 from nmt_attn.evaluation.details import add_details
 from nmt_attn.evaluation.evaluation_inputs import (
     EvaluatedModel,
@@ -306,6 +306,7 @@ def _text(results: EvaluationResults, *, is_cumulative: bool) -> str:
         blocks += [format_lengths_of_systems(summaries, is_cumulative=True, width=width)] if is_cumulative else []
     blocks += [
         *format_details(summaries, width, has_errors=not results.groups),
+        format_ngrams(results.ngrams, width),
         format_alignments(summaries, width),
         format_attention(summaries, width),
     ]

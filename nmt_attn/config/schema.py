@@ -227,8 +227,9 @@ class SearchConfig(Section):
     )
 
 
-TableName = Literal["tag", "frequency", "errors"]
-TABLES: tuple[TableName, ...] = ("tag", "frequency", "errors")
+TableName = Literal["tag", "frequency", "errors", "words", "ngrams"]
+SYMBOL_TABLES: tuple[TableName, ...] = ("tag", "frequency", "errors")
+WORD_TABLES: tuple[TableName, ...] = ("words", "ngrams")
 SYMBOL_METRICS = {"exact", "wer", "per", "cer", "ned"}
 """Those that count lines or symbols that are wrong, not words of a translation."""
 
@@ -251,8 +252,8 @@ class EvaluateConfig(Section):
     )
     tables: tuple[TableName, ...] | None = Field(
         None,
-        description="tables beside the one by source length; null: all with exact, wer, per, cer or ned among the "
-        "metrics, else none",
+        description="tables beside the one by source length; null: tag, frequency, errors with exact, wer, per, cer "
+        "or ned among the metrics; else, of two systems, words (F1 by frequency in training) and ngrams",
     )
     top: Count = Field(1, description="accuracy of the best, of the two best, up to this many; at most search.beam")
     join_sources: bool = Field(
@@ -268,12 +269,13 @@ class EvaluateConfig(Section):
         """What stands between two symbols; white space where nothing says."""
         return " " if self.separator is None else self.separator
 
-    @property
-    def chosen_tables(self) -> tuple[TableName, ...]:
-        """The tables to show beside the one by length."""
+    def chosen_tables(self, systems: int) -> tuple[TableName, ...]:
+        """The tables to show of so many systems, beside the one by length."""
         if self.tables is not None:
             return self.tables
-        return TABLES if set(self.metrics) & SYMBOL_METRICS else ()
+        if set(self.metrics) & SYMBOL_METRICS:
+            return SYMBOL_TABLES
+        return WORD_TABLES if systems == 2 else ()
 
 
 class Config(Section):

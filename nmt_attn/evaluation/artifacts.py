@@ -26,6 +26,7 @@ from nmt_attn.evaluation.predictions import Prediction, as_tsv
 from nmt_attn.evaluation.seeds import SeedGroup, seed_group_as_json
 from nmt_attn.evaluation.summary import Summary, as_json, comparison_as_json
 from nmt_attn.evaluation.system_outputs import SystemOutput
+from nmt_attn.evaluation.words import NgramComparison
 from nmt_attn.files import write_text
 
 PICTURE_ENDINGS = (".png", ".svg")
@@ -48,6 +49,7 @@ class EvaluationResults(NamedTuple):
     comparisons: Sequence[SystemComparison]
     groups: Sequence[SeedGroup] = ()  # of --seeds, the systems that differ in their seed as one
     predictions: Sequence[Sequence[Prediction]] = ()  # of each system
+    ngrams: NgramComparison | None = None  # of two systems
 
 
 def check_writable(path: Path) -> None:
@@ -93,7 +95,8 @@ def _as_json(results: EvaluationResults) -> dict[str, Any]:
         return {"test_set": results.test_set, **systems[0]}
     comparisons = [comparison_as_json(comparison) for comparison in results.comparisons]
     groups = {"seeds": [seed_group_as_json(group) for group in results.groups]} if results.groups else {}
-    return {"test_set": results.test_set, **groups, "systems": systems, "comparisons": comparisons}
+    ngrams = {} if results.ngrams is None else {"ngrams": ngrams_as_json(results.ngrams)}
+    return {"test_set": results.test_set, **groups, "systems": systems, "comparisons": comparisons, **ngrams}
 
 
 def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from nmt_attn.evaluation.edits import shown
 from nmt_attn.evaluation.lengths import GroupRow
 from nmt_attn.evaluation.summary import Details, Summary
 from nmt_attn.evaluation.tables import ELSEWHERE, format_groups, format_groups_of_systems, interval
+from nmt_attn.evaluation.words import NgramComparison
 from nmt_attn.screen import Column, fold, format_table, shortened
 
 MOST_ERRORS = 10
@@ -20,6 +21,7 @@ def format_details(summaries: Sequence[Summary], width: int | None = None, *, ha
     blocks = [format_top(known, width)]
     blocks += [_groups("tag", known, [each.by_tag for _, each in known], width)]
     blocks += [_groups("in training", known, [each.by_frequency for _, each in known], width)]
+    blocks.append(format_words(known, width))
     for summary, details in known:
         if details.confusions is not None and has_errors:
             title = f"errors of {summary.system}" if len(known) > 1 else "errors"
@@ -68,3 +70,32 @@ def format_errors(title: str, found: Confusions, width: int | None = None) -> st
     left = len(found.errors) - len(rows)
     notes = [f"{left:,} rarer ones are in --json"] if left else []
     return "\n".join([format_table(columns, rows, width, ELSEWHERE), *notes])
+
+
+def format_words(known: Sequence[tuple[Summary, Details]], width: int | None = None) -> str:
+    """F1 of the references' words by their frequency in training, a column a system."""
+    tables = [details.words for _, details in known]
+    if not any(tables):
+        return ""
+    names = list(dict.fromkeys(row.bucket.name for rows in tables for row in rows))
+    columns = [Column("in training"), Column("words"), *(Column(f"{summary.system} F1") for summary, _ in known)]
+    lines = []
+    for name in names:
+        found = [next((row for row in rows if row.bucket.name == name), None) for rows in tables]
+        values = ["-" if row is None else f"{row.f1.result.value:.2f} {interval(row.f1.interval)}" for row in found]
+        lines.append([name, f"{next(row.words for row in found if row is not None):,}", *values])
+    note = fold("words of the references by how often they occur in the targets of training", width)
+    return "\n".join([format_table(columns, lines, width), note])
+
+
+def format_ngrams(found: NgramComparison | None, width: int | None = None) -> str:
+    """For each system the n-grams that it has right and the other has not, or less often."""
+    if found is None:
+        return ""
+    first, second = found.systems
+    blocks = []
+    for name, rows in ((first, found.better_first), (second, found.better_second)):
+        columns = [Column(f"more often right in {name}"), Column(first), Column(second)]
+        lines = [[each.ngram, f"{each.first:,}", f"{each.second:,}"] for each in rows]
+        blocks.append(format_table(columns, lines, width) if lines else f"more often right in {name}: none")
+    return "\n\n".join(blocks)

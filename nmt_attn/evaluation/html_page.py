@@ -70,7 +70,7 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         colours=len(SYSTEM_COLOURS),
         small=SMALL_BUCKET_SENTENCES,
         diagonal=DIAGONAL_WORDS,
-        has_details=any(has_tables(each.details) for each in report.summaries),
+        has_details=report.ngrams is not None or any(has_tables(each.details) for each in report.summaries),
         most_errors=MOST_ERRORS,
         shown=shown,
     )

@@ -11,6 +11,7 @@ from nmt_attn.evaluation.bootstrap import Interval, SystemComparison, confidence
 from nmt_attn.evaluation.confusions import Confusions, confusions_as_json
 from nmt_attn.evaluation.lengths import Estimate, GroupRow, by_length, choose_bounds, units_of, up_to_length
 from nmt_attn.evaluation.metrics import BleuParts, SystemMeasures, bleu_parts
+from nmt_attn.evaluation.words import WordRow, words_as_json
 
 
 class Details(NamedTuple):
@@ -19,6 +20,7 @@ class Details(NamedTuple):
     by_tag: tuple[GroupRow, ...] = ()
     by_frequency: tuple[GroupRow, ...] = ()
     top: tuple[Estimate, ...] = ()  # accuracy of the n-best lists
+    words: tuple[WordRow, ...] = ()  # F1 by frequency in training
     confusions: Confusions | None = None
 
 
@@ -56,7 +58,7 @@ def summarise(system: str, sources: Sequence[str], measures: SystemMeasures, con
 
 def has_tables(details: Details | None) -> bool:
     """Whether there is anything to show."""
-    return details is not None and (any(details[:3]) or details.confusions is not None)
+    return details is not None and (any(details[:4]) or details.confusions is not None)
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -93,6 +95,7 @@ def _details(details: Details) -> dict[str, Any]:
         "by_tag": [_row(row, "tag") for row in details.by_tag],
         "by_frequency": [_row(row, "in_training") for row in details.by_frequency],
         "top": [_estimate(each) for each in details.top],
+        "words": words_as_json(details.words),
         "confusions": None if details.confusions is None else confusions_as_json(details.confusions),
     }
     return {name: value for name, value in found.items() if value}

@@ -128,3 +128,23 @@ def test_a_file_of_the_joined_lines_serves_too(root: Path, tmp_path: Path) -> No
             "evaluate.join_sources=true",
             **options | {"model": (root / "runs" / "mine",), "gold": tmp_path / "short"},
         )
+
+
+def test_two_systems_are_compared_by_words_and_ngrams(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").write_text("".join(f"{line}\n" for line in ["a cat", "x", *REFERENCES[2:]]), encoding="utf-8")
+    read = figures(root, tmp_path / "both", model=(root / "runs" / "mine",), hypothesis=(tmp_path / "out",))
+    assert read["ngrams"]["first"] == "mine" and read["ngrams"]["second"] == "out"
+    assert {"ngram": "the", "first": 0, "second": 9} in read["ngrams"]["better_second"]
+    model, file = (system["words"] for system in read["systems"])
+    # nothing stands once in the targets and was left out by the file
+    assert {row["in_training"]: row["recall"] for row in file}["1"] == pytest.approx(100 * 7 / 8)
+    assert sum(row["words"] for row in model) == sum(len(line.split()) for line in REFERENCES)
+    shown = capsys.readouterr().out
+    assert "more often right in out" in shown and "mine F1" in shown
+    page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
+    assert "n-grams more often right in out" in page and "Words of the references by how often" in page
+    assert "ngrams" not in figures(root, tmp_path / "one", model=(root / "runs" / "mine",))
+    figures(root, tmp_path / "one", "evaluate.tables=[ngrams]", model=(root / "runs" / "mine",))
+    assert "note: no table of ngrams, as two systems can be compared, not 1" in capsys.readouterr().err

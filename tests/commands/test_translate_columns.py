@@ -131,5 +131,5 @@ def test_a_language_is_a_column_or_an_option_and_refused_if_unknown(make_model: 
 
 
 def test_a_model_of_one_language_takes_no_tag(make_model: Make, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="tag: expected a model with a column `as: tag`, as .* has none, got 'es'"):
+    with pytest.raises(ConfigError, match=r"tag: expected a model with a column `as: tag`, as .* has none, got 'es'"):
         run(make_model("tsv", [1, tags(2)]), "casa\n", tmp_path, columns=False, tag="es")
