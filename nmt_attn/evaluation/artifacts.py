@@ -26,7 +26,7 @@ from nmt_attn.evaluation.predictions import Prediction, as_tsv
 from nmt_attn.evaluation.seeds import SeedGroup, seed_group_as_json
 from nmt_attn.evaluation.summary import Summary, as_json, comparison_as_json
 from nmt_attn.evaluation.system_outputs import SystemOutput
-from nmt_attn.evaluation.words import NgramComparison
+from nmt_attn.evaluation.words import NgramComparison, ngrams_as_json
 from nmt_attn.files import write_text
 
 PICTURE_ENDINGS = (".png", ".svg")
