@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt_attn.config.tokenizer_section import TokenizerConfig
@@ -75,6 +75,7 @@ def test_a_label_that_is_unknown_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(parts=st.lists(st.text("ab⟦⟧ ▁", max_size=4) | st.sampled_from(["⟦V⟧", "⟦PST⟧"]), max_size=6))
 def test_the_laws_of_tokenizers_hold_beside_tags(kind: str, parts: list[str]) -> None:
     tokenizer, text = tagged(kind), " ".join(parts)
