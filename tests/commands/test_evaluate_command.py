@@ -85,7 +85,13 @@ def test_files_of_the_users_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "news.en").write_text("the cat\na black dog\n", encoding="utf-8")
     evaluate(EvalOptions(model=(run,), source=tmp_path / "news.es", reference=(tmp_path / "news.en",), beam=1))
     assert names(run / "eval") == ["news.es"]
-    assert names(run / "eval" / "news.es") == ["alignment-2.png", "alignment-2.svg", *FIGURES, "news.es.hyp.txt", "predictions.tsv"]
+    assert names(run / "eval" / "news.es") == [
+        "alignment-2.png",
+        "alignment-2.svg",
+        *FIGURES,
+        "news.es.hyp.txt",
+        "predictions.tsv",
+    ]
 
 
 @pytest.mark.usefixtures("quick_pictures")
