@@ -1,12 +1,12 @@
 """Options: keys that only some parts read, such as `model.attention.sigma`, which only the window local-p reads.
 
 A part says which keys of its section it reads (nmt_attn/registry.py: `options`). A key that some part could read, but
-none of the chosen ones does, must be at its default.
+none of the chosen ones does, must be at its default or a neutral value.
 """
 
 from collections.abc import Iterator
 
-from nmt_attn.config.key_paths import is_default, value_at
+from nmt_attn.config.key_paths import asks_for_nothing, value_at
 from nmt_attn.config.messages import complain_idle, join_words, show, with_value
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
@@ -48,7 +48,7 @@ def unread_options(config: Config) -> Iterator[tuple[str, str]]:
     for section in SECTIONS:
         for name in type(value_at(config, section)).model_fields:
             key = f"{section}.{name}"
-            if is_default(config, key):
+            if asks_for_nothing(config, key):
                 continue
             readers = readers_of(section, name)
             if readers and not any(_chosen(config, owner) & set(names) for owner, names in readers.items()):

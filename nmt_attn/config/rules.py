@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from nmt_attn.config.corpus_rules import corpus_contradictions
-from nmt_attn.config.key_paths import is_default, value_at
+from nmt_attn.config.key_paths import asks_for_nothing, is_default, value_at
 from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
 from nmt_attn.config.model_rules import model_contradictions
 from nmt_attn.config.options import unread_options
@@ -162,7 +162,7 @@ def _vectors(config: Config) -> Iterator[str]:
 def _search(config: Config) -> Iterator[str]:
     search = config.search
     for key in ("search.length_penalty", "search.stop", "search.coverage_penalty"):
-        if search.beam == 1 and not is_default(config, key):
+        if search.beam == 1 and not asks_for_nothing(config, key):
             yield complain_idle(config, key, with_value(config, "search.beam"), "one hypothesis has no rivals")
     if search.beam % search.groups != 0:
         yield complain(config, "search.groups", f"a divisor of {with_value(config, 'search.beam')}")

@@ -209,9 +209,10 @@ class SearchConfig(Section):
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )
     alpha: float = Field(1.0, ge=0, description="strength of gnmt and reward")
-    stop: Literal["exact", "early"] = Field(
-        "exact",
-        description="exact: stop once no open hypothesis can rank higher; early: once none ranks higher as it stands",
+    stop: Literal["exact", "near", "early"] = Field(
+        "near",
+        description="exact: stop once no open hypothesis can rank higher; near: once none would with 2 more tokens at "
+        "no cost; early: once none ranks higher as it stands",
     )
     coverage_penalty: float = Field(
         0.0, ge=0, description="GNMT's beta: ranks a translation lower for source words that it does not cover; 0: off"

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.fast.by_hand import leaves
-from nmt_attn.fast.gpu.beam_steps import FIELDS, Beam, advance, best_words
+from nmt_attn.fast.gpu.beam_steps import EXACT, FIELDS, Beam, advance, best_words
 from nmt_attn.fast.gpu.lowered import scores_of
 from nmt_attn.fast.gpu.sizes import parts_of
 from nmt_attn.fast.graphs import Recorder, Replay
@@ -56,7 +56,7 @@ class Shape(NamedTuple):
     wanted: int
     with_weights: bool
     forbids_unknown: bool
-    stops_early: bool
+    lookahead: int  # EXACT: up to the greatest length
     ranking: Ranking
 
 
@@ -171,7 +171,7 @@ def shape_of(src_ids: Tensor, limits: Limits, options: BeamOptions) -> Shape:
         wanted=options.wanted,
         with_weights=options.with_weights,
         forbids_unknown=options.token_rules.forbid_unknown,
-        stops_early=options.stops_early,
+        lookahead=EXACT if options.lookahead is None else options.lookahead,
         ranking=options.ranking,
     )
 
@@ -251,7 +251,7 @@ def _step(
         if weights is not None:
             weights.index_copy_(0, beam.lengths[:1], read.weights.view(1, *weights.shape[1:]))
         best_words(values, ids, sums, scores, bias, shape.forbids_unknown)
-        advance(values, ids, sums, scores, bias, *beam, shape.stops_early)
+        advance(values, ids, sums, scores, bias, *beam, shape.lookahead)
         pairs = zip(_parts(state), _parts(read.state), strict=True)
         for old, new in {id(old): (old, new) for old, new in pairs}.values():
             torch.index_select(new, 0, beam.rows, out=old)

@@ -23,6 +23,8 @@ from nmt_attn.search.token_rules import TokenRules
 from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import PAD
 
+LOOKAHEAD: dict[str, int | None] = {"exact": None, "near": 2, "early": 0}
+"""By `search.stop`: tokens that an open hypothesis may still add at no cost before it is given up."""
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
 MOST_TOKENS = 5000
@@ -136,7 +138,7 @@ class Request:
             ranking=RANKINGS[search.length_penalty](search.alpha),
             with_weights=self.with_alignments or self.unknown is not None,
             token_rules=TokenRules(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),
-            stops_early=search.stop == "early",
+            lookahead=LOOKAHEAD[search.stop],
             coverage_penalty=search.coverage_penalty,
             groups=groups,
             group_penalty=search.group_penalty if groups > 1 and self.sampling is None else 0.0,

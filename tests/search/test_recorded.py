@@ -90,8 +90,8 @@ def test_every_ranking_and_limit(name: str, overrides: Overrides) -> None:
     for seed, (beam, wanted) in enumerate([(1, 1), (2, 1), (5, 5), (12, 3)]):
         pair = Pair(overrides, seed=seed)
         options = replace(PLAIN, beam=beam, wanted=wanted, ranking=ranking, with_weights=beam != 2)
-        for stops_early, (shortest, longest) in product([False, True], [(0, 12), (3, 9), (2, 2), (0, 30)]):
-            pair.check(lengths, replace(options, stops_early=stops_early), shortest, longest)
+        for lookahead, (shortest, longest) in product([None, 2, 0], [(0, 12), (3, 9), (2, 2), (0, 30)]):
+            pair.check(lengths, replace(options, lookahead=lookahead), shortest, longest)
         pair.check(lengths, replace(options, token_rules=TokenRules(forbid_unknown=True)))
 
 
