@@ -20,6 +20,7 @@ from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
+from nmt_attn.evaluation.references import references_of
 from nmt_attn.evaluation.rewards import Rewards
 from nmt_attn.evaluation.system_outputs import validation_picture
 from nmt_attn.experiments.seeds import train_seeds
@@ -187,16 +188,18 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
 def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Processes) -> Callable[[], TextScores]:
     """The metrics of greedy translations of the validation corpus with the model as it is when called."""
     texts = data.valid.texts()
-    sources, references = [text.source for text in texts], [text.target for text in texts]
-
+    right = references_of([text.source for text in texts], [text.target for text in texts], config.evaluate)
     precision = "tf32" if config.run.precision == "tf32" else "fp32"  # which is set for the whole process
     greedy = config.search.model_copy(update={"groups": 1, "mbr": "none", "precision": precision})  # of one hypothesis
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)
-        mine = translator.translate(processes.share(sources), beam=1, with_alignments=False)
+        mine = translator.translate(processes.share(right.sources), beam=1, with_alignments=False)
         hypotheses = processes.gather([translation.text for translation in mine])
-        found = {name: measure(name, hypotheses, references, config.evaluate) for name in config.validation_metrics}
+        found = {
+            name: measure(name, hypotheses, right.first, config.evaluation, right.further)
+            for name in config.validation_metrics
+        }
         return {name: TextScore(each.name, each.result().value, each.is_error) for name, each in found.items()}
 
     return score

@@ -189,15 +189,12 @@ def _evaluate(config: Config) -> Iterator[str]:
     bounds = config.evaluate.length_buckets or ()
     if any(high <= low for low, high in pairwise(bounds)):
         yield complain(config, "evaluate.length_buckets", "bounds that rise")
-    key = "evaluate.separator"
-    if "per" not in (*config.evaluate.metrics, config.training.metric):
-        if not is_default(config, key):
-            yield complain_idle(config, key, with_value(config, "evaluate.metrics"), "it is for 'per'")
-        return
-    target = config.tokenizer.side("target")
-    if target.kind == "symbols" and target.separator != config.evaluate.separator:
+    if config.evaluate.top > config.search.beam:
+        yield complain(config, "evaluate.top", f"at most {with_value(config, 'search.beam')}")
+    target, separator = config.tokenizer.side("target"), config.evaluate.separator
+    if target.kind == "symbols" and separator not in (None, target.separator):
         own = "tokenizer.target.separator" if config.tokenizer.target.separator else "tokenizer.separator"
-        yield complain(config, key, f"{show(target.separator)} with {with_value(config, own)}")
+        yield complain(config, "evaluate.separator", f"{show(target.separator)} or null with {with_value(config, own)}")
 
 
 _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (

@@ -36,7 +36,7 @@ from nmt_attn.config.regularisation import (
     WordDropoutConfig,
 )
 from nmt_attn.config.risk_section import RiskConfig
-from nmt_attn.config.tokenizer_section import Separator, TokenizerConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
@@ -240,6 +240,13 @@ class SearchConfig(Section):
     )
 
 
+TableName = Literal["tag", "frequency", "errors", "words", "ngrams"]
+SYMBOL_TABLES: tuple[TableName, ...] = ("tag", "frequency", "errors")
+WORD_TABLES: tuple[TableName, ...] = ("words", "ngrams")
+SYMBOL_METRICS = {"exact", "wer", "per", "cer", "ned"}
+"""Those that count lines or symbols that are wrong, not words of a translation."""
+
+
 class EvaluateConfig(Section):
     """What `nmt-attn eval` reports."""
 
@@ -251,11 +258,37 @@ class EvaluateConfig(Section):
         description="corpus metrics; exact: whole lines, wer: 100 - exact, the words-to-phones meaning; edits per "
         "symbol: per, per character: cer, ned",
     )
-    separator: Separator = Field(" ", description="per: what stands between two symbols; ' ' is any white space")
+    separator: str | None = Field(
+        None,
+        description="per, errors: what stands between two symbols; ' ' is any white space, '' nothing: each character "
+        "is one; null: as tokenizer.target has it",
+    )
+    tables: tuple[TableName, ...] | None = Field(
+        None,
+        description="tables beside the one by source length; null: tag, frequency, errors with exact, wer, per, cer "
+        "or ned among the metrics; else, of two systems, words (F1 by frequency in training) and ngrams",
+    )
+    top: Count = Field(1, description="accuracy of the best, of the two best, up to this many; at most search.beam")
+    join_sources: bool = Field(
+        False, description="lines with the same source are one, and each of their targets is right, as in a lexicon"
+    )
     tokenize: Literal["13a", "none", "intl", "char", "zh", "flores200"] = Field(
         "13a", description="sacreBLEU's tokenizer; none for text that is tokenised already"
     )
     lowercase: bool = Field(False, description="BLEU ignores case")
+
+    @property
+    def symbol_separator(self) -> str:
+        """What stands between two symbols; white space where nothing says."""
+        return " " if self.separator is None else self.separator
+
+    def chosen_tables(self, systems: int) -> tuple[TableName, ...]:
+        """The tables to show of so many systems, beside the one by length."""
+        if self.tables is not None:
+            return self.tables
+        if set(self.metrics) & SYMBOL_METRICS:
+            return SYMBOL_TABLES
+        return WORD_TABLES if systems == 2 else ()
 
 
 class Config(Section):
@@ -276,6 +309,17 @@ class Config(Section):
             return ()
         own = () if self.training.metric == "loss" else (self.training.metric,)
         return tuple(dict.fromkeys((*self.evaluate.metrics, *own)))
+
+    @property
+    def evaluation(self) -> EvaluateConfig:
+        """`evaluate`, with the separator of the target's symbols where it says none."""
+        target = self.tokenizer.side("target")
+        own = {"symbols": target.separator, "char": ""}.get(target.kind, " ")
+        return (
+            self.evaluate
+            if self.evaluate.separator is not None
+            else self.evaluate.model_copy(update={"separator": own})
+        )
 
     @property
     def names_corpus(self) -> bool:

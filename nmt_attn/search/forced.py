@@ -129,7 +129,7 @@ def _encode(translator: Translator, source: str, target: str, where: str) -> _En
     encoded = _Encoded(
         _words(codecs.source.tokenizer, source),
         _words(codecs.target.tokenizer, target),
-        codecs.source.encode(source),
+        codecs.source.encode_labelled(source, where),
         codecs.target.encode(target),
     )
     check_tokens(max(len(encoded.source_ids), len(encoded.target_ids)), where)

@@ -61,6 +61,7 @@ class PythonOptions(SearchOptions):
     dictionary: Mapping[str, str] | None = None  # as `replace_unknown`, with these words for those of the source
     shortlist: Shortlist | None = None  # None: all words are scored
     window_lines: int = WINDOW_LINES
+    tag: str | None = None  # of texts that have none of a column `as: tag`, such as a language
 
     def __post_init__(self) -> None:
         """Raises ConfigError, also for one string in place of several, and for values of another type."""
@@ -71,6 +72,8 @@ class PythonOptions(SearchOptions):
                 check_several(name, getattr(self, name))
         if self.with_alignments not in (None, True, False):
             raise ConfigError(f"with_alignments: expected a truth value, got {self.with_alignments!r}")
+        if self.tag is not None and not isinstance(self.tag, str):
+            raise ConfigError(f"tag: expected text, got {kind_of(self.tag)}")
         if self.dictionary is not None and not isinstance(self.dictionary, Mapping):
             raise ConfigError(f"dictionary: expected a mapping of words, got {kind_of(self.dictionary)}")
         if self.shortlist is not None and not isinstance(self.shortlist, Shortlist):

@@ -21,6 +21,7 @@ from nmt_attn.config.schema import Config, EvaluateConfig, SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.columns import SideColumns, source_columns
+from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
@@ -148,7 +149,7 @@ class Translator:
         DataError for a record that is not one of these columns.
         """
         check_several("lines", lines)
-        texts = list(checked_texts("lines", self._texts(lines)))
+        texts = list(checked_texts("lines", self._texts(lines, options.tag)))
         prefixes = None if options.prefixes is None else list(checked_texts("prefixes", options.prefixes))
         constraints = None if options.constraints is None else list(checked_phrases(options.constraints))
         for name, given in (("prefixes", prefixes), ("constraints", constraints)):
@@ -163,14 +164,34 @@ class Translator:
         Raises ConfigError at the call, but for a line that is no text, which is found when it is read.
         """
         check_several("lines", lines)
-        return self._windows(checked_texts("lines", self._texts(lines)), options)
+        return self._windows(checked_texts("lines", self._texts(lines, options.tag)), options)
 
-    def _texts(self, lines: Iterable[str | Record]) -> Iterator[str]:
-        for index, line in enumerate(lines):
-            if self.columns is not None and isinstance(line, Mapping):
-                yield self.columns.of_record(line, f"lines[{index}]")
-            else:
-                yield line  # type: ignore[misc]  # whatever it is, it is checked
+    def _texts(self, lines: Iterable[str | Record], tag: str | None) -> Iterator[str]:
+        columns = self.columns_for(tag)
+        return (self._text(line, index, columns) for index, line in enumerate(lines))
+
+    @staticmethod
+    def _text(line: str | Record, index: int, columns: SideColumns | None) -> str:
+        if columns is not None and isinstance(line, Mapping):
+            return columns.of_record(line, f"lines[{index}]")
+        if columns is not None and isinstance(line, str):
+            return columns.labelled(line)
+        return line  # type: ignore[return-value]  # whatever it is, it is checked
+
+    def columns_for(self, tag: str | None) -> SideColumns | None:
+        """The columns of the source, with this tag for texts that have none of such a column (`as: tag`).
+
+        Raises ConfigError if it is none that the model knows.
+        """
+        labels = self.codecs.source.labels
+        if tag is None:
+            return self.columns
+        if self.columns is None or BLANK.join(tag.split()) not in labels:
+            known = (
+                f"one of {', '.join(labels)}" if labels else f"a model with a column `as: tag`, as {self.name} has none"
+            )
+            raise ConfigError(f"tag: expected {known}, got {tag!r}")
+        return self.columns.with_label(tag)
 
     def _windows(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
         with_alignments = self.has_attention if options.with_alignments is None else options.with_alignments
@@ -293,7 +314,7 @@ class Translator:
         target = self.codecs.target
         phrases = encode_phrases(constraints, target, f"constraints of line {number}")
         demand = Demand(number, target.encode(prefix), phrases)
-        ids = self.codecs.source.encode(line)
+        ids = self.codecs.source.encode_labelled(line, f"line {number}")
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
         return Sentence(line, ids, target.pieces(prefix), demand)

@@ -232,7 +232,10 @@ EXAMPLES = {
     "search.repetition_penalty": Example("1.2"),
     "evaluate.length_buckets": Example("[7]"),
     "evaluate.metrics": Example("[chrf]"),
-    "evaluate.separator": Example("+", ("evaluate.metrics=[per]",)),
+    "evaluate.separator": Example("+"),
+    "evaluate.tables": Example("[errors]"),
+    "evaluate.top": Example("3"),
+    "evaluate.join_sources": Example("true"),
     "evaluate.tokenize": Example("none"),
     "evaluate.lowercase": Example("true"),
 }
