@@ -190,7 +190,9 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Pr
     texts = data.valid.texts()
     right = references_of([text.source for text in texts], [text.target for text in texts], config.evaluate)
     precision = "tf32" if config.run.precision == "tf32" else "fp32"  # which is set for the whole process
-    greedy = config.search.model_copy(update={"groups": 1, "mbr": "none", "precision": precision})  # of one hypothesis
+    greedy = config.search.model_copy(
+        update={"groups": 1, "mbr": "none", "language_model": None, "precision": precision}
+    )  # of one hypothesis
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)

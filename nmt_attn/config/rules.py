@@ -173,6 +173,8 @@ def _search(config: Config) -> Iterator[str]:
     for key in ("search.length_penalty", "search.stop", "search.coverage_penalty"):
         if search.beam == 1 and not asks_for_nothing(config, key):
             yield complain_idle(config, key, with_value(config, "search.beam"), "one hypothesis has no rivals")
+    if search.language_model is None and not is_default(config, "search.language_model_weight"):
+        yield complain_idle(config, "search.language_model_weight", with_value(config, "search.language_model"))
     if search.mbr == "none" and not is_default(config, "search.mbr_samples"):
         yield complain_idle(config, "search.mbr_samples", with_value(config, "search.mbr"))
     if search.beam % search.groups != 0:

@@ -211,6 +211,11 @@ class SearchConfig(Section):
     max_length_factor: float = Field(
         2.0, gt=0, le=100, description="maximum length: this times the source's tokens, plus 10"
     )
+    language_model: str | None = Field(
+        None,
+        description="n-gram model of the target's tokens (ARPA, plain or compressed), whose log p joins the model's",
+    )
+    language_model_weight: float = Field(0.2, gt=0, le=100, description="of the language model's log p")
     mbr: ExpectedMetric = Field(
         "none",
         description="choose, of the beam's translations or of samples, the one that is most like all of them by a "

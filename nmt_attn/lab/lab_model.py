@@ -126,7 +126,9 @@ class LabModel:
         self.translator = translator
         self.config = config
         self._model = translator.model
-        self._search = translator.search.model_copy(update={"groups": 1, "group_penalty": 0.0, "mbr": "none"})
+        self._search = translator.search.model_copy(
+            update={"groups": 1, "group_penalty": 0.0, "mbr": "none", "language_model": None}
+        )
         self._lock = threading.Lock()
 
     @classmethod

@@ -15,6 +15,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.files import is_unicode
 from nmt_attn.options import SearchOptions, check_whole
 from nmt_attn.search.beam_state import BeamOptions, Limits
+from nmt_attn.search.language_model import Fusion
 from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.sampling import Sampling, draws_of
@@ -90,6 +91,7 @@ class Request:
     unknown: UnkReplacement | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
     shortlist: Shortlist | None = None  # None: all words are scored
+    fusion: Fusion | None = None  # None: no language model
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)  # how metrics count, for search.mbr
 
     def __post_init__(self) -> None:
@@ -102,6 +104,8 @@ class Request:
             raise ConfigError(
                 f"search.groups: expected a divisor of the beam's width, {search.beam}, got {search.groups}"
             )
+        if self.fusion is not None and self.shortlist is not None:
+            raise ConfigError("shortlist: expected none with search.language_model, which scores all words, got one")
         if search.mbr != "none" and not is_sampled and search.beam == 1:
             raise ConfigError(
                 f"search.mbr: expected 'none' with search.beam 1, which leaves no choice, got {search.mbr!r}"

@@ -18,7 +18,7 @@ class Sampler:
     def __init__(self, model: Seq2Seq, search: SearchConfig, samples: int, temperature: float) -> None:
         self._model = model
         self._fast = for_training(model)  # packs nothing, so that it follows the weights
-        self._search = search.model_copy(update={"groups": 1, "mbr": "none"})
+        self._search = search.model_copy(update={"groups": 1, "mbr": "none", "language_model": None})
         self._samples = samples
         self._temperature = temperature
 

@@ -34,6 +34,7 @@ from nmt_attn.options import SearchOptions
 from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
+from nmt_attn.search.language_model import fusion_of
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
 from nmt_attn.search.recorded import RecordedSearch, covers, covers_model
 from nmt_attn.search.request import (
@@ -267,6 +268,7 @@ class Translator:
             unknown=UnkReplacement(dictionary or {}) if is_replaced else None,
             sampling=sampling_of(options),
             shortlist=shortlist,
+            fusion=fusion_of(search, self.codecs.target.vocabulary.tokens),
             evaluate=self.evaluate,
         )
 
@@ -325,14 +327,15 @@ class Translator:
         device = self.model.output.weight.device
         batch = collate_source([sentence.ids for sentence in sentences])
         demands, options = [sentence.demand for sentence in sentences], request.options()
-        if self._recorded is not None and request.shortlist is None:
+        if self._recorded is not None and request.shortlist is None and request.fusion is None:
             limits = request.limits(batch.src_lengths - 1, demands, self._begins_word)
             if covers(limits, options):
                 return self._recorded.search(*batch, limits, options)
         src_ids, src_lengths = (tensor.to(device) for tensor in batch)
         if request.shortlist is None:
             limits = request.limits(src_lengths - 1, demands, self._begins_word)
-            found = beam_search(self.steps(src_ids, src_lengths), limits, options)
+            steps = self.steps(src_ids, src_lengths)
+            found = beam_search(steps if request.fusion is None else request.fusion.join(steps), limits, options)
             return self.align(sentences, found) if options.with_weights else found
         words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
         demands = [demand.renumbered(words) for demand in demands]

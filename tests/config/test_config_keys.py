@@ -219,6 +219,8 @@ EXAMPLES = {
     "search.precision": Example("int8"),
     "search.max_length": Example("7"),
     "search.max_length_factor": Example("7"),
+    "search.language_model": Example("x.arpa"),
+    "search.language_model_weight": Example("0.5", ("search.language_model=x.arpa",)),
     "search.mbr": Example("chrf"),
     "search.mbr_samples": Example("7", ("search.mbr=chrf",)),
     "search.length_penalty": Example("gnmt"),
