@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from nmt_attn.config.schema import CorpusConfig
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.files import shown
 from nmt_attn.text_io import byte_lines
 
 _SAVED = ("state.json", "dataset_dict.json")
@@ -148,10 +149,10 @@ def _field(record: Any, name: str) -> str:
         path = ["translation", name] if isinstance(inner, dict) and name in inner else name.split(".")
         for part in path:
             if not isinstance(value, dict) or part not in value:
-                raise LookupError(f"no {name!r}")
+                raise LookupError(f"no {shown(name)}")
             value = value[part]
     if value is not None and not isinstance(value, str):
-        raise LookupError(f"{type(value).__name__} in {name!r}")
+        raise LookupError(f"{type(value).__name__} in {shown(name)}")
     return value or ""
 
 

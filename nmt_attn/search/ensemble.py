@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
+from nmt_attn.files import shown
 from nmt_attn.model.store import find_model
 from nmt_attn.search.beam import StepFunction
 from nmt_attn.search.shortlist import OutputWords
@@ -111,7 +112,7 @@ def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, ot
         raise ConfigError(f"{where} ({expected.size} tokens), got {found.size} tokens")
     for place, (token, another) in enumerate(zip(expected.vocabulary.tokens, found.vocabulary.tokens, strict=True)):
         if token != another:
-            raise ConfigError(f"{where} (token {place}: {token!r}), got {another!r}")
+            raise ConfigError(f"{where} (token {place}: {shown(token)}), got {shown(another)}")
     ours, theirs = expected.tokenizer, found.tokenizer
     if (expected.kind, ours.text, ours.model) != (found.kind, theirs.text, theirs.model):
         raise ConfigError(f"{where}, got another tokenizer of the same tokens")

@@ -23,7 +23,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
-from nmt_attn.files import check_count
+from nmt_attn.files import check_count, shown
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options import SearchOptions
@@ -286,7 +286,7 @@ class Translator:
 def _search_config(folder: Path, overrides: Sequence[str]) -> SearchConfig:
     for override in overrides:
         if not override.startswith("search."):
-            raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {override!r}")
+            raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {shown(override)}")
     return load_config(folder / CONFIG, overrides).search
 
 
