@@ -9,7 +9,7 @@ Attention weights are averaged over the models that have attention.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,6 +84,10 @@ class EnsembleTranslator(Translator):
             _check_same(first.codecs.target, other.codecs.target, "target", first.name, other.name)
         self.members = tuple(members)
         self.combination = combination
+
+    @cached_property
+    def _recorded(self) -> None:
+        """No recorded steps, which would be those of the first model alone."""
 
     @property
     def has_attention(self) -> bool:

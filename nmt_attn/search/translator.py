@@ -24,6 +24,7 @@ from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
 from nmt_attn.files import check_count, shown
+from nmt_attn.memory_lack import Halving, free_cache
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options import SearchOptions
@@ -61,6 +62,8 @@ class Translator:
         self.search = search
         self.name = name
         self._common: tuple[Tensor, nn.Linear] | None = None  # ids [F] and output rows of the last shortlist
+        self._searching = Halving("sentences", "a smaller --batch-size, search.batch_sentences or --beam needs less")
+        self.forcing = Halving("pairs", "fewer tokens a line, or a smaller model, need less")
 
     @classmethod
     def load(
@@ -244,12 +247,13 @@ class Translator:
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
         for rows in _batches([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
-            found = self._search([sentences[row] for row in rows], request)
-            for row, hypotheses in zip(rows, found, strict=True):
-                if not hypotheses:
-                    raise request.nothing_found(self.name, lines[row])
-                translations[row] = Translation(lines[row], to_text(sentences[row], hypotheses, self.codecs, request))
-            progress(len(rows))
+            for done, found in self._search_what_fits(rows, sentences, request, first_line):
+                for row, hypotheses in zip(done, found, strict=True):
+                    if not hypotheses:
+                        raise request.nothing_found(self.name, lines[row])
+                    texts = to_text(sentences[row], hypotheses, self.codecs, request)
+                    translations[row] = Translation(lines[row], texts)
+                progress(len(done))
         return translations
 
     def _encode(self, number: int, line: str, prefix: str, constraints: Sequence[str]) -> Sentence:
@@ -260,6 +264,27 @@ class Translator:
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
         return Sentence(line, ids, target.pieces(prefix), demand)
+
+    def _search_what_fits(
+        self, rows: Sequence[int], sentences: Sequence[Sentence], request: Request, first_line: int
+    ) -> Iterator[tuple[Sequence[int], Sequence[list[Hypothesis]]]]:
+        """Groups of the rows with the hypotheses of each; smaller ones where the memory is too small for all."""
+
+        def describe(row: int) -> str:
+            return (
+                f"search.beam: expected a search that fits into the memory of {self.model.output.weight.device}, got "
+                f"beam {request.search.beam} for line {first_line + row} of {len(sentences[row].ids)} tokens "
+                "(a smaller --beam needs less, and a shorter line)"
+            )
+
+        return self._searching.each(
+            rows, lambda some: self._search([sentences[row] for row in some], request), self._free, describe
+        )
+
+    def _free(self) -> None:
+        """Gives back what is kept of a GPU's memory for searches to come."""
+        self.__dict__.pop("_recorded", None)
+        free_cache()
 
     @torch.inference_mode()
     def _search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:
