@@ -264,6 +264,9 @@ class TranslateOptions(SearchOptions):
     input: Annotated[
         Path | None, Option(help="Text, one sentence a line (compressed too). Default: standard input.")
     ] = None
+    columns: Annotated[
+        bool, Option(help="A line has the columns of data.columns: cells with tabs between them, or JSON.")
+    ] = False
     output: Annotated[Path | None, Option(help="Default: standard output.")] = None
     reference: Annotated[
         tuple[Path, ...], Option(help="Translations by people: BLEU goes to the screen. Repeatable.")

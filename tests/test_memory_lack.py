@@ -77,7 +77,7 @@ def test_a_row_that_does_not_fit_alone_is_told() -> None:
     def work(rows: Sequence[int]) -> list[int]:
         raise MemoryError
 
-    with pytest.raises(ConfigError, match="^row 7$"):
+    with pytest.raises(ConfigError, match=r"^row 7$"):
         list(Halving("rows", "").each([7, 8], work, lambda: None, lambda row: f"row {row}"))
 
 

@@ -30,6 +30,7 @@ from nmt_attn.data.inspect_siblings import find_sibling
 from nmt_attn.data.inspect_text import TextProfile, profile
 from nmt_attn.data.readers import (
     NumberedPair,
+    Sides,
     load_dataset,
     read_dataset,
     read_files,
@@ -167,7 +168,7 @@ def _inspect_jsonl(path: Path, columns: Sequence[str]) -> Found:
     source, target = inspect_json(path, columns)
     rows = [("file", f"{path} ({describe_file(path)})"), ("form", f"JSON lines, fields {source} and {target}")]
     fields = {} if (source, target) == ("source", "target") else {"source": source, "target": target}
-    count = count_pairs(read_jsonl(path, source, target, empty_report()))
+    count = count_pairs(read_jsonl(path, Sides.of(source, target), empty_report()))
     siblings = {part: find_sibling(path, part) for part in ("valid", "test")}
     corpora = {part: {"jsonl": str(file)} | fields for part, file in siblings.items() if file is not None}
     return Found(rows, count, {"train": {"jsonl": str(path)} | fields, **corpora})
@@ -180,7 +181,7 @@ def _inspect_tsv(path: Path, columns: Sequence[str], output: Path) -> Found:
     files = {"train": path} | {part: found for part in ("valid", "test") if (found := find_sibling(path, part))}
     if table.is_plain:
         place = {} if (table.source, table.target) == (1, 2) else {"source": table.source, "target": table.target}
-        count = count_pairs(read_tsv(path, table.source, table.target, empty_report()))
+        count = count_pairs(read_tsv(path, Sides.of(table.source, table.target), empty_report()))
         return Found(rows, count, {part: {"tsv": str(file)} | place for part, file in files.items()})
     names = {part: output.with_name(f"{output.stem}.{part}.tsv") for part in files}
     converted = {names[part]: "".join(_converted(file, table)) for part, file in files.items()}
@@ -229,7 +230,7 @@ def _inspect_dataset(name: str, columns: Sequence[str]) -> Found:
         if chosen[part] is not None:
             corpora[part] = {"dataset": name, **_split(chosen[part]), **fields}
     corpus = CorpusConfig.model_validate(corpora["train"])
-    pairs = read_dataset(corpus, source, target, folder=folder, cache=_CACHE, report=empty_report())
+    pairs = read_dataset(corpus, Sides.of(source, target), folder=folder, cache=_CACHE, report=empty_report())
     found = "one part" if splits == [None] else f"parts {', '.join(map(str, splits))}"
     rows = [("dataset", f"{name}: {found}"), ("form", f"fields {source} and {target}")]
     return Found(rows, count_pairs(pairs), corpora)

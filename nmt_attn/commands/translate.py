@@ -4,9 +4,10 @@ Whatever can be refused is refused before the first line is read.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -16,8 +17,8 @@ from tqdm import tqdm
 from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.config.file import load_config
-from nmt_attn.data.corpus_warnings import unknown_source
-from nmt_attn.errors import DataError
+from nmt_attn.data.corpus_warnings import unknown_source, unknown_tags
+from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.model.store import CONFIG, find_model
@@ -43,6 +44,8 @@ def translate(options: TranslateOptions) -> None:
     device = choose_device(options.device)
     folders = [find_model(model) for model in options.model or (None,)]
     translator = load_translator(folders, options.ensemble or "linear", device, overrides)
+    if options.columns and translator.columns is None:
+        raise ConfigError(f"--columns: expected a model that was trained with data.columns, got {translator.name}")
     request = translator.request(
         options,
         with_alignments=options.alignments is not None or (options.details is not None and translator.has_attention),
@@ -92,6 +95,7 @@ class _Texts(NamedTuple):
     prefix: _Companion | None
     constraints: _Companion | None
     dictionary: Mapping[str, str] | None
+    has_columns: bool
 
 
 def _read_texts(options: TranslateOptions) -> _Texts:
@@ -113,7 +117,7 @@ def _read_texts(options: TranslateOptions) -> _Texts:
             {"output": output, "alignments": options.alignments, "details": options.details},
         )
     prefix, constraints = companions
-    return _Texts(source, references, prefix, constraints, dictionary)
+    return _Texts(source, references, prefix, constraints, dictionary, options.columns)
 
 
 def _overrides(options: TranslateOptions) -> Sequence[str]:
@@ -181,6 +185,7 @@ class _Notes:
     undecodable: int
     translations: list[str]
     warning: str | None = None  # about the first window
+    unknown_tags: Counter[str] = field(default_factory=Counter)
 
 
 def _translate_windows(
@@ -189,11 +194,13 @@ def _translate_windows(
     notes = _Notes(0, 0, 0, [])
     for window in read_windows(texts.input, WINDOW_LINES):
         start, count = notes.lines, len(window.lines)
+        lines = _of_columns(window.lines, translator, texts, start + 1)
+        notes.unknown_tags.update(unknown_tags(translator.codecs, lines))
         if start == 0:
-            notes.warning = unknown_source(translator.codecs, window.lines)
+            notes.warning = unknown_source(translator.codecs, lines)
         constraints = None if texts.constraints is None else texts.constraints.part(start, count)
         translations = translator.translate_window(
-            window.lines,
+            lines,
             request,
             progress,
             prefixes=None if texts.prefix is None else texts.prefix.part(start, count),
@@ -212,9 +219,20 @@ def _translate_windows(
     return notes
 
 
+def _of_columns(lines: Sequence[str], translator: Translator, texts: _Texts, first_line: int) -> Sequence[str]:
+    """The texts of the lines, the first of which has this number."""
+    if not texts.has_columns or translator.columns is None:
+        return lines
+    name = texts.input or "standard input"
+    return [translator.columns.of_line(line, f"{name}:{number}") for number, line in enumerate(lines, first_line)]
+
+
 def _say(notes: _Notes) -> None:
     if notes.warning is not None:
         typer.echo(f"warning: {notes.warning}", err=True)
+    if notes.unknown_tags:
+        tags, lines = ", ".join(sorted(notes.unknown_tags)), sum(notes.unknown_tags.values())
+        typer.echo(f"note: tags that training has not seen, read as <unk>: {tags} ({lines} in all)", err=True)
     if notes.undecodable > 0:
         typer.echo(f"note: lines that are not UTF-8, read with U+FFFD in it: {notes.undecodable}", err=True)
     if notes.cut > 0:

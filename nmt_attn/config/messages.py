@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Iterable
 
+from nmt_attn.config.base import Section
 from nmt_attn.config.key_paths import defaults, value_at
 from nmt_attn.config.schema import Config
 
@@ -35,12 +36,12 @@ def did_you_mean(word: str, choices: Iterable[str], likeness: float = 0.7) -> st
 
 def show(value: object) -> str:
     """A value as a message shows it: text in single quotes, the rest as YAML on one line, cut to 60 characters."""
-    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=Section.model_dump)
     text = text.replace("Infinity", ".inf").replace("NaN", ".nan") if isinstance(value, float) else text
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
-def join_words(words: Iterable[str]) -> str:
+def join_words(words: Iterable[str], link: str = "or") -> str:
     """`a, b or c`."""
     *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    return f"{', '.join(first)} {link} {last}" if first else last

@@ -87,7 +87,7 @@ _LIMIT_WORDS = {">=": "of at least", ">": "above", "<=": "up to", "<": "below"}
 class Kind(NamedTuple):
     """One kind of value; a key may accept several."""
 
-    type: Any  # bool, int, float, str, NoneType, tuple, or Literal
+    type: Any  # bool, int, float, str, NoneType, tuple, a section in a list, or Literal
     is_registered: bool = False  # Literal: the values are names of a registry, to which an extension may add
     choices: tuple[Any, ...] = ()  # Literal: the values spelled out
     limits: tuple[tuple[str, Any], ...] = ()  # of a number, such as (">=", 1)
@@ -175,6 +175,8 @@ def _words_of_one(kind: Kind) -> str:
     if kind.type is tuple:
         size = "list" if kind.size is None else f"list of {kind.size}"
         return f"a {size}, each {_words(list(kind.items))}"
+    if issubclass(kind.type, Section):
+        return f"a section of {_section_keys(kind.type)}"
     if kind.type is str:
         return _PATTERN_WORDS[kind.pattern] if kind.pattern else "text"
     ranges = " and ".join(f"{_LIMIT_WORDS[symbol]} {bound}" for symbol, bound in kind.limits)
@@ -191,7 +193,13 @@ def _symbols_of_one(kind: Kind) -> str:
     if kind.type is tuple:
         size = "list" if kind.size is None else f"list of {kind.size}"
         return f"{size}: {_symbols(list(kind.items))}"
+    if issubclass(kind.type, Section):
+        return f"{{{_section_keys(kind.type)}}}"
     if kind.type is str:
         return _PATTERN_SYMBOLS[kind.pattern] if kind.pattern else "text"
     ranges = ", ".join(f"{symbol} {bound}" for symbol, bound in kind.limits)
     return f"{_TYPE_SYMBOLS[kind.type]} {ranges}".rstrip()
+
+
+def _section_keys(section: type[Section]) -> str:
+    return ", ".join(field.alias or name for name, field in section.model_fields.items())

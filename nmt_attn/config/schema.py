@@ -34,6 +34,7 @@ from nmt_attn.config.base import (
     Width,
     WindowName,
 )
+from nmt_attn.config.columns_section import ColumnsConfig
 from nmt_attn.config.regularisation import (
     GuidedAttentionConfig,
     HeldOutConfig,
@@ -100,6 +101,7 @@ class DataConfig(Section):
     train: CorpusConfig = Field(CorpusConfig(builtin="demo", split="train"), description="corpus to learn from")
     valid: CorpusConfig = Field(CorpusConfig(builtin="demo", split="valid"), description="corpus to choose by")
     test: CorpusConfig = Field(CorpusConfig(builtin="demo", split="test"), description="default of translate and eval")
+    columns: ColumnsConfig = Field(ColumnsConfig(), description="where the texts of all three corpora are; tags too")
     held_out: HeldOutConfig = Field(HeldOutConfig(), description="pairs of data.train to choose and to test by")
     alignments: str | None = Field(
         None, description="file of word alignments of data.train (Pharaoh: 0-0 1-2), or builtin: the built-in corpus's"

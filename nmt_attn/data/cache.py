@@ -41,6 +41,8 @@ def fingerprint(config: Config) -> str:
         "valid": _identity(data.valid, data.root),
         "held out": data.held_out.model_dump(),
     }
+    if data.columns.source is not None:
+        parts["columns"] = data.columns.model_dump(mode="json")
     if data.alignments is not None:
         parts["alignments"] = _alignments(data.alignments, data.root)
     if config.training.subword_sampling.alpha is not None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from nmt_attn.config.tokenizer_section import TokenizerConfig
+from nmt_attn.data.tags import DefaultTags, Tagged
 from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
@@ -58,8 +59,11 @@ class TextCodec:
         if self.tokenizer.has_model:
             with replacing(folder / f"{name}.model") as temporary:
                 temporary.write_bytes(self.tokenizer.model)
-        record = {"tokenizer": self.kind, "lowercase": self.tokenizer.text.lowercase, **self._others()}
-        write_text(folder / f"{name}.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        write_text(folder / f"{name}.json", json.dumps(self.record(), indent=2, ensure_ascii=False) + "\n")
+
+    def record(self) -> dict[str, Any]:
+        """Which tokenizer it is, but for what it has learned, as plain values."""
+        return {"tokenizer": self.kind, "lowercase": self.tokenizer.text.lowercase, **self._others()}
 
     def digest(self) -> bytes:
         """Stands for all that turns text into ids and back."""
@@ -69,17 +73,19 @@ class TextCodec:
         return found.digest()
 
     def _others(self) -> dict[str, Any]:
-        """The further options of the text that are not at their defaults."""
+        """The further options of the text that are not at their defaults, and the tags of a text without any."""
         options = self.tokenizer.text._asdict()
         defaults = TextOptions(lowercase=options["lowercase"])._asdict()
-        return {key: value for key, value in options.items() if value != defaults[key]}
+        found = {key: value for key, value in options.items() if value != defaults[key]}
+        return found | ({"tags": self.tokenizer.default._asdict()} if isinstance(self.tokenizer, Tagged) else {})
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "TextCodec":
         """Loads what `save` wrote. Raises CheckpointError if a file is missing or damaged."""
         try:
-            kind, options = _read_record(folder / f"{name}.json")
+            kind, options, tags = _read_record(folder / f"{name}.json")
             tokenizer = _load_tokenizer(TOKENIZERS[kind], folder / f"{name}.model", options)
+            tokenizer = tokenizer if tags is None else Tagged(tokenizer, tags)
             vocabulary = Vocabulary.load(folder / f"{name}.txt")
         except DataError as error:
             raise CheckpointError(str(error)) from error
@@ -119,13 +125,16 @@ def load_codecs(folder: Path) -> Codecs:
     return Codecs(TextCodec.load(folder, SOURCE), TextCodec.load(folder, TARGET))
 
 
-def learn_codec(lines: Iterable[str], config: TokenizerConfig, text_name: str) -> TextCodec:
-    """Learns one side's codec in one pass over `lines`, which errors call `text_name`.
+def learn_codec(
+    lines: Iterable[str], config: TokenizerConfig, text_name: str, tags: DefaultTags | None = None
+) -> TextCodec:
+    """Learns one side's codec in one pass over `lines`, which errors call `text_name`; `tags` if some lines have any.
 
     Raises ConfigError if `vocab_size` does not fit the text.
     """
     kind = TOKENIZERS[config.kind]
     tokenizer = kind(TextOptions.of(config), kind.learn_model(lines, config, text_name))
+    tokenizer = tokenizer if tags is None else Tagged(tokenizer, tags)
     if tokenizer.tokens:
         return TextCodec(config.kind, tokenizer, Vocabulary(tokenizer.tokens))
     texts = (tokenizer.encode(line) for line in lines)
@@ -133,17 +142,18 @@ def learn_codec(lines: Iterable[str], config: TokenizerConfig, text_name: str) -
     return TextCodec(config.kind, tokenizer, vocabulary)
 
 
-def _read_record(path: Path) -> tuple[str, TextOptions]:
+def _read_record(path: Path) -> tuple[str, TextOptions, DefaultTags | None]:
     text = read_text(path)
     try:
         record = json.loads(text)
-        kind, lowercase = record.pop("tokenizer"), record.pop("lowercase")
+        kind, lowercase, tags = record.pop("tokenizer"), record.pop("lowercase"), record.pop("tags", None)
+        default = None if tags is None else DefaultTags(str(tags["before"]), str(tags["after"]))
         config = TokenizerConfig(kind=kind, lowercase=lowercase, **record)
     except ValidationError as error:
         raise CheckpointError(f"{path}: {_complaint(error)}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {shown(text)}") from error
-    return kind, TextOptions.of(config)
+    return kind, TextOptions.of(config), default
 
 
 def _complaint(error: ValidationError) -> str:

@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from nmt_attn import registries
+from nmt_attn.config.columns_section import ColumnName
 from nmt_attn.config.messages import join_words
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
+from nmt_attn.data.columns import SideColumns, source_columns
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.held_out import CorpusPart, is_held_out, part_of
 from nmt_attn.data.readers import (
     Fault,
     NumberedPair,
+    Sides,
     read_dataset,
     read_files,
     read_jsonl,
@@ -90,12 +93,12 @@ def _pairs(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[N
     """The pairs of a corpus, each line counted; those that data.train has lost to the others are dropped."""
     data, limit = config.data, getattr(config.data, part).limit
     if is_held_out(data, part):
-        everything = islice(_read(data.train, data.root, cache_folder(config), report), data.train.limit)
+        everything = islice(_read(config, "train", report), data.train.limit)
         for pair in islice((pair for pair in everything if _owner(pair, data) == part), limit):
             report.lines += 1
             yield pair
         return
-    for pair in islice(_read(getattr(data, part), data.root, cache_folder(config), report), limit):
+    for pair in islice(_read(config, part, report), limit):
         report.lines += 1
         owner = _owner(pair, data) if part == "train" else part
         if owner == part:
@@ -140,34 +143,38 @@ def _is_kept(fault: Fault, policy: _Policy, number: int, report: CorpusReport) -
     return True
 
 
-def _read(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
+def _read(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
     """All pairs of a corpus in any form."""
-    source, target = corpus.source, corpus.target
+    corpus: CorpusConfig = getattr(config.data, part)
     form = _form(corpus, report.corpus)
     if form is None:
-        return read_files(located(str(source), root), located(str(target), root), report)
-    return CORPUS_FORMS[form](corpus, root, cache, report)
+        root = config.data.root
+        return read_files(located(str(corpus.source), root), located(str(corpus.target), root), report)
+    return CORPUS_FORMS[form](corpus, config, report)
 
 
-def tsv_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two columns of `corpus.tsv`."""
-    source = _column(corpus.source, 1, f"{report.corpus}.source")
-    target = _column(corpus.target, 2, f"{report.corpus}.target")
-    return read_tsv(located(str(corpus.tsv), root), source, target, report)
+def tsv_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Columns of `corpus.tsv`."""
+    for value, name in ((corpus.source, "source"), (corpus.target, "target")):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ConfigError(f"{report.corpus}.{name}: expected the number of a column, from 1, got {value!r}")
+    return read_tsv(located(str(corpus.tsv), config.data.root), _sides(corpus, config, 1, 2), report)
 
 
-def jsonl_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two fields of each line of `corpus.jsonl`."""
-    return read_jsonl(located(str(corpus.jsonl), root), *_fields(corpus), report)
+def jsonl_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Fields of each line of `corpus.jsonl`."""
+    sides = _sides(corpus, config, "source", "target")
+    return read_jsonl(located(str(corpus.jsonl), config.data.root), sides, report)
 
 
-def dataset_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two fields of each row of `corpus.dataset`."""
-    folder = located(str(corpus.dataset), root)
-    return read_dataset(corpus, *_fields(corpus), folder=folder, cache=cache, report=report)
+def dataset_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Fields of each row of `corpus.dataset`."""
+    folder = located(str(corpus.dataset), config.data.root)
+    sides = _sides(corpus, config, "source", "target")
+    return read_dataset(corpus, sides, folder=folder, cache=cache_folder(config), report=report)
 
 
-def builtin_pairs(corpus: CorpusConfig, root: str | None, cache: Path, report: CorpusReport) -> Iterator[NumberedPair]:
+def builtin_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) -> Iterator[NumberedPair]:
     """A split of the corpus that the package makes itself."""
     split = corpus.split or "train"
     report.source = report.target = f"the built-in corpus ({split})"
@@ -194,19 +201,14 @@ def _form(corpus: CorpusConfig, where: str) -> str | None:
     return given[0]
 
 
-def _fields(corpus: CorpusConfig) -> tuple[str, str]:
-    return str(corpus.source or "source"), str(corpus.target or "target")
+def _sides(corpus: CorpusConfig, config: Config, source: ColumnName, target: ColumnName) -> Sides:
+    """Where the texts are: as data.columns says, else the corpus itself, else in these columns."""
+    columns = config.data.columns
+    several = source_columns(columns)
+    if several is not None and columns.target is not None:
+        return Sides(several, SideColumns.one(columns.target))
+    return Sides.of(corpus.source or source, corpus.target or target)
 
 
-def _column(value: str | int | None, default: int, where: str) -> int:
-    if value is None:
-        return default
-    if not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{where}: expected the number of a column, from 1, got {value!r}")
-    return value
-
-
-CORPUS_FORMS: Registry[Callable[[CorpusConfig, str | None, Path, CorpusReport], Iterator[NumberedPair]]] = (
-    registries.CORPUS_FORMS
-)
-"""(corpus, `data.root`, the cache of downloaded datasets, report) -> all pairs of the corpus."""
+CORPUS_FORMS: Registry[Callable[[CorpusConfig, Config, CorpusReport], Iterator[NumberedPair]]] = registries.CORPUS_FORMS
+"""(corpus, everything, report) -> all pairs of the corpus."""

@@ -4,14 +4,17 @@ Each function gives sentences without an end mark; whoever calls it prints them.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, TextCodec
+from nmt_attn.data.columns import TAG
 from nmt_attn.data.corpus import has_test, read_part, read_test
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.prepare import PreparedData
+from nmt_attn.data.tags import Tagged
 from nmt_attn.errors import UserError
 from nmt_attn.types import UNK, SentencePair
 
@@ -37,6 +40,13 @@ def unknown_source(codecs: Codecs, lines: Sequence[str]) -> str | None:
         f"{unknown:,} of {tokens:,} source tokens ({unknown / tokens:.0%}) are not in the model's vocabulary, such as "
         f"{example!r}: {_cause(codecs, sample, unknown / tokens)}"
     )
+
+
+def unknown_tags(codecs: Codecs, lines: Sequence[str]) -> Counter[str]:
+    """How often each tag occurs that the model does not know."""
+    if not isinstance(codecs.source.tokenizer, Tagged):
+        return Counter()
+    return Counter(piece for line in lines for piece in _unknown_pieces(codecs.source, line) if TAG.fullmatch(piece))
 
 
 def corpus_warnings(config: Config, data: PreparedData) -> Iterator[str]:

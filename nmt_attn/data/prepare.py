@@ -18,6 +18,7 @@ from nmt_attn.config.tokenizer_section import SIDES, TokenizerConfig
 from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
+from nmt_attn.data.columns import source_columns
 from nmt_attn.data.corpus import cache_folder, read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open_table, write_encoded
@@ -25,6 +26,7 @@ from nmt_attn.data.held_out import CorpusPart, is_held_out
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
 from nmt_attn.data.subwords import SubwordSampling
+from nmt_attn.data.tags import DefaultTags, Tagged
 from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer, Word
 from nmt_attn.errors import DataError
 from nmt_attn.files import write_text
@@ -94,13 +96,15 @@ def _learn(config: Config) -> Codecs:
         return Codecs(shared, shared)
     sources = (pair.source for pair in _learnable(config, "source side"))
     targets = (pair.target for pair in _learnable(config, "target side"))
-    source = learn_codec(sources, tokenizer.side("source"), "the source side of data.train")
+    source = learn_codec(sources, tokenizer.side("source"), "the source side of data.train", _default_tags(config))
     return Codecs(source, learn_codec(targets, tokenizer.side("target"), "the target side of data.train"))
 
 
 def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
     """The training pairs except those known to be over-long, whose words would be in the vocabulary but in no pair."""
     source, target = (_plain_tokenizer(config.tokenizer.side(side)) for side in SIDES)
+    tags = _default_tags(config)
+    source = source if tags is None else Tagged(source, tags)
     report = CorpusReport("data.train")
     is_empty = True
     for pair in _progress(read_part(config, "train", report), f"vocabulary, {side}"):
@@ -111,6 +115,12 @@ def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
             report.drop("over-long", pair.number)
     if is_empty:
         raise _no_pairs(report, config)
+
+
+def _default_tags(config: Config) -> DefaultTags | None:
+    """The tags of a source text without any; None if no source text has tags."""
+    columns = source_columns(config.data.columns)
+    return DefaultTags(*columns.default_tags()) if columns is not None and columns.has_tags else None
 
 
 def _plain_tokenizer(config: TokenizerConfig) -> Tokenizer:

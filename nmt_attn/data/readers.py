@@ -7,15 +7,17 @@ a column of text or a field of a record, such as WMT's `translation`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from nmt_attn.config.columns_section import ColumnName
+from nmt_attn.config.messages import join_words
 from nmt_attn.config.schema import CorpusConfig
+from nmt_attn.data.columns import CLOSE, OPEN, SideColumns, field_of
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import shown
 from nmt_attn.text_io import byte_lines
 
 _SAVED = ("state.json", "dataset_dict.json")
@@ -23,6 +25,18 @@ _SAVED = ("state.json", "dataset_dict.json")
 
 _ROWS = 1000
 """Rows decoded at a time."""
+
+
+class Sides(NamedTuple):
+    """Where the two texts of a pair are."""
+
+    source: SideColumns
+    target: SideColumns
+
+    @classmethod
+    def of(cls, source: ColumnName, target: ColumnName) -> "Sides":
+        """One column of text each."""
+        return cls(SideColumns.one(source), SideColumns.one(target))
 
 
 class Fault(NamedTuple):
@@ -53,41 +67,50 @@ def read_files(source: Path, target: Path, report: CorpusReport) -> Iterator[Num
         yield _decoded_pair(number, one, other, report)
 
 
-def read_tsv(path: Path, source: int, target: int, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two columns, numbered from 1, of a tab-separated file; quotes have no meaning. A blank line is a blank pair."""
+def read_tsv(path: Path, sides: Sides, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Columns, numbered from 1, of a tab-separated file; quotes have no meaning. A blank line is a blank pair."""
     report.source = report.target = str(path)
-    needed = max(source, target)
+    numbers = [[int(column.name) for column in side.columns] for side in sides]
+    needed = max(int(name) for side in sides for name in side.required)
     for number, line in enumerate(byte_lines(path, report.note), start=1):
         cells = line.split(b"\t") if line.strip() else [b""] * needed
         if len(cells) < needed:
             message = f"{path}:{number}: expected at least {needed} tab-separated columns, got {len(cells)}"
             yield NumberedPair(number, "", "", Fault("malformed", message))
-        else:
-            yield _decoded_pair(number, cells[source - 1], cells[target - 1], report)
+            continue
+        texts: list[str] = []
+        faults: list[Fault] = []
+        for side, columns in zip(sides, numbers, strict=True):
+            found = [_decode(cells[i - 1], f"{path}:{number}") if i <= len(cells) else None for i in columns]
+            faults += [each[1] for each in found if each is not None and each[1] is not None]
+            texts.append(_side_text(side, [each and each[0] for each in found], number, report))
+        yield NumberedPair(number, texts[0], texts[1], faults[0] if faults else None)
 
 
-def read_jsonl(path: Path, source: str, target: str, report: CorpusReport) -> Iterator[NumberedPair]:
-    """Two fields of a file with one JSON object per line; null and blank lines are blank texts.
+def read_jsonl(path: Path, sides: Sides, report: CorpusReport) -> Iterator[NumberedPair]:
+    """Fields of a file with one JSON object per line; null and blank lines are blank texts.
 
-    `source` and `target` name the fields; dots lead to a field inside another.
+    The columns of `sides` name the fields; dots lead to a field inside another.
     """
     report.source = report.target = str(path)
+    names = join_words((repr(name) for side in sides for name in side.required), "and")
     for number, line in enumerate(byte_lines(path, report.note), start=1):
         place = f"{path}:{number}"
         text, fault = _decode(line, place)
         try:
-            record = json.loads(text) if text.strip() else dict.fromkeys((source, target))
-            pair = text_pair(number, _field(record, source), _field(record, target), report)
+            record = json.loads(text) if text.strip() else None
+            texts = ["" if record is None else _of_record(record, side, number, report) for side in sides]
         except (ValueError, LookupError, RecursionError) as error:
             found = error.args[0] if isinstance(error, LookupError) else "no JSON"
-            message = f"{place}: expected a JSON object with texts {source!r} and {target!r}, got {found}"
+            message = f"{place}: expected a JSON object with texts {names}, got {found}"
             yield NumberedPair(number, "", "", Fault("malformed", message))
         else:
+            pair = text_pair(number, texts[0], texts[1], report)
             yield pair._replace(fault=fault or pair.fault)
 
 
 def read_dataset(
-    corpus: CorpusConfig, source: str, target: str, *, folder: Path, cache: Path, report: CorpusReport
+    corpus: CorpusConfig, sides: Sides, *, folder: Path, cache: Path, report: CorpusReport
 ) -> Iterator[NumberedPair]:
     """The rows of `folder` if it exists, else of the hub's dataset of that name, cached in `cache`."""
     if folder.is_dir() and corpus.revision is not None:
@@ -95,14 +118,18 @@ def read_dataset(
         raise ConfigError(f"{report.corpus}.revision: expected {expected}, got {corpus.revision}")
     table = _one_split(load_dataset(corpus, folder, cache), corpus, report.corpus)
     report.source = report.target = f"{corpus.dataset}[{corpus.split}]" if corpus.split else str(corpus.dataset)
-    source_path = _path(table, source, f"{report.corpus}.source")
-    target_path = _path(table, target, f"{report.corpus}.target")
+    keys = (f"{report.corpus}.{name}" for name in Sides._fields)
+    paths = [
+        [_path(table, str(each.name), key) for each in side.columns] for side, key in zip(sides, keys, strict=True)
+    ]
     number = 0
-    columns = list(dict.fromkeys([source_path[0], target_path[0]]))
+    columns = list(dict.fromkeys(path[0] for side in paths for path in side))
     for batch in table.with_format(None).select_columns(columns).iter(batch_size=_ROWS):
-        for source_text, target_text in zip(_texts(batch, source_path), _texts(batch, target_path), strict=True):
+        cells = [zip(*(_texts(batch, path) for path in side), strict=True) for side in paths]
+        for row in zip(*cells, strict=True):
             number += 1
-            yield text_pair(number, source_text, target_text, report)
+            source, target = (_side_text(side, each, number, report) for side, each in zip(sides, row, strict=True))
+            yield text_pair(number, source, target, report)
 
 
 def text_pair(number: int, source: str, target: str, report: CorpusReport) -> NumberedPair:
@@ -123,6 +150,18 @@ def text_pair(number: int, source: str, target: str, report: CorpusReport) -> Nu
     return NumberedPair(number, texts[0], texts[1], fault)
 
 
+def _of_record(record: Any, side: SideColumns, number: int, report: CorpusReport) -> str:
+    """The text of one side. Raises LookupError with what was found instead of a field."""
+    cells = [field_of(record, str(column.name), column.default) for column in side.columns]
+    return _side_text(side, cells, number, report)
+
+
+def _side_text(side: SideColumns, cells: Sequence[str | None], number: int, report: CorpusReport) -> str:
+    if side.has_brackets(cells):
+        report.note(f"{OPEN} or {CLOSE} in a text, read as [ or ], as they mark tags", number)
+    return side.text(cells)
+
+
 def _decoded_pair(number: int, source: bytes, target: bytes, report: CorpusReport) -> NumberedPair:
     source_text, source_fault = _decode(source, f"{report.source}:{number}")
     target_text, target_fault = _decode(target, f"{report.target}:{number}")
@@ -135,25 +174,6 @@ def _decode(line: bytes, place: str) -> tuple[str, Fault | None]:
     except UnicodeDecodeError as error:
         message = f"{place}: expected UTF-8 text, got the byte {line[error.start]:#04x}"
         return line.decode("utf-8", "replace"), Fault("undecodable", message)
-
-
-def _field(record: Any, name: str) -> str:
-    """The text of a field, also inside `translation`. Raises LookupError with what was found instead."""
-    if not isinstance(record, dict):
-        raise LookupError(type(record).__name__)
-    value: Any = record
-    if name in record:
-        value = record[name]
-    else:
-        inner = record.get("translation")
-        path = ["translation", name] if isinstance(inner, dict) and name in inner else name.split(".")
-        for part in path:
-            if not isinstance(value, dict) or part not in value:
-                raise LookupError(f"no {shown(name)}")
-            value = value[part]
-    if value is not None and not isinstance(value, str):
-        raise LookupError(f"{type(value).__name__} in {shown(name)}")
-    return value or ""
 
 
 def _unequal(shorter: Path, longer: Path, most: int, least: int) -> DataError:

@@ -78,7 +78,8 @@ class EnsembleTranslator(Translator):
 
     def __init__(self, members: Sequence[Translator], combination: Combination) -> None:
         first, *others = members
-        super().__init__(first.model, first.codecs, first.search, " + ".join(member.name for member in members))
+        name = " + ".join(member.name for member in members)
+        super().__init__(first.model, first.codecs, first.search, name, first.columns)
         for other in others:
             _check_same(first.codecs.source, other.codecs.source, "source", first.name, other.name)
             _check_same(first.codecs.target, other.codecs.target, "target", first.name, other.name)
@@ -117,6 +118,5 @@ def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, ot
     for place, (token, another) in enumerate(zip(expected.vocabulary.tokens, found.vocabulary.tokens, strict=True)):
         if token != another:
             raise ConfigError(f"{where} (token {place}: {shown(token)}), got {shown(another)}")
-    ours, theirs = expected.tokenizer, found.tokenizer
-    if (expected.kind, ours.text, ours.model) != (found.kind, theirs.text, theirs.model):
+    if (expected.record(), expected.tokenizer.model) != (found.record(), found.tokenizer.model):
         raise ConfigError(f"{where}, got another tokenizer of the same tokens")

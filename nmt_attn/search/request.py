@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
-from nmt_attn.files import is_unicode
+from nmt_attn.files import is_unicode, shown
 from nmt_attn.options import SearchOptions, check_whole
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
@@ -27,6 +27,8 @@ WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
 MOST_TOKENS = 5000
 """Of a sentence: a longer one would take hours, and a matrix of its attention gigabytes."""
+LONG_TOKENS = 100
+"""Where source sentences are longer, batches hold fewer of them."""
 SPARE_TOKENS = 10
 """What `search.max_length_factor` allows a translation beyond its multiple of the source."""
 
@@ -144,12 +146,32 @@ class Request:
         """The error to raise when the search with the model `name` returns no translation of `line`."""
         size = self.search.no_repeat_ngram
         if size is None:
-            return CheckpointError(f"{name}: expected probabilities, got none for {line[:80]!r}")
+            return CheckpointError(f"{name}: expected probabilities, got none for {shown(line)}")
         return ConfigError(
-            f"search.no_repeat_ngram: expected a translation of {line[:80]!r} as long as search.min_length and "
+            f"search.no_repeat_ngram: expected a translation of {shown(line)} as long as search.min_length and "
             f"search.min_length_factor ask for, got too few words for one that repeats no {size} tokens in a row, or a "
             f"model without probabilities ({name})"
         )
+
+    def too_large(self, line: int, tokens: int, device: torch.device) -> str:
+        """What to say where the memory is too small for the search of one line of so many tokens."""
+        return (
+            f"search.beam: expected a search that fits into the memory of {device}, got beam {self.search.beam} for "
+            f"line {line} of {tokens} tokens (a smaller --beam needs less, and a shorter line)"
+        )
+
+
+def search_batches(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:
+    """Rows of similar length, from short to long; rows of length 0 are left out."""
+    batch: list[int] = []
+    for row in sorted((row for row, length in enumerate(lengths) if length > 0), key=lengths.__getitem__):
+        is_full = len(batch) == batch_sentences
+        if batch and (is_full or (len(batch) + 1) * lengths[row] > batch_sentences * LONG_TOKENS):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def check_tokens(tokens: int, where: str) -> None:

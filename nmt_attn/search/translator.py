@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.alignment.pieces import EMPTY
+from nmt_attn.config.columns_section import ColumnName
 from nmt_attn.config.file import load_config
-from nmt_attn.config.schema import SearchConfig
+from nmt_attn.config.schema import Config, SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
+from nmt_attn.data.columns import SideColumns, source_columns
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
@@ -42,6 +44,7 @@ from nmt_attn.search.request import (
     checked_phrases,
     checked_texts,
     sampling_of,
+    search_batches,
     with_keywords,
 )
 from nmt_attn.search.shortlist import OutputWords, Shortlist
@@ -49,15 +52,23 @@ from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
 from nmt_attn.search.unk_replacement import UnkReplacement
 
-LONG_TOKENS = 100
-"""Where source sentences are longer, batches hold fewer of them."""
+Record = Mapping[ColumnName, str]
+"""The columns of a source, by the numbers or names that `data.columns` has."""
 
 
 class Translator:
     """A model, in evaluation mode and on its device, with the codecs of its languages. `name` is for errors."""
 
-    def __init__(self, model: Seq2Seq, codecs: Codecs, search: SearchConfig, name: str = "the model") -> None:
+    def __init__(
+        self,
+        model: Seq2Seq,
+        codecs: Codecs,
+        search: SearchConfig,
+        name: str = "the model",
+        columns: SideColumns | None = None,
+    ) -> None:
         self.model = model
+        self.columns = columns  # of its source, if it has been trained with several
         self.codecs = codecs
         self.search = search
         self.name = name
@@ -74,12 +85,13 @@ class Translator:
         `overrides` (`search.key=value`) change how it searches. Raises CheckpointError, and ConfigError for these.
         """
         folder = model_folder(Path(folder))
-        search = _search_config(folder, overrides)
+        config = _config(folder, overrides)
         codecs = load_codecs(folder / VOCAB)
         model = load_model(folder, codecs.digest())
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
-        return cls(model.to(device or choose_device("auto")), codecs, search, str(folder))
+        columns = source_columns(config.data.columns)
+        return cls(model.to(device or choose_device("auto")), codecs, config.search, str(folder), columns)
 
     @property
     def has_attention(self) -> bool:
@@ -119,16 +131,17 @@ class Translator:
         return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" else None
 
     @with_keywords(PythonOptions)
-    def translate(self, lines: Iterable[str], options: PythonOptions) -> list[Translation]:
+    def translate(self, lines: Iterable[str | Record], options: PythonOptions) -> list[Translation]:
         """One translation for each line (without its `\n`), in order.
 
-        The keywords are those of the command line, and `prefixes` and `constraints` for each line, a `dictionary` and
-        a `shortlist`. By default with alignments if the model has attention. Raises ConfigError, before anything is
-        translated, if this model or this search cannot give it, for one string in place of several lines, and for
-        what is no text, with its index.
+        A model of several columns takes records too, such as `{1: "hablar", 2: "V;PST"}`. The keywords are those of
+        the command line, and `prefixes` and `constraints` for each line, a `dictionary` and a `shortlist`. By default
+        with alignments if the model has attention. Raises ConfigError, before anything is translated, if this model or
+        this search cannot give it, for one string in place of several lines, and for what is no text, with its index;
+        DataError for a record that is not one of these columns.
         """
         check_several("lines", lines)
-        texts = list(checked_texts("lines", lines))
+        texts = list(checked_texts("lines", self._texts(lines)))
         prefixes = None if options.prefixes is None else list(checked_texts("prefixes", options.prefixes))
         constraints = None if options.constraints is None else list(checked_phrases(options.constraints))
         for name, given in (("prefixes", prefixes), ("constraints", constraints)):
@@ -137,13 +150,20 @@ class Translator:
         return list(self._windows(texts, replace(options, prefixes=prefixes, constraints=constraints)))
 
     @with_keywords(PythonOptions)
-    def stream(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
+    def stream(self, lines: Iterable[str | Record], options: PythonOptions) -> Iterator[Translation]:
         """The same for lines without an end: `window_lines` are read and translated at a time.
 
         Raises ConfigError at the call, but for a line that is no text, which is found when it is read.
         """
         check_several("lines", lines)
-        return self._windows(checked_texts("lines", lines), options)
+        return self._windows(checked_texts("lines", self._texts(lines)), options)
+
+    def _texts(self, lines: Iterable[str | Record]) -> Iterator[str]:
+        for index, line in enumerate(lines):
+            if self.columns is not None and isinstance(line, Mapping):
+                yield self.columns.of_record(line, f"lines[{index}]")
+            else:
+                yield line  # type: ignore[misc]  # whatever it is, it is checked
 
     def _windows(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
         with_alignments = self.has_attention if options.with_alignments is None else options.with_alignments
@@ -246,8 +266,8 @@ class Translator:
         empty = EMPTY_HYPOTHESIS._replace(alignment=EMPTY) if request.with_alignments else EMPTY_HYPOTHESIS
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
-        for rows in _batches([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
-            for done, found in self._search_what_fits(rows, sentences, request, first_line):
+        for rows in search_batches([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
+            for done, found in self._search_what_fits(rows, sentences, request):
                 for row, hypotheses in zip(done, found, strict=True):
                     if not hypotheses:
                         raise request.nothing_found(self.name, lines[row])
@@ -266,19 +286,15 @@ class Translator:
         return Sentence(line, ids, target.pieces(prefix), demand)
 
     def _search_what_fits(
-        self, rows: Sequence[int], sentences: Sequence[Sentence], request: Request, first_line: int
+        self, rows: Sequence[int], sentences: Sequence[Sentence], request: Request
     ) -> Iterator[tuple[Sequence[int], Sequence[list[Hypothesis]]]]:
         """Groups of the rows with the hypotheses of each; smaller ones where the memory is too small for all."""
-
-        def describe(row: int) -> str:
-            return (
-                f"search.beam: expected a search that fits into the memory of {self.model.output.weight.device}, got "
-                f"beam {request.search.beam} for line {first_line + row} of {len(sentences[row].ids)} tokens "
-                "(a smaller --beam needs less, and a shorter line)"
-            )
-
+        device = self.model.output.weight.device
         return self._searching.each(
-            rows, lambda some: self._search([sentences[row] for row in some], request), self._free, describe
+            rows,
+            lambda some: self._search([sentences[row] for row in some], request),
+            self._free,
+            lambda row: request.too_large(sentences[row].demand.line, len(sentences[row].ids), device),
         )
 
     def _free(self) -> None:
@@ -308,24 +324,11 @@ class Translator:
         return [[each._replace(ids=tuple(ids[number] for number in each.ids)) for each in one] for one in found]
 
 
-def _search_config(folder: Path, overrides: Sequence[str]) -> SearchConfig:
+def _config(folder: Path, overrides: Sequence[str]) -> Config:
     for override in overrides:
         if not override.startswith("search."):
             raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {shown(override)}")
-    return load_config(folder / CONFIG, overrides).search
-
-
-def _batches(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:
-    """Rows of similar length, from short to long; rows of length 0 are left out."""
-    batch: list[int] = []
-    for row in sorted((row for row, length in enumerate(lengths) if length > 0), key=lengths.__getitem__):
-        is_full = len(batch) == batch_sentences
-        if batch and (is_full or (len(batch) + 1) * lengths[row] > batch_sentences * LONG_TOKENS):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
+    return load_config(folder / CONFIG, overrides)
 
 
 def _check_sizes(folder: Path, codec: TextCodec, embeddings: int) -> None:

@@ -101,7 +101,7 @@ class RunFolder:
                         f"{self.path}: expected the data that the run has been trained with, got other content: "
                         f"{', '.join(changed)} (--accept-new-data goes on with it, --fresh starts over)"
                     )
-        elif self.path.is_dir() and any(not path.match(_TEMPORARY) for path in self.path.iterdir()):
+        elif self.path.is_dir() and not all(map(_is_of_a_start, self.path.iterdir())):
             raise CheckpointError(f"{self.path}: expected a run's folder or none, got a folder of something else")
 
     @contextmanager
@@ -301,3 +301,8 @@ def differing_keys(
         elif old != new:
             found.append((key, old, new))
     return found
+
+
+def _is_of_a_start(path: Path) -> bool:
+    """Whether a start that was killed before it had written config.yaml can have left it in the run's folder."""
+    return path.match(_TEMPORARY) or path.name in (PREVIOUS, MOVING)

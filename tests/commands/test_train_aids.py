@@ -21,6 +21,7 @@ model:
 training:
   batch_tokens: 200
   validate_translation: false
+  schedule: constant  # another one would end elsewhere with another number of updates
   word_dropout: {source: 0.1, target: 0.1}
   scheduled_sampling: {rate: 0.8, decay: linear, updates: 10, choice: sample}
   subword_sampling: {alpha: 0.3}

@@ -52,6 +52,10 @@ TOO_FAST = "training.learning_rate=1"
 GUIDED = ("data.alignments=train.pharaoh",)
 FALLING = (TOO_FAST, "training.schedule=plateau")
 HELD_OUT = ("data.valid=null", "data.held_out.valid=0.3")
+COLUMNS = (
+    *(f"data.{name}={{tsv: {name}.tsv}}" for name in ("train", "valid", "test")),
+    "data.columns={source: 1, target: 2}",
+)
 BUILT_IN = tuple(f"data.{name}={{builtin: demo, split: {name}, limit: 20}}" for name in ("train", "valid", "test"))
 
 
@@ -75,6 +79,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     **corpus_settings("train"),
     **corpus_settings("valid"),
     **corpus_settings("test"),
+    "data.columns.source": (*COLUMNS, "data.columns.source=2"),
+    "data.columns.target": (*COLUMNS, "data.columns.target=1"),
     "data.held_out.valid": (*HELD_OUT, "data.held_out.valid=0.1"),
     "data.held_out.test": (*HELD_OUT, "data.test=null", "data.held_out.test=0.2"),
     "data.held_out.seed": (*HELD_OUT, "data.held_out.seed=2"),

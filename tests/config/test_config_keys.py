@@ -67,6 +67,8 @@ EXAMPLES = {
     **corpus_examples("train"),
     **corpus_examples("valid"),
     **corpus_examples("test"),
+    "data.columns.source": Example("[1, {column: 3, as: tags}]", (*TABLE, "data.columns.target=2")),
+    "data.columns.target": Example("3", (*TABLE, "data.columns.source=2")),
     "data.held_out.valid": Example("0.1", ("data.train={tsv: f}",)),
     "data.held_out.test": Example("0.1", ("data.train={tsv: f}",)),
     "data.held_out.seed": Example("2", ("data.train={tsv: f}",)),

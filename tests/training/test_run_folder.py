@@ -72,6 +72,12 @@ def test_a_run_that_was_killed_before_it_had_begun_begins(tmp_path: Path) -> Non
     assert sorted(path.name for path in start(tmp_path).path.iterdir()) == ["config.yaml", "previous"]
 
 
+@pytest.mark.parametrize("left", ["previous", "previous.moving"])
+def test_a_run_that_was_killed_before_its_configuration_was_written_begins(left: str, tmp_path: Path) -> None:
+    (tmp_path / "r" / left).mkdir(parents=True)
+    assert sorted(path.name for path in start(tmp_path).path.iterdir()) == ["config.yaml", "previous"]
+
+
 def test_an_empty_folder_may_become_a_run(tmp_path: Path) -> None:
     (tmp_path / "r").mkdir()
     start(tmp_path)
