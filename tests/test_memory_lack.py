@@ -133,7 +133,8 @@ def test_scores_of_given_translations_are_those_of_enough_memory(
 LIMITED = """
 import resource, sys
 from pathlib import Path
-import nmt_attn.commands.train, nmt_attn.commands.translate, nmt_attn.commands.score
+import datasets
+import nmt_attn.commands.train, nmt_attn.commands.translate
 from nmt_attn.cli import main
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 room = int(sys.argv.pop(1)) << 20
@@ -141,9 +142,11 @@ resource.setrlimit(resource.RLIMIT_AS, (taken + room, taken + room))
 main()
 """
 """A command in a process that may take only so many MiB (its first word) beyond what it has imported."""
+ROOM, PLENTY = 150, 1 << 20
 
 
 def limited(folder: Path, mebibytes: int, *words: object) -> subprocess.CompletedProcess[str]:
+    """The command with so much room."""
     command = [sys.executable, "-c", LIMITED, str(mebibytes), *map(str, words)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
@@ -151,9 +154,9 @@ def limited(folder: Path, mebibytes: int, *words: object) -> subprocess.Complete
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory as Linux has them")
 def test_training_that_does_not_fit_ends_in_a_line(tmp_path: Path) -> None:
-    keys = ["training.batch_tokens=60000", "model.encoder.hidden=512", "model.decoder.hidden=512", "run.name=r"]
+    keys = ["training.batch_tokens=60000", "training.updates=1", "training.validate_translation=false"]
     words = [word for key in keys for word in ("--set", key)]
-    done = limited(tmp_path, 700, "train", "demo", "--device", "cpu", *words)
+    done = limited(tmp_path, ROOM, "train", "demo", "--device", "cpu", *words)
     assert done.returncode == 2, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith("nmt-attn: training.batch_tokens: expected batches that fit into the memory of cpu, got one")
@@ -166,11 +169,12 @@ def test_training_that_does_not_fit_ends_in_a_line(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory as Linux has them")
 def test_decoding_that_does_not_fit_goes_on_in_halves(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    (tmp_path / "in.txt").write_text("un gato negro ve el perro " * 40 + "\n" + ("el gato " * 150 + "\n") * 199)
-    words = ["translate", "--model", run, "--input", "in.txt", "--set", "search.batch_sentences=200"]
-    plenty = limited(tmp_path, 1 << 20, *words, "--beam", 20)
-    scarce = limited(tmp_path, 300, *words, "--beam", 20)
+    (tmp_path / "in.txt").write_text(("el gato " * 30 + "\n") * 100)
+    keys = ["--set", "search.batch_sentences=100", "--set", "search.max_length=20", "--beam", 100]
+    scarce, plenty = (
+        limited(tmp_path, room, "translate", "--model", run, "--input", "in.txt", *keys) for room in (ROOM, PLENTY)
+    )
     assert scarce.returncode == plenty.returncode == 0, scarce.stderr
     assert scarce.stdout == plenty.stdout
-    assert scarce.stderr.count("note: too little memory for") == 1
+    assert scarce.stderr.count("note: too little memory for 100 sentences together") == 1
     assert "too little memory" not in plenty.stderr
