@@ -10,7 +10,7 @@ import numpy as np
 from reference.attention import AttentionSettings
 from reference.decoder import DecoderSettings
 
-from nmt_attn.config.schema import ModelConfig
+from nmt_attn.config.model_section import ModelConfig
 
 GATES = {"gru": "rzn", "gru-cho": "rzn", "lstm": "ifgo", "rnn": "n"}
 Arrays = Mapping[str, np.ndarray]
@@ -39,6 +39,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
             half_width=attention.half_width,
             sigma=attention.sigma,
             renormalise=attention.renormalise,
+            position=attention.position,
             attend_eos=attention.attend_eos,
             concat_identity=attention.concat_keys == "identity",
             fixed_context=attention.fixed_context,

@@ -11,7 +11,7 @@ from reference.decoder import Step, decode, start, summed_loss
 from reference.encoder import Encoded, encode
 from torch import Tensor, nn
 
-from nmt_attn.config.schema import ModelConfig
+from nmt_attn.config.model_section import ModelConfig
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory
 from nmt_attn.types import PAD, Batch

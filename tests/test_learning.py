@@ -24,7 +24,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from nmt_attn.alignment.links import GoldLinks, Link, Links, score_links
-from nmt_attn.config.schema import ModelConfig
+from nmt_attn.config.model_section import ModelConfig
 from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.batching import collate, collate_source
 from nmt_attn.data.codec import TextCodec, learn_codec

@@ -39,7 +39,7 @@ def test_every_place_holds_a_documented_part(registry: Registry[object]) -> None
 def test_every_class_of_a_contract_has_a_name(registry: Registry[type[object]], contract: type[object]) -> None:
     own = {kind for kind in _all_subclasses(contract) if kind.__module__ == contract.__module__}
     unnamed = {kind.__name__ for kind in own - set(registry.values())}
-    assert unnamed <= {"ConcatIdentity", "TanhScore"}  # which concat_keys chooses
+    assert unnamed <= {"ConcatIdentity", "TanhScore", "LocalPMatlab"}  # which concat_keys and position choose
 
 
 def _all_subclasses(kind: type[object]) -> set[type[object]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.config.schema import Config, ModelConfig, SearchConfig
+from nmt_attn.config.model_section import ModelConfig
+from nmt_attn.config.schema import Config, SearchConfig
 from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.batching import collate
 from nmt_attn.data.codec import Codecs, learn_codec

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from nmt_attn.config.schema import DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.model_section import DecoderConfig, EncoderConfig, ModelConfig
 
 
 class DropoutRates(NamedTuple):

@@ -21,6 +21,7 @@ _OF_ATTENTION = (
     "model.attention.half_width",
     "model.attention.sigma",
     "model.attention.renormalise",
+    "model.attention.position",
     "training.alignment_picture",
     "search.coverage_penalty",
 )

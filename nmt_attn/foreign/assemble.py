@@ -32,10 +32,13 @@ class Imported:
     codecs: Codecs
 
 
-def assemble(found: ForeignModel, path: Path, name: str, subwords: Sequence[Path]) -> Imported:
+def assemble(
+    found: ForeignModel, path: Path, name: str, subwords: Sequence[Path], dtype: torch.dtype = torch.float32
+) -> Imported:
     """The model, with SentencePiece models in place of split text if there are any: one for both sides, or one each.
 
-    Raises DataError if a vocabulary cannot be taken over, or a weight is missing or of another shape.
+    Its weights are of `dtype`. Raises DataError if a vocabulary cannot be taken over, or a weight is missing or of
+    another shape.
     """
     reasons = Reasons()
     sides = {"source": found.source, "target": found.target}
@@ -49,7 +52,7 @@ def assemble(found: ForeignModel, path: Path, name: str, subwords: Sequence[Path
     is_shared = codecs["source"].digest() == codecs["target"].digest()
     both = Codecs(codecs["source"], codecs["source"] if is_shared else codecs["target"])
     config = _config(found, name, both)
-    model = model_from_config(config, both.source.size, both.target.size)
+    model = model_from_config(config, both.source.size, both.target.size).to(dtype)
     _fill(model, found, orders, path)
     return Imported(model.eval(), config, both)
 

@@ -72,7 +72,7 @@ class Order:
     def take(self, matrix: Tensor, missing: float = 0.0) -> Tensor:
         """Rows of a matrix or vector in our order."""
         index = torch.tensor([0 if row is None else row for row in self.rows])
-        taken = matrix.float()[index]
+        taken = matrix[index]
         taken[torch.tensor([row is None for row in self.rows])] = missing
         return taken
 
@@ -146,7 +146,7 @@ def recurrent(
         found[f"{name}.weight"] = part
     if gate_cell == "gru":  # b and U's bias are apart, as the candidate sees r * (U h + b)
         return {**found, f"{inputs}.bias": bias, f"{cell}.recurrent.bias": recurrent_bias}
-    return {**found, f"{inputs}.bias": bias + recurrent_bias}
+    return {**found, f"{inputs}.bias": bias.double() + recurrent_bias.double()}  # rounded once, to what the model has
 
 
 def torch_encoder(taken: Taken, root: str, *, layers: int, directions: int, cell: str) -> dict[str, Tensor]:

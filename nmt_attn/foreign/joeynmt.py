@@ -101,7 +101,7 @@ def _embeddings(taken: Taken, encoder: Mapping[str, Any], decoder: Mapping[str, 
     for name, root, side in (("source", "src", encoder), ("target", "trg", decoder)):
         weight = taken(f"{root}_embed.lut.weight")
         is_scaled = side.get("embeddings", {}).get("scale", False)
-        found[f"{name}_embedding.weight"] = weight * math.sqrt(weight.shape[1]) if is_scaled else weight
+        found[f"{name}_embedding.weight"] = weight.double() * math.sqrt(weight.shape[1]) if is_scaled else weight
     return found
 
 

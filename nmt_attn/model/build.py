@@ -19,7 +19,7 @@ from nmt_attn.config.derived import (
     start_layer,
     start_size,
 )
-from nmt_attn.config.schema import AttentionConfig, DecoderConfig, ModelConfig
+from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, ModelConfig
 from nmt_attn.model.attention import Attention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
@@ -40,7 +40,7 @@ from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
 from nmt_attn.model.readout import READOUTS, Readout
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.windows import WINDOWS, WindowSizes
+from nmt_attn.model.windows import WINDOWS, LocalPMatlab, WindowSizes
 from nmt_attn.registry import Registry, reads
 from nmt_attn.types import PAD
 
@@ -110,7 +110,9 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
         use_bias=attention.bias,
         project=attention.project,
     )
-    return Attention(score(sizes), WINDOWS[attention.window](_window_sizes(attention, hidden)), encoder_size)
+    is_matlab = attention.window == "local-p" and attention.position == "nmt.matlab"
+    window = LocalPMatlab if is_matlab else WINDOWS[attention.window]
+    return Attention(score(sizes), window(_window_sizes(attention, hidden)), encoder_size)
 
 
 def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:

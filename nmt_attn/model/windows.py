@@ -5,7 +5,10 @@
     local-p   the same around p_t = S sigmoid(v_p . tanh(W_p s_t)), a real number; the weights are multiplied by
               exp(-(j - p_t)^2 / (2 sigma^2)), sigma = D / 2                     eq. 9, 10
 
-Positions j and t count from 1 here, as in the paper; column j - 1 of a matrix is position j.
+Positions j and t count from 1 here; the paper says neither where they begin, nor whether S counts `</s>`. Here S is the
+number of positions that can be attended to. Eq. 9 so never reaches beyond S and comes below 1, the first position.
+Luong's own code, nmt.matlab, has p_t = S sigmoid(...) + 1, a window from floor(p_t) - D to floor(p_t) + D, and S
+without `</s>`: `attention.position: nmt.matlab` with `attention.attend_eos: false`.
 A local window is gathered, never masked out of the whole row: one step costs the same whatever S is.
 """
 
@@ -103,7 +106,7 @@ class LocalM(Window):
 class LocalP(Window):
     """p_t is predicted from the query; positions count for less the farther they lie from it."""
 
-    options = ("half_width", "sigma", "renormalise", "hidden")
+    options = ("half_width", "sigma", "renormalise", "hidden", "position")
     tanh_vectors = ("vector",)
 
     def __init__(self, sizes: WindowSizes) -> None:
@@ -129,6 +132,22 @@ class LocalP(Window):
         if self.renormalise:
             weights = weights / weights.sum(-1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
         return weights
+
+
+class LocalPMatlab(LocalP):
+    """The same in Luong's own code: p_t = S sigmoid(v_p . tanh(W_p s_t)) + 1, and a window around floor(p_t).
+
+    The Gaussian's centre is p_t itself. If sigmoid rounds to 1, p_t is S + 1 and the window still shows the last words.
+    """
+
+    def predict(self, query: Tensor, lengths: Tensor) -> Tensor:
+        """query [B, T, H], lengths [B] -> p_t [B, T], between 1 and S + 1."""
+        return super().predict(query, lengths) + 1
+
+    def select(self, query: Tensor, memory: Memory, steps: Tensor) -> WindowView:
+        centre = self.predict(query, memory.lengths)
+        view = gather_window(query, memory, centre.detach().floor(), self.half_width)
+        return view._replace(centre=centre.flatten())
 
 
 def gather_window(query: Tensor, memory: Memory, centre: Tensor, half_width: int) -> WindowView:

@@ -6,7 +6,7 @@ products over source positions are counted, not softmax, tanh, the optimizer or 
 
 from typing import NamedTuple
 
-from nmt_attn.config.schema import ModelConfig
+from nmt_attn.config.model_section import ModelConfig
 
 FORWARD_AND_BACKWARD = 3
 

@@ -114,6 +114,7 @@ EXAMPLES = {
     "model.attention.half_width": Example("7", ("model.attention.window=local-m",)),
     "model.attention.sigma": Example("7", ("model.attention.window=local-p",)),
     "model.attention.renormalise": Example("true", ("model.attention.window=local-p",)),
+    "model.attention.position": Example("nmt.matlab", ("model.attention.window=local-p",)),
     "model.attention.fixed_context": Example("true", ("model.attention.score=none",)),
     "model.decoder.style": Example("luong"),
     "model.decoder.cell": Example("lstm"),

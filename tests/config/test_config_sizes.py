@@ -3,7 +3,7 @@
 import pytest
 
 from nmt_attn.config.derived import start_layer
-from nmt_attn.config.schema import DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.model_section import DecoderConfig, EncoderConfig, ModelConfig
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from tiny_models import tiny_batch
 from torch import Tensor
 
-from nmt_attn.config.schema import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
 from nmt_attn.fast.decoders import runs_by_hand
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.bahdanau import BahdanauDecoder

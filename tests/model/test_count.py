@@ -6,7 +6,8 @@ Sizes: source words 10 x 4, encoder 3 (two directions: M = 6), target words 11 x
 import pytest
 from tiny_models import POSITIONS, SOURCE_WORDS, TARGET_WORDS, Overrides, accepted, tiny_model
 
-from nmt_attn.config.schema import Config, ModelConfig
+from nmt_attn.config.model_section import ModelConfig
+from nmt_attn.config.schema import Config
 from nmt_attn.model.build import DECODERS, build_model
 from nmt_attn.model.count import count_from_config, count_parameters
 

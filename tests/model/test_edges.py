@@ -1,5 +1,6 @@
 """Edges: sources of one token or none to attend to, windows wider than the source, p_t at both ends."""
 
+import math
 from itertools import product
 
 import pytest
@@ -109,6 +110,16 @@ def test_p_t_at_both_ends(size: float, seen: list[int], renormalise: bool) -> No
     assert all(row.nonzero().flatten().tolist() == seen for row in weights)
 
 
+# D = 2 and S = 5: p_t = 1 sees 1, 2 and 3; p_t = S sigmoid(log 4) + 1 = 5 sees 3, 4 and 5; p_t = S + 1 sees 4 and 5.
+@pytest.mark.parametrize(("size", "seen"), [(-1000.0, [0, 1, 2]), (math.log(4) + 1e-9, [2, 3, 4]), (1000.0, [3, 4])])
+def test_p_t_of_luongs_own_code_at_both_ends(size: float, seen: list[int]) -> None:
+    model = model_of("general", "local-p", {"attention.half_width": 2, "attention.position": "nmt.matlab"})
+    batch = tiny_batch([5], [3])
+    everything_is_finite(pushed(model, size), batch)
+    weights = run_model(model, batch).weights[0]
+    assert all(row.nonzero().flatten().tolist() == seen for row in weights)
+
+
 def test_the_gaussian_peaks_at_the_position_next_to_p_t() -> None:
     # All scores 0, S = 4, sigmoid(0) S = 2: p_t lies on position 2, so column 1 keeps its share of the softmax, 1/3.
     model = model_of("general", "local-p", {"attention.sigma": 0.5})
@@ -127,10 +138,12 @@ def test_a_gaussian_too_narrow_to_see_anything_gives_no_nan(dtype: torch.dtype) 
     everything_is_finite(pushed(model, 0.0).to(dtype), tiny_batch([3], [3]))
 
 
+@pytest.mark.parametrize("position", ["paper", "nmt.matlab"])
 @pytest.mark.parametrize("style", DECODERS)
 @pytest.mark.parametrize("score", SCORED)
-def test_the_gradient_reaches_v_p_and_w_p(score: str, style: str) -> None:
-    model, batch = model_of(score, "local-p", {"decoder.style": style}), tiny_batch([5, 2, 4], [3, 4, 2])
+def test_the_gradient_reaches_v_p_and_w_p(score: str, style: str, position: str) -> None:
+    keys = {"decoder.style": style, "attention.position": position}
+    model, batch = model_of(score, "local-p", keys), tiny_batch([5, 2, 4], [3, 4, 2])
     gradients = parameter_gradients(model, run_model(model, batch).loss)
     window = model.decoder.attention.window
     assert gradients[window.vector].ne(0).all()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.config.schema import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
+from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
 from nmt_attn.model.build import build_model
 from nmt_attn.model.initialise import INITIALISATIONS
 from nmt_attn.model.seq2seq import Seq2Seq

@@ -18,18 +18,27 @@ from nmt_attn.types import PAD, UNK, Batch, length_mask
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]
 SCORED = list(SCORES)
+MATLAB = "local-p of nmt.matlab"
+LOCAL_P = ("local-p", MATLAB)
 
 
 def names() -> Iterator[tuple[str, str, str]]:
-    for score, window, style in product(SCORED, WINDOWS, DECODERS):
+    for score, window, style in product(SCORED, [*WINDOWS, MATLAB], DECODERS):
         if window not in {excluded.value for excluded in exclusions_of(SCORES[score])}:
             yield score, window, style
     yield from (("none", "global", style) for style in DECODERS)
 
 
+def window_keys(window: str) -> Overrides:
+    """The keys of a window's name, or of `MATLAB`."""
+    if window == MATLAB:
+        return {"attention.window": "local-p", "attention.position": "nmt.matlab"}
+    return {"attention.window": window}
+
+
 def keys_of(score: str, window: str, style: str) -> Overrides:
     """The keys of one combination, and those that let as much as possible happen in it."""
-    keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style}
+    keys: Overrides = {"attention.score": score, "decoder.style": style, **window_keys(window)}
     keys["decoder.hidden"] = 6 if score != "none" and SCORES[score].needs_equal_sizes else 5
     if style == "luong" and score != "none":
         keys["decoder.input_feeding"] = "attentional"
@@ -170,11 +179,11 @@ def test_normed_additive_with_the_gain_of_its_vector_is_additive() -> None:
 
 @pytest.mark.parametrize("score", SCORED)
 @pytest.mark.parametrize("style", DECODERS)
-@pytest.mark.parametrize("window", ["local-m", "local-p"])
+@pytest.mark.parametrize("window", ["local-m", *LOCAL_P])
 def test_a_window_over_everything_is_global(score: str, style: str, window: str) -> None:
     keys = keys_of(score, "global", style)
-    local: Overrides = {**keys, "attention.window": window, "attention.half_width": max(SOURCE_LENGTHS)}
-    if window == "local-p":
+    local: Overrides = {**keys, **window_keys(window), "attention.half_width": max(SOURCE_LENGTHS)}
+    if window in LOCAL_P:
         local["attention.sigma"] = 1e9  # the Gaussian is 1 to 17 digits
     ours, theirs = tiny_model(accepted(local)), tiny_model(accepted(keys))
     assert all(name.startswith("decoder.attention.window") for name in same_but(ours, theirs))
@@ -191,7 +200,7 @@ def tiny_attention(score: str, window: str) -> tuple[Attention, Tensor, Memory, 
     return model.decoder.attention, query, memory, torch.arange(3).expand(2, 3)
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", [*WINDOWS, MATLAB])
 @pytest.mark.parametrize("score", SCORED)
 def test_gradcheck(score: str, window: str) -> None:
     attention, query, memory, steps = tiny_attention(score, window)

@@ -71,6 +71,18 @@ OPTIONS: dict[str, Overrides] = {
     **{f"{window}-without-eos": {"attention.window": window, "attention.attend_eos": False} for window in WINDOWS},
     "local-p-sigma": {**LOCAL_P, "attention.sigma": 1.7},
     "local-p-renormalise": {**LOCAL_P, "attention.renormalise": True},
+    **{
+        f"local-p-of-matlab-{style}": {
+            **LOCAL_P,
+            **keys,
+            "attention.position": "nmt.matlab",
+            "attention.attend_eos": False,
+            "attention.half_width": width,
+        }
+        for (style, keys), width in zip(STYLES.items(), (1, 2, 9), strict=True)
+    },
+    "local-p-of-matlab-renormalise": {**LOCAL_P, "attention.position": "nmt.matlab", "attention.renormalise": True},
+    "local-p-of-matlab-reversed": {**LOCAL_P, "attention.position": "nmt.matlab", "encoder.reverse_source": True},
     "local-p-inner-size": {**LOCAL_P, "attention.score": "general", "attention.hidden": 9},
     "local-p-wider-than-the-source": {**LOCAL_P, "attention.half_width": 9},
     "local-m-wider-than-the-source": {"attention.window": "local-m", "attention.half_width": 9},

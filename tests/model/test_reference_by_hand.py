@@ -179,6 +179,15 @@ def test_local_p_by_hand(renormalise: bool) -> None:
     np.testing.assert_allclose(attend(p, settings, vector(1), EVEN, 7).weights, expected)
 
 
+def test_local_p_of_luongs_own_code_by_hand() -> None:
+    # As above, sigmoid = 11/20, but S = 5 without </s>: p_t = 5 x 11/20 + 1 = 3.75, and floor(p_t) = 3 with D = 1 sees
+    # positions 2, 3, 4, each with weight 1/3 before the Gaussian around 3.75 of sigma = D / 2 = 1/2.
+    p = {"W_p": np.eye(1), "v_p": vector(math.log(11 / 9) / math.tanh(1))}
+    settings = AttentionSettings(score="dot", window="local-p", half_width=1, position="nmt.matlab", attend_eos=False)
+    expected = vector(0, bell(1.75, 0.5), bell(0.75, 0.5), bell(0.25, 0.5), 0, 0) / 3
+    np.testing.assert_allclose(attend(p, settings, vector(1), EVEN, 7).weights, expected)
+
+
 # p_t = 0 sees position 1 (D = 1) at distance 1; p_t = S = 6 sees positions 5 and 6 at distances 1 and 0.
 @pytest.mark.parametrize(
     ("v_p", "expected"),

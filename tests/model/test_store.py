@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from tiny_translators import SEARCH, SIZES, make_codecs, save
 
 from nmt_attn.config.file import load_config, parse_config
-from nmt_attn.config.schema import Config, ModelConfig
+from nmt_attn.config.model_section import ModelConfig
+from nmt_attn.config.schema import Config
 from nmt_attn.errors import CheckpointError
 from nmt_attn.model.store import find_model, load_model, model_from_config, save_model
 from nmt_attn.search.translator import Translator

@@ -1,7 +1,7 @@
 """Reference: attention of one decoder step on one sentence without padding, in plain NumPy.
 
 Scores: Bahdanau et al. 2015 (arXiv 1409.0473v7), A.1.2; Luong et al. 2015 (arXiv 1508.04025), after eq. 7, and eq. 8.
-Windows: Luong et al. 2015, 3.2, eq. 9 and 10, where positions count from 1; `states[j - 1]` is position j.
+Windows: Luong et al. 2015, 3.2, eq. 9 and 10, and nmt.matlab. Positions count from 1; `states[j - 1]` is position j.
 """
 
 import math
@@ -22,6 +22,7 @@ class AttentionSettings:
     half_width: int = 10
     sigma: float | None = None
     renormalise: bool = False
+    position: str = "paper"
     attend_eos: bool = True
     concat_identity: bool = False
     fixed_context: bool = False
@@ -106,8 +107,12 @@ def visible(p: Parameters, settings: AttentionSettings, s: Vector, t: int, lengt
         p_t = min(t, length)
         return {j: np.ones(()) for j in positions if abs(j - p_t) <= settings.half_width}
     p_t = length * sigmoid(p["v_p"] @ np.tanh(p["W_p"] @ s))
+    middle = p_t.real
+    if settings.position == "nmt.matlab":
+        p_t = p_t + 1
+        middle = math.floor(p_t.real)
     sigma = settings.half_width / 2 if settings.sigma is None else settings.sigma
-    near = [j for j in positions if abs(j - p_t.real) <= settings.half_width]
+    near = [j for j in positions if abs(j - middle) <= settings.half_width]
     return {j: np.exp(-((j - p_t) ** 2) / (2 * sigma**2)) for j in near}
 
 
