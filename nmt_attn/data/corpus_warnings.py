@@ -16,6 +16,7 @@ from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.prepare import PreparedData
 from nmt_attn.data.tags import Tagged
 from nmt_attn.errors import UserError
+from nmt_attn.files import shown
 from nmt_attn.types import UNK, SentencePair
 
 SAMPLE_LINES = 1000
@@ -38,7 +39,7 @@ def unknown_source(codecs: Codecs, lines: Sequence[str]) -> str | None:
     example = next(piece for line in sample for piece in _unknown_pieces(codecs.source, line))
     return (
         f"{unknown:,} of {tokens:,} source tokens ({unknown / tokens:.0%}) are not in the model's vocabulary, such as "
-        f"{example!r}: {_cause(codecs, sample, unknown / tokens)}"
+        f"{shown(example)}: {_cause(codecs, sample, unknown / tokens)}"
     )
 
 
