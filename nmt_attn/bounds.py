@@ -14,6 +14,8 @@ MOST_WORDS = 10_000_000
 WIDEST = 10_000
 """Hypotheses that a search keeps, and samples that are drawn of a line."""
 MOST_THREADS = 1024
+MOST_SEEDS = 1000
+"""Runs of one configuration."""
 
 
 def told(value: int) -> str:

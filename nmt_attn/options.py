@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from typer import Argument, Option
 from typer.models import OptionInfo
 
-from nmt_attn.bounds import LARGEST, LARGEST_SEED, MOST_THREADS, WIDEST, told
+from nmt_attn.bounds import LARGEST, LARGEST_SEED, MOST_SEEDS, MOST_THREADS, WIDEST, told
 from nmt_attn.errors import ConfigError
 from nmt_attn.registries import SYMMETRISATIONS
 
@@ -114,13 +114,27 @@ class TrainOptions:
     threads: Annotated[
         int | None, Option(min=1, max=MOST_THREADS, help="CPU threads to compute with: run.threads.")
     ] = None
+    seeds: Annotated[
+        int | None,
+        Option(
+            min=1,
+            max=MOST_SEEDS,
+            help="Train N runs, NAME-seed-1 and so on, with run.seed and the seeds after it; one CPU thread each.",
+        ),
+    ] = None
+    jobs: Annotated[
+        int | None,
+        Option(min=1, max=MOST_THREADS, help="Of --seeds, runs side by side. Default: one a GPU, or one a CPU core."),
+    ] = None
     fresh: Annotated[bool, Option(help="Start over instead of going on with the run.")] = False
     accept_new_data: Annotated[
         bool, Option(help="Go on although files of the data have changed; the best value so far is forgotten.")
     ] = False
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for a key that is given in both ways."""
+        """Raises ConfigError for a key that is given in both ways, and for --jobs that would change nothing."""
+        if self.jobs is not None and self.seeds is None:
+            raise ConfigError(f"--jobs: expected --seeds beside it, got {self.jobs} alone")
         given = {override.partition("=")[0].strip() for override in self.set}
         for key in self._short():
             if key in given:
@@ -257,6 +271,10 @@ class TranslateOptions(SearchOptions):
         tuple[Path, ...],
         Option(help="Folder of a run, or of a model. Repeatable: they search as one. Default: the newest run."),
     ] = ()
+    seeds: Annotated[
+        int | None,
+        Option(min=1, max=MOST_SEEDS, help="Each --model stands for the N runs of train --seeds: they search as one."),
+    ] = None
     ensemble: Annotated[
         Literal["linear", "log-linear"] | None,
         Option(help="How several models are combined: the mean of p, or of log p. Default: linear."),
@@ -308,10 +326,8 @@ class TranslateOptions(SearchOptions):
             )
         has_links = self.alignments is None or self.alignments.suffix == ".pharaoh"
         _check_threshold(self.threshold, None if has_links else self.alignments)
-        if self.ensemble is not None and len(self.model) < 2:
-            raise ConfigError(
-                f"--ensemble: expected two models or more (--model A --model B), got {max(1, len(self.model))}"
-            )
+        if self.ensemble is not None and max(1, len(self.model)) * (self.seeds or 1) < 2:
+            raise ConfigError("--ensemble: expected two models or more (--model A --model B, or --seeds N), got 1")
 
 
 @dataclass(frozen=True)
@@ -322,6 +338,18 @@ class EvalOptions:
         tuple[Path, ...],
         Option(help="Folder of a run, or of a model. Repeatable. Default: the newest run under runs/."),
     ] = ()
+    seeds: Annotated[
+        int | None,
+        Option(
+            min=1,
+            max=MOST_SEEDS,
+            help="Each --model stands for the N runs of train --seeds: means, deviations, intervals.",
+        ),
+    ] = None
+    ensemble: Annotated[
+        Literal["linear", "log-linear"] | None,
+        Option(help="Also as one: the models, or the seeds of each, by the mean of p or of log p."),
+    ] = None
     hypothesis: Annotated[
         tuple[Path, ...], Option(help="Translations that some system made, one a line. Repeatable.")
     ] = ()

@@ -1,13 +1,16 @@
 """`nmt-attn eval`: how good translations are, how that depends on the length of the source, and where attention goes.
 
-One model or several, or files of translations, on one test set. The results go to standard output; a folder (by
-default `eval/` in the run, if there is one model) gets the files. Bad input is refused before translating.
+One model or several, also as an ensemble or as seeds of one configuration, or files of translations, on one test set.
+The results go to standard output; a folder (by default `eval/` in the run, if there is one model) gets the files. Bad
+input is refused before translating.
 """
 
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -31,6 +34,7 @@ from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.metrics import measure_system
 from nmt_attn.evaluation.pictures import FORMATS
 from nmt_attn.evaluation.report_builder import evaluation_report
+from nmt_attn.evaluation.seeds import seed_groups
 from nmt_attn.evaluation.summary import summarise
 from nmt_attn.evaluation.system_outputs import (
     LinkOptions,
@@ -45,12 +49,15 @@ from nmt_attn.evaluation.tables import (
     format_attention,
     format_lengths,
     format_lengths_of_systems,
+    format_seeds,
     format_summary,
     format_systems,
 )
+from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.options import EvalOptions
 from nmt_attn.runtime import choose_device, precision_override
 from nmt_attn.screen import width_of
+from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.forced import Shift
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import SentencePair
@@ -63,7 +70,8 @@ NBEST = 3
 def evaluate(options: EvalOptions) -> None:
     """Translates the test set, prints the results and writes the files. Raises UserError."""
     _check_options(options)
-    models = _find_models(options)
+    families = _find_families(options)
+    models = [model for family in families for model in family.models]
     first = models[0] if models else None
     config = evaluation_config(first, options.set)
     test = read_test_set(options.source, options.reference, first)
@@ -71,8 +79,8 @@ def evaluate(options: EvalOptions) -> None:
     paths = OutputPaths(_choose_folder(options, models, test), options.json, options.plot)
     outputs = [read_output(path, name, test) for path, name in _named_files(options, models)]
     reverse = _reverse_links(options, test)
-    systems = [*_run_models(options, models, test), *outputs]
-    results = _summarise(options, systems, test, config, gold, reverse)
+    systems = [*_run_models(options, families, test), *outputs]
+    results = _summarise(options, systems, test, config, gold, reverse, _groups(options, families, outputs))
     typer.echo(_text(results, test, is_cumulative=options.cumulative))
     write_artifacts(results, paths, is_cumulative=options.cumulative)
     if options.report is not None:
@@ -89,8 +97,12 @@ def _check_options(options: EvalOptions) -> None:
         raise ConfigError(f"--plot: expected a name that ends in {', '.join(FORMATS)}, got {options.plot}")
     if not 0 < options.threshold <= 1:
         raise ConfigError(f"--threshold: expected a weight above 0 and up to 1, got {options.threshold}")
-    if options.reverse is not None and len(options.model) > 1:
-        raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {len(options.model)}")
+    count = max(1, len(options.model)) * (options.seeds or 1)
+    if options.reverse is not None and count > 1:
+        raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {count}")
+    for name, given in (("seeds", options.seeds), ("ensemble", options.ensemble)):
+        if given is not None and options.hypothesis and not options.model:
+            raise ConfigError(f"--{name}: expected --model RUN beside it, got --hypothesis alone")
     if options.gold is not None and options.hypothesis and not options.model:
         raise ConfigError(
             f"--gold: expected --model RUN beside it, whose links are compared, got {options.gold} and "
@@ -103,12 +115,44 @@ def _check_options(options: EvalOptions) -> None:
         check_writable(options.report / "eval.json")
 
 
-def _find_models(options: EvalOptions) -> list[EvaluatedModel]:
-    """The models; the newest run's where neither a model nor a file is named. Equal names become paths."""
+class _Family(NamedTuple):
+    """Models that an ensemble is made of; with --seeds, the runs of one --model."""
+
+    name: str
+    models: list[EvaluatedModel]
+
+
+def _find_families(options: EvalOptions) -> list[_Family]:
+    """The models, all in one family or, with --seeds, one family a --model.
+
+    The newest run's where neither a model nor a file is named. Equal names become paths.
+    """
     if options.hypothesis and not options.model:
         return []
-    found = [locate_model(folder) for folder in options.model or (None,)]
-    models = list({model.folder.resolve(): model for model in found}.values())
+    named = options.model or (None,)
+    families = _seed_families(named, options.seeds) if options.seeds else _one_family(named)
+    if options.ensemble is not None and (least := min(len(family.models) for family in families)) < 2:
+        raise ConfigError(f"--ensemble: expected two models or more (--model A --model B, or --seeds N), got {least}")
+    return families
+
+
+def _one_family(named: Sequence[Path | None]) -> list[_Family]:
+    models = {each.folder.resolve(): each for each in map(locate_model, named)}
+    return [_Family("all", _with_own_names(list(models.values())))]
+
+
+def _seed_families(named: Sequence[Path | None], count: int) -> list[_Family]:
+    found = [find_seed_runs(model, count) for model in named]
+    families = {each.stem.resolve(): each for each in found}.values()
+    names = Counter(each.stem.name for each in families)
+    models_of = iter(_with_own_names([locate_model(run) for each in families for run in each.runs]))
+    return [
+        _Family(each.stem.name if names[each.stem.name] == 1 else str(each.stem), [next(models_of) for _ in each.runs])
+        for each in families
+    ]
+
+
+def _with_own_names(models: Sequence[EvaluatedModel]) -> list[EvaluatedModel]:
     names = Counter(model.name for model in models)
     return [model._replace(name=str(model.run or model.folder)) if names[model.name] > 1 else model for model in models]
 
@@ -150,20 +194,60 @@ def _reverse_links(options: EvalOptions, test: EvaluationSet) -> list[Links]:
     return reverse_links(translator, test, LinkOptions(_shift(options), options.threshold))
 
 
-def _run_models(options: EvalOptions, models: Sequence[EvaluatedModel], test: EvaluationSet) -> list[SystemOutput]:
-    """One model at a time is held; all show the sentence that the first one has chosen."""
+def _run_models(options: EvalOptions, families: Sequence[_Family], test: EvaluationSet) -> list[SystemOutput]:
+    """One model at a time is held, then those of an ensemble; all show the sentence that the first one has chosen."""
     systems: list[SystemOutput] = []
-    nbest = 0 if options.report is None else NBEST
-    for model in models:
-        translator = Translator.load(model.folder, choose_device(options.device), precision_override(options.precision))
-        if warning := unknown_source(translator.codecs, test.sources):
-            typer.echo(f"warning: {model.name}: {warning}", err=True)
-        pairs = [SentencePair(*texts) for texts in zip(test.sources, test.references, strict=True)]
-        if is_swapped(translator.codecs, pairs[:SAMPLE_LINES]):
-            typer.echo(f"warning: {model.name}: source and reference of {test.name} seem to be swapped", err=True)
-        shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
-        systems.append(run_model(model, translator, test, options.beam, nbest, shown))
+    for family in families:
+        for model in family.models:
+            shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
+            systems.append(_run(options, model, _load(options, [model]), test, shown))
+        if options.ensemble is not None:
+            systems.append(_run_ensemble(options, family, test))
     return systems
+
+
+def _run(
+    options: EvalOptions, model: EvaluatedModel, translator: Translator, test: EvaluationSet, shown: int | None
+) -> SystemOutput:
+    if warning := unknown_source(translator.codecs, test.sources):
+        typer.echo(f"warning: {model.name}: {warning}", err=True)
+    pairs = [SentencePair(*texts) for texts in zip(test.sources, test.references, strict=True)]
+    if is_swapped(translator.codecs, pairs[:SAMPLE_LINES]):
+        typer.echo(f"warning: {model.name}: source and reference of {test.name} seem to be swapped", err=True)
+    return run_model(model, translator, test, options.beam, 0 if options.report is None else NBEST, shown)
+
+
+def _run_ensemble(options: EvalOptions, family: _Family, test: EvaluationSet) -> SystemOutput:
+    translator = _load(options, family.models)
+    nbest = 0 if options.report is None else NBEST
+    return run_model(
+        family.models[0]._replace(name=_ensemble_name(family)), translator, test, options.beam, nbest, None
+    )
+
+
+def _ensemble_name(family: _Family) -> str:
+    return f"{family.name}-ensemble"
+
+
+def _load(options: EvalOptions, models: Sequence[EvaluatedModel]) -> Translator:
+    overrides = precision_override(options.precision)
+    folders = [model.folder for model in models]
+    return load_translator(folders, options.ensemble or "linear", choose_device(options.device), overrides)
+
+
+def _groups(
+    options: EvalOptions, families: Sequence[_Family], outputs: Sequence[SystemOutput]
+) -> list[tuple[str, range]]:
+    """With --seeds, the systems that make one row, by their places: the seeds, their ensemble, each file."""
+    if options.seeds is None:
+        return []
+    sizes: list[tuple[str, int]] = []
+    for family in families:
+        sizes.append((family.name, len(family.models)))
+        sizes += [(_ensemble_name(family), 1)] if options.ensemble is not None else []
+    sizes += [(output.name, 1) for output in outputs]
+    ends = list(accumulate(size for _, size in sizes))
+    return [(name, range(end - size, end)) for (name, size), end in zip(sizes, ends, strict=True)]
 
 
 def _summarise(
@@ -173,6 +257,7 @@ def _summarise(
     config: EvaluateConfig,
     gold: Sequence[GoldLinks] | None,
     reverse: Sequence[Links],
+    groups: Sequence[tuple[str, range]],
 ) -> EvaluationResults:
     measured = [
         (system.name, measure_system(system.hypotheses, test.references, config, test.further)) for system in systems
@@ -182,12 +267,15 @@ def _summarise(
         add_model_results(summarise(system.name, test.sources, measures, config), system, gold, link_options, reverse)
         for system, (_, measures) in zip(systems, measured, strict=True)
     ]
-    return EvaluationResults(test.name, systems, summaries, compare_systems(measured))
+    as_one = seed_groups(groups, measured, test.sources, config)
+    return EvaluationResults(test.name, systems, summaries, compare_systems(measured), as_one)
 
 
 def _text(results: EvaluationResults, test: EvaluationSet, *, is_cumulative: bool) -> str:
     summaries, width = results.summaries, width_of(sys.stdout)
-    if len(summaries) == 1:
+    if results.groups:
+        blocks = _seed_blocks(results, width, is_cumulative=is_cumulative)
+    elif len(summaries) == 1:
         blocks = [_title(results), format_summary(summaries[0], width)]
         blocks += [format_lengths(summaries[0].up_to_length, width)] if is_cumulative else []
     else:
@@ -197,6 +285,20 @@ def _text(results: EvaluationResults, test: EvaluationSet, *, is_cumulative: boo
         blocks += [format_lengths_of_systems(summaries, is_cumulative=True, width=width)] if is_cumulative else []
     blocks += [format_alignments(summaries, width), format_attention(summaries, width)]
     return "\n\n".join(block for block in blocks if block)
+
+
+def _seed_blocks(results: EvaluationResults, width: int | None, *, is_cumulative: bool) -> list[str]:
+    groups, first = results.groups, results.groups[0]
+    name = f"{first.name}, {len(first.systems)} seeds" if len(groups) == 1 else f"{len(groups)} systems"
+    means = [group.summary for group in groups]
+    return [
+        f"{name}, on {results.test_set}: {first.summary.sentences:,} sentences",
+        format_seeds(groups, width),
+        *(
+            format_lengths_of_systems(means, is_cumulative=is_up_to, width=width)
+            for is_up_to in ([False, True] if is_cumulative else [False])
+        ),
+    ]
 
 
 def _title(results: EvaluationResults) -> str:

@@ -4,12 +4,13 @@ import sys
 
 import typer
 
+from nmt_attn.experiments.jobs import require_all
 from nmt_attn.experiments.outputs import format_rows, sorted_rows, write_outputs
 from nmt_attn.experiments.plan import Plan, read_plan
 from nmt_attn.experiments.results import setting_rows, trial_results
 from nmt_attn.experiments.run_state import is_finished, progress_of
 from nmt_attn.experiments.slots import choose_slots
-from nmt_attn.experiments.sweep import is_done, members_of, run_sweep
+from nmt_attn.experiments.sweep import LOGS, is_done, members_of, run_sweep
 from nmt_attn.options import SweepOptions
 from nmt_attn.screen import width_of
 
@@ -45,6 +46,7 @@ def work(plan: Plan, jobs: int | None, threads: int) -> None:
     typer.echo(format_rows(plan, rows, width_of(sys.stdout)))
     for path in write_outputs(plan, rows, results):
         _note(f"wrote {path}")
+    require_all(outcome.failed, plan.folder / LOGS)
 
 
 def _note(text: str) -> None:

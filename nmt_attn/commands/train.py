@@ -21,6 +21,7 @@ from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.evaluation.system_outputs import validation_picture
+from nmt_attn.experiments.seeds import train_seeds
 from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -54,6 +55,9 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
+    if options.seeds is not None:
+        train_seeds(options, options.config or _no_config())
+        return
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
         path = options.config or _no_config()

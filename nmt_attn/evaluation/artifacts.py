@@ -21,6 +21,7 @@ from nmt_attn.errors import DataError
 from nmt_attn.evaluation.bootstrap import SystemComparison
 from nmt_attn.evaluation.curves import draw_lengths, length_chart
 from nmt_attn.evaluation.pictures import draw_alignment
+from nmt_attn.evaluation.seeds import SeedGroup, seed_group_as_json
 from nmt_attn.evaluation.summary import Summary, as_json, comparison_as_json
 from nmt_attn.evaluation.system_outputs import SystemOutput
 from nmt_attn.files import write_text
@@ -43,6 +44,7 @@ class EvaluationResults(NamedTuple):
     systems: Sequence[SystemOutput]
     summaries: Sequence[Summary]
     comparisons: Sequence[SystemComparison]
+    groups: Sequence[SeedGroup] = ()  # of --seeds, the systems that differ in their seed as one
 
 
 def check_writable(path: Path) -> None:
@@ -82,10 +84,11 @@ def _as_json(results: EvaluationResults) -> dict[str, Any]:
         {**_decoding_as_json(system), **as_json(summary)}
         for system, summary in zip(results.systems, results.summaries, strict=True)
     ]
-    if len(systems) == 1:
+    if len(systems) == 1 and not results.groups:
         return {"test_set": results.test_set, **systems[0]}
     comparisons = [comparison_as_json(comparison) for comparison in results.comparisons]
-    return {"test_set": results.test_set, "systems": systems, "comparisons": comparisons}
+    groups = {"seeds": [seed_group_as_json(group) for group in results.groups]} if results.groups else {}
+    return {"test_set": results.test_set, **groups, "systems": systems, "comparisons": comparisons}
 
 
 def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:
 def _draw_lengths(results: EvaluationResults, paths: OutputPaths, *, is_cumulative: bool) -> None:
     kinds = {"by": False, **({"up-to": True} if is_cumulative else {})}
     for kind, up_to in kinds.items():
-        chart = length_chart(results.summaries, is_cumulative=up_to)
+        chart = length_chart([group.summary for group in results.groups] or results.summaries, is_cumulative=up_to)
         stem = f"{chart.metric.lower()}-{kind}-length"
         plots = [paths.folder / f"{stem}{ending}" for ending in PICTURE_ENDINGS] if paths.folder else []
         plots += [paths.plot] if paths.plot is not None and kind == list(kinds)[-1] else []

@@ -28,6 +28,7 @@ from nmt_attn.evaluation.summary import Summary
 from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.options import SearchOptions
+from nmt_attn.search.ensemble import EnsembleTranslator
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
@@ -72,16 +73,23 @@ def run_model(
 ) -> SystemOutput:
     """Translates the test set and force-decodes its references; the translations have alignments if nbest is not 0.
 
-    `shown` is the sentence for a picture; None: one of middle length.
+    `shown` is the sentence for a picture; None: one of middle length. An ensemble translates, and nothing else.
     """
-    attends = translator.model.has_attention
+    is_single = not isinstance(translator, EnsembleTranslator)
+    attends = is_single and translator.has_attention
     request = translator.request(SearchOptions(beam=beam), with_alignments=attends and nbest > 0)
     request = replace(request, nbest=max(1, min(nbest, request.search.beam)))
-    with tqdm(total=2 * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False) as bar:
+    with tqdm(
+        total=(1 + is_single) * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False
+    ) as bar:
         start = time.perf_counter()
         translations = translator.translate_window(test.sources, request, progress=bar.update)
         seconds = time.perf_counter() - start
-        forced = force_decode(translator, test.sources, test.references, with_alignments=attends, progress=bar.update)
+        forced = (
+            force_decode(translator, test.sources, test.references, with_alignments=attends, progress=bar.update)
+            if is_single
+            else None
+        )
     hypotheses = [each.text for each in translations]
     decoding = Decoding(request.search.beam, translator.model.output.weight.device.type, seconds)
     typer.echo(_speed_line(hypotheses, decoding), err=True)

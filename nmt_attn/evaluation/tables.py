@@ -9,6 +9,7 @@ from nmt_attn.evaluation import help_lines
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, LengthRow
+from nmt_attn.evaluation.seeds import SeedGroup
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.screen import Column, cells, fold, format_table
 
@@ -61,6 +62,30 @@ def format_systems(
     signatures = [fold(f"{each.result.name}  {each.result.signature}", width) for each in summaries[0].estimates]
     note = f"difference from {summaries[0].system}, p by paired bootstrap" if len(summaries) > 1 else ""
     return "\n".join([table, *signatures, *([note] if note else [])])
+
+
+def format_seeds(groups: Sequence[SeedGroup], width: int | None = None) -> str:
+    """One line a group: means over its seeds, against the first group; then the first metric of every system."""
+    columns = [Column("system"), Column("seeds", 1)]
+    for metric in groups[0].metrics:
+        value, interval, *others = _metric_columns(metric.name)
+        columns += [value, Column("sd"), interval, *others]
+    rows = []
+    for group in groups:
+        row = [group.name, str(len(group.systems))]
+        for metric in group.metrics:
+            deviation = "-" if metric.deviation is None else f"{metric.deviation:.2f}"
+            row += [f"{metric.mean:.2f}", deviation, _interval(metric.interval)]
+            row += ["-", "-"] if metric.difference is None else [f"{metric.difference:+.2f}", f"{metric.p_value:.3f}"]
+        rows.append(row)
+    lines = ["means over the seeds, with standard deviations (sd); intervals by bootstrap over sentences and seeds"]
+    lines += [f"difference from {groups[0].name}, p by the same bootstrap"] if len(groups) > 1 else []
+    for group in groups:
+        values = zip(group.systems, group.metrics[0].values, strict=True)
+        listed = ", ".join(f"{system} {value:.2f}" for system, value in values)
+        lines += [f"{group.metrics[0].name}: {listed}"] if len(group.systems) > 1 else []
+    lines += [f"{each.result.name}  {each.result.signature}" for each in groups[0].summary.estimates]
+    return "\n".join([format_table(columns, rows, width, ELSEWHERE), *(fold(line, width) for line in lines)])
 
 
 def _metric_columns(name: str) -> list[Column]:

@@ -16,11 +16,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from nmt_attn.errors import ProcessError
+from nmt_attn.text_io import read_text
+
 POLL_SECONDS = 0.2
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 Slot = Mapping[str, str]
 """The environment of what runs there, beside the parent's: which GPU it sees."""
+
+
+Note = Callable[[str], None]
+"""Says a line to the user."""
 
 
 class Step(NamedTuple):
@@ -59,6 +66,7 @@ class _Running:
                 return None
             code, self.process = self.process.returncode, None
             if code != 0 and not self.was_stopped:
+                _say_signal(code, self.job.log)
                 return False
             self.steps.pop(0)
             self.was_stopped = False
@@ -69,6 +77,38 @@ class _Running:
         if not self.steps[0].is_blocked():
             self.process = _start(self.steps[0].command, self.slot, self.job.log)
         return None
+
+
+def work_on(jobs: Sequence[Job], slots: Sequence[Slot], note: Note) -> dict[str, str]:
+    """Runs the jobs that are not done, and says of each how it has ended. What has failed, with its last line.
+
+    Raises KeyboardInterrupt as `run_jobs` does.
+    """
+    todo = [job for job in jobs if not all(step.is_done() for step in job.steps)]
+    failed: dict[str, str] = {}
+    count = 0
+
+    def ended(job: Job, is_good: bool) -> None:
+        nonlocal count
+        count += 1
+        if not is_good:
+            failed[job.name] = _last_line(job.log)
+        note(f"{count} of {len(todo)}: {job.name}" + ("" if is_good else f" has failed: {failed[job.name]}"))
+
+    try:
+        run_jobs(todo, slots, ended)
+    except KeyboardInterrupt:
+        note("stopped; what was running has saved its state, and the same command goes on from there")
+        raise
+    return failed
+
+
+def require_all(failed: Mapping[str, str], logs: Path) -> None:
+    """Raises ProcessError if a job has failed."""
+    if failed:
+        name, line = next(iter(failed.items()))
+        first = f"{name}: {line}" if len(failed) == 1 else f"{len(failed)} that have failed, such as {name}: {line}"
+        raise ProcessError(f"expected all runs to end well, got {first} (see {logs})")
 
 
 def run_jobs(jobs: Sequence[Job], slots: Sequence[Slot], ended: Callable[[Job, bool], None]) -> None:
@@ -107,6 +147,18 @@ def _start(command: Sequence[str], slot: Slot, log: Path) -> "subprocess.Popen[b
             start_new_session=True,  # Ctrl-C reaches the parent alone, which passes on one signal
             preexec_fn=_dies_with_parent() if sys.platform == "linux" else None,
         )
+
+
+def _say_signal(code: int, log: Path) -> None:
+    """Says at the end of the log by which signal a process was ended, if one was: it could not."""
+    if code < 0:
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(f"ended by {signal.Signals(-code).name}\n")
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in read_text(log).split("\n") if line.strip()]
+    return lines[-1].removeprefix("nmt-attn: ") if lines else "it said nothing"
 
 
 def _dies_with_parent() -> Callable[[], None]:

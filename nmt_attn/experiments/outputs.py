@@ -16,8 +16,9 @@ from typing import Any
 from nmt_attn.config.key_paths import short_name
 from nmt_attn.evaluation.fonts import missing_note
 from nmt_attn.evaluation.pictures import GRID_COLOUR, SYSTEM_COLOURS, drawing, save_figure
+from nmt_attn.evaluation.seeds import SeedMetric, seed_metric_as_json
 from nmt_attn.experiments.plan import Plan
-from nmt_attn.experiments.results import MetricRow, SettingRow, TrialResult
+from nmt_attn.experiments.results import SettingRow, TrialResult
 from nmt_attn.files import write_text
 from nmt_attn.screen import Column, fold, format_table
 
@@ -48,7 +49,7 @@ def format_rows(plan: Plan, rows: Sequence[SettingRow], width: int | None) -> st
     return "\n".join([table, *(fold(line, width) for line in _help(plan, rows))])
 
 
-def _cells(row: SettingRow, keys: Sequence[str], metrics: Sequence[MetricRow], *, has_status: bool) -> list[str]:
+def _cells(row: SettingRow, keys: Sequence[str], metrics: Sequence[SeedMetric], *, has_status: bool) -> list[str]:
     cells = [_plain(row.setting[key]) if key in row.setting else "-" for key in keys] or ["all"]
     cells.append(str(len(row.seeds)))
     for place in range(len(metrics)):
@@ -57,7 +58,7 @@ def _cells(row: SettingRow, keys: Sequence[str], metrics: Sequence[MetricRow], *
     return [*cells, *([row.status] if has_status else [])]
 
 
-def _metric_cells(metric: MetricRow, *, is_baseline: bool) -> list[str]:
+def _metric_cells(metric: SeedMetric, *, is_baseline: bool) -> list[str]:
     difference = "baseline" if is_baseline else _number(metric.difference, "+.2f")
     return [f"{metric.mean:.2f}", _number(metric.deviation, ".2f"), difference, _number(metric.p_value, ".3f")]
 
@@ -96,9 +97,13 @@ def _csv(plan: Plan, rows: Sequence[SettingRow]) -> str:
         cells: list[Any] = [_plain(row.setting[key]) if key in row.setting else "" for key in keys]
         cells += ["yes" if row.is_baseline else "no", row.status, len(row.seeds)]
         for place in range(len(names)):
-            cells += row.metrics[place][2:] if row.metrics else [None] * len(parts)
+            cells += _parts(row.metrics[place]) if row.metrics else [None] * len(parts)
         writer.writerow([*cells, row.validation_metric, _finite(row.validation), _finite(row.seconds)])
     return stream.getvalue()
+
+
+def _parts(metric: SeedMetric) -> list[float | None]:
+    return [metric.mean, metric.deviation, metric.difference, metric.p_value]
 
 
 def _json(plan: Plan, rows: Sequence[SettingRow], results: Sequence[TrialResult]) -> dict[str, Any]:
@@ -112,7 +117,7 @@ def _json(plan: Plan, rows: Sequence[SettingRow], results: Sequence[TrialResult]
                 "baseline": row.is_baseline,
                 "status": row.status,
                 "seeds": list(row.seeds),
-                "metrics": [metric._asdict() for metric in row.metrics],
+                "metrics": [seed_metric_as_json(metric) for metric in row.metrics],
                 "validation": {"metric": row.validation_metric, "mean": _finite(row.validation)},
                 "seconds": _finite(row.seconds),
             }

@@ -1,19 +1,15 @@
 """Results of a sweep: one row a setting, with mean and standard deviation over its seeds, against the baseline.
 
-The bootstrap draws sentences and, where a setting has several, seeds, so that p counts the luck of both. With one
-seed it is the paired bootstrap of nmt_attn/evaluation/bootstrap.py.
+The bootstrap counts the luck of the sentences and of the seeds: nmt_attn/evaluation/seeds.py.
 """
 
 import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nmt_attn.evaluation.bootstrap import RESAMPLES, SEED, resampled_values
 from nmt_attn.evaluation.metrics import Measure, measure_system
+from nmt_attn.evaluation.seeds import SeedMetric, seed_metrics
 from nmt_attn.experiments.measure_run import read_output
 from nmt_attn.experiments.plan import Plan, Setting
 from nmt_attn.experiments.run_state import best_validation, is_finished, progress_of
@@ -34,17 +30,6 @@ class TrialResult(NamedTuple):
     message: str = ""
 
 
-class MetricRow(NamedTuple):
-    """A metric of one setting."""
-
-    name: str
-    values: tuple[float, ...]  # of its seeds
-    mean: float
-    deviation: float | None  # over the seeds; None with one
-    difference: float | None = None  # of the means, from the baseline
-    p_value: float | None = None
-
-
 class SettingRow(NamedTuple):
     """One setting."""
 
@@ -56,7 +41,7 @@ class SettingRow(NamedTuple):
     status: str  # done, or how many of its runs are not
     validation: float
     validation_metric: str
-    metrics: tuple[MetricRow, ...]
+    metrics: tuple[SeedMetric, ...]
     seconds: float  # of training, mean
 
 
@@ -73,7 +58,7 @@ def _trial_result(member: Member, outcome: Outcome) -> TrialResult:
     if epoch is not None:
         return TrialResult(member, "given up", best, seconds, (), (), f"after {epoch} epochs")
     if not is_done(member):
-        message = outcome.failed.get(member.run, "")
+        message = outcome.failed.get(member.run.name, "")
         status: Status = "failed" if message else "not done"
         return TrialResult(member, status, best, seconds, (), (), message)
     assert is_finished(member.run)
@@ -117,33 +102,7 @@ def _status(found: Sequence[TrialResult]) -> str:
 
 def _metrics(
     done: Sequence[TrialResult], baseline: Sequence[TrialResult], *, is_baseline: bool
-) -> tuple[MetricRow, ...]:
-    rows = []
-    for place, first in enumerate(done[0].measures if done else ()):
-        measures = [each.measures[place] for each in done]
-        values = tuple(each.result().value for each in measures)
-        row = MetricRow(first.name, values, fmean(values), stdev(values) if len(values) > 1 else None)
-        if baseline and not is_baseline and done[0].references == baseline[0].references:
-            others = [each.measures[place] for each in baseline]
-            difference, p_value = compare(others, measures)
-            row = row._replace(difference=difference, p_value=p_value)
-        rows.append(row)
-    return tuple(rows)
-
-
-def compare(baseline: Sequence[Measure], system: Sequence[Measure], resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Difference of the means over the seeds, and the probability of one as large if the two are equally good."""
-    difference = fmean(each.result().value for each in system) - fmean(each.result().value for each in baseline)
-    random = np.random.default_rng(SEED)
-    drawn = _resampled_means(system, resamples, random) - _resampled_means(baseline, resamples, random)
-    distances = np.abs(drawn)
-    larger = int(np.count_nonzero(distances - distances.mean() >= abs(difference)))
-    return difference, (larger + 1) / (resamples + 1)
-
-
-def _resampled_means(measures: Sequence[Measure], resamples: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """The mean [R] over seeds drawn with replacement, of the metric over drawn sentences, the same for all measures."""
-    values = np.stack([resampled_values(each.rows, each.value, resamples) for each in measures], 1)  # [R, K]
-    chosen = random.integers(0, len(measures), values.shape)
-    means: NDArray[np.float64] = np.take_along_axis(values, chosen, 1).mean(1)
-    return means
+) -> tuple[SeedMetric, ...]:
+    is_comparable = baseline and done and not is_baseline and done[0].references == baseline[0].references
+    others = [each.measures for each in baseline] if is_comparable else []
+    return seed_metrics([each.measures for each in done], others)

@@ -17,7 +17,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +26,7 @@ from typing import NamedTuple
 from nmt_attn.config.file import dump_config
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import is_error
-from nmt_attn.experiments.jobs import Job, Slot, Step, run_jobs
+from nmt_attn.experiments.jobs import Job, Note, Slot, Step, work_on
 from nmt_attn.experiments.keys import measure_key, training_key
 from nmt_attn.experiments.plan import Halving, Plan, Trial, label
 from nmt_attn.experiments.run_state import best_validation, current_epoch, is_finished, is_locked
@@ -36,8 +36,6 @@ from nmt_attn.text_io import read_text
 
 CONFIGS, LOGS, OUTPUTS, RECORD = "configs", "logs", "outputs", "sweep.json"
 LONGEST_LABEL = 60
-
-Note = Callable[[str], None]
 
 
 class Member(NamedTuple):
@@ -54,7 +52,7 @@ class Outcome(NamedTuple):
     """What has become of the trials of a plan."""
 
     members: Sequence[Member]
-    failed: dict[Path, str]  # the last line of a run that has failed
+    failed: dict[str, str]  # by the name of a run that has failed: the last line it said
     given_up: dict[int, int]  # the epoch after which a setting was given up
 
 
@@ -96,14 +94,16 @@ def run_sweep(plan: Plan, slots: Sequence[Slot], threads: int, note: Note) -> Ou
             text = dump_config(member.trial.config)
             if not member.config.is_file() or read_text(member.config) != text:
                 write_text(member.config, text)
-        failed: dict[Path, str] = {}
+        failed: dict[str, str] = {}
         given_up: dict[int, int] = {}
         for epoch in plan.halving.after_epochs if plan.halving is not None else ():
             left = [member for member in members if member.trial.setting not in given_up]
-            _work([_training(member, threads, epoch) for member in _by_run(left)], slots, failed, note)
+            jobs = [_training(member, threads, epoch) for member in _by_run(left)]
+            failed |= work_on([job for job in jobs if job.name not in failed], slots, note)
             given_up |= _choose(left, plan.halving, epoch, note) if plan.halving is not None else {}
         left = [member for member in members if member.trial.setting not in given_up]
-        _work([_whole(plan, members_of_run, threads) for members_of_run in _groups(left)], slots, failed, note)
+        jobs = [_whole(plan, members_of_run, threads) for members_of_run in _groups(left)]
+        failed |= work_on([job for job in jobs if job.name not in failed], slots, note)
     return Outcome(members, failed, given_up)
 
 
@@ -148,27 +148,6 @@ def _measuring(plan: Plan, member: Member) -> Step:
     places = [str(member.run), str(member.config), plan.part, device, str(member.output)]
     command = [sys.executable, "-m", "nmt_attn.experiments.measure_run", *places]
     return Step(command, is_done=member.output.is_file)
-
-
-def _work(jobs: Sequence[Job], slots: Sequence[Slot], failed: dict[Path, str], note: Note) -> None:
-    """Runs the jobs, and says of each how it has ended."""
-    todo = [job for job in jobs if job.log.parent.parent / job.name not in failed]
-    todo = [job for job in todo if not all(step.is_done() for step in job.steps)]
-    count = 0
-
-    def ended(job: Job, is_good: bool) -> None:
-        nonlocal count
-        count += 1
-        if not is_good:
-            failed[job.log.parent.parent / job.name] = _last_line(job.log)
-        note(f"{count} of {len(todo)}: {job.name}" + ("" if is_good else f" has failed: {_last_line(job.log)}"))
-
-    run_jobs(todo, slots, ended)
-
-
-def _last_line(log: Path) -> str:
-    lines = [line for line in read_text(log).split("\n") if line.strip()]
-    return lines[-1].removeprefix("nmt-attn: ") if lines else "it said nothing"
 
 
 def _choose(members: Sequence[Member], halving: Halving, epoch: int, note: Note) -> dict[int, int]:

@@ -9,8 +9,8 @@ from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import paired_bootstrap
 from nmt_attn.evaluation.metrics import measure
+from nmt_attn.evaluation.seeds import compare
 from nmt_attn.experiments.plan import Plan, make_plan
-from nmt_attn.experiments.results import compare
 from nmt_attn.experiments.sweep import members_of
 
 SCORE, BEAM = "model.attention.score", "search.beam"
