@@ -8,24 +8,17 @@ import inspect
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable
-from copy import copy
-from dataclasses import MISSING, Field, fields
-from itertools import takewhile
-from pathlib import Path
-from types import GenericAlias
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.core import TyperCommand
-from typer.models import ArgumentInfo
 
 from nmt_attn.errors import ConfigError, UserError
-from nmt_attn.files import OUTPUT_ERRORS, drop_unwritten, is_unicode, open_streams, reason, shown, usable_path
+from nmt_attn.files import OUTPUT_ERRORS, drop_unwritten, open_streams, reason, shown
 from nmt_attn.interruption import end_interrupted, received, say
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 from nmt_attn.memory_lack import lacks_memory
+from nmt_attn.option_parsing import OnceCommand, checked, parameters_of
 from nmt_attn.options import (
     AerOptions,
     AlignOptions,
@@ -90,19 +83,6 @@ def before_command(context: typer.Context, version: Version = False) -> None:
         )
 
 
-class OnceCommand(TyperCommand):
-    """A command that refuses an option given twice, unless it may be repeated: else the last would win unseen."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        given = Counter(arg.partition("=")[0] for arg in takewhile(lambda arg: arg != "--", args))
-        for parameter in self.params:
-            is_single = not getattr(parameter, "multiple", True) and not getattr(parameter, "is_flag", True)
-            for name in parameter.opts:
-                if is_single and given[name] > 1:
-                    raise ConfigError(f"{name}: expected it once, got it {given[name]} times")
-        return super().parse_args(ctx, args)
-
-
 def command(name: str, example: str) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Declares a function of one record as a command whose options are the record's fields."""
 
@@ -110,57 +90,14 @@ def command(name: str, example: str) -> Callable[[Callable[[Any], None]], Callab
         record = get_type_hints(function)["options"]
 
         def run(**given: Any) -> None:
-            function(record(**{key: _checked(key, value) for key, value in given.items() if value is not None}))
+            function(record(**{key: checked(key, value) for key, value in given.items() if value is not None}))
 
         run.__doc__ = function.__doc__
-        run.__signature__ = inspect.Signature(_parameters(record))  # type: ignore[attr-defined]
+        run.__signature__ = inspect.Signature(parameters_of(record))  # type: ignore[attr-defined]
         app.command(name, cls=OnceCommand, epilog=f"Example: nmt-attn {name} {example}")(run)
         return function
 
     return declare
-
-
-def _parameters(record: type) -> list[inspect.Parameter]:
-    """The fields as the parameters of a command; those of the record itself before those that it inherits."""
-    hints = get_type_hints(record, include_extras=True)
-    own = inspect.get_annotations(record)
-    ordered = sorted(fields(record), key=lambda field: field.name not in own)
-    return [_parameter(field, hints[field.name]) for field in ordered]
-
-
-def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
-    kind, declared = get_args(hint)
-    is_required = field.default is MISSING
-    declared = copy(declared)
-    name = field.name if isinstance(declared, ArgumentInfo) else f"--{field.name.replace('_', '-')}"
-    if kind is bool:
-        declared.param_decls = (name,)  # without a --no-...
-    if Path in (kind, *get_args(kind)):
-        declared.parser = _path_parser(name)
-    if get_origin(kind) is tuple:  # what may be repeated
-        several = GenericAlias(list, get_args(kind)[:1])
-        kind = several if is_required else several | None
-    default = inspect.Parameter.empty if is_required else None if field.default == () else field.default
-    annotation = Annotated[kind, declared]  # type: ignore[valid-type]
-    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _path_parser(name: str) -> Callable[[str], Path]:
-    """What makes the path of an option; its own name is what help shows."""
-
-    def path(text: str) -> Path:
-        return usable_path(text, name)
-
-    return path
-
-
-def _checked(name: str, value: Any) -> Any:
-    """The value as a record holds it. Raises ConfigError for bytes of the shell that are no text."""
-    if isinstance(value, list):
-        return tuple(_checked(name, each) for each in value)
-    if isinstance(value, str) and not is_unicode(value):
-        raise ConfigError(f"{name}: expected text in UTF-8, got {shown(value)}")
-    return value
 
 
 @command("init", "--source data/train.de --target data/train.en; nmt-attn train data.yaml")
@@ -360,5 +297,5 @@ def _usage_mistake(error: Any) -> str:
     command = context.command_path if context is not None else "nmt-attn"
     dash = next((word for word in sys.argv[2:] if word.startswith("-") and " " in word and "=" not in word), None)
     hint = f"; text that begins with a dash stands after --: nmt-attn {sys.argv[1]} -- {shown(dash)}" if dash else ""
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().replace("Value error, ", "").split())
     return f"{message[:LONGEST_MISTAKE].rstrip('.')} (see {command} --help{hint})"

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple, cast
 
 HEAD_BYTES = 4096
-"""How much of a file is looked at."""
+"""Bytes of a file that are inspected."""
 FEWEST_BYTES = 256
 """Shorter content is judged by its signature alone: there is too little to count."""
 MOST_CONTROLS = 0.3

@@ -2,7 +2,7 @@
 
 Threads that share a matrix product meet at its end, hundreds of times in an update. OpenMP lets them wait there by
 spinning: on cores that have other work, or other processes, all then wait for one that was put aside, and two threads
-fall to a tenth of the speed of one. Asleep, they leave their core to the one that is waited for.
+fall to a tenth of the speed of one. Asleep, they leave their core to the thread they wait for.
 """
 
 import os

@@ -18,7 +18,7 @@ FLOORS = [
     ("registry",),
     ("registries",),
     ("files", "memory", "memory_lack", "runtime", "processes"),
-    ("text_io", "options"),
+    ("text_io", "options", "option_parsing"),
     ("alignment",),
     ("config", "demo"),
     ("data", "model"),

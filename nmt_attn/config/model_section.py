@@ -29,7 +29,7 @@ class EncoderConfig(Section):
     hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
     embedding: Units = Field(256, description="size of a source word vector")
-    dropout: Fraction = Field(0.2, description="on embeddings and between layers, where no key below says otherwise")
+    dropout: Fraction = Field(0.3, description="on embeddings and between layers, where no key below says otherwise")
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")
     reverse_source: bool = Field(False, description="read the words from last to first; positions stay as written")
@@ -72,7 +72,7 @@ class DecoderConfig(Section):
     hidden: Units = Field(256, description="units of one layer")
     embedding: Units = Field(256, description="size of a target word vector")
     dropout: Fraction = Field(
-        0.2, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
+        0.3, description="on embeddings, between layers and before the output layer, where no key below says otherwise"
     )
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")

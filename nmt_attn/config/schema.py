@@ -159,7 +159,7 @@ class TrainingConfig(Section):
     cuda_graphs: bool | Literal["auto"] = Field(
         "auto", description="GPU: record the kernels of each batch shape once and launch them as one graph"
     )
-    label_smoothing: Fraction = Field(0.0, description="share of the target spread over the vocabulary")
+    label_smoothing: Fraction = Field(0.1, description="share of the target spread over the vocabulary")
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words replaced by <unk> in the input")
     subword_sampling: SubwordSamplingConfig = Field(
         SubwordSamplingConfig(), description="sentencepiece: segment the text anew in every epoch"

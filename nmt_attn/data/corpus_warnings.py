@@ -23,7 +23,7 @@ SAMPLE_LINES = 1000
 TRAINING_PAIRS = 200_000
 """Training pairs, at most, that are compared with those of the other corpora."""
 SAMPLE_PIECES = 100
-"""Unknown tokens, at most, that are looked at for known words in them."""
+"""Search at most this many unknown tokens for known words inside them."""
 MUCH_UNKNOWN = 0.3
 """The share of unknown tokens from which the source is worth a warning."""
 MUCH_LONGER = 2.0

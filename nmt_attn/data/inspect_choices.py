@@ -25,13 +25,6 @@ class Choice(NamedTuple):
     reason: str
 
 
-REGULARISATION = (
-    Choice("model", {"encoder": {"dropout": 0.3}, "decoder": {"dropout": 0.3}}, "against learning few pairs by heart"),
-    Choice("training", {"label_smoothing": 0.1}, "likewise"),
-)
-"""What was best or as good on every corpus that was tried: docs/defaults.md."""
-
-
 def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]:
     """The sections that follow from the text."""
     tokenizer = choose_tokenizer(source, target, pairs)
@@ -39,7 +32,7 @@ def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]
     longest = _longest(source, target, str(tokenizer.values["kind"]))
     if longest > 100:
         choices.append(Choice("data", {"max_length": longest}, "tokens a side; longer training pairs are left out"))
-    return [*choices, *REGULARISATION, _choose_evaluation(source, target)]
+    return [*choices, _choose_evaluation(source, target)]
 
 
 def choose_tokenizer(source: TextProfile, target: TextProfile, pairs: int) -> Choice:

@@ -112,7 +112,7 @@ def require_all(failed: Mapping[str, str], logs: Path) -> None:
 
 
 def run_jobs(jobs: Sequence[Job], slots: Sequence[Slot], ended: Callable[[Job, bool], None]) -> None:
-    """Runs all jobs, at most one a slot; `ended` is told of each, and whether all its steps were done.
+    """Runs all jobs, at most one a slot; calls `ended` with each, and with whether all its steps were done.
 
     Raises KeyboardInterrupt after SIGINT or SIGTERM, once the running processes have saved and ended.
     """

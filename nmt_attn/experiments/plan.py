@@ -72,7 +72,7 @@ class Halving(Section):
     """Successive halving (Jamieson and Talwalkar 2016): settings that are behind are given up early."""
 
     after_epochs: tuple[Count, ...] = Field(min_length=1, description="when to choose")
-    factor: int = Field(3, ge=2, le=LARGEST, description="one setting in so many goes on")
+    factor: int = Field(3, ge=2, le=LARGEST, description="one setting in N goes on")
     metric: ValidationMetric = Field("loss", description="validation value that decides")
 
 

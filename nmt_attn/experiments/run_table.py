@@ -15,7 +15,7 @@ from nmt_attn.experiments.run_list import RunRecord
 from nmt_attn.screen import Column, cells, fold, format_table, shortened
 
 LEAST_NAME, NAME_SHARE = 24, 0.4
-"""Columns of the terminal that a run's name may take: so many at least, and this share of them."""
+"""Columns of the terminal that a run's name may take: at least this number, and this share of the width."""
 MOST_KEYS, LONGEST_VALUE = 8, 24
 """Of a table for a terminal: columns of keys, and characters of a value."""
 DIGITS = r"-[0-9a-f]{16}$"

@@ -1,4 +1,4 @@
-"""Beam search on a GPU: each step is one CUDA graph over buffers that keep their size, and nothing is waited for.
+"""Beam search on a GPU: each step is one CUDA graph over buffers that keep their size, without a sync.
 
 A graph holds a step of the decoder, the choice of what goes on, and the reordering of the states, for one number of
 sentences and one source length. Batches are padded to few such shapes; a sentence that is done, or added, goes on with

@@ -1,4 +1,4 @@
-"""Late steps: the end of an update on a GPU, which is not waited for before the next one is sent there.
+"""Late steps: the end of an update on a GPU, launched without a sync before the next update.
 
     clip the gradient;   is_bad = whether loss or norm are infinite or NaN;   step of the optimizer, nothing if is_bad
 

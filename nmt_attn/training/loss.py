@@ -54,7 +54,7 @@ def token_loss(
 
     With smoothing e, the wanted distribution is (1 - e) on the target and e / V on every word. Products are taken in
     `dtype`, sums and the softmax at least in float32. With `keeps_padding` padding is computed and counts 0: all shapes
-    are then known beforehand, and a GPU is not waited for.
+    are then known beforehand, so a GPU needs no sync.
     """
     exact = torch.promote_types(output.weight.dtype, torch.float32)
     products = exact if dtype == torch.float32 else dtype

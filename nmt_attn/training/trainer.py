@@ -91,7 +91,7 @@ class Trainer:
         self.updates_ahead = 0 if self.device.type == "cpu" else UPDATES_AHEAD
         self.must_stop = False
         self.processes = processes
-        # A GPU need not be waited for before the next update if it can skip a step by itself.
+        # A GPU that can skip a step by itself needs no sync before the next update.
         can_skip = skips_by_itself(optimizer) and averaged is None and processes.count == 1
         self._reads_late = self.device.type != "cpu" and can_skip
         has_graphs = uses_graphs(config, self.device, processes, has_guide=train.has_links)

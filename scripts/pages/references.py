@@ -12,6 +12,7 @@ from nmt_attn.config.base import Section
 from nmt_attn.config.key_paths import section_of
 from nmt_attn.config.reference import abridge
 from nmt_attn.config.schema import Config
+from nmt_attn.option_parsing import NUMBERS
 
 ROOT = Path(__file__).parents[2]
 CLI_HEAD = """# Commands
@@ -66,9 +67,9 @@ def _takes(kind: Any, declared: Any) -> str:
         return f"{_takes(inner[0], declared)}; may be repeated"
     if inner:
         return _takes(inner[0], declared)
-    words = {bool: "", int: "whole number", float: "number", Path: "file or folder", str: "text"}
+    words = {bool: "", **NUMBERS, Path: "file or folder", str: "text"}
     bounds = [f"{word} {bound}" for word, bound in (("from", declared.min), ("to", declared.max)) if bound is not None]
-    return " ".join([declared.metavar or words[kind], *bounds])
+    return " ".join([words[kind] if kind in NUMBERS else declared.metavar or words[kind], *bounds])
 
 
 def _default(value: Any) -> str:

@@ -401,7 +401,7 @@ class Killer:
         self.context.set_forkserver_preload(["nmt_attn.commands.train", *LATER_IMPORTS])
 
     def run(self, *overrides: str, seconds: float | None = None, renames: int | None = None) -> bool:
-        """Whether it came to its end before it was killed, after so many seconds or before its so-manieth rename."""
+        """Whether it came to its end before it was killed, after N seconds or before its Nth rename."""
         settings = self.place.settings(*overrides)
         process = self.context.Process(target=train_in_silence, args=(self.place.config, settings, renames))
         process.start()

@@ -19,7 +19,7 @@ WORDS = ("un", "gato", "el", "perro", "ve", "negro", "dos")
 
 
 def peak(run: Path, folder: Path, lines: int) -> int:
-    """The greatest memory, in the system's units, of a process that translates so many short lines."""
+    """The greatest memory, in the system's units, of a process that translates N short lines."""
     source, output = folder / f"{lines}.txt", folder / f"{lines}.out"
     # all different, 1 to 6 words
     words = (" ".join(WORDS[(line // 7**place) % 7] for place in range(1 + line % 6)) for line in range(lines))

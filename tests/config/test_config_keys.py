@@ -169,7 +169,7 @@ EXAMPLES = {
     "training.clip_norm": Example("null"),
     "training.ema": Example("0.99"),
     "training.cuda_graphs": Example("true"),
-    "training.label_smoothing": Example("0.1"),
+    "training.label_smoothing": Example("0.2"),
     "training.word_dropout.source": Example("0.1"),
     "training.word_dropout.target": Example("0.1"),
     "training.subword_sampling.alpha": Example("0.1", ("tokenizer.kind=sentencepiece",)),

@@ -146,9 +146,9 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "or 'bridge')",
         ),
         (
-            ["model.encoder.dropout=0.3", "model.encoder.embedding_dropout=0.1"],
-            "model.encoder.dropout: expected 0.2, as any other value has no effect with "
-            "model.encoder.embedding_dropout 0.1, got 0.3",
+            ["model.encoder.dropout=0.2", "model.encoder.embedding_dropout=0.1"],
+            "model.encoder.dropout: expected 0.3, as any other value has no effect with "
+            "model.encoder.embedding_dropout 0.1, got 0.2",
         ),
         (
             ["training.scheduled_sampling.updates=7"],

@@ -147,7 +147,7 @@ def test_recorded_or_step_by_step_is_the_same_training(
 
 
 def test_graphs_make_the_updates_of_plain_training(recorders: list[Repeating], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tiny_training.DROPOUT", {})  # whose masks hang on the shape
+    monkeypatch.setattr("tiny_training.DROPOUT", {})  # whose masks depend on the shape
     reports = []
     for cuda_graphs in (True, False):
         session = start(updates=12, epochs=None, pairs=60, cuda_graphs=cuda_graphs, loss_per="sentence")

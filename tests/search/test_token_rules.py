@@ -109,7 +109,7 @@ def test_full_width_finds_all_that_is_allowed(name: str, seed: int, shortest: in
 
 
 class Looking:
-    """One sentence of three words and padding; log p of `table`, and weights that hang on the last token."""
+    """One sentence of three words and padding; log p of `table`, and weights that depend on the last token."""
 
     WEIGHTS = torch.tensor([[0.6, 0.3, 0.1, 0.0], [0.1, 0.8, 0.0, 0.1], [0.0, 0.2, 0.5, 0.3]])
 

@@ -31,7 +31,7 @@ class Pretended(Processes):
 
 
 def gradients_of(trainer: Trainer, processes: Processes, batches: int, loss_per: str) -> dict[str, Tensor]:
-    """Of the first so many batches as one update; a weight that takes no part has 0."""
+    """Of the first N batches as one update; a weight that takes no part has 0."""
     trainer.optimizer.zero_grad()
     made = Gradients(trainer._objective, trainer.train_corpus, processes, seed=1, loss_per=loss_per, clip_norm=None)
     made.make(made.load(trainer.plan(1)[:batches], 1), trainer.progress)

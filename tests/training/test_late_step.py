@@ -1,4 +1,4 @@
-"""The end of an update that is not waited for: what clipping and optimizer do, recorded or not."""
+"""The end of an update without a sync: what clipping and optimizer do, recorded or not."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ from nmt_attn.types import BOS, EOS, PAD, UNK, Batch
 
 
 def training(**keys: Any) -> TrainingConfig:
-    return TrainingConfig.model_validate(keys)
+    return TrainingConfig.model_validate({"label_smoothing": 0, **keys})
 
 
 def objective(**keys: Any) -> Objective:

@@ -258,7 +258,7 @@ def conditional(
     mask: Tensor,
     low: torch.dtype,
 ) -> Looped:
-    """Two cells of one kind; of `second`, inputs [G x H] are the bias of C c, its states are not looked at."""
+    """Two cells of one kind; of `second`, inputs [G x H] are the bias of C c, its states are unused."""
     kind, *parts = first
     others = second.inputs, second.weight, second.bias
     with torch.autocast(states.device.type, enabled=False):

@@ -28,7 +28,7 @@ def token_sums(
 ) -> tuple[Tensor, Tensor]:
     """readouts [B, T, R], targets [B, T] int64 -> loss, with a gradient, and negative log-likelihood, summed.
 
-    Padding is computed and counts 0, so that no shape depends on a number and the GPU is not waited for.
+    Padding is computed and counts 0, so that no shape depends on a value on the GPU, and no sync is needed.
     """
     options = smoothing, low, torch.is_grad_enabled()  # asked here: inside of a Function gradients are always off
     flat = readouts.flatten(0, 1)

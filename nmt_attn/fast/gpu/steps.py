@@ -59,8 +59,8 @@ def lstm_step(
     ):
         part.copy_(activate(part))
     gates.copy_(total)
-    keep, forget, candidate, output = total.chunk(4, -1)
-    cell.copy_(forget * before + keep * candidate)
+    input_gate, forget, candidate, output = total.chunk(4, -1)
+    cell.copy_(forget * before + input_gate * candidate)
     _write(hidden, output * torch.tanh(cell), low)
 
 
@@ -79,13 +79,13 @@ def lstm_back(
 
     Writes the gradient of the gate inputs [N, 4H]; that of the cell state becomes that of the one before.
     """
-    keep, forget, candidate, output = gates.chunk(4, -1)
+    input_gate, forget, candidate, output = gates.chunk(4, -1)
     grad, tanh = _sum((first, second, third), cell), torch.tanh(cell)
     of_cell = grad_cell + grad * output * (1 - tanh * tanh)
     parts = (
-        of_cell * candidate * keep * (1 - keep),
+        of_cell * candidate * input_gate * (1 - input_gate),
         of_cell * before * forget * (1 - forget),
-        of_cell * keep * (1 - candidate * candidate),
+        of_cell * input_gate * (1 - candidate * candidate),
         grad * tanh * output * (1 - output),
     )
     grad_gates.copy_(torch.cat(parts, -1))
