@@ -228,7 +228,7 @@ def test_absolute_names_do_not_need_the_root(tmp_path: Path) -> None:
         ({"source": "a.de"}, r"data\.train: expected one of .*, got none of them"),
         ({"tsv": "a", "jsonl": "b"}, r"data\.train: expected one of .*, got tsv and jsonl"),
         ({"tsv": "a", "source": "de", "target": "en"}, r"data\.train\.source: .*number of a column, from 1, got 'de'"),
-        ({"tsv": "a", "source": 1, "target": 0}, r"data\.train\.target: .*number of a column, from 1, got 0"),
+        ({"tsv": "a", "source": 1, "target": 0}, r"data\.train\.target: .*number of a column, from 1, got '0'"),
     ],
 )
 def test_a_corpus_has_exactly_one_form(keys: dict[str, str], message: str, tmp_path: Path) -> None:
