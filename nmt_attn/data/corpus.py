@@ -158,7 +158,7 @@ def tsv_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) -> Ite
     for value, name in ((corpus.source, "source"), (corpus.target, "target")):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ConfigError(
-                f"{report.corpus}.{name}: expected the number of a column, from 1, got {value if isinstance(value, int) else shown(str(value))}"
+                f"{report.corpus}.{name}: expected the number of a column, from 1, got {shown(str(value))}"
             )
     return read_tsv(located(str(corpus.tsv), config.data.root), _sides(corpus, config, 1, 2), report)
 
