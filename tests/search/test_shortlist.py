@@ -15,7 +15,7 @@ from nmt_attn.search.shortlist import AlignmentCounts, Shortlist, merge, read_sh
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, PAD
 
-needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without fast products of 8 bits")
 FORMATS = [
     *((model, "fp32") for model in sorted(MODELS)),
     ("luong", "bf16"),

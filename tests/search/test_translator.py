@@ -17,7 +17,7 @@ from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, UNK
 
-needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without fast products of 8 bits")
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
