@@ -1,6 +1,6 @@
 """Faults of the machine, made on purpose: what a command does then. Prints the table of docs/reliability.md.
 
-    python scripts/faults.py [FAULT ...]
+    python scripts/faults.py [FAULT ...] [--few]
 
 Each command runs in a fork of this process, which has imported everything. Full disks need the right to mount, missing
 permissions the right to give files away (root): without it their rows say so.
@@ -32,14 +32,15 @@ from nmt_attn.cli import main as command_line
 TINY = """\
 run: {name: r, dir: runs, device: cpu, precision: fp32}
 data:
-  train: {builtin: demo, split: train, limit: 40}
-  valid: {builtin: demo, split: valid, limit: 4}
+  train: {builtin: demo, split: train, limit: 20}
+  valid: {builtin: demo, split: valid, limit: 2}
 model: {encoder: {hidden: 5, embedding: 7}, decoder: {hidden: 11, embedding: 3}}
-training:
-  {updates: UPDATES, checkpoint_updates: 2, keep_best: 2, validate_updates: 3, batch_tokens: 150, patience: null}
+training: {updates: UPDATES, checkpoint_updates: 2, keep_best: 2, validate_updates: 4, batch_tokens: 150,
+           validate_translation: false, patience: null}
 """
 RUN = Path("runs", "r")
-PHASES = 20
+MANY, FEW = 20, 3
+"""Phases of a training in which it is killed or interrupted; in fewer with --few."""
 KILOBYTES = (16, 64, 128, 200, 300, 400)
 NOBODY = 65534
 DAY = 86_400
@@ -126,8 +127,8 @@ def call(folder: Path, *words: str, before: Callable[[], object] = nothing) -> E
     return Call(folder, *words, before=before).end()
 
 
-def new_folder(folder: Path, name: object, updates: int = 30) -> Path:
-    """A folder with the configuration of a training that takes about a second."""
+def new_folder(folder: Path, name: object, updates: int = 12) -> Path:
+    """A folder with the configuration of a training that takes about a second of computing."""
     own = folder / str(name)
     own.mkdir()
     (own / "tiny.yaml").write_text(TINY.replace("UPDATES", str(updates)))
@@ -144,35 +145,35 @@ def leftovers(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob(".*.tmp")]
 
 
-def kills(folder: Path) -> Seen:
-    """SIGKILL in 20 phases of a training; the same command then goes on."""
+def kills(folder: Path, phases: int) -> Seen:
+    """SIGKILL in every phase of a training; the same command then goes on."""
     whole = new_folder(folder, "whole")
     begun = time.monotonic()
     call(whole, "train", "tiny.yaml")
     seconds, expected, kept, odd = time.monotonic() - begun, weights(whole), 0, []
-    for phase in range(PHASES):
+    for phase in range(phases):
         own = new_folder(folder, phase)
         running = Call(own, "train", "tiny.yaml")
-        time.sleep(seconds * (phase + random.Random(phase).random()) / PHASES)
+        time.sleep(seconds * (phase + random.Random(phase).random()) / phases)
         running.kill()
         end = call(own, "train", "tiny.yaml")
         is_kept = end.code == 0 and weights(own) == expected and not leftovers(own)
         kept += is_kept
         odd += [] if is_kept else [f"phase {phase}: {end}, {leftovers(own)}"]
-    return Seen(PHASES, kept, "; ".join(odd))
+    return Seen(phases, kept, "; ".join(odd))
 
 
-def interrupts(folder: Path) -> Seen:
-    """SIGINT and SIGTERM in 20 phases; the same command then goes on."""
+def interrupts(folder: Path, phases: int) -> Seen:
+    """SIGINT and SIGTERM in turn in every phase; the same command then goes on."""
     whole = new_folder(folder, "whole")
     begun = time.monotonic()
     call(whole, "train", "tiny.yaml")
     seconds, expected, kept, odd = time.monotonic() - begun, weights(whole), 0, []
-    for phase in range(PHASES):
+    for phase in range(phases):
         number = (signal.SIGINT, signal.SIGTERM)[phase % 2]
         own = new_folder(folder, phase)
         running = Call(own, "train", "tiny.yaml")
-        time.sleep(seconds * (phase + 1) / PHASES)
+        time.sleep(seconds * (phase + 1) / phases)
         end = running.kill(number)
         left = leftovers(own)
         again = call(own, "train", "tiny.yaml")
@@ -180,7 +181,7 @@ def interrupts(folder: Path) -> Seen:
         is_kept = is_kept and again.code == 0 and weights(own) == expected
         kept += is_kept
         odd += [] if is_kept else [f"{number.name} in phase {phase}: {end}, then {again}, {left}"]
-    return Seen(PHASES, kept, "; ".join(odd))
+    return Seen(phases, kept, "; ".join(odd))
 
 
 @contextmanager
@@ -195,13 +196,13 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=False, capture_output=True)
 
 
-def full_disk(folder: Path) -> Seen:
+def full_disk(folder: Path, phases: int) -> Seen:
     """A disk of 16 to 400 kB for the run, and for what `translate` writes."""
     own = new_folder(folder, "own")
     call(own, "train", "tiny.yaml")
     (own / "text").write_text("a b c d e f g h\n" * 2000)
     tried, kept, odd = 0, 0, []
-    for kilobytes in KILOBYTES:
+    for kilobytes in KILOBYTES[:phases]:
         place = folder / f"disk{kilobytes}"
         commands = {
             "train": ["train", "tiny.yaml", "--set", f"run.dir={place}", "--set", "data.cache=cache"],
@@ -228,7 +229,7 @@ def become_powerless() -> None:
         raise OSError("capset")
 
 
-def no_permission(folder: Path) -> Seen:
+def no_permission(folder: Path, _: int) -> Seen:
     """All files are another user's: folders that may not be entered or written to, files that may not be read."""
     if os.geteuid() != 0:
         return Seen(0, 0, "not tried: no right to give files away")
@@ -266,11 +267,11 @@ def no_permission(folder: Path) -> Seen:
     return Seen(len(trials), len(trials) - len(odd), "; ".join(odd))
 
 
-def two_starts(folder: Path) -> Seen:
+def two_starts(folder: Path, phases: int) -> Seen:
     """The same run started twice at once: one trains to its end, the other is refused, or finds nothing left to do."""
-    tried, kept, odd = 5, 0, []
+    tried, kept, odd = -(-phases // 4), 0, []
     for trial in range(tried):
-        own = new_folder(folder, trial, updates=60)
+        own = new_folder(folder, trial, updates=40)
         running = [Call(own, "train", "tiny.yaml") for _ in range(2)]
         ends = [each.end() for each in running]
         codes = sorted(end.code for end in ends)
@@ -280,7 +281,7 @@ def two_starts(folder: Path) -> Seen:
     return Seen(tried, kept, "; ".join(odd))
 
 
-def moved_folder(folder: Path) -> Seen:
+def moved_folder(folder: Path, _: int) -> Seen:
     """The run's folder is renamed while it trains: the command says so, and what was moved stays whole."""
     own = new_folder(folder, "own", updates=20_000)
     running = Call(own, "train", "tiny.yaml")
@@ -291,7 +292,7 @@ def moved_folder(folder: Path) -> Seen:
     (own / RUN.parent).mkdir(exist_ok=True)
     is_whole = not (own / RUN).exists() and not leftovers(own)
     shutil.move(own / "elsewhere", own / RUN)
-    again = call(own, "train", "tiny.yaml", "--set", "training.updates=50")
+    again = call(own, "train", "tiny.yaml", "--set", "training.updates=20")
     is_kept = end.is_refusal and is_whole and again.code == 0
     return Seen(1, int(is_kept), "" if is_kept else f"{end}, then {again}; {is_whole}")
 
@@ -302,14 +303,14 @@ def jump_back() -> None:
     time.time = lambda: true() - (DAY if next(asked) > 100 else 0)
 
 
-def odd_times(folder: Path) -> Seen:
+def odd_times(folder: Path, _: int) -> Seen:
     """Files dated 1970, tomorrow (as once a clock is set back) and 2106; and a clock that is set back in between."""
     whole = new_folder(folder, "whole")
     call(whole, "train", "tiny.yaml")
     kept, odd, dates = 0, [], {"1970": 0, "tomorrow": time.time() + DAY, "2106": YEAR_2106}
     for name, seconds in dates.items():
         own = new_folder(folder, name)
-        call(own, "train", "tiny.yaml", "--set", "training.updates=10", before=jump_back)
+        call(own, "train", "tiny.yaml", "--set", "training.updates=6", before=jump_back)
         for path in own.rglob("*"):
             os.utime(path, (seconds, seconds))
         end, explained = call(own, "train", "tiny.yaml", before=jump_back), call(own, "explain", "a")
@@ -319,7 +320,7 @@ def odd_times(folder: Path) -> Seen:
     return Seen(len(dates), kept, "; ".join(odd))
 
 
-FAULTS: dict[str, tuple[Callable[[Path], Seen], str]] = {
+FAULTS: dict[str, tuple[Callable[[Path, int], Seen], str]] = {
     "kills": (kills, "the same command goes on and ends with the same bits; nothing half written stays"),
     "interrupts": (interrupts, "one line, exit code 130 or 143, no temporary file; then the same bits"),
     "full-disk": (full_disk, "one line, exit code 2, no temporary file"),
@@ -338,10 +339,11 @@ def main() -> None:
     write(f"{date.today()}, Python {platform.python_version()} on {platform.system()} {platform.machine()}\n")
     write("| fault | promised | tried | kept | otherwise |\n|---|---|---|---|---|")
     is_broken = False
-    for name in sys.argv[1:] or FAULTS:
+    phases = FEW if "--few" in sys.argv else MANY
+    for name in [each for each in sys.argv[1:] if each != "--few"] or FAULTS:
         make, promise = FAULTS[name]
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            seen = make(Path(folder))
+            seen = make(Path(folder), phases)
         is_broken |= seen.kept < seen.tried
         write(f"| {name} | {promise} | {seen.tried} | {seen.kept} | {seen.otherwise} |")
     sys.exit(int(is_broken))
