@@ -150,8 +150,9 @@ async def throughput(texts: list[str]) -> float:
     async def ask(parts: list[list[str]]) -> None:
         connection = Connection()
         for part in parts:
-            status, _ = await connection.post("/api/translate", {"text": part})
-            assert status == 200
+            status, answer = await connection.post("/api/translate", {"text": part})
+            if status != 200:
+                raise SystemExit(f"expected translations, got {status}: {answer['error']}")
         connection.close()
 
     await ask(parts[:4])  # packs the matrices

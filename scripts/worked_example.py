@@ -1,143 +1,126 @@
 """Writes docs/worked-example.md: attention by hand, every number shown: python scripts/worked_example.py.
 
-The package computes all numbers: its scores, its Attention and its attentional state; the inputs and outputs of tanh
-and softmax are recorded on the way. Nothing is computed twice.
+The package computes all numbers (scripts/pages/hand_numbers.py); the drawings are written by scripts/learn_pages.py.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from pages.hand_cards import cards, matrix
+from pages.hand_html import SHOWN, WORD_NAMES, Row, Writer, by_word, card, cells, pair, symbol, table, word
+from pages.hand_numbers import STEPS, TARGET, WORDS, Numbers, hand_numbers, trained_numbers
+from pages.pictures import trace
 
 from nmt_attn.files import write_text
-from nmt_attn.model.attention import Attention
-from nmt_attn.model.dropout import Dropout
-from nmt_attn.model.luong import AttentionalState
-from nmt_attn.model.scores import Concat, Dot, Score, ScoreSizes
-from nmt_attn.model.state import Memory
-from nmt_attn.model.windows import Global, WindowSizes
 
-WORDS = ("turn", "off", "the", "lights")
-TARGET = ("लाइट", "बंद")
-UNITS, INNER = 4, 3
-ENCODER_STATES = ((0.9, 0.1, -0.2, 0.3), (0.6, -0.4, 0.1, 0.8), (0.1, 0.2, 0.0, -0.1), (-0.3, 0.8, 0.9, 0.2))
-DECODER_STATES = ((0.9, 0.1, -0.3, 0.4), (-0.2, 0.8, 0.5, 0.1), (0.6, -0.9, 0.1, 1.1))
-SCORE_MATRIX = (
-    (-0.9, 1.2, 1.2, 0.3, -0.5, 0.9, 0.9, -0.3),
-    (1.2, -0.8, -0.6, 0.9, 0.5, -0.9, 0.1, 1.2),
-    (0.3, -0.2, 0.4, 0.1, 0.6, 0.2, -0.5, 0.3),
-)
-SCORE_VECTOR = (2.0, 2.0, -0.5)
-OUTPUT_MATRIX = (
-    (0.5, -0.2, 0.1, 0.3, 0.4, 0.1, -0.3, 0.2),
-    (-0.1, 0.6, 0.4, -0.2, 0.2, 0.5, 0.1, -0.1),
-    (0.3, 0.1, 0.7, -0.4, -0.2, 0.3, 0.6, 0.1),
-    (0.2, -0.5, 0.1, 0.8, 0.1, -0.3, 0.2, 0.7),
+PLACES = ("first", "second", "third")
+TITLES = {"b": "Bahdanau", "l": "Luong"}
+MODELS = {"b": "bahdanau", "l": "luong"}
+
+KINDS = (
+    ("h", "h", "encoder state"),
+    ("y", "y", "word"),
+    ("s", "s", "decoder state"),
+    ("e", "e", "score"),
+    ("a", "α", "weight"),
+    ("c", "c", "context"),
+    ("r", "h̃", "what a word is read from"),
 )
 
-Cells = list[str]
-
-INTRODUCTION = """
-# Attention by hand: "Turn off the lights"
+INTRODUCTION = """# Attention by hand: "Turn off the lights"
 
 <!-- made by scripts/worked_example.py; a test makes it again and recomputes every number -->
 
-A decoder that writes Hindi, लाइट बंद करो, has read *turn off the lights*. Before it writes a word it asks which source
-words matter now. This page follows that question with numbers small enough for pencil and paper, first as
-Bahdanau et al. 2015 (arXiv 1409.0473v7) ask it, then as Luong et al. 2015 (arXiv 1508.04025) do.
+Two decoders have read *turn off the lights* and write लाइट बंद करो, "light off do". One works as Bahdanau et al. 2015
+(arXiv 1409.0473v7) describe: it **looks, then moves**. The other works as Luong et al. 2015 (arXiv 1508.04025) do: it
+**moves, then looks**. Their vectors have two numbers each, so you can follow every number with pencil and paper, and
+see the vectors as points on a map. At the end the same sentence goes through two trained models.
 
-Numbers with one decimal were chosen by hand; in a trained model they are learned. Numbers with four decimals were
-computed from them by `nmt_attn` and then rounded. The end of sentence, `</s>`, is left out to keep matrices small.
+{legend}
 
-The encoder has left one state h_j of four numbers for each of the four words:
+Numbers with one decimal are given; they were fitted to this sentence and rounded, where a trained model learns them
+from a corpus. Numbers with three decimals (two in the drawings) were computed from them by `nmt_attn` and then
+rounded. Point at a number, or tap it, and all its places light up: where it comes from and where it goes.
 
-{encoder_states}
+## Two machines
 
-The decoder's own states have four numbers too. s_0 is the one before the first word, s_1 the one after it, and so on.
-How a cell computes each from the one before is in A.1.1; here they are given:
+Follow the circles from 1 to 6. Both ask, score, weigh and mix in the same way. What differs is which state asks, and
+where the context goes.
 
-{decoder_states}
+{machines}
+
+## What is given
+
+The encoder has left one state for each source word. It is left out here, and so is the end of the source.
 """
 
-BAHDANAU = """
-## Bahdanau: look, then move
-
-The decoder looks **with the state that it has**, before it moves to the next one: to write word t it asks with
-s_{t-1}. The score of source word j is (A.1.2, written as one matrix over the joined vector)
-
-    e_tj = v_a . tanh(W_a [s_{t-1} ; h_j])
-
-[s ; h] is s and h written one after the other: 4 + 4 = 8 numbers. The hidden layer has 3 units, so W_a is 3 x 8 and
-v_a has 3 numbers. The paper writes W_a s + U_a h: the left and the right half of the matrix below. That is the same
-sum, and it shows why a program computes U_a h_j once per sentence: it does not change from step to step.
+GIVEN = """
+Both decoders begin with the same state and read the same word vectors. They also share three matrices: {W} for the word
+before, {U} for the state before, and {Wo}, whose rows are the words that can be written.
 """
 
-LUONG = """
-## Luong: move, then look
+OWN = """
+Beyond these, each has what its own order needs. Bahdanau's has a small layer for the scores ({Wa}, {Ua}, {va}), {C}
+for the context that enters the state, and three matrices for the readout. Luong's score has no parameters; {F} brings
+its {r} back, and {Wc} joins context and state.
+"""
 
-Luong's decoder **moves first** and looks with the new state: to write word t it asks with s_t. The simplest score has
-no parameters at all, the dot product (between eq. 7 and 8):
+ONCE = """
+{Ua} {h} does not change from word to word, so it is computed once a sentence:
+"""
 
-    score(s_t, h_j) = s_t . h_j
+MAP = """
+## All three words on a map
 
-The states are those from above, so the numbers can be compared; a model trained with this score would have learned
-others. Note that s_1, with which Bahdanau's decoder looked for its second word, is what Luong's looks with for its
-first. What has been seen joins the state at the output, in the attentional state (eq. 5), from which the word is
-chosen (eq. 6):
+The same numbers as points. Green: the four encoder states. Blue: the states with which the decoder asks. Violet: the
+contexts. **A context can never leave the green area**, for it is a mixture of encoder states and nothing else. With
+Luong's dot product you can see the weights: the word that lies farthest in the direction of the arrow gets the most.
+Bahdanau's layer is free of this: its {s0} points to *off* and it reads *lights*.
+"""
 
-    h~_t = tanh(W_c [c_t ; s_t])
+TRAINED = """
+## The same sentence in trained models
 
-W_c brings the 8 joined numbers back to 4:
+Two models that [the lab](lab.md) serves, trained on ten thousand pairs. They do what you have just done, with 160
+numbers a state where you had two, a GRU and an LSTM for the tanh, and a fifth source token, `</s>`. Luong's score has a
+matrix here (`general`: {query} · {Wa} {h}).
+
+![Both trained models look at lights, then at off, then share the look between Turn and off](pictures/lights.svg)
+
 """
 
 CLOSING = """
+To watch this machine run step by step, with every number, a look that you can drag elsewhere, and any sentence you
+type: `nmt-attn serve` ([the lab](lab.md)).
+
 ## What to take along
 
-- A weight is never negative and the four add up to 1: the context is a mixture of encoder states, nothing else.
-- Bahdanau's score can weigh and combine what it compares and costs a hidden layer for each pair of words; the dot
-  product compares the states as they are and costs one product.
+- The two orders share everything but the moment of the look. {s1} is computed *from* {c1} in one, and *for* {c1} in the
+  other.
+- A weight is never negative and the four add up to 1: the context is a mixture of encoder states.
+- Bahdanau's score can learn what to compare and costs a small layer for each pair of words; the dot product compares
+  the states as they are and costs one product.
+- In Bahdanau's order the context is inside the next state. In Luong's it stands beside the state, and reaches the next
+  one only by input feeding.
 - Padding would be treated before the softmax: its score is set so low that its weight is 0.
 
-The code: the scores are `Concat`, `Additive` and `Dot` in `nmt_attn/model/scores.py`; `Attention` in
-`nmt_attn/model/attention.py` does softmax and context for every score; h~ is `AttentionalState` in
-`nmt_attn/model/luong.py`. To see the same matrices of a trained model, give
-`nmt-attn translate` the option `--alignments FILE.jsonl`.
+The code: `Additive` and `Dot` in `nmt_attn/model/scores.py`, softmax and context in `nmt_attn/model/attention.py`,
+the two orders in `nmt_attn/model/bahdanau.py` and `nmt_attn/model/luong.py`, maxout in `nmt_attn/model/readout.py`.
+The cell is the plain one of `nmt_attn/model/cells.py`, so that a state is one tanh and not three gates.
+
+## Exercises
 """
 
+ANSWER = """
+{place}. {question}
 
-class Seen(NamedTuple):
-    """A recorded call of tanh or softmax."""
+    <details><summary>Answer</summary>
 
-    before: Tensor
-    after: Tensor
+    {answer}
 
-
-class Watch(TorchFunctionMode):
-    """Records inputs and outputs of tanh and softmax."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: dict[str, Seen] = {}
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in (torch.tanh, torch.softmax):
-            self.seen[func.__name__] = Seen(args[0], result)
-        return result
-
-
-class Look(NamedTuple):
-    """One attention step."""
-
-    watch: dict[str, Seen]
-    weights: Tensor  # [S]
-    context: Tensor  # [M]
+    </details>
+"""
 
 
 def main() -> None:
@@ -150,150 +133,156 @@ def main() -> None:
 
 def page() -> str:
     """The whole page."""
-    with torch.no_grad():
-        parts = [_introduction(), *_bahdanau(), *_luong(), CLOSING]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    numbers = hand_numbers()
+    numbers |= trained_numbers({letter: trace(name) for letter, name in MODELS.items()}) | _exercise_numbers(numbers)
+    writer = Writer(numbers)
+    parts = [
+        INTRODUCTION.format(legend=_legend(), machines=_machines(1)),
+        *_given(writer),
+        *(part for t in range(1, STEPS) for part in _word(writer, t)),
+        MAP.format(s0=symbol("s", "s", "0")),
+        _drawings(
+            "map", "A map of the plane: four encoder states, three contexts between them, and the states that ask"
+        ),
+        _summary(writer),
+        TRAINED.format(query=symbol("s", "s", "t"), Wa=matrix("W", "a"), h=symbol("h", "h", "j")),
+        *(_trained(writer, t) for t in range(1, STEPS)),
+        CLOSING.format(s1=symbol("s", "s", "1"), c1=symbol("c", "c", "1")),
+        *_exercises(writer),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-def _introduction() -> str:
-    names = [f"s_{i}" for i in range(len(DECODER_STATES))]
-    return INTRODUCTION.format(
-        encoder_states=_block("h_j", map(_chosen, ENCODER_STATES), WORDS),
-        decoder_states=_block("s_t", map(_chosen, DECODER_STATES), names),
+def _legend() -> str:
+    chips = "".join(f'<span class="chip {kind}">{symbol(kind, letter)} {name}</span>' for kind, letter, name in KINDS)
+    return f'<p class="legend">{chips}</p>'
+
+
+def _given(writer: Writer) -> Iterable[str]:
+    state, vector = symbol("h", "h", "j"), symbol("y", "y")
+    yield _tables(
+        writer.matrix(f"encoder states {state}", "h", 2, WORD_NAMES),
+        writer.matrix(f"word vectors {vector}", "y", 2, [word(k, is_written=False) for k in range(STEPS)]),
+        writer.matrix(f"first state {symbol('s', 's', '0')}", "s0", 2, [""]),
     )
+    yield GIVEN.format(W=matrix("W"), U=matrix("U"), Wo=matrix("W", "o"))
+    output = [Row(word(k), cells(writer.numbers("Wo", 2, k))) for k in SHOWN]
+    yield _tables(_square(writer, "W"), _square(writer, "U"), table(matrix("W", "o"), output))
+    yield OWN.format(Wa=matrix("W", "a"), Ua=matrix("U", "a"), va=matrix("v", "a"), C=matrix("C"), F=matrix("F"),
+                     r=symbol("r", "h̃"), Wc=matrix("W", "c"))  # fmt: skip
+    small = [("Wa", 2, 3), ("Ua", 2, 3), ("va", 3, 1), ("C", 2, 2), ("Uo", 2, 4), ("Vo", 2, 4), ("Co", 2, 4)]
+    bahdanau = [_square(writer, *each) for each in small]
+    yield pair(_box("Bahdanau", bahdanau), _box("Luong", [_square(writer, "F"), _square(writer, "Wc", 4, 2)]))
+    yield ONCE.format(Ua=matrix("U", "a"), h=state)
+    rows = [Row(name, cells(writer.numbers("Uah", 3, j))) for j, name in enumerate(WORD_NAMES)]
+    once = table(f"{matrix('U', 'a')} {state}", rows)
+    yield _tables(once + writer.products([("Ua", k, "h", k) for k in range(2)], "Uah"))
 
 
-def _bahdanau() -> Iterable[str]:
-    score = Concat(_sizes()).double()
-    score.projection.weight.copy_(_tensor(SCORE_MATRIX))
-    score.vector.copy_(_tensor(SCORE_VECTOR))
-    attention = _attention(score)
-    yield BAHDANAU
-    yield _block("W_a, the part for s | the part for h", map(_halves, SCORE_MATRIX), ("row 1", "row 2", "row 3"))
-    yield _block("v_a", [_chosen(SCORE_VECTOR)])
-    for step, word in enumerate(TARGET):
-        look, query = _look(attention, DECODER_STATES[step]), f"s_{step}"
-        inner, softmax = look.watch["tanh"], look.watch["softmax"]
-        joined = [(*DECODER_STATES[step], *state) for state in ENCODER_STATES]
-        yield f"### Step {step + 1}: which words to look at for {word}"
-        yield _block(f"[{query} ; h_j], 4 x 8", map(_halves, joined), WORDS)
-        yield f"""Times W_aᵀ (8 x 3): each row above with each row of W_a. The first number is
-{_sum_of_products(_chosen(joined[0]), _chosen(SCORE_MATRIX[0]))} = {_computed(inner.before)[0][0]}."""
-        yield _block(f"W_a [{query} ; h_j], 4 x 3", _computed(inner.before), WORDS)
-        yield _block("tanh of that, 4 x 3", _computed(inner.after), WORDS)
-        yield f"""Times v_a (3 x 1): one score for each word. The score of *{WORDS[0]}* is
-{_sum_of_products(_computed(inner.after)[0], _chosen(SCORE_VECTOR))} = {_computed(softmax.before)[0][0]}."""
-        yield _softmax(f"e_{step + 1}j", softmax, "eq. 6")
-        yield _context(step + 1, look, "eq. 5")
+def _square(writer: Writer, name: str, size: int = 2, rows: int = 2) -> str:
+    return writer.matrix(matrix(name[0], name[1:]), name, size, [""] * rows)
 
 
-def _luong() -> Iterable[str]:
-    attention = _attention(Dot(_sizes()))
-    attentional = AttentionalState(
-        UNITS, UNITS, Dropout(0.0, per_sentence=False), has_tanh=True, use_bias=False
-    ).double()
-    attentional.projection.weight.copy_(_tensor(OUTPUT_MATRIX))
-    rows = [f"row {i}" for i in range(1, UNITS + 1)]
-    yield LUONG
-    yield _block("W_c, the part for c | the part for s", map(_halves, OUTPUT_MATRIX), rows)
-    for step, word in enumerate(TARGET, 1):
-        state = _chosen(DECODER_STATES[step])
-        look = _look(attention, DECODER_STATES[step])
-        softmax = look.watch["softmax"]
-        yield f"### Step {step}: which words to look at for {word}"
-        yield f"""Four dot products; the first is
-{_sum_of_products(state, _chosen(ENCODER_STATES[0]))} = {_computed(softmax.before)[0][0]}."""
-        yield _softmax(f"s_{step} . h_j", softmax, "eq. 7")
-        yield _context(step, look, "section 3.1")
-        with Watch() as watch:
-            attentional(look.context, _tensor(DECODER_STATES[step]))
-        inner, context = watch.seen["tanh"], _computed(look.context)[0]
-        yield "The attentional state (eq. 5) joins the two, the context first:"
-        yield _block(f"[c_{step} ; s_{step}]", [[*context, "|", *state]])
-        yield f"""Times W_c: the first number is
-{_sum_of_products(context + state, _chosen(OUTPUT_MATRIX[0]))} = {_computed(inner.before)[0][0]}."""
-        yield _block(f"W_c [c_{step} ; s_{step}]", _computed(inner.before))
-        yield _block(f"h~_{step}, tanh of that", _computed(inner.after))
+def _tables(*tables: str) -> str:
+    return f'<div class="given">{"".join(tables)}</div>'
 
 
-def _sizes() -> ScoreSizes:
-    return ScoreSizes(decoder=UNITS, encoder=UNITS, hidden=INNER, positions=1, use_bias=False, project=False)
+def _box(title: str, tables: list[str]) -> str:
+    return f'<div class="card"><p class="what"><span class="tag">{title}</span></p>{_tables(*tables)}</div>'
 
 
-def _attention(score: Score) -> Attention:
-    sizes = WindowSizes(decoder=UNITS, hidden=INNER, half_width=1, sigma=1.0, renormalise=False)
-    return Attention(score, Global(sizes), UNITS)
+def _word(writer: Writer, t: int) -> Iterable[str]:
+    yield f"## The {PLACES[t - 1]} word: {TARGET[t]}"
+    yield STORY[t]
+    rows = cards(writer, t)
+    if t == 1:
+        yield from rows
+    else:
+        yield _machines(t)
+        yield (
+            f'<details class="numbers"><summary>Every number of word {t}</summary>\n' + "\n".join(rows) + "\n</details>"
+        )
 
 
-def _look(attention: Attention, query: Sequence[float]) -> Look:
-    states, lengths = _tensor(ENCODER_STATES).unsqueeze(0), torch.tensor([len(WORDS)])
-    memory = Memory(
-        encoder_states=states,
-        keys=attention.project_keys(states),
-        mask=torch.ones(1, len(WORDS), dtype=torch.bool),
-        lengths=lengths,
-        source_lengths=lengths,
-        read_lengths=lengths,
-        final_hidden=(),
-        final_cell=(),
+STORY = {
+    1: """The drawing again, as pencil and paper do it: a row for each circle. Hindi puts the verb last, so the first
+word to write comes from the *last* source word.""",
+    2: """Now the states carry what has been written. Bahdanau's decoder asks with the state that the first look
+has made. Luong's moves on first, fed with what the first word was read from. Both turn to *off*.""",
+    3: """करो, "do", is half of *turn off*. Both machines share their look between the two words. A fourth step,
+not shown, writes `</s>` and ends the sentence.""",
+}
+
+
+def _machines(t: int) -> str:
+    return _drawings(str(t), f"{{}}: the machine at word {t}, with all its numbers; the tables below say the same")
+
+
+def _drawings(name: str, text: str) -> str:
+    """Both drawings, beside each other."""
+    pictures = [f"![{text.format(title)}](pictures/{_file(letter, name)})" for letter, title in TITLES.items()]
+    return '<div class="pair drawn">\n\n' + "\n\n".join(pictures) + "\n\n</div>"
+
+
+def _file(letter: str, name: str) -> str:
+    return f"hand-{letter}-map.svg" if name == "map" else f"hand-{letter}{name}.svg"
+
+
+def _summary(writer: Writer) -> str:
+    """The attention matrices: a row a target word."""
+    sides = []
+    for letter, title in TITLES.items():
+        rows = [Row(TARGET[t], [writer.share(f"{letter}{t}.a", j) for j in range(len(WORDS))]) for t in range(1, STEPS)]
+        head = [("", 1), *((name, 1) for name in WORD_NAMES)]
+        sides.append(_box(title, [table("where it looks", rows, head)]))
+    return pair(*sides)
+
+
+def _trained(writer: Writer, t: int) -> str:
+    sides = []
+    for letter, name in MODELS.items():
+        step, source = trace(name).steps[t - 1], trace(name).source
+        row = [[f"<td>{writer.number(f't{letter}{t}.e', j, 2)}</td>", writer.share(f"t{letter}{t}.a", j)]
+               for j in range(len(source))]  # fmt: skip
+        asks = t - 1 if letter == "b" else t
+        title = f"asks with {symbol('s', 's', str(asks))}, 160 numbers"
+        looks = by_word([(symbol("e", "e", f"{t}j"), 1), (symbol("a", "α", f"{t}j"), 1)], title, row,
+                        [f"<em>{word_.replace('<', '&lt;')}</em>" for word_ in source])  # fmt: skip
+        likely = [Row(each, [writer.share(f"t{letter}{t}.p", k)], k == 0) for k, (each, _) in enumerate(step.top[:3])]
+        context = " ".join(writer.numbers(f"t{letter}{t}.c", 4))
+        text = f'{TARGET[t]}; {symbol("c", "c", str(t))} begins <span class="v c">{context}</span>'
+        likeliest = table("the likeliest words", likely, [("", 1), ("p", 1)])
+        sides.append(card(TITLES[letter], t, text, _tables(looks, likeliest)))
+    return pair(*sides)
+
+
+def _exercise_numbers(numbers: Numbers) -> Numbers:
+    """Luong's weights at the first word with encoder states twice as long, and at the third without *off*."""
+    kept = numbers["l3.exp"][[0, 2, 3]]
+    return {"ex1.a": (2 * numbers["l1.e"]).softmax(0), "ex2.a": kept / kept.sum()}
+
+
+def _exercises(writer: Writer) -> Iterable[str]:
+    state, once = symbol("h", "h", "j"), f"{matrix('U', 'a')} {symbol('h', 'h', 'j')}"
+    doubled = ", ".join(f"*{name}* {writer.number('ex1.a', j)}" for j, name in enumerate(WORDS))
+    asked = f"{matrix('W', 'a')} {symbol('s', 's')}"
+    others = [name for name in WORDS if name != "off"]
+    masked = ", ".join(f"*{name}* {writer.number('ex2.a', j)}" for j, name in enumerate(others))
+    yield ANSWER.strip("\n").format(
+        place=1,
+        question=f"Every encoder state {state} becomes twice as long. What are Luong's weights for the first word?",
+        answer=f"Every score doubles, so the softmax is sharper: {doubled}. Only the directions have stayed.",
     )
-    with Watch() as watch:
-        context, weights = attention(_tensor(query).view(1, 1, -1), memory, torch.zeros(1, 1, dtype=torch.int64))
-    return Look(watch.seen, weights.dense()[0, 0], context[0, 0])
-
-
-def _softmax(name: str, softmax: Seen, equation: str) -> str:
-    scores, weights = (_computed(part.flatten())[0] for part in softmax)
-    powers = " + ".join(f"exp({score})" for score in scores)
-    return f"""Softmax turns the four scores into weights ({equation}). The weight of *{WORDS[0]}* is
-exp({scores[0]}) / ({powers}) = {weights[0]}.
-
-{_block(f"{name} | weight", [[score, "|", weight] for score, weight in zip(scores, weights, strict=True)], WORDS)}"""
-
-
-def _context(step: int, look: Look, equation: str) -> str:
-    weights = _computed(look.weights)[0]
-    first = _sum_of_products(weights, _chosen([state[0] for state in ENCODER_STATES]))
-    most = WORDS[int(look.weights.argmax())]
-    return f"""Most of the weight is on *{most}*. The context is the sum of the encoder states, each times its
-weight ({equation}). Its first number is
-{first} = {_computed(look.context)[0][0]}.
-
-{_block(f"c_{step}", _computed(look.context))}"""
-
-
-def _block(title: str, rows: Iterable[Cells], names: Sequence[str] = ("",)) -> str:
-    """A matrix as a code block."""
-    width = max(len(name) for name in names)
-    lines = []
-    for name, row in zip(names, rows, strict=True):
-        cells = "  ".join(cell if cell == "|" else f"{cell:>7}" for cell in row)
-        lines.append(f"{name:{width}}  {cells}")
-    return "\n".join(["```text", title, *lines, "```"])
-
-
-def _chosen(numbers: Sequence[float]) -> Cells:
-    """Hand-picked numbers, with one decimal."""
-    return [f"{number:.1f}" for number in numbers]
-
-
-def _computed(numbers: Tensor) -> list[Cells]:
-    """Rows of computed numbers, with four decimals."""
-    return [[f"{number:.4f}" for number in row] for row in numbers.reshape(-1, numbers.shape[-1]).tolist()]
-
-
-def _halves(numbers: Sequence[float]) -> Cells:
-    """Eight numbers with a bar between the halves."""
-    return [*_chosen(numbers[:UNITS]), "|", *_chosen(numbers[UNITS:])]
-
-
-def _sum_of_products(left: Cells, right: Cells) -> str:
-    """`0.9 x 0.1 + ...`: the terms of one number of a product."""
-    return " + ".join(f"{a} x {b}" for a, b in zip(left, right, strict=True))
-
-
-def _tensor(numbers: Any) -> Tensor:
-    return torch.tensor(numbers, dtype=torch.float64)
+    yield ANSWER.strip("\n").format(
+        place=2,
+        question="*off* is padding. What are Luong's weights for the third word?",
+        answer=f"Its score is as low as can be, so exp of it is 0, and the others share the sum of three: {masked}.",
+    )
+    yield ANSWER.strip("\n").format(
+        place=3,
+        question=f"Why can a program compute {once} once a sentence, but {asked} only word by word?",
+        answer="The encoder states stay as they are while the sentence is written; the state that asks is always new.",
+    )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ NAME.json   which tokenizer          NAME.txt   one token a line          NAME.m
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from nmt_attn.config.tokenizer_section import TokenizerConfig
-from nmt_attn.data.tags import DefaultTags, Tagged
+from nmt_attn.data.columns import LABEL, TAG, label_of
+from nmt_attn.data.tags import DefaultTags, Tagged, untagged
 from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
@@ -44,6 +46,23 @@ class TextCodec:
     def encode(self, text: str) -> list[int]:
         """The ids of the text's pieces, without `<s>` and `</s>`."""
         return self.vocabulary.ids_of(self.tokenizer.encode(text))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """What stands in the labels that each text must have one of; empty if texts have none."""
+        found = sorted(filter(LABEL.fullmatch, self.vocabulary.tokens)) if isinstance(self.tokenizer, Tagged) else []
+        return tuple(label[2:-1] for label in found)
+
+    def encode_labelled(self, text: str, where: str) -> list[int]:
+        """`encode` of a text to translate. Raises DataError, that begins with `where`, unless its label is known."""
+        pieces = self.tokenizer.encode(text)
+        if self.labels and pieces:
+            found = [piece[2:-1] for piece in pieces if LABEL.fullmatch(piece)]
+            if len(found) != 1 or found[0] not in self.labels:
+                known = ", ".join(map(label_of, self.labels))
+                got = " ".join(map(label_of, found)) or "none (--tag gives one)"
+                raise DataError(f"{where}: expected one of the tags {known}, got {got}")
+        return self.vocabulary.ids_of(pieces)
 
     def output_pieces(self, ids: Iterable[int]) -> list[str]:
         """The pieces of ids produced by a model, without `<pad>`, `<s>` and `</s>`; `<unk>` is kept."""
@@ -89,7 +108,9 @@ class TextCodec:
             vocabulary = Vocabulary.load(folder / f"{name}.txt")
         except DataError as error:
             raise CheckpointError(str(error)) from error
-        if tokenizer.tokens and tokenizer.tokens != vocabulary.tokens:
+        learned = len(tokenizer.tokens)
+        others = [token for token in vocabulary.tokens[learned:] if tags is None or not TAG.fullmatch(token)]
+        if learned and (tokenizer.tokens != vocabulary.tokens[:learned] or others):
             raise CheckpointError(f"{folder / name}.txt: expected the pieces of {name}.model, got others")
         return cls(kind, tokenizer, vocabulary)
 
@@ -133,12 +154,14 @@ def learn_codec(
     Raises ConfigError if `vocab_size` does not fit the text.
     """
     kind = TOKENIZERS[config.kind]
-    tokenizer = kind(TextOptions.of(config), kind.learn_model(lines, config, text_name))
+    seen: set[str] = set()
+    texts = lines if tags is None or not kind.has_model else untagged(lines, seen)
+    tokenizer = kind(TextOptions.of(config), kind.learn_model(texts, config, text_name))
     tokenizer = tokenizer if tags is None else Tagged(tokenizer, tags)
     if tokenizer.tokens:
-        return TextCodec(config.kind, tokenizer, Vocabulary(tokenizer.tokens))
-    texts = (tokenizer.encode(line) for line in lines)
-    vocabulary = Vocabulary.learn(texts, size=config.vocab_size, min_frequency=config.min_frequency)
+        return TextCodec(config.kind, tokenizer, Vocabulary((*tokenizer.tokens, *sorted(seen))))
+    pieces = (tokenizer.encode(line) for line in lines)
+    vocabulary = Vocabulary.learn(pieces, size=config.vocab_size, min_frequency=config.min_frequency)
     return TextCodec(config.kind, tokenizer, vocabulary)
 
 

@@ -13,6 +13,7 @@ from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, EvaluateCon
 from nmt_attn.data.corpus import has_test, read_whole
 from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.references import join_sources
 from nmt_attn.files import check_count, shown
 from nmt_attn.model.store import BEST, CONFIG, check_own, find_model
 from nmt_attn.text_io import read_lines
@@ -30,12 +31,27 @@ class EvaluatedModel(NamedTuple):
 
 
 class EvaluationSet(NamedTuple):
-    """Sentences and their reference translations; `name` is for file names. Metrics know the `further` ones too."""
+    """Sentences and their reference translations; `name` is for file names. Metrics know the `further` ones too.
+
+    Where sources are joined, `lines` says from which line of the `lines_in_all` of the test set each is.
+    """
 
     name: str
     sources: list[str]
     references: list[str]
     further: Sequence[list[str]] = ()
+    lines: Sequence[int] | None = None
+    lines_in_all: int = 0
+
+    def golds(self) -> list[list[str]]:
+        """The distinct references of each sentence."""
+        return [list(dict.fromkeys(texts)) for texts in zip(self.references, *self.further, strict=True)]
+
+
+def joined(test: EvaluationSet) -> EvaluationSet:
+    """One line for each distinct source, with the references of all its lines."""
+    found = join_sources(test.sources, [test.references, *test.further])
+    return EvaluationSet(test.name, found.sources, found.first, found.further, found.lines, len(test.sources))
 
 
 def locate_model(folder: Path | None) -> EvaluatedModel:
@@ -55,8 +71,8 @@ def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) 
                 f"--set: expected a key of evaluate, such as evaluate.tokenize=none, got {shown(override)}"
             )
     if model is None:
-        return parse_config("", overrides, "--set").evaluate
-    return load_config((model.run or model.folder) / CONFIG, overrides).evaluate
+        return parse_config("", overrides, "--set").evaluation
+    return load_config((model.run or model.folder) / CONFIG, overrides).evaluation
 
 
 def read_test_set(source: Path | None, references: Sequence[Path], model: EvaluatedModel | None) -> EvaluationSet:

@@ -18,7 +18,7 @@ from torch import Tensor
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
-from nmt_attn.errors import DataError
+from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import shown
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
@@ -119,11 +119,17 @@ class LabModel:
     """A translator on the CPU, in float32. Several threads may ask it: they wait for each other."""
 
     def __init__(self, name: str, translator: Translator, config: Config) -> None:
+        """Raises ConfigError for hard attention, which has no context c_t to show or to change."""
+        alignment = config.model.attention.alignment
+        if alignment != "soft":
+            raise ConfigError(f"model.attention.alignment: expected 'soft' in the lab, got {alignment!r} ({name})")
         self.name = name
         self.translator = translator
         self.config = config
         self._model = translator.model
-        self._search = translator.search.model_copy(update={"groups": 1, "group_penalty": 0.0})
+        self._search = translator.search.model_copy(
+            update={"groups": 1, "group_penalty": 0.0, "mbr": "none", "language_model": None}
+        )
         self._lock = threading.Lock()
 
     @classmethod

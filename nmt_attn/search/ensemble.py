@@ -20,8 +20,10 @@ from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import shown
 from nmt_attn.model.store import find_model
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction
 from nmt_attn.search.shortlist import OutputWords
+from nmt_attn.search.translation import Sentence
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import StepOutput
 
@@ -93,6 +95,10 @@ class EnsembleTranslator(Translator):
     @property
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
+
+    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """The weights of the steps: no alignment is the most likely one of several models."""
+        return found
 
     def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> EnsembleSteps:
         attending = tuple(place for place, member in enumerate(self.members) if member.has_attention)

@@ -32,6 +32,7 @@ from nmt_attn.training.gradient import Gradients, Loaded, SentUpdate, UpdateLoss
 from nmt_attn.training.late_step import skips_by_itself
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
+from nmt_attn.training.risk import RiskLoss
 from nmt_attn.training.schedule import Moment, learning_rate
 from nmt_attn.training.selection import count_validation, keep_among_best, metric_value
 
@@ -73,18 +74,17 @@ class Trainer:
         processes: Processes,
         score: Callable[[], TextScores] | None,
         averaged: MovingAverage | None = None,
+        risk: RiskLoss | None = None,
     ) -> None:
-        self.model = model
-        self.optimizer = optimizer
+        self.model, self.optimizer = model, optimizer
         self.config = config
-        self.train_corpus = train
-        self.valid_corpus = valid
+        self.train_corpus, self.valid_corpus = train, valid
         self.seed = seed
         self.dtype = dtype
         self.progress = progress
         assert config.batch_tokens is not None, "complete"
         self._batch_tokens = config.batch_tokens
-        self._objective = Objective(model, config, dtype)
+        self._objective = Objective(model, config, dtype, risk)
         self.score = score
         self.averaged = averaged
         self.device = next(model.parameters()).device
@@ -94,7 +94,8 @@ class Trainer:
         # A GPU that can skip a step by itself needs no sync before the next update.
         can_skip = skips_by_itself(optimizer) and averaged is None and processes.count == 1
         self._reads_late = self.device.type != "cpu" and can_skip
-        has_graphs = uses_graphs(config, self.device, processes, has_guide=train.has_links)
+        is_odd = train.has_links or not self._objective.is_recordable
+        has_graphs = uses_graphs(config, self.device, processes, is_odd=is_odd)
         self._gradients = Gradients(
             self._objective,
             train,
@@ -121,9 +122,7 @@ class Trainer:
         A finished run continues if its limits have been raised, else it is left unchanged. Raises ConfigError if loss
         or gradient stay infinite or NaN, or the memory is too small.
         """
-        before = replace(self.progress)
-        self._observer = observer
-        self._clock = time.monotonic()
+        before, self._observer, self._clock = replace(self.progress), observer, time.monotonic()
         with explained(lambda: too_large(self._loaded, self.device, self.progress.update, self._saved_update)):
             while not self._must_end():
                 self._run_epoch()

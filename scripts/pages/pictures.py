@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nmt_attn import show
 from nmt_attn.lab.lab_model import LabModel, SentenceTrace
+from pages.hand_pictures import hand_pictures
 from pages.svg import Drawing
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ def pictures() -> dict[str, str]:
         "local.svg": local_window(),
         "house.svg": house(),
         "way.svg": way(),
+        **hand_pictures(),
     }
 
 

@@ -8,11 +8,13 @@ from html import escape
 
 SCHEMES = """<style>
 svg { --ink: #1b2029; --soft: #545d6c; --line: #8a93a3; --paper: #ffffff; --fill: #f1f4f8; --blue: #2458a8;
-  --h: #1d6b3f; --s: #2458a8; --e: #8a4b00; --a: #b3261e; --c: #6b2fa0; background: var(--paper); }
+  --h: #1d6b3f; --s: #2458a8; --e: #8a4b00; --a: #b3261e; --c: #6b2fa0; --r: #00696b; background: var(--paper); }
 @media (prefers-color-scheme: dark) { svg { --ink: #e6e9ef; --soft: #a9b2c0; --line: #7d8798; --paper: #1e2129;
-  --fill: #2a2e38; --blue: #8db8ff; --h: #7fd6a2; --s: #8db8ff; --e: #f0b36a; --a: #ff9c93; --c: #cfa6f5; } }
+  --fill: #2a2e38; --blue: #8db8ff; --h: #7fd6a2; --s: #8db8ff; --e: #f0b36a; --a: #ff9c93; --c: #cfa6f5;
+  --r: #6fd3d0; } }
 </style>"""
-"""Colours by what they mean: h encoder states, s decoder states, e scores, a weights, c context."""
+"""Colours by what they mean: h encoder states, s decoder states, e scores, a weights, c context, r what a word is
+read from."""
 
 
 class Drawing:
@@ -33,9 +35,11 @@ class Drawing:
         anchor: str = "middle",
         *,
         bold: bool = False,
+        name: str = "",
     ) -> None:
-        """Words whose middle line is at y."""
+        """Words whose middle line is at y; `name` is that of a number on a page."""
         weight = ' font-weight="600"' if bold else ""
+        weight += f' data-q="{name}"' if name else ""
         self._parts.append(
             f'<text x="{x:.1f}" y="{y + size * 0.35:.1f}" fill="var(--{colour})" font-size="{size}" '
             f'text-anchor="{anchor}"{weight}>{escape(words)}</text>'
@@ -73,6 +77,17 @@ class Drawing:
             'stroke-width="1.5"/>'
         )
         self.text(x, y, words, colour)
+
+    def dot(self, x: float, y: float, colour: str, radius: int) -> None:
+        """A filled point."""
+        self._parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="var(--{colour})"/>')
+
+    def area(self, points: Sequence[tuple[float, float]], colour: str, opacity: float) -> None:
+        """What lies between the points."""
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self._parts.append(
+            f'<polygon points="{path}" fill="var(--{colour})" fill-opacity="{opacity:.2f}" stroke="var(--{colour})"/>'
+        )
 
     def number(self, x: float, y: float, words: str) -> None:
         """A small filled circle: a step of the way."""

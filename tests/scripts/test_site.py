@@ -117,7 +117,9 @@ def test_the_order_names_pages_that_are_there_once_each(scripts: ModuleType) -> 
     assert len(named) == len(set(named))
     made = {*scripts.made_pages(), *scripts.python_reference().pages, "contributing.md", "changelog.md"}
     for place in named:
-        assert place in made or (ROOT / "docs" / place).exists() or place == "code-of-conduct.md", place
+        assert place in made or (ROOT / "docs" / place).exists() or place in ("code-of-conduct.md", "security.md"), (
+            place
+        )
     assert not [place for place in scripts.made_pages() if place not in named]
 
 
@@ -191,3 +193,17 @@ def test_search_finds_a_page_from_the_disk(site: Path, browser: Any) -> None:
     page.keyboard.press("Control+k")
     page.keyboard.type("maxout")
     page.get_by_text(re.compile(r"^\d+ results$")).wait_for(timeout=10_000)
+
+
+@pytest.mark.slow
+def test_a_number_that_is_pointed_at_is_marked_wherever_it_stands(site: Path, browser: Any) -> None:
+    page = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}).new_page()
+    page.goto((site / "worked-example.html").as_uri())
+    page.locator("b[data-q='b1.s.0']").first.hover()
+    marked = page.locator(".lit").evaluate_all("all => all.map(each => each.dataset.q)")
+    assert set(marked) == {"b1.s.0"}
+    drawn = page.locator("text[data-q='b1.s.0'].lit").count()
+    assert drawn == 2  # in the drawing of the word that makes this state, and in that of the word that it asks for
+    assert len(marked) > drawn
+    page.locator("h1").hover()
+    assert page.locator(".lit").count() == 0

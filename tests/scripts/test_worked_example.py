@@ -1,56 +1,154 @@
-"""docs/worked-example.md: made again it is the same, and NumPy finds every number on it from those chosen by hand."""
+"""docs/worked-example.md: made again it is the same, and NumPy finds every number on it from those that are given."""
 
-import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
+from nmt_attn import show
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "worked-example.md"
 SCRIPT = ROOT / "scripts" / "worked_example.py"
-ROUNDING = 0.6e-4  # half of the last decimal shown, and a hair
+PICTURES = [ROOT / "docs" / "pictures" / f"hand-{letter}{t}.svg" for letter in "bl" for t in (1, 2, 3)]
+NUMBER = re.compile(r'<(?:b|text)[^>]* data-q="([a-zA-Z\d.]+)\.(\d+)"[^>]*>([^<]*)</')
+SQUARES = dict.fromkeys(("W", "U", "C", "F"), (2, 2))
+TALL = dict.fromkeys(("h", "y", "Uo", "Vo", "Co", "Wo"), (4, 2))
+SHAPES = {**SQUARES, **TALL, "s0": (2,), "Wa": (3, 2), "Ua": (3, 2), "va": (3,), "Wc": (2, 4)}
+"""What is given. Rows of y and Wo: `<s>` or `</s>`, then the three words."""
+TARGET = ("</s>", "लाइट", "बंद", "करो")
 
-Blocks = dict[str, list[np.ndarray]]
+Arrays = dict[str, np.ndarray]
 
 
-def blocks_of(page: str) -> Blocks:
-    """Every matrix on the page by its title, in the order of the page; a bar is left out."""
-    found: Blocks = {}
-    for block in re.findall(r"```text\n(.*?)\n```", page, re.DOTALL):
-        title, *lines = block.split("\n")
-        rows = [[float(text) for text in re.findall(r"-?\d+\.\d+", line)] for line in lines]
-        found.setdefault(title, []).append(np.array(rows))
-    return found
+class Shown(NamedTuple):
+    """A number somewhere on the page or in a drawing."""
+
+    name: str
+    place: int
+    text: str
+
+    @property
+    def value(self) -> float:
+        return float(self.text.replace("−", "-"))
+
+    @property
+    def decimals(self) -> int:
+        return len(self.text.partition(".")[2])
+
+
+def shown_in(text: str) -> list[Shown]:
+    return [Shown(name, int(place), number) for name, place, number in NUMBER.findall(text)]
 
 
 @pytest.fixture(scope="module")
-def blocks() -> Blocks:
-    return blocks_of(PAGE.read_text(encoding="utf-8"))
+def page() -> str:
+    return PAGE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def shown(page: str) -> list[Shown]:
+    return shown_in(page)
+
+
+@pytest.fixture(scope="module")
+def given(shown: list[Shown]) -> Arrays:
+    """The matrices that the page gives, read from it."""
+    found: Arrays = {name: np.full(shape, np.nan) for name, shape in SHAPES.items()}
+    for number in shown:
+        if number.name in found:
+            assert number.decimals == 1, number
+            found[number.name].flat[number.place] = number.value
+    assert not any(np.isnan(values).any() for values in found.values())
+    return found
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     return np.exp(scores) / np.exp(scores).sum()
 
 
-def only(found: list[np.ndarray]) -> np.ndarray:
-    assert len(found) == 1
-    return found[0]
+def look(scores: np.ndarray, h: np.ndarray) -> Arrays:
+    """Scores [4] -> what every look has."""
+    weights = softmax(scores)
+    return {"e": scores, "exp": np.exp(scores), "a": weights, "ah": weights[:, None] * h, "c": weights @ h}
 
 
-def assert_shown(shown: np.ndarray, computed: np.ndarray) -> None:
-    np.testing.assert_allclose(shown, computed.reshape(shown.shape), rtol=0, atol=ROUNDING)
+def bahdanau(g: Arrays) -> Iterator[tuple[int, Arrays]]:
+    """Bahdanau et al. 2015, A.1.2 and A.2.2, with a tanh as the cell."""
+    s = g["s0"]
+    for t in (1, 2, 3):
+        y = g["y"][t - 1]
+        x = g["Wa"] @ s + g["h"] @ g["Ua"].T
+        n = {"Was": g["Wa"] @ s, "x": x, "tanh": np.tanh(x), **look(np.tanh(x) @ g["va"], g["h"])}
+        n |= {"Wy": g["W"] @ y, "Us": g["U"] @ s, "Cc": g["C"] @ n["c"]}
+        n["sum"] = n["Wy"] + n["Us"] + n["Cc"]
+        s = n["s"] = np.tanh(n["sum"])
+        n |= {"Uos": g["Uo"] @ s, "Voy": g["Vo"] @ y, "Coc": g["Co"] @ n["c"]}
+        n["tt"] = n["Uos"] + n["Voy"] + n["Coc"]
+        n["r"] = np.array([max(n["tt"][:2]), max(n["tt"][2:])])
+        yield t, n | {"z": g["Wo"] @ n["r"], "p": softmax(g["Wo"] @ n["r"])}
 
 
-def test_the_script_makes_the_page_as_it_is() -> None:
-    spec = importlib.util.spec_from_file_location("worked_example", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    assert script.page() == PAGE.read_text(encoding="utf-8"), f"run {SCRIPT.name} again"
+def luong(g: Arrays) -> Iterator[tuple[int, Arrays]]:
+    """Luong et al. 2015, eq. 5 to 7 and 3.3, with the dot product and a tanh as the cell."""
+    s, fed = g["s0"], np.zeros(2)
+    for t in (1, 2, 3):
+        n = {"Wy": g["W"] @ g["y"][t - 1], "Us": g["U"] @ s, "Fr": g["F"] @ fed}
+        n["sum"] = n["Wy"] + n["Us"] + n["Fr"]
+        s = n["s"] = np.tanh(n["sum"])
+        n |= look(g["h"] @ s, g["h"])
+        n["Wcs"] = g["Wc"] @ np.concatenate([n["c"], s])
+        fed = n["r"] = np.tanh(n["Wcs"])
+        yield t, n | {"z": g["Wo"] @ fed, "p": softmax(g["Wo"] @ fed)}
+
+
+@pytest.fixture(scope="module")
+def computed(given: Arrays) -> Arrays:
+    """Every number of both machines, by the names of the page."""
+    found = {"Uah": given["h"] @ given["Ua"].T}
+    for letter, steps in (("b", bahdanau(given)), ("l", luong(given))):
+        found |= {f"{letter}{t}.{name}": values for t, numbers in steps for name, values in numbers.items()}
+    found["ex1.a"] = softmax(2 * given["h"] @ found["l1.s"])
+    found["ex2.a"] = softmax(given["h"][[0, 2, 3]] @ found["l3.s"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained() -> Arrays:
+    """The same of the models of the package."""
+    found: Arrays = {}
+    for letter, name in (("b", "bahdanau"), ("l", "luong")):
+        for t, step in enumerate(show.load(name).trace("Turn off the lights").steps, 1):
+            assert step.look is not None
+            found[f"t{letter}{t}.e"] = step.look.scores[0].numpy()
+            found[f"t{letter}{t}.a"] = step.look.weights[0].numpy()
+            found[f"t{letter}{t}.c"] = step.look.context[0].numpy()
+            found[f"t{letter}{t}.p"] = np.array([p for _, p in step.top])
+    return found
+
+
+def assert_right(number: Shown, arrays: Arrays) -> None:
+    expected = float(arrays[number.name].flat[number.place])
+    assert abs(number.value - expected) <= 0.5001 * 10**-number.decimals, (number, expected)
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import worked_example
+
+    yield worked_example
+    sys.path.remove(str(ROOT / "scripts"))
+
+
+def test_the_script_makes_the_page_as_it_is(script: ModuleType, page: str) -> None:
+    assert script.page() == page, f"run {SCRIPT.name} again"
 
 
 @pytest.mark.slow
@@ -59,63 +157,75 @@ def test_the_script_writes_the_page(tmp_path: Path) -> None:
     assert (tmp_path / "page.md").read_bytes() == PAGE.read_bytes()
 
 
-def test_shapes_are_those_of_the_story(blocks: Blocks) -> None:
-    assert only(blocks["h_j"]).shape == (4, 4)
-    assert only(blocks["W_a, the part for s | the part for h"]).shape == (3, 8)
-    for step in (0, 1):
-        assert only(blocks[f"[s_{step} ; h_j], 4 x 8"]).shape == (4, 8)
-        assert only(blocks[f"W_a [s_{step} ; h_j], 4 x 3"]).shape == (4, 3)
+def test_every_number_of_the_page_is_right(
+    shown: list[Shown], given: Arrays, computed: Arrays, trained: Arrays
+) -> None:
+    known = given | computed | trained | {"l0.r": np.zeros(2)}
+    assert len(shown) > 800
+    for number in shown:
+        assert_right(number, known)
 
 
-@pytest.mark.parametrize(("step", "word"), [(1, 3), (2, 1)])  # lights for लाइट, off for बंद
-def test_bahdanaus_steps(blocks: Blocks, step: int, word: int) -> None:
-    h, s = only(blocks["h_j"]), only(blocks["s_t"])[step - 1]
-    matrix, v = only(blocks["W_a, the part for s | the part for h"]), only(blocks["v_a"])[0]
-    joined = np.stack([np.concatenate([s, state]) for state in h])
-    assert_shown(only(blocks[f"[s_{step - 1} ; h_j], 4 x 8"]), joined)
-    assert_shown(only(blocks[f"W_a [s_{step - 1} ; h_j], 4 x 3"]), joined @ matrix.T)
-    assert_shown(blocks["tanh of that, 4 x 3"][step - 1], np.tanh(joined @ matrix.T))
-    scores = np.tanh(joined @ matrix.T) @ v
-    shown = only(blocks[f"e_{step}j | weight"])
-    assert_shown(shown[:, 0], scores)
-    assert_shown(shown[:, 1], softmax(scores))
-    assert_shown(blocks[f"c_{step}"][0], softmax(scores) @ h)
-    assert shown[:, 1].argmax() == word
+def test_every_number_of_both_machines_is_shown(shown: list[Shown], computed: Arrays) -> None:
+    places = {(number.name, number.place) for number in shown}
+    missing = [
+        (name, place)
+        for name, values in computed.items()
+        for place in range(values.size)
+        if (name, place) not in places
+    ]
+    assert missing == []
 
 
-@pytest.mark.parametrize(("step", "word"), [(1, 3), (2, 1)])
-def test_luongs_steps(blocks: Blocks, step: int, word: int) -> None:
-    h, s = only(blocks["h_j"]), only(blocks["s_t"])[step]
-    matrix = only(blocks["W_c, the part for c | the part for s"])
-    shown = only(blocks[f"s_{step} . h_j | weight"])
-    weights = softmax(h @ s)
-    assert_shown(shown[:, 0], h @ s)
-    assert_shown(shown[:, 1], weights)
-    context = weights @ h
-    assert_shown(blocks[f"c_{step}"][1], context)
-    joined = np.concatenate([context, s])
-    assert_shown(only(blocks[f"[c_{step} ; s_{step}]"]), joined)
-    assert_shown(only(blocks[f"W_c [c_{step} ; s_{step}]"]), matrix @ joined)
-    assert_shown(only(blocks[f"h~_{step}, tanh of that"]), np.tanh(matrix @ joined))
-    assert shown[:, 1].argmax() == word
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_every_number_of_a_drawing_is_right(path: Path, given: Arrays, computed: Arrays) -> None:
+    numbers = shown_in(path.read_text(encoding="utf-8"))
+    letter, step = path.stem[-2:]
+    assert {f"{letter}{step}.{name}" for name in "eacsp"} <= {number.name for number in numbers}
+    for number in numbers:
+        assert_right(number, given | computed)
 
 
-def test_every_sum_written_out_comes_to_what_it_says() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    sums = re.findall(r"((?:-?[\d.]+ x -?[\d.]+(?: \+ )?)+) = (-?[\d.]+)\.", page)
-    assert len(sums) == 2 * 3 + 2 * 3  # products, score and context; dot, context and h~: two steps of each
-    for products, result in sums:
-        numbers = [[float(number) for number in product.split(" x ")] for product in products.split(" + ")]
-        assert abs(sum(a * b for a, b in numbers) - float(result)) < 3e-4, products  # factors are rounded too
-    quotients = re.findall(r"(exp\(-?[\d.]+\)) / \((.*?)\) = ([\d.]+)\.\n", page)
-    assert len(quotients) == 4
-    for numerator, denominator, result in quotients:
-        powers = [np.exp(float(x)) for x in re.findall(r"exp\((-?[\d.]+)\)", f"{numerator} {denominator}")]
-        assert abs(powers[0] / sum(powers[1:]) - float(result)) < 1e-4
+def test_no_number_stands_on_the_page_without_its_name(page: str) -> None:
+    text = re.sub(r"<[^>]+>", " ", NUMBER.sub("<", page))
+    assert set(re.findall(r"\d+\.\d+", text)) == {"1409.0473", "1508.04025", "3.3"}  # the papers, and a section
 
 
-def test_the_weights_of_a_step_sum_to_one(blocks: Blocks) -> None:
-    weights = [matrix[0][:, 1] for title, matrix in blocks.items() if title.endswith("| weight")]
-    assert len(weights) == 4
-    for column in weights:
-        assert abs(column.sum() - 1) < 4 * ROUNDING
+def test_sums_and_quotients_come_to_what_they_say(page: str) -> None:
+    written = re.findall(r'<p class="sum">((?:(?!</p>).)* = (?:(?!</p>).)*)</p>', page)
+    written = [re.sub(r"<[^>]+>", "", text).replace("−", "-") for text in written]
+    checked = 0
+    for text in written:
+        left, _, right = text.rpartition(" = ")
+        if re.fullmatch(r"[-\d. ×+/()]+", left):
+            value = float(eval(left.replace("×", "*"), {"__builtins__": {}}))
+            assert value == pytest.approx(float(right), abs=4e-3), text  # factors are rounded too
+            checked += 1
+    assert checked == 9
+
+
+def test_bars_are_as_long_as_their_numbers(page: str) -> None:
+    bars = re.findall(r'style="--p:([\d.]+)%"><b[^>]*>([\d.]+)</b>', page)
+    assert len(bars) > 60
+    for width, number in bars:
+        assert float(width) / 100 == pytest.approx(float(number), abs=6e-4)
+
+
+def test_both_machines_look_and_write_as_the_page_says(page: str, computed: Arrays) -> None:
+    for t, source in ((1, "lights"), (2, "off"), (3, "turn")):
+        for letter in "bl":
+            assert ("turn", "off", "the", "lights")[computed[f"{letter}{t}.a"].argmax()] == source
+            assert computed[f"{letter}{t}.p"].argmax() == t
+        assert page.count(f"it writes <strong>{TARGET[t]}</strong>") == 2
+        assert computed[f"b{t}.a"].sum() == pytest.approx(1)
+    share = {letter: computed[f"{letter}3.a"][:2] for letter in "bl"}
+    assert all(values.sum() > 0.75 and values.min() > 0.25 for values in share.values())  # the third look is shared
+
+
+def test_contexts_lie_among_the_encoder_states(given: Arrays, computed: Arrays) -> None:
+    corners = given["h"][[0, 1, 3, 2]]  # around the green area of the map, clockwise
+    for name, point in computed.items():
+        if name.endswith(".c"):
+            for one, two in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+                (dx, dy), (px, py) = two - one, point - one
+                assert dx * py - dy * px < 0, name
