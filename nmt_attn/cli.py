@@ -214,7 +214,7 @@ def average(options: AverageOptions) -> None:
 
 @command("import", "onmt_step_300.pt --subwords spm.model --output models/onmt")
 def import_model(options: ImportOptions) -> None:
-    """Import a model of OpenNMT-py or joeynmt: the same numbers, in a model folder of this package."""
+    """Import a model of another toolkit: the same numbers, in a model folder of this package."""
     from nmt_attn.commands.import_model import import_model as run
 
     run(options)

@@ -539,7 +539,11 @@ class ImportOptions:
     """Of `nmt-attn import`."""
 
     file: Annotated[
-        Path, Argument(help="Checkpoint of OpenNMT-py 3 (.pt), or of joeynmt (.ckpt beside its config.yaml).")
+        Path,
+        Argument(
+            help="Checkpoint of OpenNMT-py or fairseq lstm (.pt), joeynmt (.ckpt beside its config.yaml), Marian s2s "
+            "or nematus (.npz), or a folder of eole."
+        ),
     ]
     output: Annotated[Path, Option(help="Folder of the model to write.")]
     vocab: Annotated[

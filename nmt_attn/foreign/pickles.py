@@ -23,10 +23,15 @@ from nmt_attn.files import reason
 class Inert:
     """Stands for an object of a class that is not read."""
 
-    def __init__(self, *args: object, **named: object) -> None:
-        self.args = args
-        self.items: list[object] = []
-        self.entries: dict[object, object] = {}
+    args: tuple[object, ...]
+    items: list[object]
+    entries: dict[object, object]
+
+    def __new__(cls, *args: object, **named: object) -> "Inert":
+        """Without __init__, which newer pickles never call."""
+        made = super().__new__(cls)
+        made.args, made.items, made.entries = args, [], {}
+        return made
 
     def __setstate__(self, state: object) -> None:
         self.entries.update(state if isinstance(state, dict) else {"state": state})
