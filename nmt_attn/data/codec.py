@@ -18,7 +18,7 @@ from nmt_attn.data.tags import DefaultTags, Tagged, untagged
 from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
-from nmt_attn.files import replacing, write_text
+from nmt_attn.files import check_inside, replacing, shown, write_text
 from nmt_attn.text_io import open_binary, read_text
 from nmt_attn.types import BOS, EOS, PAD
 
@@ -138,6 +138,8 @@ def load_codecs(folder: Path) -> Codecs:
     """Loads what `Codecs.save` wrote. Raises CheckpointError."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: expected a folder of vocabulary files, got none")
+    for path in sorted(folder.iterdir()):
+        check_inside(path, folder.parent)
     if (folder / f"{SHARED}.json").is_file():
         shared = TextCodec.load(folder, SHARED)
         return Codecs(shared, shared)
@@ -173,7 +175,7 @@ def _read_record(path: Path) -> tuple[str, TextOptions, DefaultTags | None]:
     except ValidationError as error:
         raise CheckpointError(f"{path}: {_complaint(error)}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {text[:80]!r}") from error
+        raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {shown(text)}") from error
     return kind, TextOptions.of(config), default
 
 
@@ -182,7 +184,7 @@ def _complaint(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"])) or "record"
     names = {"kind": f"a tokenizer of {', '.join(TOKENIZERS)}", "lowercase": "true or false for lowercase"}
-    return f"expected {names.get(key, f'a value of tokenizer.{key}')}, got {first['input']!r}"
+    return f"expected {names.get(key, f'a value of tokenizer.{key}')}, got {shown(str(first['input']))}"
 
 
 def _load_tokenizer(kind: type[Tokenizer], path: Path, options: TextOptions) -> Tokenizer:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from nmt_attn.config.columns_section import ColumnConfig, ColumnName, ColumnsConfig
 from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import DataError
+from nmt_attn.files import shown
 
 OPEN, CLOSE = "⟦", "⟧"
 TAG = re.compile(rf"{OPEN}[^\s{OPEN}{CLOSE}]+{CLOSE}")
@@ -130,11 +131,14 @@ class SideColumns(NamedTuple):
         unknown = [name for name in record if name not in known]
         missing = [name for name in self.required if name not in record]
         if unknown or missing:
-            names, got = ", ".join(map(repr, known)), f"no {missing[0]!r}" if missing else repr(unknown[0])
+            names, got = (
+                ", ".join(map(repr, known)),
+                f"no {shown(str(missing[0]))}" if missing else shown(str(unknown[0])),
+            )
             raise DataError(f"{where}: expected a record of {names}, got {got}")
         for name, value in record.items():
             if not isinstance(value, str):
-                raise DataError(f"{where}[{name!r}]: expected text, got {type(value).__name__}")
+                raise DataError(f"{where}[{shown(str(name))}]: expected text, got {type(value).__name__}")
         return self.text([record.get(name) for name in known])
 
     def _of_json(self, line: str, where: str) -> str:
@@ -166,10 +170,10 @@ def field_of(record: Any, name: str, default: str | None = None) -> str:
             if not isinstance(value, dict) or part not in value:
                 if default is not None:
                     return default
-                raise LookupError(f"no {name!r}")
+                raise LookupError(f"no {shown(name)}")
             value = value[part]
     if value is not None and not isinstance(value, str):
-        raise LookupError(f"{type(value).__name__} in {name!r}")
+        raise LookupError(f"{type(value).__name__} in {shown(name)}")
     return value or ""
 
 

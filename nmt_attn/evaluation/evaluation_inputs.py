@@ -14,8 +14,8 @@ from nmt_attn.data.corpus import has_test, read_whole
 from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.references import join_sources
-from nmt_attn.files import check_count
-from nmt_attn.model.store import BEST, CONFIG, find_model
+from nmt_attn.files import check_count, shown
+from nmt_attn.model.store import BEST, CONFIG, check_own, find_model
 from nmt_attn.text_io import read_lines
 
 ONE_A_SENTENCE = "one a sentence of the test set"
@@ -59,6 +59,7 @@ def locate_model(folder: Path | None) -> EvaluatedModel:
     found = find_model(folder)
     run = found.parent if found.name == BEST and (found.parent / CONFIG).is_file() else None
     place = run or found
+    check_own(place)
     return EvaluatedModel(place.resolve().name, found, run, load_config(place / CONFIG, []))
 
 
@@ -66,7 +67,9 @@ def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) 
     """`evaluate` of the first model's configuration, or the default, with the overrides `evaluate.key=value`."""
     for override in overrides:
         if not override.startswith("evaluate."):
-            raise ConfigError(f"--set: expected a key of evaluate, such as evaluate.tokenize=none, got {override!r}")
+            raise ConfigError(
+                f"--set: expected a key of evaluate, such as evaluate.tokenize=none, got {shown(override)}"
+            )
     if model is None:
         return parse_config("", overrides, "--set").evaluation
     return load_config((model.run or model.folder) / CONFIG, overrides).evaluation

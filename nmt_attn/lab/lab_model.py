@@ -19,6 +19,7 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.files import shown
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
 from nmt_attn.model.state import Memory
@@ -210,7 +211,7 @@ class LabModel:
         ids = self.translator.codecs.target.vocabulary.ids_of(words)
         for word, number in zip(words, ids, strict=True):
             if number in (PAD, BOS, EOS) or (number == UNK and word != SPECIAL_TOKENS[UNK]):
-                raise DataError(f"prefix: expected tokens of the target's vocabulary, got {word!r}")
+                raise DataError(f"prefix: expected tokens of the target's vocabulary, got {shown(word)}")
         return ids, is_ended
 
     def _find(self, steps: NotingSteps, beam: int, prefix: list[int]) -> Hypothesis:

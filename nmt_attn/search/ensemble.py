@@ -9,7 +9,7 @@ Attention weights are averaged over the models that have attention.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
+from nmt_attn.files import shown
 from nmt_attn.model.store import find_model
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction
@@ -87,6 +88,10 @@ class EnsembleTranslator(Translator):
         self.members = tuple(members)
         self.combination = combination
 
+    @cached_property
+    def _recorded(self) -> None:
+        """No recorded steps, which would be those of the first model alone."""
+
     @property
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
@@ -118,6 +123,6 @@ def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, ot
         raise ConfigError(f"{where} ({expected.size} tokens), got {found.size} tokens")
     for place, (token, another) in enumerate(zip(expected.vocabulary.tokens, found.vocabulary.tokens, strict=True)):
         if token != another:
-            raise ConfigError(f"{where} (token {place}: {token!r}), got {another!r}")
+            raise ConfigError(f"{where} (token {place}: {shown(token)}), got {shown(another)}")
     if (expected.record(), expected.tokenizer.model) != (found.record(), found.tokenizer.model):
         raise ConfigError(f"{where}, got another tokenizer of the same tokens")

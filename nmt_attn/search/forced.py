@@ -22,6 +22,7 @@ from nmt_attn.data.encoded import Lengths
 from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
 from nmt_attn.fast.training import for_training
+from nmt_attn.memory_lack import free_cache
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.search.request import WINDOW_LINES, check_tokens
 from nmt_attn.search.translator import Translator
@@ -85,12 +86,20 @@ def force_decode(
     rows = [row for row, pair in enumerate(encoded) if pair.source_ids]
     progress(len(encoded) - len(rows))
     model = for_training(translator.model)
+
+    def decode(some: Sequence[int]) -> list[ForcedPair]:
+        return _decode(model, [encoded[row] for row in some], with_alignments=with_alignments)
+
+    def describe(row: int) -> str:
+        pair, device = encoded[row], model.output.weight.device
+        sizes = f"{len(pair.source_ids)} + {len(pair.target_ids)}"
+        return f"line {first_line + row}: expected a pair that fits into the memory of {device}, got {sizes} tokens"
+
     for batch in _batches([encoded[row] for row in rows]):
-        chosen = [rows[index] for index in batch]
-        found = _decode(model, [encoded[row] for row in chosen], with_alignments=with_alignments)
-        for row, result in zip(chosen, found, strict=True):
-            results[row] = result
-        progress(len(chosen))
+        for chosen, found in translator.forcing.each([rows[index] for index in batch], decode, free_cache, describe):
+            for row, result in zip(chosen, found, strict=True):
+                results[row] = result
+            progress(len(chosen))
     return results
 
 

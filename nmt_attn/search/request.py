@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.config.schema import EvaluateConfig, SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
-from nmt_attn.files import is_unicode
+from nmt_attn.files import is_unicode, shown
 from nmt_attn.options import SearchOptions, check_whole
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.language_model import Fusion
@@ -167,11 +167,18 @@ class Request:
         """The error to raise when the search with the model `name` returns no translation of `line`."""
         size = self.search.no_repeat_ngram
         if size is None:
-            return CheckpointError(f"{name}: expected probabilities, got none for {line[:80]!r}")
+            return CheckpointError(f"{name}: expected probabilities, got none for {shown(line)}")
         return ConfigError(
-            f"search.no_repeat_ngram: expected a translation of {line[:80]!r} as long as search.min_length and "
+            f"search.no_repeat_ngram: expected a translation of {shown(line)} as long as search.min_length and "
             f"search.min_length_factor ask for, got too few words for one that repeats no {size} tokens in a row, or a "
             f"model without probabilities ({name})"
+        )
+
+    def too_large(self, line: int, tokens: int, device: torch.device) -> str:
+        """What to say where the memory is too small for the search of one line of so many tokens."""
+        return (
+            f"search.beam: expected a search that fits into the memory of {device}, got beam {self.search.beam} for "
+            f"line {line} of {tokens} tokens (a smaller --beam needs less, and a shorter line)"
         )
 
 

@@ -26,7 +26,8 @@ from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
-from nmt_attn.files import check_count
+from nmt_attn.files import check_count, shown
+from nmt_attn.memory_lack import Halving, free_cache
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
@@ -77,6 +78,8 @@ class Translator:
         self.evaluate = evaluate or EvaluateConfig()  # how metrics count, for search.mbr
         self.name = name
         self._common: tuple[Tensor, nn.Linear] | None = None  # ids [F] and output rows of the last shortlist
+        self._searching = Halving("sentences", "a smaller --batch-size, search.batch_sentences or --beam needs less")
+        self.forcing = Halving("pairs", "fewer tokens a line, or a smaller model, need less")
 
     @classmethod
     def load(
@@ -304,12 +307,13 @@ class Translator:
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
         for rows in batches_by_length([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
-            found = self._search([sentences[row] for row in rows], request)
-            for row, hypotheses in zip(rows, found, strict=True):
-                if not hypotheses:
-                    raise request.nothing_found(self.name, lines[row])
-                translations[row] = Translation(lines[row], to_text(sentences[row], hypotheses, self.codecs, request))
-            progress(len(rows))
+            for done, found in self._search_what_fits(rows, sentences, request):
+                for row, hypotheses in zip(done, found, strict=True):
+                    if not hypotheses:
+                        raise request.nothing_found(self.name, lines[row])
+                    texts = to_text(sentences[row], hypotheses, self.codecs, request)
+                    translations[row] = Translation(lines[row], texts)
+                progress(len(done))
         return translations
 
     def _encode(self, number: int, line: str, prefix: str, constraints: Sequence[str]) -> Sentence:
@@ -320,6 +324,23 @@ class Translator:
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
         return Sentence(line, ids, target.pieces(prefix), demand)
+
+    def _search_what_fits(
+        self, rows: Sequence[int], sentences: Sequence[Sentence], request: Request
+    ) -> Iterator[tuple[Sequence[int], Sequence[list[Hypothesis]]]]:
+        """Groups of the rows with the hypotheses of each; smaller ones where the memory is too small for all."""
+        device = self.model.output.weight.device
+        return self._searching.each(
+            rows,
+            lambda some: self._search([sentences[row] for row in some], request),
+            self._free,
+            lambda row: request.too_large(sentences[row].demand.line, len(sentences[row].ids), device),
+        )
+
+    def _free(self) -> None:
+        """Gives back what is kept of a GPU's memory for searches to come."""
+        self.__dict__.pop("_recorded", None)
+        free_cache()
 
     @torch.inference_mode()
     def _search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:
@@ -348,7 +369,7 @@ class Translator:
 def _config(folder: Path, overrides: Sequence[str]) -> Config:
     for override in overrides:
         if not override.startswith("search."):
-            raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {override!r}")
+            raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {shown(override)}")
     return load_config(folder / CONFIG, overrides)
 
 

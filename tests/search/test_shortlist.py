@@ -8,9 +8,10 @@ from tiny_translators import LINES, MODELS, SEARCH, make_codecs, make_model, mak
 
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.model.store import SHORTLIST
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
-from nmt_attn.search.shortlist import SHORTLIST, AlignmentCounts, Shortlist, merge, read_shortlist
+from nmt_attn.search.shortlist import AlignmentCounts, Shortlist, merge, read_shortlist
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, PAD
 
