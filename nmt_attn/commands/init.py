@@ -47,7 +47,7 @@ from nmt_attn.data.readers import (
     read_tsv,
 )
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import write_text
+from nmt_attn.files import shown, write_text
 from nmt_attn.options import InitOptions
 from nmt_attn.text_io import byte_lines
 
@@ -142,7 +142,7 @@ def _as_name(text: str) -> str:
 def _columns(options: InitOptions) -> list[str]:
     columns = [name.strip() for name in options.columns.split(",")] if options.columns else []
     if columns and (len(columns) != 2 or not all(columns)):
-        raise ConfigError(f"--columns: expected SOURCE,TARGET, got {options.columns!r}")
+        raise ConfigError(f"--columns: expected SOURCE,TARGET, got {shown(str(options.columns))}")
     return columns
 
 

@@ -11,15 +11,18 @@ from nmt_attn.config.messages import complain_idle, join_words, show, with_value
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.registries import (
+    COVERAGES,
     DECODERS,
     INITIAL_CELL_STATES,
     INITIAL_STATES,
     INITIALISATIONS,
     OPTIMIZERS,
     RANKINGS,
+    RISKS,
     SCHEDULES,
     SCORES,
     TOKENIZERS,
+    TRANSITIONS,
     WINDOWS,
 )
 
@@ -30,12 +33,15 @@ _READING = (
     TOKENIZERS,
     SCORES,
     WINDOWS,
+    TRANSITIONS,
+    COVERAGES,
     DECODERS,
     INITIAL_STATES,
     INITIAL_CELL_STATES,
     INITIALISATIONS,
     OPTIMIZERS,
     SCHEDULES,
+    RISKS,
     RANKINGS,
 )
 _NAMING_KEYS = {key: registry for registry in _READING for key in registry.config_keys}

@@ -5,9 +5,9 @@ sentences and one source length. Batches are padded to few such shapes; a senten
 places of probability 0. Every `STEPS_BETWEEN` steps one flag for each sentence is read; what the steps have chosen is
 written to one tensor, which is read once, at the end.
 
-Covers one model over its whole vocabulary, with all scores, windows and orders. Phrases, prefixes, groups, sampling,
-the coverage penalty, rules that look at the tokens so far, shortlists and ensembles are left to
-nmt_attn/search/beam.py, whose results this gives: tests/search/test_recorded.py.
+Covers one model over its whole vocabulary, with all scores, windows and orders. Sparse output layers, phrases,
+prefixes, groups, sampling, the coverage penalty, rules that look at the tokens so far, shortlists and ensembles are
+left to nmt_attn/search/beam.py, whose results this gives: tests/search/test_recorded.py.
 """
 
 import warnings
@@ -24,6 +24,8 @@ from nmt_attn.fast.gpu.beam_steps import EXACT, FIELDS, Beam, advance, best_word
 from nmt_attn.fast.gpu.lowered import scores_of
 from nmt_attn.fast.gpu.sizes import parts_of
 from nmt_attn.fast.graphs import Recorder, Replay
+from nmt_attn.model.hard_attention import HardSeq2Seq
+from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, changed
 from nmt_attn.search.backpointers import Hypothesis
@@ -150,6 +152,11 @@ class RecordedSearch:
             oldest = self._recorded.pop(next(iter(self._recorded)))
             oldest.begin.forget()
             oldest.step.forget()
+
+
+def covers_model(model: Seq2Seq) -> bool:
+    """Whether steps of a model can be recorded: the kernels know the softmax of one readout alone."""
+    return type(model.normaliser) is Softmax and not isinstance(model, HardSeq2Seq)
 
 
 def covers(limits: Limits, options: BeamOptions) -> bool:

@@ -77,6 +77,8 @@ def test_every_score_window_and_order(score: str, window: str, style: str) -> No
 
 
 MODELS: list[Overrides] = [
+    {"decoder.style": "luong", "attention.coverage": "neural"},
+    {"decoder.style": "conditional", "attention.coverage": "linguistic", "attention.window": "local-m"},
     {"decoder.style": "luong", "decoder.cell": "lstm", "decoder.input_feeding": "attentional", "decoder.layers": 2},
     {"decoder.style": "luong", "decoder.cell": "gru-cho", "decoder.input_feeding": "context"},
     {"decoder.style": "bahdanau", "decoder.cell": "rnn", "decoder.readout": "maxout"},
