@@ -21,6 +21,7 @@ def model_payload(model: LabModel) -> Json:
         "score": parts.attention.score,
         "window": parts.attention.window,
         "half_width": parts.attention.half_width,
+        "sigma": parts.attention.sigma or parts.attention.half_width / 2,
         "position": parts.attention.position,
         "cell": parts.decoder.cell,
         "encoder": parts.encoder.hidden,
