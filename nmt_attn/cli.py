@@ -17,6 +17,7 @@ from nmt_attn.errors import ConfigError, UserError
 from nmt_attn.files import OUTPUT_ERRORS, drop_unwritten, open_streams, reason, shown
 from nmt_attn.interruption import end_interrupted, received, say
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
+from nmt_attn.memory_lack import lacks_memory
 from nmt_attn.option_parsing import OnceCommand, checked, parameters_of
 from nmt_attn.options import (
     AerOptions,
@@ -213,7 +214,7 @@ def average(options: AverageOptions) -> None:
 
 @command("import", "onmt_step_300.pt --subwords spm.model --output models/onmt")
 def import_model(options: ImportOptions) -> None:
-    """Import a model of OpenNMT-py or joeynmt: the same numbers, in a model folder of this package."""
+    """Import a model of another toolkit: the same numbers, in a model folder of this package."""
     from nmt_attn.commands.import_model import import_model as run
 
     run(options)
@@ -283,6 +284,8 @@ def _mistake(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, ClickException):
         return _usage_mistake(error)
+    if lacks_memory(error):
+        return f"memory: expected enough for this command, got too little: {reason(error)}"
     if isinstance(error, OSError) and (error.filename is not None or error.errno in OUTPUT_ERRORS):
         return f"{error.filename or 'standard output'}: expected a place that can be used, got {reason(error)}"
     return None

@@ -17,8 +17,10 @@ from typing import IO
 
 import typer
 
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import CheckpointError, ConfigError, DataError
 
+MOST_SHOWN = 200
+"""Letters of another library's message."""
 OUTPUT_ERRORS = {errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 """What the operating system says, without a file's name, where a stream cannot be written to."""
 
@@ -80,8 +82,18 @@ def is_unicode(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """The text in quotes, cut where it is long, with escapes for what cannot be written."""
+    """At most 80 letters of the text in quotes, with escapes for what cannot be written."""
     return ascii(text[:80]) if not is_unicode(text) else repr(text[:80])
+
+
+def check_inside(path: Path, folder: Path) -> None:
+    """Raises CheckpointError if the file lies outside `folder`, by a link: what it holds might be shown."""
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:  # a loop of links
+        raise CheckpointError(f"{path}: expected a file of this folder, got {reason(error)}") from error
+    if not is_inside:
+        raise CheckpointError(f"{path}: expected a file of {folder}, got a link to a place outside (copy the file)")
 
 
 def check_count(where: object, found: int, expected: int, like: str, unit: str = "lines") -> None:
@@ -274,8 +286,9 @@ def or_standard(path: Path | None) -> Path | None:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in the operating system's words, without its number."""
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+    """What went wrong, in the operating system's words, without its number; at most MOST_SHOWN letters of one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text[: 2 * MOST_SHOWN].split())[:MOST_SHOWN].lower()
 
 
 def _sync(path: Path) -> None:

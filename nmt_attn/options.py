@@ -285,6 +285,9 @@ class TranslateOptions(SearchOptions):
     columns: Annotated[
         bool, Option(help="A line has the columns of data.columns: cells with tabs between them, or JSON.")
     ] = False
+    tag: Annotated[
+        str | None, Option(help="Of lines that have none of a column `as: tag` in data.columns, such as a language.")
+    ] = None
     output: Annotated[Path | None, Option(help="Default: standard output.")] = None
     reference: Annotated[
         tuple[Path, ...], Option(help="Translations by people: BLEU goes to the screen. Repeatable.")
@@ -536,7 +539,11 @@ class ImportOptions:
     """Of `nmt-attn import`."""
 
     file: Annotated[
-        Path, Argument(help="Checkpoint of OpenNMT-py 3 (.pt), or of joeynmt (.ckpt beside its config.yaml).")
+        Path,
+        Argument(
+            help="Checkpoint of OpenNMT-py or fairseq lstm (.pt), joeynmt (.ckpt beside its config.yaml), Marian s2s "
+            "or nematus (.npz), or a folder of eole."
+        ),
     ]
     output: Annotated[Path, Option(help="Folder of the model to write.")]
     vocab: Annotated[

@@ -31,6 +31,34 @@ WINDOWS: Registry[Any] = Registry(
     },
 )
 
+TRANSITIONS: Registry[Any] = Registry(
+    ("model.attention.alignment",),
+    {
+        "hard": "nmt_attn.model.transitions:Independent",
+        "hard-first-order": "nmt_attn.model.transitions:FirstOrder",
+        "monotonic": "nmt_attn.model.transitions:Monotonic",
+        "monotonic-first-order": "nmt_attn.model.transitions:MonotonicFirstOrder",
+    },
+)
+
+NORMALISERS: Registry[Any] = Registry(
+    ("model.attention.normalise", "model.decoder.normalise"),
+    {
+        "softmax": "nmt_attn.model.normalise:Softmax",
+        "sparsemax": "nmt_attn.model.normalise:Sparsemax",
+        "entmax-1.5": "nmt_attn.model.normalise:Entmax15",
+    },
+)
+
+COVERAGES: Registry[Any] = Registry(
+    ("model.attention.coverage",),
+    {
+        "sum": "nmt_attn.model.coverage:Sum",
+        "linguistic": "nmt_attn.model.coverage:Linguistic",
+        "neural": "nmt_attn.model.coverage:Neural",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -126,6 +154,14 @@ DECAYS: Registry[Any] = Registry(
     },
 )
 
+RISKS: Registry[Any] = Registry(
+    ("training.risk.method",),
+    {
+        "mrt": "nmt_attn.training.risk:MinimumRisk",
+        "reinforce": "nmt_attn.training.risk:Reinforce",
+    },
+)
+
 TOKENIZERS: Registry[Any] = Registry(
     ("tokenizer.kind", "tokenizer.source.kind", "tokenizer.target.kind"),
     {
@@ -147,7 +183,7 @@ RANKINGS: Registry[Any] = Registry(
 )
 
 METRICS: Registry[Any] = Registry(
-    ("evaluate.metrics", "training.metric"),
+    ("evaluate.metrics", "training.metric", "training.risk.metrics", "search.mbr"),
     {
         "bleu": "nmt_attn.evaluation.metrics:bleu_rows",
         "chrf": "nmt_attn.evaluation.metrics:chrf_rows",
@@ -196,6 +232,9 @@ CORPUS_FORMS: Registry[Any] = Registry(
 REGISTRIES = (
     SCORES,
     WINDOWS,
+    TRANSITIONS,
+    NORMALISERS,
+    COVERAGES,
     DECODERS,
     CELLS,
     INITIAL_STATES,
@@ -205,6 +244,7 @@ REGISTRIES = (
     OPTIMIZERS,
     SCHEDULES,
     DECAYS,
+    RISKS,
     TOKENIZERS,
     RANKINGS,
     METRICS,

@@ -104,20 +104,23 @@ def choose_decoding_precision(name: str, device: torch.device) -> DecodingPrecis
         fastest: DecodingPrecision = "bf16" if cpu_has_bfloat16() else "fp32"
         return "fp32" if not is_cpu else "int8" if cpu_has_int8() else fastest
     if name == "int8" and not (is_cpu and cpu_has_int8()):
-        found = "a CPU without VNNI" if is_cpu else f"device {device.type}, for which there are none"
+        found = "a CPU without AVX2" if is_cpu else f"device {device.type}, for which there are none"
         raise ConfigError(f"search.precision: expected a CPU with products of 8 bits for 'int8', got {found}")
     formats: dict[str, DecodingPrecision] = {"fp32": "fp32", "tf32": "fp32", "bf16": "bf16", "int8": "int8"}
     return formats[name]
 
 
 def cpu_has_int8() -> bool:
-    """Whether this CPU has instructions for sums of products of 8 bits, and this torch uses them.
-
-    Without these instructions sums of two products would be cut at 16 bits.
-    """
+    """Whether torch has fast products of 8 bits on this CPU: by oneDNN with VNNI, else by FBGEMM, which needs AVX2."""
     capabilities = torch.cpu.get_capabilities()
-    has_instructions = capabilities.get("avx512_vnni") or capabilities.get("avx_vnni")
-    return bool(has_instructions) and torch.backends.mkldnn.is_available()
+    has_vnni = bool(capabilities.get("avx512_vnni") or capabilities.get("avx_vnni"))
+    return torch.backends.mkldnn.is_available() and (has_vnni or (bool(capabilities.get("avx2")) and has_fbgemm()))
+
+
+def has_fbgemm() -> bool:
+    """Whether this torch has FBGEMM's products of 8 bits: today's builds for x86 CPUs do."""
+    has_tensors = hasattr(torch, "quantize_per_channel")  # which PyTorch means to drop
+    return has_tensors and "fbgemm" in torch.backends.quantized.supported_engines
 
 
 def cpu_has_packed_products() -> bool:

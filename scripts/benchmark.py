@@ -5,17 +5,23 @@ Writes docs/benchmarks.md.
     python scripts/benchmark.py --quick                               under five minutes, a synthetic corpus
     python scripts/benchmark.py --corpus F.de F.en --test T.de --reference T.en
     python scripts/benchmark.py --corpus F.de F.en --peer opennmt --peer-python .peers/venv-onmt/bin/python
+    python scripts/benchmark.py --corpus F.de F.en --machine epyc-avx512 --peer ... --peer-python ...
 
 One thread; processor seconds. Each measurement runs in a separate process; figures are medians of interleaved runs.
 --corpus takes two files of space-separated tokens; batches are 64 lines in file order. --test (tokens) and --reference
 (plain text, if the tokens are SentencePiece pieces) are translated after `--updates` updates and scored by BLEU. A peer
-is another toolkit in its own environment: joeynmt 2.3.0 or OpenNMT-py 3.5.1. It trains on the same batches and, with
---corpus, translates the same lines. `--parts decoding` uses the models that --folder already has, so that training and
+is another toolkit in its own environment: eole 0.6.4, joeynmt 2.3.0, Marian 1.12 (pymarian), OpenNMT-py 3.5.1, yoyodyne
+0.5.27. It trains on the same batches and, joeynmt and OpenNMT-py with --corpus, translates the same lines. bf16 is left
+out where the CPU has no instructions for it.
+
+--machine NAME trains and translates with fewer lines and writes docs/benchmarks/NAME.json: the processor, what it
+multiplies fast, threads, load, the share of the cores that other processes had, and every rate. The page then shows all
+such files side by side. `--parts decoding` uses the models that --folder already has, so that training and
 timing can be separate calls: `--parts models`, then `--parts decoding`.
 """
 
 import argparse
-import statistics
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,38 +29,52 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.decoding_tables import decoding_section
+from bench.decoding_tables import decoding_rows, decoding_section, measure_decoding
 from bench.growth import AXES, QUICK_AXES, GrowthJob, exponent
 from bench.jobs import run_job
+from bench.machine import busy, describe
+from bench.machines import machines_section, save
 from bench.page import date_and_machine, refresh, table
-from bench.peers import VARIANTS, Peer
+from bench.peer_settings import VARIANTS, Peer
 from bench.plan import Plan, Result, say
 from bench.systems import SYSTEMS, Corpus, synthetic
+from bench.training_tables import measure_training, training_rows, training_sections
+
+from nmt_attn.runtime import cpu_has_bfloat16
 
 QUICK_SYSTEMS = ("luong-feeding",)
 """Systems whose growth is measured with --quick."""
-DENORMAL_UPDATES = 45
-"""With fewer updates, no denormal numbers occur, so there is nothing to measure."""
 PARTS = ("training", "models", "decoding", "growth", "start")
 
 
 def main() -> None:
     """Measures the selected parts and updates their sections of the page."""
     arguments = _arguments()
+    start = busy()
     with tempfile.TemporaryDirectory() as temporary:
         plan = _plan(arguments, arguments.folder or Path(temporary))
         ceiling = run_job("ceiling", {})
         sections = {"machine": _machine(ceiling)}
+        record: Result = {"ceiling": ceiling, "updates": plan.updates}
         if "training" in arguments.parts:
-            sections |= training(plan, ceiling)
+            found = measure_training(plan)
+            record["training"] = training_rows(found)
+            if not arguments.machine:
+                sections |= training_sections(found, plan, ceiling)
         if "models" in arguments.parts or "decoding" in arguments.parts:
             plan.train_missing()
         if "decoding" in arguments.parts:
-            sections["decoding"] = decoding_section(plan)
+            searched = measure_decoding(plan)
+            record["decoding"] = decoding_rows(searched)
+            sections["decoding"] = decoding_section(plan, searched)
         if "growth" in arguments.parts:
             sections["growth"] = growth(plan.axes, QUICK_SYSTEMS if arguments.quick else tuple(SYSTEMS))
         if "start" in arguments.parts:
             sections["start-up"] = start_up(plan)
+        if arguments.machine:
+            folder = arguments.output.with_suffix("")
+            save(folder, arguments.machine, {"machine": describe(start, busy()), **record})
+            sections = {"machines": machines_section(folder)}
         refresh(arguments.output, sections)
     say(f"wrote {arguments.output}")
 
@@ -68,16 +88,22 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--updates", type=int, help="default: 60, quick 6")
     parser.add_argument("--seed", type=int, default=1, help="seed of every model, including peers")
     parser.add_argument("--repeats", type=int, help="interleaved runs; default: 3, quick 1")
-    parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    precisions = ["fp32", "bf16"] if cpu_has_bfloat16() else ["fp32"]
+    parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=precisions)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--peer", nargs="+", choices=sorted(VARIANTS), default=[])
     parser.add_argument("--peer-python", nargs="+", type=Path, default=[], help="one for each --peer")
     parser.add_argument("--folder", type=Path, help="folder for caches and models; default: temporary")
+    parser.add_argument("--machine", metavar="NAME", help="compare with other machines: see above")
     default = Path(__file__).parents[1] / "docs" / "benchmarks.md"
     parser.add_argument("--output", type=Path, default=default, help="default: docs/benchmarks.md")
     arguments = parser.parse_args()
     if len(arguments.peer) != len(arguments.peer_python):
         parser.error(f"--peer-python: expected one for each --peer, got {len(arguments.peer_python)}")
+    if arguments.machine and not re.fullmatch(r"[a-z0-9-]+", arguments.machine):
+        parser.error(f"--machine: expected small letters, digits and '-', got {arguments.machine!r}")
+    if arguments.machine:
+        arguments.parts = [part for part in arguments.parts if part in ("training", "models", "decoding")]
     if arguments.updates is not None and arguments.updates < 3:
         parser.error(f"--updates: expected at least 3, as the first third is not timed, got {arguments.updates}")
     return arguments
@@ -92,95 +118,14 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> Plan:
         is_synthetic=not arguments.corpus,
         test=arguments.test or corpus.source,
         reference=arguments.reference,
-        updates=arguments.updates or (6 if is_quick else 60),
+        updates=arguments.updates or (6 if is_quick else 45 if arguments.machine else 60),
         seed=arguments.seed,
-        repeats=arguments.repeats or (1 if is_quick else 3),
+        repeats=arguments.repeats or (1 if is_quick else 2 if arguments.machine else 3),
         precisions=tuple(arguments.precisions),
         axes=QUICK_AXES if is_quick else AXES,
-        lines={32: 64, 1: 8} if is_quick else {32: 1000, 1: 100},
+        lines={32: 64, 1: 8} if is_quick else {32: 320, 1: 40} if arguments.machine else {32: 1000, 1: 100},
         peers=tuple(map(Peer, arguments.peer, arguments.peer_python)),
     )
-
-
-def training(plan: Plan, ceiling: Result) -> dict[str, str]:
-    """Speed of every system and peer, share of peak speed, stages, denormals."""
-    ours: dict[tuple[str, str], list[Result]] = {}
-    theirs: dict[tuple[str, str], list[float]] = {}
-    for _ in range(plan.repeats):
-        for system in SYSTEMS:
-            for precision in plan.precisions:
-                ours.setdefault((system, precision), []).append(plan.train(system, precision))
-            for peer in plan.peers:
-                if system in VARIANTS[peer.name]:
-                    found = plan.train_peer(peer, system)
-                    theirs.setdefault((system, peer.name), []).append(found.tokens_a_second)
-                    theirs.setdefault((system, f"{peer.name} MiB"), []).append(found.peak_mebibytes)
-    sections = {"training": _training_table(ours, theirs, ceiling, plan)}
-    sections["stages"] = _stages(plan)
-    if plan.updates >= DENORMAL_UPDATES:
-        sections["denormals"] = _denormals(plan)
-    return sections
-
-
-def _training_table(
-    ours: Mapping[tuple[str, str], list[Result]],
-    theirs: Mapping[tuple[str, str], list[float]],
-    ceiling: Result,
-    plan: Plan,
-) -> str:
-    peers = [peer.name for peer in plan.peers]
-    head = ["system", "precision", "target tokens/s", "ms an update", "GFLOP an update", "share of ceiling"]
-    head += ["page faults an update", "peak MiB", "core's share", *(f"ours / {peer}" for peer in peers)]
-    head += [f"{peer}: tokens/s, MiB" for peer in peers]
-    rows = []
-    for (system, precision), runs in ours.items():
-        middle = sorted(runs, key=lambda run: run["tokens_a_second"])[len(runs) // 2]
-        rate = middle["tokens_a_second"]
-        row: list[object] = [system, precision, rate, 1000 * middle["update_seconds"]]
-        row += [sum(middle["flops_by_part"].values()) / 1e9, _percent(middle["flops_a_second"] / ceiling[precision])]
-        row += [middle["faults_an_update"], middle["peak_mebibytes"], _percent(middle["cpu_share"])]
-        known = [theirs.get((system, peer)) for peer in peers]
-        row += [rate / statistics.median(rates) if rates else "-" for rates in known]
-        memory = [theirs.get((system, f"{peer} MiB")) for peer in peers]
-        for rates, peaks in zip(known, memory, strict=True):
-            row.append(f"{statistics.median(rates):,.0f}, {statistics.median(peaks):,.0f}" if rates and peaks else "-")
-        rows.append(row)
-    what = "a synthetic corpus" if plan.is_synthetic else "the given corpus"
-    text = f"Training on {what}, {plan.updates} updates, the first third not timed; medians of {plan.repeats}.\n\n"
-    return text + table(head, rows) + "\n" + _flops_table(ours)
-
-
-def _flops_table(ours: Mapping[tuple[str, str], list[Result]]) -> str:
-    parts = {system: runs[0]["flops_by_part"] for (system, _), runs in ours.items()}
-    names = list(next(iter(parts.values())))
-    rows = [[system, *(counts[name] / 1e9 for name in names)] for system, counts in parts.items()]
-    return "GFLOP of one update by part:\n\n" + table(["system", *names], rows)
-
-
-def _stages(plan: Plan) -> str:
-    columns: dict[str, dict[str, float]] = {}
-    for system in SYSTEMS:
-        for precision in plan.precisions:
-            say(f"stages: {system}, {precision}")
-            job = {"system": system, "precision": precision, "updates": plan.updates // 3, "settings": ()}
-            columns[f"{system}, {precision}"] = run_job("profile", {**plan.corpus._asdict(), **job})
-    names = dict.fromkeys(name for column in columns.values() for name in column)
-    stages = ("data", "forward", "loss", "backward", "clipping", "optimizer")
-    ordered = [*stages, *(name for name in names if name not in stages)]
-    rows = [[name, *(column.get(name, 0.0) for column in columns.values())] for name in ordered]
-    text = "Milliseconds of an update. The first six rows add up to it; the others are parts of them.\n\n"
-    return text + table(["stage", *columns], rows)
-
-
-def _denormals(plan: Plan) -> str:
-    rows = []
-    for system in ("bahdanau", "luong-feeding"):
-        # flushed last, because its model is kept
-        kept, flushed = (
-            plan.train(system, "fp32", flushes_denormals=flushes)["tokens_a_second"] for flushes in (False, True)
-        )
-        rows.append([system, flushed, kept, flushed / kept])
-    return "Denormal numbers, fp32, target tokens/s:\n\n" + table(["system", "flushed", "kept", "ratio"], rows)
 
 
 def growth(axes: Mapping[str, tuple[int, ...]], systems: tuple[str, ...]) -> str:
@@ -221,13 +166,9 @@ def start_up(plan: Plan) -> str:
 
 
 def _machine(ceiling: Result) -> str:
-    rows = [[name.replace("_", " "), value / 1e9] for name, value in ceiling.items()]
+    rows = [[name.replace("_", " "), "-" if value is None else value / 1e9] for name, value in ceiling.items()]
     head = f"Measured on {date_and_machine()}. Its peak speed (products of 2048 x 2048 matrices, a copy in memory):\n\n"
     return head + table(["what", "GFLOP/s or GB/s"], rows)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
     eutrans    -> data/eutrans-es-en   Spanish-English tourist phrases (Amengual et al. 2000), 9,900 pairs
     multi30k   -> data/multi30k        German-English image captions (Elliott et al. 2016), 29,000 pairs
+    g2p        -> data/sigmorphon-g2p  words to phones of SIGMORPHON 2021, three languages of 8,000 words, three of 800
+    inflection -> data/sigmorphon-inflection  Spanish and Turkish of SIGMORPHON-UniMorph 2023, 10,000 triples each
 
 The files come from fixed commits of the repositories that publish them; see them for the terms of use.
 """
@@ -41,6 +43,24 @@ CORPORA = {
             f"{part}.{side}{'.gz' * (part == 'train')}": f"{part}.{side}.gz"
             for part in ("train", "val", "test_2016_flickr")
             for side in ("de", "en")
+        },
+    ),
+    "g2p": Corpus(
+        "sigmorphon-g2p",
+        "sigmorphon/2021-task1/821bcdece5a47820872215969f275004b0abe80c/data",
+        {
+            f"{language}_{part}.tsv": f"{size}/{language}_{part}.tsv"
+            for size, languages in (("medium", ("fre", "dut", "kor")), ("low", ("ady", "ice", "rum")))
+            for language in languages
+            for part in ("train", "dev", "test")
+        },
+    ),
+    "inflection": Corpus(
+        "sigmorphon-inflection",
+        "sigmorphon/2023InflectionST/e7f1b325b76b/part1/data",
+        {
+            name: name
+            for name in (f"{language}.{part}" for language in ("spa", "tur") for part in ("trn", "dev", "tst"))
         },
     ),
 }

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.fast.gpu import beam_steps as steps
-from nmt_attn.fast.gpu.beam_steps import FIELDS
+from nmt_attn.fast.gpu.beam_steps import EXACT, FIELDS
 from nmt_attn.fast.gpu.sizes import FEW_WORDS, parts_of
 
 ROWS, SOURCES, STEPS, WORDS = 5, 21, 3, 2311  # S in two blocks of 16, V in two of 2048, none of them full
@@ -162,7 +162,7 @@ def best_words(made: Made, *, words: int, count: int) -> list[Any]:
     return [*out, scores, made.exact(words) if words < FEW_WORDS else None, words < FEW_WORDS]
 
 
-def advance(made: Made, *, beam: int, length: int, stops_early: bool) -> list[Any]:
+def advance(made: Made, *, beam: int, length: int, lookahead: int) -> list[Any]:
     """Some hypotheses tie, some are impossible; sentences are at, before and beyond their least and greatest length."""
     batch, words, wanted = 4, 2311, max(1, beam - 1)
     found = best_words(Made(torch.float32, seed=3), words=words, count=beam)[:3]
@@ -181,7 +181,7 @@ def advance(made: Made, *, beam: int, length: int, stops_early: bool) -> list[An
     limits = [torch.tensor([0, 0, 9, 0]), torch.tensor([9, 2, 9, 12])]
     terms = 1.0 + made.share(2, 14).double()
     trace = torch.zeros(12, FIELDS, batch, beam, dtype=torch.float64)
-    return [values, ids, sums, scores, None, totals, *state, best, lengths, done, trace, *limits, terms, stops_early]
+    return [values, ids, sums, scores, None, totals, *state, best, lengths, done, trace, *limits, terms, lookahead]
 
 
 CASES: dict[str, tuple[str, Callable[[Made], list[Any]]]] = {
@@ -202,9 +202,10 @@ CASES: dict[str, tuple[str, Callable[[Made], list[Any]]]] = {
     "attentional_back": ("attentional_back", attentional_back),
     "best_words, few": ("best_words", lambda made: best_words(made, words=2311, count=5)),
     "best_words, many": ("best_words", lambda made: best_words(made, words=16387, count=1)),
-    "advance, beam 5": ("advance", lambda made: advance(made, beam=5, length=1, stops_early=False)),
-    "advance, beam 4, early": ("advance", lambda made: advance(made, beam=4, length=2, stops_early=True)),
-    "advance, beam 1": ("advance", lambda made: advance(made, beam=1, length=9, stops_early=False)),
+    "advance, beam 5": ("advance", lambda made: advance(made, beam=5, length=1, lookahead=EXACT)),
+    "advance, beam 4, early": ("advance", lambda made: advance(made, beam=4, length=2, lookahead=0)),
+    "advance, beam 3, near": ("advance", lambda made: advance(made, beam=3, length=2, lookahead=2)),
+    "advance, beam 1": ("advance", lambda made: advance(made, beam=1, length=9, lookahead=EXACT)),
     "loss_rows, smoothed": ("loss_rows", lambda made: loss_rows(made, smoothing=0.1, keeps_slope=True)),
     "loss_rows, no gradient": ("loss_rows", lambda made: loss_rows(made, smoothing=0.0, keeps_slope=False)),
 }

@@ -43,6 +43,9 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
             attend_eos=attention.attend_eos,
             concat_identity=attention.concat_keys == "identity",
             fixed_context=attention.fixed_context,
+            normalise=attention.normalise,
+            coverage=attention.coverage,
+            fertility=attention.fertility,
         ),
         style=decoder.style,
         cell=decoder.cell,
@@ -56,6 +59,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
         attentional_activation=decoder.attentional_activation,
         readout=decoder.readout,
         readout_state=decoder.readout_state,
+        normalise=decoder.normalise,
     )
 
 
@@ -107,7 +111,7 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
     return p
 
 
-def attention_letters(named: Arrays, config: ModelConfig) -> dict[str, np.ndarray]:
+def attention_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
     """Parameters of score and window, under the letters of the score's formula."""
     names = {
         "vector": "v",
@@ -124,6 +128,20 @@ def attention_letters(named: Arrays, config: ModelConfig) -> dict[str, np.ndarra
     p = {letter: named[f"{root}.score.{name}"] for name, letter in names.items() if f"{root}.score.{name}" in named}
     if config.attention.window == "local-p":
         p |= {"W_p": named[f"{root}.window.projection.weight"], "v_p": named[f"{root}.window.vector"]}
+    return p | coverage_letters(named, config)
+
+
+def coverage_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
+    """V, and what the coverage is updated by."""
+    root, kind = "decoder.attention.coverage", config.attention.coverage
+    if kind == "none":
+        return {}
+    p: dict[str, Any] = {"V": named[f"{root}.to_score.weight"]}
+    if kind == "linguistic":
+        p["U_f"] = named[f"{root}.to_fertility.weight"]
+    if kind == "neural":
+        inputs = {"h": f"{root}.position_to_gates", "a": f"{root}.weight_to_gates", "s": f"{root}.query_to_gates"}
+        p["coverage"] = cell_letters(named, "gru", f"{root}.cell", inputs)
     return p
 
 

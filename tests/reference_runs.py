@@ -12,8 +12,10 @@ from reference.encoder import Encoded, encode
 from torch import Tensor, nn
 
 from nmt_attn.config.model_section import ModelConfig
+from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory
+from nmt_attn.training.loss import token_loss
 from nmt_attn.types import PAD, Batch
 
 TINY_STEP = 1e-30
@@ -70,7 +72,7 @@ def run_reference(named: Mapping[str, np.ndarray], config: ModelConfig, batch: B
             residual=config.encoder.residual,
         )
         steps = decode(letters.decoder, letters.settings, encoded, batch.tgt_in[row, :target_length].tolist())
-        loss = summed_loss(steps, batch.tgt_out[row, :target_length].tolist())
+        loss = summed_loss(letters.settings, steps, batch.tgt_out[row, :target_length].tolist())
         runs.append(SentenceRun(encoded, start(letters.decoder, letters.settings, encoded), steps, loss))
     return runs
 
@@ -81,6 +83,8 @@ def run_model(model: Seq2Seq, batch: Batch) -> ModelRun:
     readouts, weights = model(batch)
     logits = model.output(readouts)
     loss = nn.functional.cross_entropy(logits.flatten(0, 1), batch.tgt_out.flatten(), ignore_index=PAD, reduction="sum")
+    if type(model.normaliser) is not Softmax:
+        loss = token_loss(readouts, model.output, batch.tgt_out, 0.0, normaliser=model.normaliser).total
     return ModelRun(memory, model.start(memory), readouts, logits, weights.dense(), loss)
 
 

@@ -59,7 +59,7 @@ def search(
     longest: list[int],
     shortest: list[int] | None = None,
     ranking: Ranking = BY_LOG_PROB,
-    stops_early: bool = False,
+    lookahead: int | None = None,
     token_rules: TokenRules = NO_RULES,
     prefixes: list[tuple[int, ...]] | None = None,
 ) -> list[list[Hypothesis]]:
@@ -71,7 +71,7 @@ def search(
         padded = torch.tensor([[*prefix, *[PAD] * (size - len(prefix))] for prefix in prefixes], dtype=torch.int64)
         limits = limits._replace(prefixes=padded)
     options = BeamOptions(
-        beam, wanted or beam, ranking, with_weights=True, token_rules=token_rules, stops_early=stops_early
+        beam, wanted or beam, ranking, with_weights=True, token_rules=token_rules, lookahead=lookahead
     )
     return beam_search(TableSteps(tables), limits, options)
 

@@ -17,7 +17,7 @@ FLOORS = [
     ("errors", "types", "version", "bounds", "threads", "text_formats", "screen", "interruption"),
     ("registry",),
     ("registries",),
-    ("files", "memory", "runtime", "processes"),
+    ("files", "memory", "memory_lack", "runtime", "processes"),
     ("text_io", "options", "option_parsing"),
     ("alignment",),
     ("config", "demo"),

@@ -91,7 +91,8 @@ def test_a_pytorch_without_cuda_beside_a_gpu_is_said(monkeypatch: pytest.MonkeyP
         ({"avx512_vnni": True, "avx512_bf16": True}, "int8"),
         ({"avx_vnni": True}, "int8"),
         ({"avx512_bf16": True}, "bf16"),
-        ({"avx2": True}, "fp32"),
+        ({"avx2": True}, "int8"),
+        ({}, "fp32"),
     ],
 )
 def test_auto_decodes_in_the_fastest_format_of_the_cpu(
@@ -99,6 +100,7 @@ def test_auto_decodes_in_the_fastest_format_of_the_cpu(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(runtime, "has_fbgemm", lambda: True)
     assert choose_decoding_precision("auto", CPU) == expected
     assert choose_decoding_precision("auto", GPU) == "fp32"
     assert choose_decoding_precision("bf16", GPU) == "bf16"
@@ -108,6 +110,6 @@ def test_auto_decodes_in_the_fastest_format_of_the_cpu(
 def test_8_bits_are_refused_where_they_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"search.precision: expected a CPU .* for 'int8', got device cuda"):
         choose_decoding_precision("int8", GPU)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    with pytest.raises(ConfigError, match=r"for 'int8', got a CPU without VNNI"):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    with pytest.raises(ConfigError, match=r"for 'int8', got a CPU without AVX2"):
         choose_decoding_precision("int8", CPU)

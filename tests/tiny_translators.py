@@ -12,6 +12,7 @@ from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.batching import collate
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.model.build import build_model
+from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.search.translation import Translation
@@ -39,6 +40,12 @@ MODELS = {
         "decoder": {"style": "luong", "cell": "lstm", "input_feeding": "attentional"},
         "attention": {"score": "general", "attend_eos": False},
     },
+    "monotonic": {
+        "decoder": {"style": "luong", "cell": "lstm", "layers": 2},
+        "attention": {"score": "general", "alignment": "monotonic-first-order", "jump": 2},
+    },
+    "sparse": {"attention": {"normalise": "sparsemax"}, "decoder": {"normalise": "entmax-1.5"}},
+    "covered": {"attention": {"coverage": "linguistic"}},
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }
 SIZES = {
@@ -90,8 +97,14 @@ def texts(translations: Sequence[Translation]) -> list[str]:
 
 @torch.no_grad()
 def forced(model: Seq2Seq, source: list[int], target: list[int]) -> tuple[Tensor, Tensor]:
-    """log p [T] of each target token and `</s>`, and weights [T, S], by the training path."""
+    """log p [T] of each target token and `</s>`, and weights [T, S], by the training path.
+
+    Of a hard model these are the most likely alignment.
+    """
     batch = collate([source], [target])
+    if isinstance(model, HardSeq2Seq):
+        scored, links = model.score_target(batch)
+        return scored[0], links.dense()[0]
     readouts, weights = model(batch)
-    log_probs = model.output(readouts).log_softmax(-1)
+    log_probs = model.log_probs(readouts)
     return log_probs[0].gather(1, batch.tgt_out[0].unsqueeze(1)).squeeze(1), weights.dense()[0]

@@ -16,7 +16,7 @@ from nmt_attn.alignment.links import Links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, extract_links
 from nmt_attn.errors import ConfigError
-from nmt_attn.files import check_apart, or_standard, writing
+from nmt_attn.files import check_apart, or_standard, shown, writing
 from nmt_attn.model.store import find_model, model_folder
 from nmt_attn.options import AlignOptions
 from nmt_attn.runtime import choose_device
@@ -32,7 +32,7 @@ def align(options: AlignOptions) -> None:
     """Writes the alignment of each pair of lines. Raises UserError."""
     output = or_standard(options.output)
     if options.symmetrise is not None and options.symmetrise not in METHODS:
-        raise ConfigError(f"--symmetrise: expected one of {', '.join(METHODS)}, got {options.symmetrise!r}")
+        raise ConfigError(f"--symmetrise: expected one of {', '.join(METHODS)}, got {shown(options.symmetrise)}")
     check_apart({"source": options.source, "target": options.target}, {"output": output})
     sources, targets = read_parallel(options.source, options.target)
     translator = _load_attending(find_model(options.model), options.device)

@@ -21,11 +21,14 @@ from nmt_attn.data.corpus_warnings import SAMPLE_LINES, is_swapped, unknown_sour
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import EvaluationResults, OutputPaths, check_writable, write, write_artifacts
 from nmt_attn.evaluation.bootstrap import compare_systems
+from nmt_attn.evaluation.detail_tables import format_details, format_ngrams
+from nmt_attn.evaluation.details import add_details
 from nmt_attn.evaluation.evaluation_inputs import (
     EvaluatedModel,
     EvaluationSet,
     built_in_gold,
     evaluation_config,
+    joined,
     locate_model,
     read_gold,
     read_test_set,
@@ -38,6 +41,7 @@ from nmt_attn.evaluation.seeds import seed_groups
 from nmt_attn.evaluation.summary import summarise
 from nmt_attn.evaluation.system_outputs import (
     LinkOptions,
+    NBest,
     SystemOutput,
     add_model_results,
     read_output,
@@ -47,7 +51,7 @@ from nmt_attn.evaluation.system_outputs import (
 from nmt_attn.evaluation.tables import (
     format_alignments,
     format_attention,
-    format_lengths,
+    format_groups,
     format_lengths_of_systems,
     format_seeds,
     format_summary,
@@ -75,13 +79,17 @@ def evaluate(options: EvalOptions) -> None:
     first = models[0] if models else None
     config = evaluation_config(first, options.set)
     test = read_test_set(options.source, options.reference, first)
+    if config.join_sources:
+        test = _joined(options, test)
     gold = _find_gold(options, first, test)
     paths = OutputPaths(_choose_folder(options, models, test), options.json, options.plot)
     outputs = [read_output(path, name, test) for path, name in _named_files(options, models)]
     reverse = _reverse_links(options, test)
-    systems = [*_run_models(options, families, test), *outputs]
+    lists = NBest(options.beam, 0 if options.report is None else NBEST, config.top)
+    systems = [*_run_models(options, families, test, lists), *outputs]
     results = _summarise(options, systems, test, config, gold, reverse, _groups(options, families, outputs))
-    typer.echo(_text(results, test, is_cumulative=options.cumulative))
+    results = add_details(results, test, config, first)
+    typer.echo(_text(results, is_cumulative=options.cumulative))
     write_artifacts(results, paths, is_cumulative=options.cumulative)
     if options.report is not None:
         page = evaluation_report(results, test, gold, config, _shift(options))
@@ -194,35 +202,44 @@ def _reverse_links(options: EvalOptions, test: EvaluationSet) -> list[Links]:
     return reverse_links(translator, test, LinkOptions(_shift(options), options.threshold))
 
 
-def _run_models(options: EvalOptions, families: Sequence[_Family], test: EvaluationSet) -> list[SystemOutput]:
+def _joined(options: EvalOptions, test: EvaluationSet) -> EvaluationSet:
+    if options.gold is not None:
+        raise ConfigError(f"evaluate.join_sources: expected false beside --gold {options.gold}, which is one a line")
+    found = joined(test)
+    if len(found.sources) < len(test.sources):
+        note = f"note: {len(test.sources):,} lines have {len(found.sources):,} sources, each with all its targets"
+        typer.echo(note, err=True)
+    return found
+
+
+def _run_models(
+    options: EvalOptions, families: Sequence[_Family], test: EvaluationSet, lists: NBest
+) -> list[SystemOutput]:
     """One model at a time is held, then those of an ensemble; all show the sentence that the first one has chosen."""
     systems: list[SystemOutput] = []
     for family in families:
         for model in family.models:
             shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
-            systems.append(_run(options, model, _load(options, [model]), test, shown))
+            systems.append(_run(model, _load(options, [model]), test, lists, shown))
         if options.ensemble is not None:
-            systems.append(_run_ensemble(options, family, test))
+            systems.append(_run_ensemble(options, family, test, lists))
     return systems
 
 
 def _run(
-    options: EvalOptions, model: EvaluatedModel, translator: Translator, test: EvaluationSet, shown: int | None
+    model: EvaluatedModel, translator: Translator, test: EvaluationSet, lists: NBest, shown: int | None
 ) -> SystemOutput:
     if warning := unknown_source(translator.codecs, test.sources):
         typer.echo(f"warning: {model.name}: {warning}", err=True)
     pairs = [SentencePair(*texts) for texts in zip(test.sources, test.references, strict=True)]
     if is_swapped(translator.codecs, pairs[:SAMPLE_LINES]):
         typer.echo(f"warning: {model.name}: source and reference of {test.name} seem to be swapped", err=True)
-    return run_model(model, translator, test, options.beam, 0 if options.report is None else NBEST, shown)
+    return run_model(model, translator, test, lists, shown)
 
 
-def _run_ensemble(options: EvalOptions, family: _Family, test: EvaluationSet) -> SystemOutput:
-    translator = _load(options, family.models)
-    nbest = 0 if options.report is None else NBEST
-    return run_model(
-        family.models[0]._replace(name=_ensemble_name(family)), translator, test, options.beam, nbest, None
-    )
+def _run_ensemble(options: EvalOptions, family: _Family, test: EvaluationSet, lists: NBest) -> SystemOutput:
+    model = family.models[0]._replace(name=_ensemble_name(family))
+    return run_model(model, _load(options, family.models), test, lists, None)
 
 
 def _ensemble_name(family: _Family) -> str:
@@ -271,19 +288,28 @@ def _summarise(
     return EvaluationResults(test.name, systems, summaries, compare_systems(measured), as_one)
 
 
-def _text(results: EvaluationResults, test: EvaluationSet, *, is_cumulative: bool) -> str:
+def _text(results: EvaluationResults, *, is_cumulative: bool) -> str:
     summaries, width = results.summaries, width_of(sys.stdout)
     if results.groups:
         blocks = _seed_blocks(results, width, is_cumulative=is_cumulative)
     elif len(summaries) == 1:
         blocks = [_title(results), format_summary(summaries[0], width)]
-        blocks += [format_lengths(summaries[0].up_to_length, width)] if is_cumulative else []
+        blocks += (
+            [format_groups(f"source {summaries[0].length_unit}", summaries[0].up_to_length, width)]
+            if is_cumulative
+            else []
+        )
     else:
-        blocks = [f"{len(summaries)} systems on {test.name}: {summaries[0].sentences:,} sentences"]
+        blocks = [f"{len(summaries)} systems on {results.test_set}: {summaries[0].sentences:,} sentences"]
         blocks += [format_systems(summaries, results.comparisons, width)]
         blocks += [format_lengths_of_systems(summaries, is_cumulative=False, width=width)]
         blocks += [format_lengths_of_systems(summaries, is_cumulative=True, width=width)] if is_cumulative else []
-    blocks += [format_alignments(summaries, width), format_attention(summaries, width)]
+    blocks += [
+        *format_details(summaries, width, has_errors=not results.groups),
+        format_ngrams(results.ngrams, width),
+        format_alignments(summaries, width),
+        format_attention(summaries, width),
+    ]
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -16,6 +16,7 @@ from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.report_builder import NBEST_LABELS, sentence_report
 from nmt_attn.evaluation.terminal import format_alignment
+from nmt_attn.files import shown
 from nmt_attn.options import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.screen import fold, has_colour, printable, width_of
@@ -29,7 +30,7 @@ PIPE_WIDTH = 100
 def explain(options: ExplainOptions) -> None:
     """Prints the translation and its alignment. Raises UserError."""
     if not options.sentence.strip():
-        raise ConfigError(f"sentence: expected words, got {options.sentence!r}")
+        raise ConfigError(f"sentence: expected words, got {shown(options.sentence)}")
     if options.html is not None:
         check_writable(options.html)
     model = locate_model(options.model)

@@ -10,9 +10,18 @@ from typing import Any, NamedTuple
 
 import typer
 
+from nmt_attn.config.extends import EXTENDS
 from nmt_attn.config.file import parse_config
 from nmt_attn.config.schema import CorpusConfig
-from nmt_attn.data.inspect_choices import Choice, choose, held_out_share, yaml_text
+from nmt_attn.data.inspect_choices import (
+    Choice,
+    Recipe,
+    choose,
+    choose_for_recipe,
+    choose_recipe,
+    held_out_share,
+    yaml_text,
+)
 from nmt_attn.data.inspect_corpus import (
     Count,
     Table,
@@ -38,7 +47,7 @@ from nmt_attn.data.readers import (
     read_tsv,
 )
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import write_text
+from nmt_attn.files import shown, write_text
 from nmt_attn.options import InitOptions
 from nmt_attn.text_io import byte_lines
 
@@ -57,7 +66,7 @@ class Found:
     count: Count
     corpora: dict[str, dict[str, Any]]  # of train, and of valid and test where there are such
     converted: dict[Path, str] = field(default_factory=dict)  # files to write
-    has_tags: bool = False  # after the source: the pairs are words with what is asked of them
+    columns: dict[str, Any] | None = None  # data.columns: the pairs are words with tags that say what is asked of them
 
 
 class _Sides(NamedTuple):
@@ -78,17 +87,18 @@ def init(options: InitOptions) -> None:
             + "".join(f"\n{message}" for message in found.count.faults[:1])
         )
     sides = _Sides(*(profile([pair[side] for pair in found.count.sample]) for side in (0, 1)))
-    if found.has_tags:
+    if found.columns is not None:
         sides = _Sides(*(side._replace(kind="letters") for side in sides))
-    choices = choose(sides.source, sides.target, found.count.lines)
-    text = _configuration(_name(options), output, found, choices)
+    recipe = choose_recipe(sides.source, sides.target, has_tags=found.columns is not None)
+    choices = choose_for_recipe(*sides) if recipe else choose(*sides, found.count.lines)
+    text = _configuration(_name(options), output, found, recipe, choices)
     parse_config(text, [], str(output))
     if not options.force:
         _refuse_existing(found.converted)
     for path, content in found.converted.items():
         write_text(path, content)
     write_text(output, text)
-    _say(found, sides, choices, output)
+    _say(found, sides, recipe, choices, output)
 
 
 def _refuse_existing(paths: Sequence[Path] | Mapping[Path, str]) -> None:
@@ -132,7 +142,7 @@ def _as_name(text: str) -> str:
 def _columns(options: InitOptions) -> list[str]:
     columns = [name.strip() for name in options.columns.split(",")] if options.columns else []
     if columns and (len(columns) != 2 or not all(columns)):
-        raise ConfigError(f"--columns: expected SOURCE,TARGET, got {options.columns!r}")
+        raise ConfigError(f"--columns: expected SOURCE,TARGET, got {shown(str(options.columns))}")
     return columns
 
 
@@ -180,40 +190,38 @@ def _inspect_tsv(path: Path, columns: Sequence[str], output: Path) -> Found:
     rows = [("file", f"{path} ({describe_file(path)})"), ("form", table.text())]
     files = {"train": path} | {part: found for part in ("valid", "test") if (found := find_sibling(path, part))}
     if table.is_plain:
-        place = {} if (table.source, table.target) == (1, 2) else {"source": table.source, "target": table.target}
         count = count_pairs(read_tsv(path, Sides.of(table.source, table.target), empty_report()))
-        return Found(rows, count, {part: {"tsv": str(file)} | place for part, file in files.items()})
+        is_said = table.tags is not None or (table.source, table.target) == (1, 2)
+        place = {} if is_said else {"source": table.source, "target": table.target}
+        return Found(
+            rows, count, {part: {"tsv": str(file)} | place for part, file in files.items()}, columns=_tag_columns(table)
+        )
     names = {part: output.with_name(f"{output.stem}.{part}.tsv") for part in files}
     converted = {names[part]: "".join(_converted(file, table)) for part, file in files.items()}
-    rows.append(("written", f"{', '.join(map(str, names.values()))}: two columns, tab-separated"))
-    if table.tags is not None:
-        rows.append(("tags", f"column {table.tags} stands after the source: `{_example(converted[names['train']])}`"))
-    cells = (line.partition("\t") for line in converted[names["train"]].splitlines())
-    pairs = (NumberedPair(number, source, target) for number, (source, _, target) in enumerate(cells, 1))
-    return Found(
-        rows,
-        count_pairs(pairs),
-        {part: {"tsv": str(file)} for part, file in names.items()},
-        converted,
-        table.tags is not None,
-    )
+    kept = table._replace(source=1, tags=table.tags and 2, target=3 if table.tags else 2)
+    rows.append(("written", f"{', '.join(map(str, names.values()))}: {kept.target} columns, tab-separated"))
+    lines = (line.split("\t") for line in converted[names["train"]].splitlines())
+    pairs = (NumberedPair(number, cells[0], cells[-1]) for number, cells in enumerate(lines, 1))
+    corpora = {part: {"tsv": str(file)} for part, file in names.items()}
+    return Found(rows, count_pairs(pairs), corpora, converted, _tag_columns(kept))
 
 
-def _example(text: str) -> str:
-    return text.split("\n", 1)[0].split("\t")[0]
+def _tag_columns(table: Table) -> dict[str, Any] | None:
+    """The key data.columns of a table with tags."""
+    if table.tags is None:
+        return None
+    split = {"split": table.tag_split} if table.tag_split else {}
+    return {"source": [table.source, {"column": table.tags, "as": "tags", **split}], "target": table.target}
 
 
 def _converted(path: Path, table: Table) -> Iterator[str]:
-    """The pairs of a table as lines of two columns; lines with too few cells become blank ones."""
+    """The source, the tags if there are some, and the target of each row; rows with too few cells become blank ones."""
+    chosen = [number - 1 for number in (table.source, table.tags, table.target) if number is not None]
     for number, line in enumerate(byte_lines(path), start=1):
         if number == 1 and table.has_header:
             continue
         cells = [" ".join(cell.split()) for cell in split_row(line.decode("utf-8", "replace"), table.separator)]
-        if len(cells) < max(table.source, table.target, table.tags or 0):
-            yield "\n"
-            continue
-        tags = "" if table.tags is None else f" {cells[table.tags - 1]}"
-        yield f"{cells[table.source - 1]}{tags}\t{cells[table.target - 1]}\n"
+        yield "\t".join(cells[place] for place in chosen) + "\n" if len(cells) > max(chosen) else "\n"
 
 
 def _inspect_dataset(name: str, columns: Sequence[str]) -> Found:
@@ -240,7 +248,7 @@ def _split(name: str | None) -> dict[str, str]:
     return {} if name is None else {"split": name}
 
 
-def _configuration(name: str, output: Path, found: Found, choices: Sequence[Choice]) -> str:
+def _configuration(name: str, output: Path, found: Found, recipe: Recipe | None, choices: Sequence[Choice]) -> str:
     data: dict[str, Any] = {part: _relative(corpus, output.parent) for part, corpus in found.corpora.items()}
     share = held_out_share(found.count.lines)
     absent = [part for part in ("valid", "test") if part not in data]
@@ -248,13 +256,18 @@ def _configuration(name: str, output: Path, found: Found, choices: Sequence[Choi
     if absent:
         data["held_out"] = dict.fromkeys(absent, share)
         reasons["data.held_out"] = "shares of data.train, which are not trained on; equal sources stay together"
-    sections: dict[str, dict[str, Any]] = {"run": {"name": name}, "data": data}
+    if found.columns is not None:
+        data = {"columns": found.columns, **data}
+    sections: dict[str, Any] = {"run": {"name": name}, "data": data}
+    if recipe is not None:
+        sections = {EXTENDS: recipe.name, **sections}
+        reasons[EXTENDS] = recipe.reason
     for choice in choices:
         sections[choice.section] = {**sections.get(choice.section, {}), **choice.values}
         reasons["data.max_length" if choice.section == "data" else choice.section] = choice.reason
     comment = (
         f"Written by `nmt-attn init` for {found.count.lines:,} pairs. Paths are relative to this file.\n"
-        "Every other key has its default: `nmt-attn config` shows them all."
+        f"Every other key has its {'value there or its ' if recipe else ''}default: `nmt-attn config` shows them all."
     )
     return yaml_text(comment, sections, reasons)
 
@@ -273,7 +286,7 @@ def _relative(corpus: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {key: seen(key, value) for key, value in corpus.items()}
 
 
-def _say(found: Found, sides: _Sides, choices: Sequence[Choice], output: Path) -> None:
+def _say(found: Found, sides: _Sides, recipe: Recipe | None, choices: Sequence[Choice], output: Path) -> None:
     count = found.count
     rows = [*found.rows, ("pairs", _pairs(count)), ("source side", sides.source.text())]
     rows += [("target side", sides.target.text())]
@@ -281,6 +294,7 @@ def _say(found: Found, sides: _Sides, choices: Sequence[Choice], output: Path) -
         corpus = found.corpora.get(part)
         share = f"{held_out_share(count.lines):.2%} of the pairs, by groups of equal sources"
         rows.append((name, share if corpus is None else ", ".join(map(str, corpus.values()))))
+    rows += [("recipe", f"{recipe.name}: {recipe.reason}")] if recipe else []
     rows += [
         (choice.section, f"{_words(choice)}: {choice.reason}") for choice in choices if choice.section == "tokenizer"
     ]

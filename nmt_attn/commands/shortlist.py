@@ -15,11 +15,12 @@ from nmt_attn.data.corpus import read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
+from nmt_attn.model.store import SHORTLIST
 from nmt_attn.options import ShortlistOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.request import WINDOW_LINES
-from nmt_attn.search.shortlist import SHORTLIST, AlignmentCounts
+from nmt_attn.search.shortlist import AlignmentCounts
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import SentencePair
 

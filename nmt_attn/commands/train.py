@@ -20,6 +20,8 @@ from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
 from nmt_attn.evaluation.metrics import measure
+from nmt_attn.evaluation.references import references_of
+from nmt_attn.evaluation.rewards import Rewards
 from nmt_attn.evaluation.system_outputs import validation_picture
 from nmt_attn.experiments.seeds import train_seeds
 from nmt_attn.fast.graphs import check_graphs
@@ -29,6 +31,7 @@ from nmt_attn.model.store import VOCAB, model_from_config, save_model
 from nmt_attn.options import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
+from nmt_attn.search.training_samples import Sampler
 from nmt_attn.search.translator import Translator
 from nmt_attn.threads import choose_threads
 from nmt_attn.training import from_corpus
@@ -39,6 +42,7 @@ from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.narration import name_of, say, say_corpus, say_data, say_end, say_folder, say_start, voice_of
 from nmt_attn.training.optimizer import build_optimizer
 from nmt_attn.training.recorder import RunRecorder, Saves
+from nmt_attn.training.risk import RiskLoss
 from nmt_attn.training.run_folder import RunFolder
 from nmt_attn.training.trainer import Trainer
 from nmt_attn.training.warm_start import warm_start
@@ -137,7 +141,15 @@ def _trainer(config: Config, folder: RunFolder, data: PreparedData, model: Seq2S
         processes=processes,
         score=_scores_of(config, data, model, processes) if config.validation_metrics else None,
         averaged=averaged,
+        risk=_risk(config, data, model) if config.training.risk.method != "none" else None,
     )
+
+
+def _risk(config: Config, data: PreparedData, model: Seq2Seq) -> RiskLoss:
+    """Samples by the search, judged by the metrics."""
+    risk = config.training.risk
+    sampler = Sampler(model, config.search, risk.samples, risk.temperature)
+    return RiskLoss(risk, sampler, Rewards(data.codecs.target, risk, config.evaluate))
 
 
 def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer) -> None:
@@ -176,16 +188,20 @@ def _run(config: Config, folder: RunFolder, data: PreparedData, trainer: Trainer
 def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Processes) -> Callable[[], TextScores]:
     """The metrics of greedy translations of the validation corpus with the model as it is when called."""
     texts = data.valid.texts()
-    sources, references = [text.source for text in texts], [text.target for text in texts]
-
+    right = references_of([text.source for text in texts], [text.target for text in texts], config.evaluate)
     precision = "tf32" if config.run.precision == "tf32" else "fp32"  # which is set for the whole process
-    greedy = config.search.model_copy(update={"groups": 1, "precision": precision})  # one hypothesis has no groups
+    greedy = config.search.model_copy(
+        update={"groups": 1, "mbr": "none", "language_model": None, "precision": precision}
+    )  # of one hypothesis
 
     def score() -> TextScores:
         translator = Translator(model, data.codecs, greedy)
-        mine = translator.translate(processes.share(sources), beam=1, with_alignments=False)
+        mine = translator.translate(processes.share(right.sources), beam=1, with_alignments=False)
         hypotheses = processes.gather([translation.text for translation in mine])
-        found = {name: measure(name, hypotheses, references, config.evaluate) for name in config.validation_metrics}
+        found = {
+            name: measure(name, hypotheses, right.first, config.evaluation, right.further)
+            for name in config.validation_metrics
+        }
         return {name: TextScore(each.name, each.result().value, each.is_error) for name, each in found.items()}
 
     return score

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.config.file import load_config
+from nmt_attn.data.columns import SideColumns
 from nmt_attn.data.corpus_warnings import unknown_source, unknown_tags
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
@@ -47,6 +48,7 @@ def translate(options: TranslateOptions) -> None:
     translator = load_translator(folders, options.ensemble or "linear", device, overrides)
     if options.columns and translator.columns is None:
         raise ConfigError(f"--columns: expected a model that was trained with data.columns, got {translator.name}")
+    texts = texts._replace(columns=translator.columns_for(options.tag))
     request = translator.request(
         options,
         with_alignments=options.alignments is not None or (options.details is not None and translator.has_attention),
@@ -105,6 +107,7 @@ class _Texts(NamedTuple):
     constraints: _Companion | None
     dictionary: Mapping[str, str] | None
     has_columns: bool
+    columns: SideColumns | None = None  # of the model
 
 
 def _read_texts(options: TranslateOptions) -> _Texts:
@@ -203,7 +206,7 @@ def _translate_windows(
     notes = _Notes(0, 0, 0, [])
     for window in read_windows(texts.input, WINDOW_LINES):
         start, count = notes.lines, len(window.lines)
-        lines = _of_columns(window.lines, translator, texts, start + 1)
+        lines = _of_columns(window.lines, texts, start + 1)
         notes.unknown_tags.update(unknown_tags(translator.codecs, lines))
         if start == 0:
             notes.warning = unknown_source(translator.codecs, lines)
@@ -228,12 +231,15 @@ def _translate_windows(
     return notes
 
 
-def _of_columns(lines: Sequence[str], translator: Translator, texts: _Texts, first_line: int) -> Sequence[str]:
+def _of_columns(lines: Sequence[str], texts: _Texts, first_line: int) -> Sequence[str]:
     """The texts of the lines, the first of which has this number."""
-    if not texts.has_columns or translator.columns is None:
+    columns = texts.columns
+    if columns is None:
         return lines
+    if not texts.has_columns:
+        return [columns.labelled(line) for line in lines]
     name = texts.input or "standard input"
-    return [translator.columns.of_line(line, f"{name}:{number}") for number, line in enumerate(lines, first_line)]
+    return [columns.of_line(line, f"{name}:{number}") for number, line in enumerate(lines, first_line)]
 
 
 def _say(notes: _Notes) -> None:

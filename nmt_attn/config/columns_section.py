@@ -4,16 +4,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_serializer
 
-from nmt_attn.config.base import Column, Section
+from nmt_attn.bounds import LARGEST
+from nmt_attn.config.base import Section
 
-ColumnName = Column | Annotated[str, Field(min_length=1)]
+ColumnName = Annotated[int, Field(ge=1, le=LARGEST)] | Annotated[str, Field(min_length=1)]
 
 
 class ColumnConfig(Section):
     """One column of the source side."""
 
     column: ColumnName = Field(description="number from 1 (tsv), or name of a field (jsonl, dataset)")
-    as_: Literal["text", "tags"] = Field("text", alias="as", description="text, or tags: symbols of their own")
+    as_: Literal["text", "tags", "tag"] = Field(
+        "text",
+        alias="as",
+        description="text; tags: symbols of their own; tag: one that each text must have, such as its language",
+    )
     split: str | None = Field(
         None, min_length=1, description="tags: each of these characters stands between two of them"
     )

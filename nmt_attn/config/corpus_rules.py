@@ -44,14 +44,12 @@ def _columns(config: Config) -> Iterator[str]:
         yield complain(config, f"{where}.source", "a column of text, not of tags alone")
     if len(set(names)) < len(names):
         yield complain(config, f"{where}.source", "each column once")
-    if any(each.split is not None and each.as_ == "text" for each in several):
-        yield complain(config, f"{where}.source", "split for tags alone, as any value has no effect with as 'text'")
-    if any(each.as_ == "tags" for each in several):
-        if config.tokenizer.shared:
-            yield complain(config, "tokenizer.shared", f"false with tags in {where}.source")
-        if config.tokenizer.side("source").kind == "sentencepiece":
-            own = "tokenizer.source.kind" if config.tokenizer.source.kind else "tokenizer.kind"
-            yield complain(config, own, f"'word', 'symbols' or 'char' with tags in {where}.source")
+    if any(each.split is not None and each.as_ != "tags" for each in several):
+        yield complain(config, f"{where}.source", "split beside as 'tags' alone, as any value has no effect elsewhere")
+    if sum(each.as_ == "tag" for each in several) > 1:
+        yield complain(config, f"{where}.source", "at most one column as 'tag', which each text has one of")
+    if any(each.as_ != "text" for each in several) and config.tokenizer.shared:
+        yield complain(config, "tokenizer.shared", f"false with tags in {where}.source")
 
 
 def _column_kinds(config: Config, names: Sequence[int | str]) -> Iterator[str]:

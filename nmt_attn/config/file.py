@@ -90,7 +90,7 @@ def _override(layers: Layers, override: str) -> list[str]:
     path, equals, text = (part.strip() for part in override.partition("="))
     keys = tuple(path.split("."))
     if not equals or not all(keys):
-        return [f"--set {override}: expected section.key=value, got {show(override)}"]
+        return [f"--set {override[:_LONGEST_NAME]}: expected section.key=value, got {show(override)}"]
     try:
         value, messages = parse_yaml(text, f"--set {path}")
     except ConfigError as error:

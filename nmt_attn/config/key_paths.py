@@ -70,6 +70,15 @@ def is_default(config: Config, key: str) -> bool:
     return bool(value_at(config, key) == value_at(defaults(), key))
 
 
+NEUTRAL = {"search.stop": "exact"}
+"""Values besides the default that are accepted where nothing reads the key, as what they say holds there anyway."""
+
+
+def asks_for_nothing(config: Config, key: str) -> bool:
+    """Whether the key may stand where nothing reads it: its value is the default, or one of NEUTRAL."""
+    return is_default(config, key) or (key in NEUTRAL and bool(value_at(config, key) == NEUTRAL[key]))
+
+
 def short_name(key: str, taken: Collection[str] = ()) -> str:
     """The shortest end that no other key has and that is not `taken`: `score`, but `encoder.hidden`."""
     return next((end for end in _ends(key) if end not in taken and keys_ending_in(end) == [key]), key)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
+from nmt_attn.config.alignment_rules import hard_attention
 from nmt_attn.config.derived import (
     decoder_rates,
     encoder_directions,
@@ -57,6 +58,10 @@ def _attention(config: Config) -> Iterator[str]:
     if is_identity and attention.hidden is not None and "hidden" not in options_of(WINDOWS[attention.window]):
         hint = describe_readers(readers_of(where, "hidden"))
         yield complain_idle(config, f"{where}.hidden", with_value(config, f"{where}.concat_keys"), hint)
+    if attention.coverage != "none" and not SCORES[attention.score].has_tanh:
+        covered = join_words(show(name) for name in SCORES if SCORES[name].has_tanh)
+        expected = f"none with {with_value(config, f'{where}.score')}, which has no tanh that it could enter"
+        yield complain(config, f"{where}.coverage", expected, f"or take {where}.score: {covered}")
     if not SCORES[attention.score].needs_equal_sizes:
         return
     is_equal = encoder_sizes(config.model.encoder)[-1] == config.model.decoder.hidden
@@ -233,6 +238,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _attention,
     _first_state,
     _without_attention,
+    hard_attention,
     _readout,
     _dropout,
     _exclusions,

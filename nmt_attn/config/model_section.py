@@ -5,7 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from nmt_attn.config.base import (
+    AlignmentName,
     CellName,
+    CoverageName,
     DecoderName,
     Fraction,
     InitialCellStateName,
@@ -13,6 +15,7 @@ from nmt_attn.config.base import (
     InitialStateName,
     Layers,
     Length,
+    NormaliserName,
     ReadoutName,
     ScoreName,
     Section,
@@ -42,6 +45,16 @@ class AttentionConfig(Section):
 
     score: ScoreName = Field("additive", description="how a source position is matched with the query")
     window: WindowName = Field("global", description="which source positions are visible")
+    normalise: NormaliserName = Field(
+        "softmax", description="scores to weights: softmax, or sparsemax or entmax-1.5, whose weights may be 0"
+    )
+    coverage: CoverageName = Field(
+        "none",
+        description="what the score sees of the weights so far: none, their sum, a share of each position's fertility "
+        "(linguistic), or a state of its own (neural)",
+    )
+    coverage_size: Units = Field(10, description="neural: numbers of the state of a position")
+    fertility: float = Field(2.0, gt=0, le=100, description="linguistic: N, the most words that a position becomes")
     hidden: Units | None = Field(
         None, description="A, inside additive, normed-additive, concat and local-p; by default the decoder's hidden"
     )
@@ -54,6 +67,12 @@ class AttentionConfig(Section):
     max_positions: Length | None = Field(
         None, description="location: positions that can be scored; by default data.max_length + 1"
     )
+    alignment: AlignmentName = Field(
+        "soft",
+        description="soft: a weighted sum of the states; the others are hard, summed over all alignments: to any "
+        "position, by scores of jumps too, and the same that never go back",
+    )
+    jump: Length = Field(5, description="first-order alignments: D, the most positions that one goes at once")
     half_width: Length = Field(10, description="local windows: D, positions to each side of p_t")
     sigma: float | None = Field(None, gt=0, description="local-p: width of the Gaussian; by default D / 2")
     renormalise: bool = Field(False, description="local-p: weights sum to 1 after the Gaussian")
@@ -109,6 +128,11 @@ class DecoderConfig(Section):
     readout_hidden: Units | None = Field(None, description="size of the readout; by default the decoder's hidden")
     readout_state: Literal["current", "previous"] = Field(
         "current", description="bahdanau: s of the readout, s_t (text) or s_{t-1} (appendix)"
+    )
+    normalise: NormaliserName = Field(
+        "softmax",
+        description="output layer: softmax, or sparsemax or entmax-1.5, which give most words the probability 0 and "
+        "learn by their Fenchel-Young loss",
     )
 
 

@@ -1,25 +1,28 @@
 """Options: keys that only some parts read, such as `model.attention.sigma`, which only the window local-p reads.
 
 A part says which keys of its section it reads (nmt_attn/registry.py: `options`). A key that some part could read, but
-none of the chosen ones does, must be at its default.
+none of the chosen ones does, must be at its default or a neutral value.
 """
 
 from collections.abc import Iterator
 
-from nmt_attn.config.key_paths import is_default, value_at
+from nmt_attn.config.key_paths import asks_for_nothing, value_at
 from nmt_attn.config.messages import complain_idle, join_words, show, with_value
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.registries import (
+    COVERAGES,
     DECODERS,
     INITIAL_CELL_STATES,
     INITIAL_STATES,
     INITIALISATIONS,
     OPTIMIZERS,
     RANKINGS,
+    RISKS,
     SCHEDULES,
     SCORES,
     TOKENIZERS,
+    TRANSITIONS,
     WINDOWS,
 )
 
@@ -30,12 +33,15 @@ _READING = (
     TOKENIZERS,
     SCORES,
     WINDOWS,
+    TRANSITIONS,
+    COVERAGES,
     DECODERS,
     INITIAL_STATES,
     INITIAL_CELL_STATES,
     INITIALISATIONS,
     OPTIMIZERS,
     SCHEDULES,
+    RISKS,
     RANKINGS,
 )
 _NAMING_KEYS = {key: registry for registry in _READING for key in registry.config_keys}
@@ -48,7 +54,7 @@ def unread_options(config: Config) -> Iterator[tuple[str, str]]:
     for section in SECTIONS:
         for name in type(value_at(config, section)).model_fields:
             key = f"{section}.{name}"
-            if is_default(config, key):
+            if asks_for_nothing(config, key):
                 continue
             readers = readers_of(section, name)
             if readers and not any(_chosen(config, owner) & set(names) for owner, names in readers.items()):

@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from nmt_attn.config.corpus_rules import corpus_contradictions
-from nmt_attn.config.key_paths import is_default, value_at
+from nmt_attn.config.key_paths import asks_for_nothing, is_default, value_at
 from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
 from nmt_attn.config.model_rules import model_contradictions
 from nmt_attn.config.options import unread_options
+from nmt_attn.config.risk_rules import risk_contradictions
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES, SideTokenizerConfig
-from nmt_attn.registries import SCORES
+from nmt_attn.registries import NORMALISERS, SCORES
 
 _OF_ATTENTION = (
     "model.attention.window",
+    "model.attention.alignment",
+    "model.attention.normalise",
+    "model.attention.coverage",
     "model.attention.attend_eos",
     "model.attention.half_width",
     "model.attention.sigma",
@@ -24,6 +28,7 @@ _OF_ATTENTION = (
     "model.attention.position",
     "training.alignment_picture",
     "search.coverage_penalty",
+    "training.coverage_loss",
 )
 """Keys that have no effect without attention."""
 
@@ -96,6 +101,10 @@ def _guided_attention(config: Config) -> Iterator[str]:
     if config.model.attention.score == "none":
         expected = f"null with {with_value(config, 'model.attention.score')}, as there are no weights to guide"
         yield complain(config, "data.alignments", expected)
+    key = "model.attention.normalise"
+    if not is_default(config, key) and NORMALISERS[config.model.attention.normalise].is_sparse:
+        reason = with_value(config, key)
+        yield complain(config, "data.alignments", f"null with {reason}, whose weights of 0 cannot learn from them")
     is_builtin = config.data.train.builtin is not None
     if is_builtin != (alignments == "builtin"):
         reason = with_value(config, "data.train.builtin")
@@ -162,8 +171,12 @@ def _vectors(config: Config) -> Iterator[str]:
 def _search(config: Config) -> Iterator[str]:
     search = config.search
     for key in ("search.length_penalty", "search.stop", "search.coverage_penalty"):
-        if search.beam == 1 and not is_default(config, key):
+        if search.beam == 1 and not asks_for_nothing(config, key):
             yield complain_idle(config, key, with_value(config, "search.beam"), "one hypothesis has no rivals")
+    if search.language_model is None and not is_default(config, "search.language_model_weight"):
+        yield complain_idle(config, "search.language_model_weight", with_value(config, "search.language_model"))
+    if search.mbr == "none" and not is_default(config, "search.mbr_samples"):
+        yield complain_idle(config, "search.mbr_samples", with_value(config, "search.mbr"))
     if search.beam % search.groups != 0:
         yield complain(config, "search.groups", f"a divisor of {with_value(config, 'search.beam')}")
     if search.groups == 1 and not is_default(config, "search.group_penalty"):
@@ -178,15 +191,12 @@ def _evaluate(config: Config) -> Iterator[str]:
     bounds = config.evaluate.length_buckets or ()
     if any(high <= low for low, high in pairwise(bounds)):
         yield complain(config, "evaluate.length_buckets", "bounds that rise")
-    key = "evaluate.separator"
-    if "per" not in (*config.evaluate.metrics, config.training.metric):
-        if not is_default(config, key):
-            yield complain_idle(config, key, with_value(config, "evaluate.metrics"), "it is for 'per'")
-        return
-    target = config.tokenizer.side("target")
-    if target.kind == "symbols" and target.separator != config.evaluate.separator:
+    if config.evaluate.top > config.search.beam:
+        yield complain(config, "evaluate.top", f"at most {with_value(config, 'search.beam')}")
+    target, separator = config.tokenizer.side("target"), config.evaluate.separator
+    if target.kind == "symbols" and separator not in (None, target.separator):
         own = "tokenizer.target.separator" if config.tokenizer.target.separator else "tokenizer.separator"
-        yield complain(config, key, f"{show(target.separator)} with {with_value(config, own)}")
+        yield complain(config, "evaluate.separator", f"{show(target.separator)} or null with {with_value(config, own)}")
 
 
 _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
@@ -196,6 +206,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _training,
     _scheduled_sampling,
     _guided_attention,
+    risk_contradictions,
     _tokenizer,
     _subword_sampling,
     _vectors,

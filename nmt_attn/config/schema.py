@@ -12,6 +12,7 @@ from nmt_attn.bounds import LARGEST, LONGEST, MOST_THREADS
 from nmt_attn.config.base import (
     Column,
     Count,
+    ExpectedMetric,
     Fraction,
     Length,
     MetricName,
@@ -34,7 +35,8 @@ from nmt_attn.config.regularisation import (
     VectorsConfig,
     WordDropoutConfig,
 )
-from nmt_attn.config.tokenizer_section import Separator, TokenizerConfig
+from nmt_attn.config.risk_section import RiskConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 
 BadLine = Literal["drop", "error"]
 NAME_PATTERN = r"^\w[\w.-]*$"
@@ -159,6 +161,9 @@ class TrainingConfig(Section):
     cuda_graphs: bool | Literal["auto"] = Field(
         "auto", description="GPU: record the kernels of each batch shape once and launch them as one graph"
     )
+    coverage_loss: float = Field(
+        0.0, ge=0, le=1000, description="weight of the loss for looking twice at a position (See et al. 2017)"
+    )
     label_smoothing: Fraction = Field(0.1, description="share of the target spread over the vocabulary")
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words replaced by <unk> in the input")
     subword_sampling: SubwordSamplingConfig = Field(
@@ -170,6 +175,7 @@ class TrainingConfig(Section):
     scheduled_sampling: ScheduledSamplingConfig = Field(
         ScheduledSamplingConfig(), description="the model's own previous word in place of the reference's"
     )
+    risk: RiskConfig = Field(RiskConfig(), description="samples of the model itself, judged by metrics")
     validate_updates: Count | None = Field(None, description="validate every N updates; by default by validate_epochs")
     validate_epochs: Count = Field(1, description="validate every N epochs")
     validate_translation: bool = Field(
@@ -205,13 +211,25 @@ class SearchConfig(Section):
     max_length_factor: float = Field(
         2.0, gt=0, le=100, description="maximum length: this times the source's tokens, plus 10"
     )
+    language_model: str | None = Field(
+        None,
+        description="n-gram model of the target's tokens (ARPA, plain or compressed), whose log p joins the model's",
+    )
+    language_model_weight: float = Field(0.2, gt=0, le=100, description="of the language model's log p")
+    mbr: ExpectedMetric = Field(
+        "none",
+        description="choose, of the beam's translations or of samples, the one that is most like all of them by a "
+        "metric (minimum Bayes risk); none: the best rank",
+    )
+    mbr_samples: Width = Field(32, description="mbr: with sampling, how many are drawn to choose from")
     length_penalty: RankingName = Field(
         "average", description="ranking: log p, log p / length, log p / GNMT's lp(length), log p + alpha * length"
     )
     alpha: float = Field(1.0, ge=0, description="strength of gnmt and reward")
-    stop: Literal["exact", "early"] = Field(
-        "exact",
-        description="exact: stop once no open hypothesis can rank higher; early: once none ranks higher as it stands",
+    stop: Literal["exact", "near", "early"] = Field(
+        "near",
+        description="exact: stop once no open hypothesis can rank higher; near: once none would with 2 more tokens at "
+        "no cost; early: once none ranks higher as it stands",
     )
     coverage_penalty: float = Field(
         0.0, ge=0, description="GNMT's beta: ranks a translation lower for source words that it does not cover; 0: off"
@@ -227,6 +245,13 @@ class SearchConfig(Section):
     )
 
 
+TableName = Literal["tag", "frequency", "errors", "words", "ngrams"]
+SYMBOL_TABLES: tuple[TableName, ...] = ("tag", "frequency", "errors")
+WORD_TABLES: tuple[TableName, ...] = ("words", "ngrams")
+SYMBOL_METRICS = {"exact", "wer", "per", "cer", "ned"}
+"""Those that count lines or symbols that are wrong, not words of a translation."""
+
+
 class EvaluateConfig(Section):
     """What `nmt-attn eval` reports."""
 
@@ -238,11 +263,37 @@ class EvaluateConfig(Section):
         description="corpus metrics; exact: whole lines, wer: 100 - exact, the words-to-phones meaning; edits per "
         "symbol: per, per character: cer, ned",
     )
-    separator: Separator = Field(" ", description="per: what stands between two symbols; ' ' is any white space")
+    separator: str | None = Field(
+        None,
+        description="per, errors: what stands between two symbols; ' ' is any white space, '' nothing: each character "
+        "is one; null: as tokenizer.target has it",
+    )
+    tables: tuple[TableName, ...] | None = Field(
+        None,
+        description="tables beside the one by source length; null: tag, frequency, errors with exact, wer, per, cer "
+        "or ned among the metrics; else, of two systems, words (F1 by frequency in training) and ngrams",
+    )
+    top: Count = Field(1, description="accuracy of the best, of the two best, up to this many; at most search.beam")
+    join_sources: bool = Field(
+        False, description="lines with the same source are one, and each of their targets is right, as in a lexicon"
+    )
     tokenize: Literal["13a", "none", "intl", "char", "zh", "flores200"] = Field(
         "13a", description="sacreBLEU's tokenizer; none for text that is tokenised already"
     )
     lowercase: bool = Field(False, description="BLEU ignores case")
+
+    @property
+    def symbol_separator(self) -> str:
+        """What stands between two symbols; white space where nothing says."""
+        return " " if self.separator is None else self.separator
+
+    def chosen_tables(self, systems: int) -> tuple[TableName, ...]:
+        """The tables to show of so many systems, beside the one by length."""
+        if self.tables is not None:
+            return self.tables
+        if set(self.metrics) & SYMBOL_METRICS:
+            return SYMBOL_TABLES
+        return WORD_TABLES if systems == 2 else ()
 
 
 class Config(Section):
@@ -263,6 +314,17 @@ class Config(Section):
             return ()
         own = () if self.training.metric == "loss" else (self.training.metric,)
         return tuple(dict.fromkeys((*self.evaluate.metrics, *own)))
+
+    @property
+    def evaluation(self) -> EvaluateConfig:
+        """`evaluate`, with the separator of the target's symbols where it says none."""
+        target = self.tokenizer.side("target")
+        own = {"symbols": target.separator, "char": ""}.get(target.kind, " ")
+        return (
+            self.evaluate
+            if self.evaluate.separator is not None
+            else self.evaluate.model_copy(update={"separator": own})
+        )
 
     @property
     def names_corpus(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import yaml
 
 from nmt_attn.errors import ConfigError
+from nmt_attn.files import shown
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_VALUES = {
@@ -52,7 +53,7 @@ class _Loader(yaml.SafeLoader):
             line = key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode) and key.value in first_lines:
                 self.repeated.append(
-                    f"{self.where}:{line}: expected each key once, got {key.value!r} again "
+                    f"{self.where}:{line}: expected each key once, got {shown(key.value)} again "
                     f"(first in line {first_lines[key.value]})"
                 )
             elif isinstance(key, yaml.ScalarNode):

@@ -6,17 +6,19 @@ NAME.json   which tokenizer          NAME.txt   one token a line          NAME.m
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from nmt_attn.config.tokenizer_section import TokenizerConfig
-from nmt_attn.data.tags import DefaultTags, Tagged
+from nmt_attn.data.columns import LABEL, TAG, label_of
+from nmt_attn.data.tags import DefaultTags, Tagged, untagged
 from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
-from nmt_attn.files import replacing, write_text
+from nmt_attn.files import check_inside, replacing, shown, write_text
 from nmt_attn.text_io import open_binary, read_text
 from nmt_attn.types import BOS, EOS, PAD
 
@@ -44,6 +46,23 @@ class TextCodec:
     def encode(self, text: str) -> list[int]:
         """The ids of the text's pieces, without `<s>` and `</s>`."""
         return self.vocabulary.ids_of(self.tokenizer.encode(text))
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """What stands in the labels that each text must have one of; empty if texts have none."""
+        found = sorted(filter(LABEL.fullmatch, self.vocabulary.tokens)) if isinstance(self.tokenizer, Tagged) else []
+        return tuple(label[2:-1] for label in found)
+
+    def encode_labelled(self, text: str, where: str) -> list[int]:
+        """`encode` of a text to translate. Raises DataError, that begins with `where`, unless its label is known."""
+        pieces = self.tokenizer.encode(text)
+        if self.labels and pieces:
+            found = [piece[2:-1] for piece in pieces if LABEL.fullmatch(piece)]
+            if len(found) != 1 or found[0] not in self.labels:
+                known = ", ".join(map(label_of, self.labels))
+                got = " ".join(map(label_of, found)) or "none (--tag gives one)"
+                raise DataError(f"{where}: expected one of the tags {known}, got {got}")
+        return self.vocabulary.ids_of(pieces)
 
     def output_pieces(self, ids: Iterable[int]) -> list[str]:
         """The pieces of ids produced by a model, without `<pad>`, `<s>` and `</s>`; `<unk>` is kept."""
@@ -89,7 +108,9 @@ class TextCodec:
             vocabulary = Vocabulary.load(folder / f"{name}.txt")
         except DataError as error:
             raise CheckpointError(str(error)) from error
-        if tokenizer.tokens and tokenizer.tokens != vocabulary.tokens:
+        learned = len(tokenizer.tokens)
+        others = [token for token in vocabulary.tokens[learned:] if tags is None or not TAG.fullmatch(token)]
+        if learned and (tokenizer.tokens != vocabulary.tokens[:learned] or others):
             raise CheckpointError(f"{folder / name}.txt: expected the pieces of {name}.model, got others")
         return cls(kind, tokenizer, vocabulary)
 
@@ -117,6 +138,8 @@ def load_codecs(folder: Path) -> Codecs:
     """Loads what `Codecs.save` wrote. Raises CheckpointError."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: expected a folder of vocabulary files, got none")
+    for path in sorted(folder.iterdir()):
+        check_inside(path, folder.parent)
     if (folder / f"{SHARED}.json").is_file():
         shared = TextCodec.load(folder, SHARED)
         return Codecs(shared, shared)
@@ -131,12 +154,14 @@ def learn_codec(
     Raises ConfigError if `vocab_size` does not fit the text.
     """
     kind = TOKENIZERS[config.kind]
-    tokenizer = kind(TextOptions.of(config), kind.learn_model(lines, config, text_name))
+    seen: set[str] = set()
+    texts = lines if tags is None or not kind.has_model else untagged(lines, seen)
+    tokenizer = kind(TextOptions.of(config), kind.learn_model(texts, config, text_name))
     tokenizer = tokenizer if tags is None else Tagged(tokenizer, tags)
     if tokenizer.tokens:
-        return TextCodec(config.kind, tokenizer, Vocabulary(tokenizer.tokens))
-    texts = (tokenizer.encode(line) for line in lines)
-    vocabulary = Vocabulary.learn(texts, size=config.vocab_size, min_frequency=config.min_frequency)
+        return TextCodec(config.kind, tokenizer, Vocabulary((*tokenizer.tokens, *sorted(seen))))
+    pieces = (tokenizer.encode(line) for line in lines)
+    vocabulary = Vocabulary.learn(pieces, size=config.vocab_size, min_frequency=config.min_frequency)
     return TextCodec(config.kind, tokenizer, vocabulary)
 
 
@@ -150,7 +175,7 @@ def _read_record(path: Path) -> tuple[str, TextOptions, DefaultTags | None]:
     except ValidationError as error:
         raise CheckpointError(f"{path}: {_complaint(error)}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {text[:80]!r}") from error
+        raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {shown(text)}") from error
     return kind, TextOptions.of(config), default
 
 
@@ -159,7 +184,7 @@ def _complaint(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"])) or "record"
     names = {"kind": f"a tokenizer of {', '.join(TOKENIZERS)}", "lowercase": "true or false for lowercase"}
-    return f"expected {names.get(key, f'a value of tokenizer.{key}')}, got {first['input']!r}"
+    return f"expected {names.get(key, f'a value of tokenizer.{key}')}, got {shown(str(first['input']))}"
 
 
 def _load_tokenizer(kind: type[Tokenizer], path: Path, options: TextOptions) -> Tokenizer:

@@ -34,7 +34,7 @@ from nmt_attn.data.readers import (
     text_pair,
 )
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import usable_path
+from nmt_attn.files import shown, usable_path
 from nmt_attn.registry import Registry
 from nmt_attn.types import SentencePair
 
@@ -157,7 +157,9 @@ def tsv_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) -> Ite
     """Columns of `corpus.tsv`."""
     for value, name in ((corpus.source, "source"), (corpus.target, "target")):
         if value is not None and (not isinstance(value, int) or value < 1):
-            raise ConfigError(f"{report.corpus}.{name}: expected the number of a column, from 1, got {value!r}")
+            raise ConfigError(
+                f"{report.corpus}.{name}: expected the number of a column, from 1, got {shown(str(value))}"
+            )
     return read_tsv(located(str(corpus.tsv), config.data.root), _sides(corpus, config, 1, 2), report)
 
 

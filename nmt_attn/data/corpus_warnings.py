@@ -16,6 +16,7 @@ from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.prepare import PreparedData
 from nmt_attn.data.tags import Tagged
 from nmt_attn.errors import UserError
+from nmt_attn.files import shown
 from nmt_attn.types import UNK, SentencePair
 
 SAMPLE_LINES = 1000
@@ -25,6 +26,8 @@ SAMPLE_PIECES = 100
 """Search at most this many unknown tokens for known words inside them."""
 MUCH_UNKNOWN = 0.3
 """The share of unknown tokens from which the source is worth a warning."""
+MOST_JOINED = 400
+"""Letters of words that stand together and are told apart: the time grows with their square."""
 MUCH_LONGER = 2.0
 """Times as many tokens in a validation sentence as in a training sentence."""
 
@@ -38,7 +41,7 @@ def unknown_source(codecs: Codecs, lines: Sequence[str]) -> str | None:
     example = next(piece for line in sample for piece in _unknown_pieces(codecs.source, line))
     return (
         f"{unknown:,} of {tokens:,} source tokens ({unknown / tokens:.0%}) are not in the model's vocabulary, such as "
-        f"{example!r}: {_cause(codecs, sample, unknown / tokens)}"
+        f"{shown(example)}: {_cause(codecs, sample, unknown / tokens)}"
     )
 
 
@@ -133,7 +136,9 @@ def _cause(codecs: Codecs, lines: Sequence[str], share: float) -> str:
 
 
 def _is_joined(codec: TextCodec, text: str) -> bool:
-    """Whether the text is known pieces, each of two letters or more, without a blank between them."""
+    """Whether the text, unless it is very long, is known pieces of two letters or more without a blank between them."""
+    if len(text) > MOST_JOINED:
+        return False
     ends = [0]  # where a row of known pieces from the start of the text can end
     for end in range(2, len(text) + 1):
         pieces = [text[start:end] for start in ends if end - start > 1]

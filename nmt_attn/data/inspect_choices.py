@@ -25,14 +25,34 @@ class Choice(NamedTuple):
     reason: str
 
 
+class Recipe(NamedTuple):
+    """A shipped configuration for texts of this kind, and why."""
+
+    name: str
+    reason: str
+
+
+def choose_recipe(source: TextProfile, target: TextProfile, *, has_tags: bool) -> Recipe | None:
+    """The recipe that a configuration for single words extends; None for other texts. See docs/transduction.md."""
+    if source.kind != "letters":
+        return None
+    if has_tags:
+        return Recipe("inflection", "words with tags to words, letter by letter")
+    if target.kind == "symbols":
+        return Recipe("g2p", "words to phones: letters to symbols between blanks")
+    return Recipe("transliteration", "words to words, letter by letter") if target.kind == "letters" else None
+
+
+def choose_for_recipe(source: TextProfile, target: TextProfile) -> list[Choice]:
+    """What a configuration says beside its recipe."""
+    return _choose_length(max(source.longest_letters, target.longest_letters))
+
+
 def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]:
     """The sections that follow from the text."""
     tokenizer = choose_tokenizer(source, target, pairs)
-    choices = [tokenizer]
-    longest = _longest(source, target, str(tokenizer.values["kind"]))
-    if longest > 100:
-        choices.append(Choice("data", {"max_length": longest}, "tokens a side; longer training pairs are left out"))
-    return [*choices, _choose_evaluation(source, target)]
+    length = _choose_length(_longest(source, target, str(tokenizer.values["kind"])))
+    return [tokenizer, *length, _choose_evaluation(source, target)]
 
 
 def choose_tokenizer(source: TextProfile, target: TextProfile, pairs: int) -> Choice:
@@ -59,8 +79,8 @@ def held_out_share(pairs: int) -> float:
     return 0.05 if pairs < 40_000 else max(round(2000 / pairs, 4), 0.0001)
 
 
-def yaml_text(comment: str, sections: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]) -> str:
-    """Sections on a line each, with the reason after them; `data` has a line for each of its keys."""
+def yaml_text(comment: str, sections: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    """Sections, and `extends`, on a line each, with the reason after them; `data` has a line for each of its keys."""
     lines = [f"# {line}" for line in comment.splitlines()]
     for name, values in sections.items():
         reason = f"  # {reasons[name]}" if name in reasons else ""
@@ -86,13 +106,19 @@ def _remark(key: str, reasons: Mapping[str, str]) -> str:
 
 
 def _longest(source: TextProfile, target: TextProfile, kind: str) -> int:
-    """Tokens of the longest line, rounded up to tens, at most 200; subwords are about 1.5 to a word."""
+    """Tokens of the longest line; subwords are about 1.5 to a word."""
     if kind == "char":
-        longest = max(source.longest_letters, target.longest_letters)
-    else:
-        words = max(source.longest_words, target.longest_words)
-        longest = words if kind == "word" else words * 3 // 2
-    return min(-(-longest // 10) * 10, 200)
+        return max(source.longest_letters, target.longest_letters)
+    words = max(source.longest_words, target.longest_words)
+    return words if kind == "word" else words * 3 // 2
+
+
+def _choose_length(longest: int) -> list[Choice]:
+    """The maximum length, where the longest line has more tokens than its default: rounded up to tens, at most 200."""
+    if longest <= 100:
+        return []
+    length = min(-(-longest // 10) * 10, 200)
+    return [Choice("data", {"max_length": length}, "tokens a side; longer training pairs are left out")]
 
 
 def _choose_evaluation(source: TextProfile, target: TextProfile) -> Choice:

@@ -27,6 +27,8 @@ _HEADER_WORDS = re.compile(
     re.IGNORECASE,
 )
 _TAGS = re.compile(r"[A-Z0-9][A-Za-z0-9;,.:|+/(){}*_-]*")
+TAG_SPLITS = ";|,+()"
+"""Characters that stand between tags: V;PST, V|3|SG, NOM(3,SG)."""
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _ATTRIBUTION = re.compile(r"CC[- ]BY|https?://|tatoeba", re.IGNORECASE)
 
@@ -40,12 +42,13 @@ class Table(NamedTuple):
     source: int
     target: int
     tags: int | None = None  # the column of tags such as `V;PST`, which belong to the source
+    tag_split: str = ""  # the characters between two tags
     others: tuple[str, ...] = ()  # what the columns are that are not read
 
     @property
     def is_plain(self) -> bool:
         """Whether `data.train.tsv` can read the file as it is."""
-        return self.separator == "\t" and not self.has_header and self.tags is None
+        return self.separator == "\t" and not self.has_header
 
     def text(self) -> str:
         """In words, for the summary of `init`."""
@@ -217,7 +220,8 @@ def _choose_columns(
         found = ", ".join(f"{number}: {kind}" for number, kind in enumerate(kinds, 1))
         raise DataError(f"{path}: expected two columns of text, got {found} (--columns SOURCE,TARGET says which)")
     others = tuple(f"column {n} ({kind})" for n, kind in enumerate(kinds, 1) if kind not in ("text", "tags"))
-    return Table(separator, has_header, width, texts[0], texts[1], tags, others)
+    split = "" if tags is None else "".join(char for char in TAG_SPLITS if char in "".join(cells[tags - 1]))
+    return Table(separator, has_header, width, texts[0], texts[1], tags, split, others)
 
 
 def _column_kind(cells: Sequence[str]) -> str:

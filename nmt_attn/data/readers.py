@@ -20,6 +20,8 @@ from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.text_io import byte_lines
 
+_CODE = {".py": "a script"} | dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib", ".dill"), "a pickle")
+"""Endings of files that could run code."""
 _SAVED = ("state.json", "dataset_dict.json")
 """Files that identify a folder written by `save_to_disk`."""
 
@@ -185,6 +187,7 @@ def load_dataset(corpus: CorpusConfig, folder: Path, cache: Path) -> Any:
     name = str(folder) if folder.is_dir() else str(corpus.dataset)
     if not folder.is_dir() and (name.count("/") > 1 or name.startswith((".", "/", "~"))):
         raise DataError(f"{folder}: expected a folder, got no such file or directory")
+    _refuse_code(folder)
     import datasets
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # not in its __all__
 
@@ -198,6 +201,13 @@ def load_dataset(corpus: CorpusConfig, folder: Path, cache: Path) -> Any:
     except Exception as error:  # the library and its network layers raise many types
         found = (str(error) or type(error).__name__).split("\n")[0]
         raise DataError(f"{corpus.dataset}: expected a dataset that can be loaded, got: {found}") from error
+
+
+def _refuse_code(folder: Path) -> None:
+    """Raises DataError for a file in the folder that holds a program, or what some library runs when it reads it."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in _CODE and path.is_file():
+            raise DataError(f"{path}: expected a dataset of data alone, got {_CODE[path.suffix.lower()]} (remove it)")
 
 
 def _one_split(loaded: Any, corpus: CorpusConfig, where: str) -> Any:

@@ -5,11 +5,12 @@
 How a tag is written, and why no other text is one: nmt_attn/data/columns.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from nmt_attn.data.columns import TAG
+from nmt_attn.data.columns import LABEL, TAG
+from nmt_attn.data.subwords import SubwordSampling
 from nmt_attn.data.tokenizer import Tokenizer
 
 
@@ -24,9 +25,11 @@ class Tagged(Tokenizer):
     """Another tokenizer for the text between the tags. A tag is a word and a piece; its case and form are kept."""
 
     def __init__(self, inner: Tokenizer, default: DefaultTags) -> None:
-        super().__init__(inner.text)
+        super().__init__(inner.text, inner.model)
         self.inner = inner
         self.default = default
+        self.has_model = inner.has_model
+        self.tokens = inner.tokens
 
     def words(self, text: str) -> list[str]:
         return [word for part, is_tag in self._parts(text) for word in ([part] if is_tag else self.inner.words(part))]
@@ -39,6 +42,13 @@ class Tagged(Tokenizer):
     def encode(self, text: str) -> list[str]:
         parts = self._parts(text)
         return [piece for part, is_tag in parts for piece in ([part] if is_tag else self.inner.encode(part))]
+
+    def sample(self, text: str, sampling: SubwordSampling, seed: int) -> list[str]:
+        parts = enumerate(self._parts(text))
+        drawn = [
+            [part] if is_tag else self.inner.sample(part, sampling, seed + number) for number, (part, is_tag) in parts
+        ]
+        return [piece for part in drawn for piece in part]
 
     def decode(self, pieces: Sequence[str]) -> str:
         return " ".join(
@@ -60,16 +70,32 @@ class Tagged(Tokenizer):
     def _parts(self, text: str) -> Iterator[tuple[str, bool]]:
         """Tags, and the texts between them."""
         words = text.split()
-        if words and not any(map(_is_tag, words)):
-            yield from ((tag, True) for tag in self.default.before.split())
-            yield text, False
-            yield from ((tag, True) for tag in self.default.after.split())
-            return
+        before, after = (self._missing(side, words) for side in self.default)
+        yield from ((tag, True) for tag in before)
         for is_tag, run in groupby(words, _is_tag):
             if is_tag:
                 yield from ((tag, True) for tag in run)
             else:
                 yield " ".join(run), False
+        yield from ((tag, True) for tag in after)
+
+    @staticmethod
+    def _missing(default: str, words: Sequence[str]) -> list[str]:
+        """The default tags of a text of these words: a label where it has none, others where it has no other."""
+        kinds = {_is_label(word) for word in words if _is_tag(word)}
+        return [tag for tag in default.split() if words and _is_label(tag) not in kinds]
+
+
+def untagged(lines: Iterable[str], tags: set[str]) -> Iterator[str]:
+    """The lines without their tags, which are added to `tags`."""
+    for line in lines:
+        words = line.split()
+        tags.update(filter(_is_tag, words))
+        yield " ".join(word for word in words if not _is_tag(word))
+
+
+def _is_label(word: str) -> bool:
+    return LABEL.fullmatch(word) is not None
 
 
 def _is_tag(word: str) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import DataError
+from nmt_attn.files import shown
 from nmt_attn.text_io import byte_lines
 from nmt_attn.types import SPECIAL_TOKENS, UNK
 
@@ -77,7 +78,7 @@ def _numbers(fields: list[bytes], place: str) -> list[float]:
     for field in fields:
         number = float(field) if _is_number(field) else math.nan
         if not math.isfinite(number):
-            raise DataError(f"{place}: expected numbers after the word, got {field.decode('utf-8', 'replace')!r}")
+            raise DataError(f"{place}: expected numbers after the word, got {shown(field.decode('utf-8', 'replace'))}")
         numbers.append(number)
     return numbers
 

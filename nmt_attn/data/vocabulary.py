@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from nmt_attn.errors import CheckpointError
-from nmt_attn.files import replacing_text
+from nmt_attn.files import replacing_text, shown
 from nmt_attn.text_io import read_lines
 from nmt_attn.types import SPECIAL_TOKENS, UNK
 
@@ -54,8 +54,8 @@ class Vocabulary:
             tokens = [token.removesuffix("\r") for token in tokens]
         if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
             first = " ".join(tokens[: len(SPECIAL_TOKENS)])
-            raise CheckpointError(f"{path}: expected the first lines {' '.join(SPECIAL_TOKENS)}, got {first!r}")
+            raise CheckpointError(f"{path}: expected the first lines {' '.join(SPECIAL_TOKENS)}, got {shown(first)}")
         if len(set(tokens)) < len(tokens):
             token, count = Counter(tokens).most_common(1)[0]
-            raise CheckpointError(f"{path}: expected every token once, got {token!r} {count} times")
+            raise CheckpointError(f"{path}: expected every token once, got {shown(token)} {count} times")
         return cls(tokens)

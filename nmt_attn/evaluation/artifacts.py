@@ -2,6 +2,7 @@
 
     eval.json                    all results
     TEST.hyp.txt                 the translations
+    predictions.tsv              each line: source, gold, guess, whether it is right, edits, log-probability
     METRIC-by-length.png, .svg   the first metric by source length
     METRIC-up-to-length.*        the same, cumulative, on request
     alignment-N.png, .svg        the attention of sentence N
@@ -21,9 +22,11 @@ from nmt_attn.errors import DataError
 from nmt_attn.evaluation.bootstrap import SystemComparison
 from nmt_attn.evaluation.curves import draw_lengths, length_chart
 from nmt_attn.evaluation.pictures import draw_alignment
+from nmt_attn.evaluation.predictions import Prediction, as_tsv
 from nmt_attn.evaluation.seeds import SeedGroup, seed_group_as_json
 from nmt_attn.evaluation.summary import Summary, as_json, comparison_as_json
 from nmt_attn.evaluation.system_outputs import SystemOutput
+from nmt_attn.evaluation.words import NgramComparison, ngrams_as_json
 from nmt_attn.files import write_text
 
 PICTURE_ENDINGS = (".png", ".svg")
@@ -45,6 +48,8 @@ class EvaluationResults(NamedTuple):
     summaries: Sequence[Summary]
     comparisons: Sequence[SystemComparison]
     groups: Sequence[SeedGroup] = ()  # of --seeds, the systems that differ in their seed as one
+    predictions: Sequence[Sequence[Prediction]] = ()  # of each system
+    ngrams: NgramComparison | None = None  # of two systems
 
 
 def check_writable(path: Path) -> None:
@@ -65,6 +70,8 @@ def write_artifacts(results: EvaluationResults, paths: OutputPaths, *, is_cumula
         for system in results.systems:
             name = f"{results.test_set}{_infix(system, results)}.hyp.txt"
             write(paths.folder / name, "".join(f"{line}\n" for line in system.hypotheses))
+        for system, predictions in zip(results.systems, results.predictions, strict=True):
+            write(paths.folder / f"predictions{_infix(system, results)}.tsv", as_tsv(predictions))
     if paths.json is not None:
         write(paths.json, text)
     _draw_lengths(results, paths, is_cumulative=is_cumulative)
@@ -88,7 +95,8 @@ def _as_json(results: EvaluationResults) -> dict[str, Any]:
         return {"test_set": results.test_set, **systems[0]}
     comparisons = [comparison_as_json(comparison) for comparison in results.comparisons]
     groups = {"seeds": [seed_group_as_json(group) for group in results.groups]} if results.groups else {}
-    return {"test_set": results.test_set, **groups, "systems": systems, "comparisons": comparisons}
+    ngrams = {} if results.ngrams is None else {"ngrams": ngrams_as_json(results.ngrams)}
+    return {"test_set": results.test_set, **groups, "systems": systems, "comparisons": comparisons, **ngrams}
 
 
 def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.fonts import missing_note
-from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, Estimate, LengthRow
+from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, Estimate, GroupRow
 from nmt_attn.evaluation.pictures import GRID_COLOUR, drawing, save_figure, system_style
 from nmt_attn.evaluation.summary import Summary
 
@@ -32,7 +32,7 @@ class LengthCurve(NamedTuple):
     """One system's metric by source length."""
 
     system: str
-    rows: Sequence[LengthRow]
+    rows: Sequence[GroupRow]
 
 
 class LengthChart(NamedTuple):
@@ -41,6 +41,7 @@ class LengthChart(NamedTuple):
     metric: str
     curves: Sequence[LengthCurve]
     ticks: tuple[float, ...]  # of the metric's axis
+    unit: str = "words"  # of the sources' lengths
 
 
 def length_chart(summaries: Sequence[Summary], *, is_cumulative: bool) -> LengthChart:
@@ -51,7 +52,7 @@ def length_chart(summaries: Sequence[Summary], *, is_cumulative: bool) -> Length
         LengthCurve(summary.system, summary.up_to_length if is_cumulative else summary.by_length)
         for summary in summaries
     ]
-    return LengthChart(metric, curves, metric_ticks(tables, metric))
+    return LengthChart(metric, curves, metric_ticks(tables, metric), summaries[0].length_unit)
 
 
 def draw_lengths(chart: LengthChart, path: Path, notes: Sequence[str] = ()) -> str | None:
@@ -63,7 +64,7 @@ def draw_lengths(chart: LengthChart, path: Path, notes: Sequence[str] = ()) -> s
     with drawing("".join([*(curve.system for curve in chart.curves), *notes]), path) as fonts:
         figure = length_figure(chart, (7.5, 4.5))
         axes = figure.axes[0]
-        axes.set_xlabel(f"source words; below: sentences (hollow: fewer than {SMALL_BUCKET_SENTENCES})")
+        axes.set_xlabel(f"source {chart.unit}; below: sentences (hollow: fewer than {SMALL_BUCKET_SENTENCES})")
         axes.set_ylabel(f"{chart.metric}, 95% interval")
         axes.legend(frameon=False, loc="best")
         figure.text(0.01, -0.01, "\n".join(notes), fontsize=7, color="#666666", va="top")
@@ -76,14 +77,14 @@ def length_figure(
 ) -> "Figure":
     """The curves without a legend. `has_titles`: the id of each point says what it is, for `html_page.inline_svg`."""
     figure, axes = _plot(inches)
-    curves, metric = chart.curves, chart.metric
+    curves = chart.curves
     for number, curve in enumerate(curves):
         shift = min(0.12, 0.6 / len(curves)) * (number - (len(curves) - 1) / 2)
-        _draw_lengths(axes, curve, metric, shift, number, has_titles=has_titles)
+        _draw_lengths(axes, curve, chart, shift, number, has_titles=has_titles)
     rows = curves[0].rows
     axes.set_xticks(range(len(rows)), [f"{row.bucket.name}\n{row.sentences:,}" for row in rows])
     axes.set_xlim(-0.5, len(rows) - 0.5)
-    axes.set_xlabel("source words; below: sentences")
+    axes.set_xlabel(f"source {chart.unit}; below: sentences")
     _set_ticks(axes, chart.ticks)
     return figure
 
@@ -108,7 +109,7 @@ def entropy_figure(systems: Sequence[tuple[int, AttentionStatistics]]) -> "Figur
     return figure
 
 
-def metric_ticks(tables: Sequence[Sequence[LengthRow]], metric: str) -> tuple[float, ...]:
+def metric_ticks(tables: Sequence[Sequence[GroupRow]], metric: str) -> tuple[float, ...]:
     """Ticks for values of 0-100 by length and their intervals: from 0, or from below them if all are high."""
     found = [each for rows in tables for row in rows for each in row.estimates if each.result.name == metric]
     high = max([10.0, *(max(each.result.value, each.interval.high) for each in found)])
@@ -143,24 +144,24 @@ def _set_ticks(axes: "Axes", ticks: tuple[float, ...]) -> None:
 
 
 def _draw_lengths(
-    axes: "Axes", curve: LengthCurve, metric: str, shift: float, number: int, *, has_titles: bool
+    axes: "Axes", curve: LengthCurve, chart: LengthChart, shift: float, number: int, *, has_titles: bool
 ) -> None:
     style = system_style(number)
     # a bucket without sentences leaves a gap in the line
-    values = [_find(row, metric).result.value if row.sentences else np.nan for row in curve.rows]
+    values = [_find(row, chart.metric).result.value if row.sentences else np.nan for row in curve.rows]
     places = np.arange(len(values)) + shift
     axes.plot(places, values, linewidth=1.5, label=curve.system, **style)
     for place, row in zip(places, curve.rows, strict=True):
         if row.sentences:
-            estimate = _find(row, metric)
+            estimate = _find(row, chart.metric)
             face = "white" if row.is_small else style["color"]
             bar = axes.errorbar(
                 place, estimate.result.value, yerr=_reach(estimate), mfc=face, capsize=3, clip_on=False, **style
             )
             if has_titles:
                 low, high = estimate.interval.low, estimate.interval.high
-                title = f"{curve.system}, {row.bucket.name} words: {estimate.result.value:.2f} [{low:.1f}, {high:.1f}]"
-                bar[0].set_gid(title)
+                place_name = f"{curve.system}, {row.bucket.name} {chart.unit}"
+                bar[0].set_gid(f"{place_name}: {estimate.result.value:.2f} [{low:.1f}, {high:.1f}]")
 
 
 def _reach(estimate: Estimate) -> list[list[float]]:
@@ -169,5 +170,5 @@ def _reach(estimate: Estimate) -> list[list[float]]:
     return [[max(estimate.result.value - low, 0)], [max(high - estimate.result.value, 0)]]
 
 
-def _find(row: LengthRow, metric: str) -> Estimate:
+def _find(row: GroupRow, metric: str) -> Estimate:
     return next(estimate for estimate in row.estimates if estimate.result.name == metric)

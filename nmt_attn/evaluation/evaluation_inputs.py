@@ -13,8 +13,9 @@ from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, EvaluateCon
 from nmt_attn.data.corpus import has_test, read_whole
 from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.files import check_count
-from nmt_attn.model.store import BEST, CONFIG, find_model
+from nmt_attn.evaluation.references import join_sources
+from nmt_attn.files import check_count, shown
+from nmt_attn.model.store import BEST, CONFIG, check_own, find_model
 from nmt_attn.text_io import read_lines
 
 ONE_A_SENTENCE = "one a sentence of the test set"
@@ -30,12 +31,27 @@ class EvaluatedModel(NamedTuple):
 
 
 class EvaluationSet(NamedTuple):
-    """Sentences and their reference translations; `name` is for file names. Metrics know the `further` ones too."""
+    """Sentences and their reference translations; `name` is for file names. Metrics know the `further` ones too.
+
+    Where sources are joined, `lines` says from which line of the `lines_in_all` of the test set each is.
+    """
 
     name: str
     sources: list[str]
     references: list[str]
     further: Sequence[list[str]] = ()
+    lines: Sequence[int] | None = None
+    lines_in_all: int = 0
+
+    def golds(self) -> list[list[str]]:
+        """The distinct references of each sentence."""
+        return [list(dict.fromkeys(texts)) for texts in zip(self.references, *self.further, strict=True)]
+
+
+def joined(test: EvaluationSet) -> EvaluationSet:
+    """One line for each distinct source, with the references of all its lines."""
+    found = join_sources(test.sources, [test.references, *test.further])
+    return EvaluationSet(test.name, found.sources, found.first, found.further, found.lines, len(test.sources))
 
 
 def locate_model(folder: Path | None) -> EvaluatedModel:
@@ -43,6 +59,7 @@ def locate_model(folder: Path | None) -> EvaluatedModel:
     found = find_model(folder)
     run = found.parent if found.name == BEST and (found.parent / CONFIG).is_file() else None
     place = run or found
+    check_own(place)
     return EvaluatedModel(place.resolve().name, found, run, load_config(place / CONFIG, []))
 
 
@@ -50,10 +67,12 @@ def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) 
     """`evaluate` of the first model's configuration, or the default, with the overrides `evaluate.key=value`."""
     for override in overrides:
         if not override.startswith("evaluate."):
-            raise ConfigError(f"--set: expected a key of evaluate, such as evaluate.tokenize=none, got {override!r}")
+            raise ConfigError(
+                f"--set: expected a key of evaluate, such as evaluate.tokenize=none, got {shown(override)}"
+            )
     if model is None:
-        return parse_config("", overrides, "--set").evaluate
-    return load_config((model.run or model.folder) / CONFIG, overrides).evaluate
+        return parse_config("", overrides, "--set").evaluation
+    return load_config((model.run or model.folder) / CONFIG, overrides).evaluation
 
 
 def read_test_set(source: Path | None, references: Sequence[Path], model: EvaluatedModel | None) -> EvaluationSet:

@@ -17,10 +17,13 @@ from markupsafe import Markup
 from nmt_attn.evaluation import help_lines
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.curves import entropy_figure, length_chart, length_figure
+from nmt_attn.evaluation.detail_tables import MOST_ERRORS
+from nmt_attn.evaluation.edits import shown
 from nmt_attn.evaluation.fonts import embedded_font
 from nmt_attn.evaluation.html_payload import WEIGHT_CHARACTERS, Report, pack_report
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES
 from nmt_attn.evaluation.pictures import GRID_COLOUR, SYSTEM_COLOURS
+from nmt_attn.evaluation.summary import has_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,6 +70,9 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         colours=len(SYSTEM_COLOURS),
         small=SMALL_BUCKET_SENTENCES,
         diagonal=DIAGONAL_WORDS,
+        has_details=report.ngrams is not None or any(has_tables(each.details) for each in report.summaries),
+        most_errors=MOST_ERRORS,
+        shown=shown,
     )
 
 

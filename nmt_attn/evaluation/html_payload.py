@@ -17,6 +17,7 @@ from nmt_attn.alignment.links import GoldLinks
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.evaluation.bootstrap import SystemComparison
 from nmt_attn.evaluation.summary import Summary
+from nmt_attn.evaluation.words import NgramComparison
 
 WEIGHT_CHARACTERS = 10_000_000
 """Of all matrices of a page; the text of a few thousand sentences takes one or two million more."""
@@ -68,6 +69,7 @@ class Report(NamedTuple):
     value_name: str  # of the sentences' values, such as chrF2
     summaries: Sequence[Summary] = ()
     comparisons: Sequence[SystemComparison] = ()
+    ngrams: NgramComparison | None = None
 
 
 class PackedReport(NamedTuple):

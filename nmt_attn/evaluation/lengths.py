@@ -2,7 +2,8 @@
 
 Two views: buckets of length (Bahdanau et al. 2015, arXiv 1409.0473v7, fig. 2) and everything up to a length
 (cumulative, as in the length analysis of Luong et al. 2015, arXiv 1508.04025, sec. 5.2). Length is the number of
-source words, split on whitespace, so that a sentence is in the same bucket for every tokenizer.
+source words, split on whitespace, so that a sentence is in the same bucket for every tokenizer; or, where every source
+is one word, as in words to phones, that of its characters. Tags are not counted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_attn.data.columns import TAG
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import Interval, confidence_interval
 from nmt_attn.evaluation.metrics import MetricResult, SystemMeasures, bleu_parts
@@ -24,11 +26,26 @@ SMALL_BUCKET_SENTENCES = 50
 
 
 class Bucket(NamedTuple):
-    """Lengths from `low` to `high` words, both included; `high` None is open."""
+    """Lengths, or frequencies, from `low` to `high`, both included; `high` None is open."""
 
     name: str
     low: int
     high: int | None
+
+    def holds(self, values: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the values [N] it holds."""
+        return (values >= self.low) & (values <= (np.inf if self.high is None else self.high))
+
+
+class Units(NamedTuple):
+    """What the lines of a text are counted in."""
+
+    name: str  # words or characters
+    lines: list[list[str]]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Of each line [N]."""
+        return np.array([len(line) for line in self.lines], dtype=np.int64)
 
 
 class Estimate(NamedTuple):
@@ -38,8 +55,8 @@ class Estimate(NamedTuple):
     interval: Interval
 
 
-class LengthRow(NamedTuple):
-    """One line of a table by length; a bucket without sentences has no estimates."""
+class GroupRow(NamedTuple):
+    """One line of a table by length, frequency or tag; a bucket without sentences has no estimates."""
 
     bucket: Bucket
     sentences: int
@@ -88,28 +105,31 @@ def make_prefixes(bounds: Sequence[int]) -> list[Bucket]:
     return [*closed, Bucket("all", 0, None)]
 
 
-def count_words(lines: Sequence[str]) -> NDArray[np.int64]:
-    """Words of each line, split on whitespace [N]."""
-    return np.array([len(line.split()) for line in lines], dtype=np.int64)
+def units_of(lines: Sequence[str]) -> Units:
+    """The words of each line without its tags; their characters where no line has more than one word."""
+    words = [[word for word in line.split() if not TAG.fullmatch(word)] for line in lines]
+    if max(map(len, words), default=0) == 1:
+        return Units("characters", [[character for word in line for character in word] for line in words])
+    return Units("words", words)
 
 
-def by_length(sources: Sequence[str], system: SystemMeasures, bounds: Sequence[int]) -> list[LengthRow]:
+def by_length(sources: Sequence[str], system: SystemMeasures, bounds: Sequence[int]) -> list[GroupRow]:
     """One row a bucket; every sentence is in exactly one. Sources without words get a row of their own, if any."""
-    lengths = count_words(sources)
+    lengths = units_of(sources).lengths()
     empty = [Bucket("0", 0, 0)] if 0 in lengths else []
-    return [_row(bucket, lengths, system) for bucket in [*empty, *make_buckets(bounds)]]
+    return [group_row(bucket, bucket.holds(lengths), system) for bucket in [*empty, *make_buckets(bounds)]]
 
 
-def up_to_length(sources: Sequence[str], system: SystemMeasures, bounds: Sequence[int]) -> list[LengthRow]:
+def up_to_length(sources: Sequence[str], system: SystemMeasures, bounds: Sequence[int]) -> list[GroupRow]:
     """One row a bound: all sentences up to it; the last row is the whole corpus."""
-    lengths = count_words(sources)
-    return [_row(bucket, lengths, system) for bucket in make_prefixes(bounds)]
+    lengths = units_of(sources).lengths()
+    return [group_row(bucket, bucket.holds(lengths), system) for bucket in make_prefixes(bounds)]
 
 
-def _row(bucket: Bucket, lengths: NDArray[np.int64], system: SystemMeasures) -> LengthRow:
-    chosen = (lengths >= bucket.low) & (lengths <= (np.inf if bucket.high is None else bucket.high))
+def group_row(bucket: Bucket, chosen: NDArray[np.bool_], system: SystemMeasures) -> GroupRow:
+    """The row of the chosen sentences [N]."""
     if not chosen.any():
-        return LengthRow(bucket, 0, (), None)
+        return GroupRow(bucket, 0, (), None)
     estimates = tuple(Estimate(each.result(chosen), confidence_interval(each, chosen)) for each in system.chosen)
     parts = bleu_parts(system.bleu.rows[chosen].sum(axis=0))
-    return LengthRow(bucket, int(chosen.sum()), estimates, parts.length_ratio)
+    return GroupRow(bucket, int(chosen.sum()), estimates, parts.length_ratio)

@@ -66,6 +66,13 @@ class Measure:
     value: Callable[[Statistics], float]
     """The metric (0-100) of the sentences whose rows sum to total [F]."""
     is_error: bool = False  # less is better
+    of_one: Callable[[Statistics], float] | None = None
+    """The metric of one sentence from its row [F], where that is not `value`."""
+
+    def of_each(self) -> Statistics:
+        """The metric [N] of each sentence alone."""
+        of_one = self.value if self.of_one is None else self.of_one
+        return np.array([of_one(row) for row in self.rows])
 
     def result(self, chosen: NDArray[np.bool_] | None = None) -> MetricResult:
         """The metric of the whole corpus, or of the chosen sentences [N]."""
@@ -180,8 +187,12 @@ def _of_best_references(measures: Sequence[Measure]) -> Measure:
 
 
 def bleu_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
-    """BLEU by `evaluate.tokenize` and `evaluate.lowercase`."""
-    return _sacrebleu(SACREBLEU["bleu"](config), hypotheses, references)
+    """BLEU by `evaluate.tokenize` and `evaluate.lowercase`; one sentence has the orders that it is long enough for."""
+    return replace(_sacrebleu(SACREBLEU["bleu"](config), hypotheses, references), of_one=_sentence_bleu)
+
+
+def _sentence_bleu(row: Statistics) -> float:
+    return float(BLEU(effective_order=True)._compute_score_from_stats(row.tolist()).score)
 
 
 def chrf_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
@@ -197,35 +208,35 @@ def ter_rows(hypotheses: Sequence[str], references: Sequence[str], config: Evalu
 def exact_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """Lines that equal their reference, white space aside."""
     equal = [a.split() == b.split() for a, b in zip(hypotheses, references, strict=True)]
-    return Measure("exact", _signature("sentence"), np.array([[match, 1] for match in equal], np.float64), _share)
+    return Measure("exact", signature_of("sentence"), np.array([[match, 1] for match in equal], np.float64), share)
 
 
 def word_error_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """Lines that do not equal their reference, white space aside; each line is a word, as in words to phones."""
     wrong = [a.split() != b.split() for a, b in zip(hypotheses, references, strict=True)]
     rows = np.array([[differs, 1] for differs in wrong], np.float64)
-    return Measure("WER", _signature("line"), rows, _share, is_error=True)
+    return Measure("WER", signature_of("line"), rows, share, is_error=True)
 
 
 def phone_error_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """Edits per reference symbol, what stands between `evaluate.separator`, such as a phone."""
     pairs = zip(hypotheses, references, strict=True)
-    symbols = [tuple(split_symbols(text, config.separator) for text in pair) for pair in pairs]
+    symbols = [tuple(split_symbols(text, config.symbol_separator) for text in pair) for pair in pairs]
     rows = np.array([[edit_distance(a, b), len(b)] for a, b in symbols], np.float64)
-    return Measure("PER", _signature("symbol"), rows, _share, is_error=True)
+    return Measure("PER", signature_of("symbol"), rows, share, is_error=True)
 
 
 def character_error_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """Edits per reference character."""
     rows = np.array([[edit_distance(a, b), len(b)] for a, b in _plain(hypotheses, references)], np.float64)
-    return Measure("CER", _signature("character"), rows, _share, is_error=True)
+    return Measure("CER", signature_of("character"), rows, share, is_error=True)
 
 
 def normalised_edit_rows(hypotheses: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Measure:
     """Edits per character of the longer text, the mean over the lines, so that each line counts alike."""
     pairs = _plain(hypotheses, references)
     rows = np.array([[edit_distance(a, b) / max(len(a), len(b), 1), 1] for a, b in pairs], np.float64)
-    return Measure("NED", _signature("character"), rows, _share, is_error=True)
+    return Measure("NED", signature_of("character"), rows, share, is_error=True)
 
 
 def _plain(hypotheses: Sequence[str], references: Sequence[str]) -> list[tuple[str, str]]:
@@ -233,12 +244,13 @@ def _plain(hypotheses: Sequence[str], references: Sequence[str]) -> list[tuple[s
     return [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(hypotheses, references, strict=True)]
 
 
-def _share(total: Statistics) -> float:
+def share(total: Statistics) -> float:
     """100 x counted / possible; over references without a character every edit counts as a whole text."""
     return float(100 * total[0] / max(total[1], 1))
 
 
-def _signature(unit: str) -> str:
+def signature_of(unit: str) -> str:
+    """Of a metric of ours that counts such units."""
     return f"nrefs:1|case:mixed|unit:{unit}|nmt-attn:{__version__}"
 
 

@@ -43,7 +43,7 @@ def evaluation_report(
     ]
     names = tuple(system.name for system in results.systems)
     title = f"{', '.join(names)} on {results.test_set}"
-    return Report(title, names, sentences, measures[0].name, results.summaries, results.comparisons)
+    return Report(title, names, sentences, measures[0].name, results.summaries, results.comparisons, results.ngrams)
 
 
 def sentence_report(system: str, translation: Translation) -> Report:

@@ -21,9 +21,11 @@ from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_links
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.prepare import PreparedData
+from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet
 from nmt_attn.evaluation.pictures import alignment_pixels
+from nmt_attn.evaluation.predictions import Guesses, Prediction, predict
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -38,6 +40,14 @@ PICTURE_WORDS = 10
 """The alignment picture shows the source sentence whose length is closest to this."""
 SHIFT_MATTERS = 0.01
 """The other shift is reported where it lowers the error rate by more than this."""
+
+
+class NBest(NamedTuple):
+    """The lists of translations of a sentence that are wanted."""
+
+    beam: int | None  # None: the model's
+    shown: int  # with alignments, as many as the beam gives; 0: none
+    top: int  # looked through for a right one
 
 
 class Decoding(NamedTuple):
@@ -61,6 +71,15 @@ class SystemOutput(NamedTuple):
     shown_alignment: WordAlignment | None = None
 
 
+def predictions_of(output: SystemOutput, test: EvaluationSet, separator: str) -> list[Prediction]:
+    """The output beside what was right."""
+    if output.translations:
+        guesses = [Guesses([one.text for one in each.hypotheses], each.log_prob) for each in output.translations]
+    else:
+        guesses = [Guesses([text]) for text in output.hypotheses]
+    return predict(test.sources, test.golds(), guesses, separator)
+
+
 class LinkOptions(NamedTuple):
     """How links are extracted from attention."""
 
@@ -69,16 +88,19 @@ class LinkOptions(NamedTuple):
 
 
 def run_model(
-    model: EvaluatedModel, translator: Translator, test: EvaluationSet, beam: int | None, nbest: int, shown: int | None
+    model: EvaluatedModel, translator: Translator, test: EvaluationSet, lists: NBest, shown: int | None
 ) -> SystemOutput:
-    """Translates the test set and force-decodes its references; the translations have alignments if nbest is not 0.
+    """Translates the test set and force-decodes its references. Raises ConfigError if the beam is too narrow.
 
     `shown` is the sentence for a picture; None: one of middle length. An ensemble translates, and nothing else.
     """
     is_single = not isinstance(translator, EnsembleTranslator)
     attends = is_single and translator.has_attention
-    request = translator.request(SearchOptions(beam=beam), with_alignments=attends and nbest > 0)
-    request = replace(request, nbest=max(1, min(nbest, request.search.beam)))
+    request = translator.request(SearchOptions(beam=lists.beam), with_alignments=attends and lists.shown > 0)
+    beam = request.search.beam
+    if lists.top > beam:
+        raise ConfigError(f"evaluate.top: expected at most the beam, {beam}, got {lists.top}")
+    request = replace(request, nbest=max(1, lists.top, min(lists.shown, beam)))
     with tqdm(
         total=(1 + is_single) * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False
     ) as bar:
@@ -108,8 +130,13 @@ def run_model(
 
 
 def read_output(path: Path, name: str, test: EvaluationSet) -> SystemOutput:
-    """A system known by its output alone, one line a sentence. Raises DataError."""
+    """A system known by its output alone, one line a sentence. Raises DataError.
+
+    Where sources are joined, a file with a line for each of the test set serves too: each first one counts.
+    """
     lines = read_lines(path)
+    if test.lines is not None and len(lines) == test.lines_in_all:
+        lines = [lines[line] for line in test.lines]
     check_count(path, len(lines), len(test.sources), ONE_A_SENTENCE)
     return SystemOutput(name, lines)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from nmt_attn.evaluation import help_lines
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
-from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, LengthRow
+from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, GroupRow
 from nmt_attn.evaluation.seeds import SeedGroup
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.screen import Column, cells, fold, format_table
@@ -20,14 +20,15 @@ LINKS_HELP = help_lines.one_line(help_lines.LINKS, "precision", "recall", "AER")
 
 def format_summary(summary: Summary, width: int | None = None) -> str:
     """Corpus metrics with their signatures, then the table by length."""
-    return f"{format_metrics(summary, width)}\n\n{format_lengths(summary.by_length, width)}"
+    lengths = format_groups(f"source {summary.length_unit}", summary.by_length, width)
+    return f"{format_metrics(summary, width)}\n\n{lengths}"
 
 
 def format_metrics(summary: Summary, width: int | None = None) -> str:
     """One line a metric (value, 95% interval, signature) and one about what BLEU is made of."""
     names = max((len(each.result.name) for each in summary.estimates), default=0)
     lines = [
-        f"{each.result.name:<{names}}  {each.result.value:6.2f}  {_interval(each.interval)}  {each.result.signature}"
+        f"{each.result.name:<{names}}  {each.result.value:6.2f}  {interval(each.interval)}  {each.result.signature}"
         for each in summary.estimates
     ]
     parts = summary.parts
@@ -54,7 +55,7 @@ def format_systems(
         metrics = against.get(summary.system, (None,) * len(names))
         cells = [summary.system]
         for estimate, metric in zip(summary.estimates, metrics, strict=True):
-            cells += [f"{estimate.result.value:.2f}", _interval(estimate.interval), *_difference(metric)]
+            cells += [f"{estimate.result.value:.2f}", interval(estimate.interval), *_difference(metric)]
         perplexity = "-" if summary.perplexity is None else f"{summary.perplexity:.3f}"
         rows.append([*cells, *([perplexity] if has_perplexity else [])])
     columns = [*header, *([Column("perplexity", 1)] if has_perplexity else [])]
@@ -68,14 +69,14 @@ def format_seeds(groups: Sequence[SeedGroup], width: int | None = None) -> str:
     """One line a group: means over its seeds, against the first group; then the first metric of every system."""
     columns = [Column("system"), Column("seeds", 1)]
     for metric in groups[0].metrics:
-        value, interval, *others = _metric_columns(metric.name)
-        columns += [value, Column("sd"), interval, *others]
+        value, limits, *others = _metric_columns(metric.name)
+        columns += [value, Column("sd"), limits, *others]
     rows = []
     for group in groups:
         row = [group.name, str(len(group.systems))]
         for metric in group.metrics:
             deviation = "-" if metric.deviation is None else f"{metric.deviation:.2f}"
-            row += [f"{metric.mean:.2f}", deviation, _interval(metric.interval)]
+            row += [f"{metric.mean:.2f}", deviation, interval(metric.interval)]
             row += ["-", "-"] if metric.difference is None else [f"{metric.difference:+.2f}", f"{metric.p_value:.3f}"]
         rows.append(row)
     lines = ["means over the seeds, with standard deviations (sd); intervals by bootstrap over sentences and seeds"]
@@ -93,12 +94,23 @@ def _metric_columns(name: str) -> list[Column]:
 
 
 def format_lengths_of_systems(summaries: Sequence[Summary], *, is_cumulative: bool, width: int | None = None) -> str:
-    """The first metric by source length, a column a system, with 95% intervals where there is room for them."""
+    """The first metric by source length, a column a system."""
     tables = [summary.up_to_length if is_cumulative else summary.by_length for summary in summaries]
-    name = summaries[0].estimates[0].result.name
-    title = f"{name} up to a length" if is_cumulative else f"{name} by length"
+    title = "up to a length" if is_cumulative else "by length"
+    return format_groups_of_systems(title, f"source {summaries[0].length_unit}", tables, summaries, width)
+
+
+def format_groups_of_systems(
+    title: str,
+    first_column: str,
+    tables: Sequence[Sequence[GroupRow]],
+    summaries: Sequence[Summary],
+    width: int | None = None,
+) -> str:
+    """The first metric of the rows of each system, with 95% intervals where there is room for them."""
+    title = f"{summaries[0].estimates[0].result.name} {title}"
     systems = [Column(summary.system, rank) for rank, summary in enumerate(summaries)]
-    columns = [Column("source words"), Column("sentences", len(systems)), *systems]
+    columns = [Column(first_column), Column("sentences", len(systems)), *systems]
     for has_intervals in (True, False):
         rows = [
             [*_length_cells(lines[0], [])[:2], *(_value_cell(row, has_interval=has_intervals) for row in lines)]
@@ -158,11 +170,11 @@ def format_attention(summaries: Sequence[Summary], width: int | None = None) -> 
     return "\n".join([table, *(fold(line, width) for line in lines)]) if rows else ""
 
 
-def format_lengths(rows: Sequence[LengthRow], width: int | None = None) -> str:
-    """The table by source length without empty buckets; small ones are marked and explained."""
+def format_groups(title: str, rows: Sequence[GroupRow], width: int | None = None) -> str:
+    """The table by source length, tag or frequency without empty rows; small ones are marked and explained."""
     rows = [row for row in rows if row.sentences]
     metrics = list(dict.fromkeys(each.result.name for row in rows for each in row.estimates))
-    header = [Column("source words"), Column("sentences")]
+    header = [Column(title), Column("sentences")]
     for number, metric in enumerate(metrics):
         header += [Column(metric), Column("95% interval", 1 if number == 0 else 2)]
     columns = [*header, Column("length ratio", 3)]
@@ -170,31 +182,32 @@ def format_lengths(rows: Sequence[LengthRow], width: int | None = None) -> str:
     return "\n".join([table, *_small_note(rows)])
 
 
-def _small_note(rows: Sequence[LengthRow]) -> list[str]:
+def _small_note(rows: Sequence[GroupRow]) -> list[str]:
     if not any(row.sentences and row.is_small for row in rows):
         return []
     return [f"{SMALL_MARK} fewer than {SMALL_BUCKET_SENTENCES} sentences: too few to say much"]
 
 
-def _value_cell(row: LengthRow, *, has_interval: bool) -> str:
+def _value_cell(row: GroupRow, *, has_interval: bool) -> str:
     if not row.estimates:
         return "-"
     value = f"{row.estimates[0].result.value:.2f}"
-    return f"{value} {_interval(row.estimates[0].interval)}" if has_interval else value
+    return f"{value} {interval(row.estimates[0].interval)}" if has_interval else value
 
 
 def _difference(metric: MetricComparison | None) -> list[str]:
     return ["-", "-"] if metric is None else [f"{metric.difference:+.2f}", f"{metric.p_value:.3f}"]
 
 
-def _length_cells(row: LengthRow, metrics: Sequence[str]) -> list[str]:
+def _length_cells(row: GroupRow, metrics: Sequence[str]) -> list[str]:
     mark = SMALL_MARK if row.sentences and row.is_small else " "
     cells = [row.bucket.name, f"{row.sentences:,}{mark}"]
     for metric in metrics:
         found = [each for each in row.estimates if each.result.name == metric]
-        cells += [f"{found[0].result.value:.2f}", _interval(found[0].interval)] if found else ["-", "-"]
+        cells += [f"{found[0].result.value:.2f}", interval(found[0].interval)] if found else ["-", "-"]
     return [*cells, "-" if row.length_ratio is None else f"{row.length_ratio:.3f}"]
 
 
-def _interval(interval: Interval) -> str:
-    return f"[{interval.low:.1f}, {interval.high:.1f}]"
+def interval(found: Interval) -> str:
+    """`[40.1, 42.3]`."""
+    return f"[{found.low:.1f}, {found.high:.1f}]"

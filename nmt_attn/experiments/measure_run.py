@@ -6,6 +6,7 @@ python -m nmt_attn.experiments.measure_run RUN CONFIG PART DEVICE OUTPUT
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -13,6 +14,7 @@ from nmt_attn.config.file import load_config
 from nmt_attn.data.corpus import read_whole
 from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import CheckpointError, UserError
+from nmt_attn.evaluation.references import references_of
 from nmt_attn.files import write_text
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.translator import Translator
@@ -25,6 +27,7 @@ class Output(NamedTuple):
     hypotheses: list[str]
     references: list[str]
     seconds: float  # of translating
+    further: Sequence[list[str]] = ()  # references beside the first, of as many lines
 
 
 def measure(run: Path, config: Path, part: str, device: str, output: Path) -> None:
@@ -32,11 +35,12 @@ def measure(run: Path, config: Path, part: str, device: str, output: Path) -> No
     resolved = load_config(config, [])
     search = [f"search.{key}={json.dumps(value)}" for key, value in resolved.search.model_dump(mode="json").items()]
     pairs = read_whole(resolved, cast(CorpusPart, part)).pairs
+    right = references_of([pair.source for pair in pairs], [pair.target for pair in pairs], resolved.evaluate)
     translator = Translator.load(run, choose_device(device), search)
     started = time.perf_counter()
-    translations = translator.translate([pair.source for pair in pairs], with_alignments=False)
+    translations = translator.translate(right.sources, with_alignments=False)
     seconds = time.perf_counter() - started
-    record = Output([each.text for each in translations], [pair.target for pair in pairs], seconds)
+    record = Output([each.text for each in translations], right.first, seconds, right.further)
     write_text(output, json.dumps(record._asdict(), ensure_ascii=False, indent=1) + "\n")
 
 

@@ -63,7 +63,7 @@ def _trial_result(member: Member, outcome: Outcome) -> TrialResult:
         return TrialResult(member, status, best, seconds, (), (), message)
     assert is_finished(member.run)
     output = read_output(member.output)
-    measures = measure_system(output.hypotheses, output.references, config.evaluate).chosen
+    measures = measure_system(output.hypotheses, output.references, config.evaluation, output.further).chosen
     return TrialResult(member, "done", best, seconds, measures, tuple(output.references))
 
 

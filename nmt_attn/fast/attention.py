@@ -5,9 +5,9 @@ tanh; in every window, in training and search. Every other score, number format 
 nmt_attn/model/scores.py. On a GPU: nmt_attn/fast/gpu/attention.py.
 
 `AttentionLoop` is one step at a time, forward and back, without autograd; nmt_attn/fast/decoders.py runs it. It covers
-the scores of `LOOP_FORMS` in a global window, on every device, in float32 and float64. The gradient of each matrix is
-one product after the loop; of what depends on the source, one batched product. The [B, S, A] tanh of a step is never
-kept, only its buffer, and is computed again on the way back.
+the scores of `LOOP_FORMS` in a global window under a softmax, on every device, in float32 and float64. The gradient of
+each matrix is one product after the loop; of what depends on the source, one batched product. The [B, S, A] tanh of a
+step is never kept, only its buffer, and is computed again on the way back.
 
 Equal to the plain path: tests/fast/test_decoders.py, test_equal_to_plain.py.
 """
@@ -21,6 +21,7 @@ from torch import Tensor
 from nmt_attn.fast.products import Factor
 from nmt_attn.fast.views import Fast
 from nmt_attn.model.attention import Attention
+from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.scores import (
     Additive,
     Concat,
@@ -87,6 +88,11 @@ LOOP_FORMS: dict[type[Score], Callable[[Any, Tensor], LoopForm]] = {
 
 class FastAttention(Fast, Attention):
     """Attention whose scores are computed without a tanh where they are known here."""
+
+    @property
+    def has_loop_form(self) -> bool:
+        """Whether the loops cover score and normaliser."""
+        return type(self.score) in LOOP_FORMS and type(self.normaliser) is Softmax
 
     def scores(self, view: WindowView) -> Tensor:
         score = self.score

@@ -31,11 +31,11 @@ from nmt_attn.runtime import at_least_float32
 
 
 def runs_by_hand(decoder: Decoder) -> bool:
-    """True if number of layers, cell, window and score are those that the loops cover."""
+    """True if number of layers, cell, window, score and normaliser are those that the loops cover."""
     attention = decoder.attention
     if decoder.upper or type(decoder.bottom) not in LOOPS or not isinstance(attention, FastAttention):
         return False
-    return type(attention.window) is Global and type(attention.score) in LOOP_FORMS
+    return type(attention.window) is Global and attention.has_loop_form
 
 
 def loop_form(decoder: Decoder, memory: Memory) -> LoopForm:

@@ -196,13 +196,13 @@ class Graphs:
         return gradients
 
 
-def uses_graphs(config: TrainingConfig, device: torch.device, processes: Processes, *, has_guide: bool) -> bool:
+def uses_graphs(config: TrainingConfig, device: torch.device, processes: Processes, *, is_odd: bool) -> bool:
     """What `training.cuda_graphs` means for this training: `auto` is true wherever graphs can be.
 
-    A graph does the same work at every update: with scheduled sampling it changes, and batches with given alignments
-    (`has_guide`) have the shape of no bucket. `true` is checked by `check_graphs`.
+    A graph does the same work at every update: with scheduled sampling it changes. `is_odd`: batches with given
+    alignments have the shape of no bucket, and hard attention is not recorded. `true` is checked by `check_graphs`.
     """
-    can_be = device.type == "cuda" and processes.count == 1 and config.scheduled_sampling.rate == 0 and not has_guide
+    can_be = device.type == "cuda" and processes.count == 1 and config.scheduled_sampling.rate == 0 and not is_odd
     return config.cuda_graphs is True or (config.cuda_graphs == "auto" and can_be)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.fast.gpu.lowered import lowered
-from nmt_attn.fast.packed import BFloat16Linear, Float32Linear, Int8Linear
+from nmt_attn.fast.packed import BFloat16Linear, Float32Linear, Int8Linear, SevenBitLinear, adds_in_32_bits
 from nmt_attn.fast.training import PARTS, for_training, runs_on_gpu
 from nmt_attn.fast.views import Fast, Forms, view
 from nmt_attn.model.bahdanau import BahdanauDecoder
@@ -43,7 +43,7 @@ def for_search(model: Seq2Seq, precision: DecodingPrecision) -> Seq2Seq:
         return lowered(model)
     if precision == "fp32" and not Float32Linear.covers(model.output):
         return for_training(model)
-    forms = SEARCH[precision]
+    forms = SEVEN_BITS if precision == "int8" and not adds_in_32_bits() else SEARCH[precision]
     return view(model, forms, looked_up(model, forms))
 
 
@@ -175,3 +175,5 @@ SEARCH: dict[DecodingPrecision, Forms] = {
     "int8": {**PARTS, Direction: FusedDirection, **dict.fromkeys((*INNER, nn.Linear), Int8Linear)},
 }
 """In each number format; only the output layer is an `nn.Linear` and no more."""
+SEVEN_BITS: Forms = {**SEARCH["int8"], **dict.fromkeys((*INNER, nn.Linear), SevenBitLinear)}
+"""int8 on a CPU without VNNI."""

@@ -6,12 +6,14 @@ from nmt_attn.fast.attention import FastAttention
 from nmt_attn.fast.decoders import FastAttentionalState, FastBahdanau, FastLuong
 from nmt_attn.fast.gpu.forms import GPU
 from nmt_attn.fast.gpu.operation import has_triton
+from nmt_attn.fast.hard_attention import FastHardSeq2Seq
 from nmt_attn.fast.products import FastLinear
 from nmt_attn.fast.recurrence import FastGRU, FastLSTM, FastRecurrentLayer, FastTanhRNN
 from nmt_attn.fast.views import Forms, view
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import GRU, LSTM, RecurrentLayer, TanhRNN
+from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.luong import AttentionalState, LuongDecoder
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -25,6 +27,7 @@ PARTS: Forms = {
     AttentionalState: FastAttentionalState,
     BahdanauDecoder: FastBahdanau,
     LuongDecoder: FastLuong,
+    HardSeq2Seq: FastHardSeq2Seq,
 }
 """What training and search both use."""
 TRAINING: Forms = {**PARTS, Projection: FastLinear, GateProjection: FastLinear}

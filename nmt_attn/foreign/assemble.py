@@ -1,7 +1,7 @@
 """A model of another toolkit becomes one of this package: configuration, codecs and weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,12 @@ def _codec(found: ForeignModel, side: Side, order: Order, subwords: bytes | None
     unknown = rows["<unk>"]  # a piece that the model does not know is read as <unk>
     return (
         TextCodec("sentencepiece", sentencepiece, Vocabulary(tokens)),
-        Order(tokens, tuple(rows.get(token, unknown) for token in tokens), frozenset(tokens) - frozenset(rows)),
+        Order(
+            tokens,
+            tuple(rows.get(token, unknown) for token in tokens),
+            frozenset(tokens) - frozenset(rows),
+            order.start,
+        ),
     )
 
 
@@ -119,13 +124,5 @@ def _rows(name: str, weight: Tensor, orders: Mapping[str, Order]) -> Tensor:
     side = VOCABULARY_ROWS.get(name)
     if side is None:
         return weight
-    order = orders[side]
-    if not name.startswith("output."):
-        return order.take(weight)
-    own = replace(
-        order,
-        rows=tuple(
-            None if token in order.foreign else row for token, row in zip(order.tokens, order.rows, strict=True)
-        ),
-    )
-    return own.take(weight, NEVER if name == "output.bias" else 0.0)
+    order = orders[side].written() if name.startswith("output.") else orders[side].read()
+    return order.take(weight, NEVER if name == "output.bias" else 0.0)

@@ -5,7 +5,7 @@ What a reader cannot express it says as a reason; all reasons are reported toget
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Side:
     unk: str | None = "<unk>"
     bos: str | None = "<s>"
     eos: str | None = "</s>"
+    start: str | None = None
+    """The word whose vector is read before the first one, where it is another than `bos`."""
 
     def spelled(self) -> dict[int, str | None]:
         """The spelling of each special token by its id here."""
@@ -57,7 +59,8 @@ class Side:
         stray = [token for token in rest if token in SPECIAL_TOKENS or not token or "\n" in token]
         reasons.unless(not stray, f"words that stand for something else here: {stray[:3]}")
         rows = [place.get(spelling) if spelling is not None else None for spelling in self.spelled().values()]
-        return Order((*SPECIAL_TOKENS, *rest), (*rows, *(place[token] for token in rest)))
+        start = None if self.start is None else place.get(self.start)
+        return Order((*SPECIAL_TOKENS, *rest), (*rows, *(place[token] for token in rest)), start=start)
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class Order:
     rows: tuple[int | None, ...]
     foreign: frozenset[str] = frozenset()
     """Tokens that it reads as <unk> and never writes."""
+    start: int | None = None
+    """The row that is read before the first word, where it is another than that of <s>."""
+
+    def read(self) -> "Order":
+        """For word vectors of the target side."""
+        return self if self.start is None else replace(self, rows=(*self.rows[:BOS], self.start, *self.rows[BOS + 1 :]))
+
+    def written(self) -> "Order":
+        """For the output layer: without tokens that it never writes."""
+        rows = (None if token in self.foreign else row for token, row in zip(self.tokens, self.rows, strict=True))
+        return replace(self, rows=tuple(rows))
 
     def take(self, matrix: Tensor, missing: float = 0.0) -> Tensor:
         """Rows of a matrix or vector in our order."""

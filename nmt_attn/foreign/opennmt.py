@@ -15,8 +15,11 @@ from torch import Tensor
 
 from nmt_attn.errors import DataError
 from nmt_attn.foreign.foreign_model import ForeignModel, Reasons, Side, Taken, luong_decoder, torch_encoder
+from nmt_attn.foreign.pickles import Inert
 
 _CELLS = {"LSTM": "lstm", "GRU": "gru"}
+EMBEDDINGS = tuple(f"{side}.embeddings.make_embedding.emb_luts.0.weight" for side in ("encoder", "decoder"))
+"""Names of the word vectors of both sides."""
 _SCORES = {"general": "general", "dot": "dot", "mlp": "additive", "none": "none", None: "none"}
 
 
@@ -27,15 +30,36 @@ def is_opennmt(found: Mapping[str, Any]) -> bool:
 
 def read_opennmt(path: Path, found: Mapping[str, Any]) -> ForeignModel:
     """The model of a checkpoint. Raises DataError with every reason why it cannot be expressed."""
-    options: dict[str, Any] = vars(found["opt"])
-    reasons = Reasons()
-    vocabulary = found["vocab"]
-    if not isinstance(vocabulary, dict) or not isinstance(vocabulary.get("src"), list):
-        raise DataError(f"{path}: expected a vocabulary as lists of tokens (OpenNMT-py 3), got another")
-    start = vocabulary.get("decoder_start_token", "<s>")
-    source, target = (Side(vocabulary[side], pad="<blank>", bos=start or None) for side in ("src", "tgt"))
-    weights = {**found["model"], **{f"generator.{name}": each for name, each in (found["generator"] or {}).items()}}
-    return read_rnn(path, options, Taken(weights, path), (source, target), reasons)
+    options = {_NEWER.get(name, name): value for name, value in vars(found["opt"]).items()}
+    sides, reasons = _sides(path, found["vocab"]), Reasons()
+    generator = {name.removeprefix("0."): each for name, each in (found.get("generator") or {}).items()}
+    weights = {**found["model"], **{f"generator.{name}": each for name, each in generator.items()}}
+    return read_rnn(path, options, Taken(weights, path), sides, reasons)
+
+
+_NEWER = {"enc_rnn_size": "enc_hid_size", "dec_rnn_size": "dec_hid_size"}
+"""Options of version 2 under their names of version 3."""
+
+
+def _sides(path: Path, vocabulary: Any) -> tuple[Side, Side]:
+    """Lists of tokens (version 3), or fields of torchtext, each with its vocabulary (version 2)."""
+    lists = [_tokens(vocabulary.get(side)) for side in ("src", "tgt")] if isinstance(vocabulary, dict) else [None]
+    source, target = lists if len(lists) == 2 else (None, None)
+    if source is None or target is None:
+        raise DataError(f"{path}: expected vocabularies of OpenNMT-py as lists of tokens or fields, got another")
+    start = vocabulary.get("decoder_start_token") or "<s>"
+    begin, end = (Side(tokens, pad="<blank>", start=start) for tokens in (source, target))
+    return begin, end
+
+
+def _tokens(found: Any) -> list[str] | None:
+    """The tokens of one side; a field of several parts has its words first."""
+    if isinstance(found, Inert):
+        parts = found.entries.get("fields")
+        field = parts[0][1] if isinstance(parts, list) and parts else found
+        words = field.entries.get("vocab") if isinstance(field, Inert) else None
+        found = words.entries.get("itos") if isinstance(words, Inert) else None
+    return found if isinstance(found, list) and all(isinstance(token, str) for token in found) else None
 
 
 def read_rnn(
@@ -49,8 +73,9 @@ def read_rnn(
     layers = options["enc_layers"]
     directions = 2 if options["encoder_type"] == "brnn" else 1
     hidden, feeds = options["dec_hid_size"], bool(options["input_feed"])
-    roots = [f"{side}.embeddings.make_embedding.emb_luts.0.weight" for side in ("encoder", "decoder")]
-    ours = {f"{side}_embedding.weight": taken(root) for side, root in zip(("source", "target"), roots, strict=True)}
+    ours = {
+        f"{side}_embedding.weight": taken(name) for side, name in zip(("source", "target"), EMBEDDINGS, strict=True)
+    }
     sizes = {side: ours[f"{side}_embedding.weight"].shape[1] for side in ("source", "target")}
     ours |= torch_encoder(taken, "encoder.rnn", layers=layers, directions=directions, cell=cell)
     names = [_cell_names(layer, feeds=feeds) for layer in range(layers)]

@@ -19,17 +19,19 @@ from numpy._core import multiarray
 from nmt_attn.errors import DataError
 from nmt_attn.files import reason
 
-MOST_SHOWN = 200
-"""Characters of another library's message."""
-
 
 class Inert:
     """Stands for an object of a class that is not read."""
 
-    def __init__(self, *args: object, **named: object) -> None:
-        self.args = args
-        self.items: list[object] = []
-        self.entries: dict[object, object] = {}
+    args: tuple[object, ...]
+    items: list[object]
+    entries: dict[object, object]
+
+    def __new__(cls, *args: object, **named: object) -> "Inert":
+        """Without __init__, which newer pickles never call."""
+        made = super().__new__(cls)
+        made.args, made.items, made.entries = args, [], {}
+        return made
 
     def __setstate__(self, state: object) -> None:
         self.entries.update(state if isinstance(state, dict) else {"state": state})
@@ -95,7 +97,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", pickle_module=_PickleModule, weights_only=False)
     except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: expected a checkpoint of PyTorch, got {reason(error)[:MOST_SHOWN]}") from error
+        raise DataError(f"{path}: expected a checkpoint of PyTorch, got {reason(error)}") from error
     except (AttributeError, IndexError, ImportError, AssertionError) as error:
         raise DataError(f"{path}: expected a checkpoint of PyTorch, got a damaged one: {error!r:.200}") from error
     if not isinstance(found, dict):

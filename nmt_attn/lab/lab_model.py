@@ -18,7 +18,8 @@ from torch import Tensor
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
-from nmt_attn.errors import DataError
+from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.files import shown
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
 from nmt_attn.model.state import Memory
@@ -118,11 +119,17 @@ class LabModel:
     """A translator on the CPU, in float32. Several threads may ask it: they wait for each other."""
 
     def __init__(self, name: str, translator: Translator, config: Config) -> None:
+        """Raises ConfigError for hard attention, which has no context c_t to show or to change."""
+        alignment = config.model.attention.alignment
+        if alignment != "soft":
+            raise ConfigError(f"model.attention.alignment: expected 'soft' in the lab, got {alignment!r} ({name})")
         self.name = name
         self.translator = translator
         self.config = config
         self._model = translator.model
-        self._search = translator.search.model_copy(update={"groups": 1, "group_penalty": 0.0})
+        self._search = translator.search.model_copy(
+            update={"groups": 1, "group_penalty": 0.0, "mbr": "none", "language_model": None}
+        )
         self._lock = threading.Lock()
 
     @classmethod
@@ -204,7 +211,7 @@ class LabModel:
         ids = self.translator.codecs.target.vocabulary.ids_of(words)
         for word, number in zip(words, ids, strict=True):
             if number in (PAD, BOS, EOS) or (number == UNK and word != SPECIAL_TOKENS[UNK]):
-                raise DataError(f"prefix: expected tokens of the target's vocabulary, got {word!r}")
+                raise DataError(f"prefix: expected tokens of the target's vocabulary, got {shown(word)}")
         return ids, is_ended
 
     def _find(self, steps: NotingSteps, beam: int, prefix: list[int]) -> Hypothesis:

@@ -20,6 +20,8 @@ def model_payload(model: LabModel) -> Json:
         "style": model.style,
         "score": parts.attention.score,
         "window": parts.attention.window,
+        "normalise": parts.attention.normalise,
+        "output": parts.decoder.normalise,
         "half_width": parts.attention.half_width,
         "sigma": parts.attention.sigma or parts.attention.half_width / 2,
         "position": parts.attention.position,

@@ -20,7 +20,6 @@ from nmt_attn.model.scores import Dot, General, Score, TanhScore
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, Weights
 from nmt_attn.model.windows import LocalP, WindowView
-from nmt_attn.runtime import at_least_float32
 
 
 class Look(NamedTuple):
@@ -28,7 +27,7 @@ class Look(NamedTuple):
 
     query: Tensor  # [N, H]
     scores: Tensor  # [N, S], before the softmax
-    softmax: Tensor  # [N, S], before the Gaussian
+    softmax: Tensor  # [N, S], or what normalises in its place; before the Gaussian
     gaussian: Tensor | None  # [N, S], local-p
     centre: Tensor | None  # [N], p_t of a local window, from 1
     own_weights: Tensor  # [N, S], the model's
@@ -57,8 +56,9 @@ def traced_step(
     seen = _Seen(given)
     with _watching(model, seen):
         read = model.step_readout(last_ids, state, memory)
-    log_probs = torch.log_softmax(at_least_float32(model.output(read.readout)), -1)
-    return TracedStep(log_probs, read.weights, read.state, seen.look, seen.attentional_state, read.readout)
+    return TracedStep(
+        model.log_probs(read.readout), read.weights, read.state, seen.look, seen.attentional_state, read.readout
+    )
 
 
 def score_terms(model: Seq2Seq, query: Tensor, memory: Memory, position: int) -> Tensor | None:
@@ -95,11 +95,11 @@ class _Seen:
         self.attentional_state = output
 
     def read_attention(
-        self, module: nn.Module, inputs: tuple[Tensor, Memory, Tensor], output: tuple[Tensor, Weights]
+        self, module: nn.Module, inputs: tuple[Any, ...], output: tuple[Tensor, Weights]
     ) -> tuple[Tensor, Weights] | None:
         """Notes the look; gives another result back only where weights are given."""
         assert isinstance(module, Attention)
-        query, memory, steps = inputs
+        query, memory, steps = inputs[:3]
         context, weights = output
         own = weights.dense()
         if self.given is not None:
@@ -121,7 +121,6 @@ def _look(
     scores = scores.flatten(0, 1)  # [N, W]
     repeats = rows // len(view.mask)  # a global window has one row a sentence, a local one a row a hypothesis
     positions, mask = (each.repeat_interleave(repeats, 0) for each in (view.positions, view.mask))
-    seen = scores.masked_fill(~mask, -torch.inf)
     spread = _Spread(positions, mask, size)
     gaussian = centre = None
     if window.is_local:
@@ -129,7 +128,7 @@ def _look(
     if isinstance(window, LocalP):
         distance = positions + 1 - view.centre.unsqueeze(1)
         gaussian = spread(torch.exp(-0.5 * (distance / window.sigma) ** 2), 0.0)
-    softmax = torch.softmax(seen, -1).nan_to_num(0.0)
+    softmax = attention.normaliser.masked(scores.unsqueeze(1), mask).squeeze(1)
     return Look(
         query.flatten(0, 1),
         spread(scores, torch.nan),

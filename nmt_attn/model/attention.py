@@ -3,15 +3,19 @@
     c_t = sum_j a_tj h_j               Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 5; Luong et al. 2015, section 3
     a_t = softmax_j(score(s, h_j))     Bahdanau et al. 2015, eq. 6; Luong et al. 2015 (arXiv 1508.04025), eq. 7
 
-The scores themselves: nmt_attn/model/scores.py. Luong's eq. 9 and 10: nmt_attn/model/windows.py.
+The scores themselves: nmt_attn/model/scores.py. Luong's eq. 9 and 10: nmt_attn/model/windows.py. What may take the
+softmax's place: nmt_attn/model/normalise.py.
 """
 
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.scores import Score
+from nmt_attn.model.coverage import Coverage
+from nmt_attn.model.normalise import SOFTMAX, Normaliser
+from nmt_attn.model.scores import Score, TanhScore
 from nmt_attn.model.state import Memory, Weights
 from nmt_attn.model.windows import Window, WindowView
+from nmt_attn.runtime import at_least_float32
 
 
 class Attention(nn.Module):
@@ -19,20 +23,29 @@ class Attention(nn.Module):
 
     has_weights = True
 
-    def __init__(self, score: Score, window: Window, context_size: int) -> None:
+    def __init__(self, score: Score, window: Window, context_size: int, normaliser: Normaliser = SOFTMAX) -> None:
         super().__init__()
         self.score = score
         self.window = window
+        self.normaliser = normaliser
         self.context_size = context_size  # M
 
     def project_keys(self, encoder_states: Tensor) -> Tensor:
         """[B, S, M] -> keys [B, S, A], once per sentence."""
         return self.score.project_keys(encoder_states)
 
+    def read_coverage(self, encoder_states: Tensor) -> Tensor | None:
+        """[B, S, M] -> what coverage needs of it, once per sentence; None without."""
+        return None
+
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """query [B, T, H], steps [B, T] int64 (target positions, from 0) -> context [B, T, M], weights over S."""
         view = self.window.select(query, memory, steps)
-        weights = self.window.reweight(masked_softmax(self.scores(view), view.mask), view)
+        return self.look(view, self.scores(view), query, memory)
+
+    def look(self, view: WindowView, scores: Tensor, query: Tensor, memory: Memory) -> tuple[Tensor, Weights]:
+        """Scores [B, T, W] of what the window shows of `memory` to `query` [B, T, H] -> context and weights."""
+        weights = self.window.reweight(self.normaliser.masked(scores, view.mask), view)
         context = weights.to(view.encoder_states.dtype) @ view.encoder_states
         source_length = memory.mask.shape[1]
         if not self.window.is_local:
@@ -45,6 +58,44 @@ class Attention(nn.Module):
         """What the window shows -> scores [B, T, W]."""
         scores: Tensor = self.score(view.query, view.keys, view.positions)
         return scores
+
+
+class CoveredAttention(Attention):
+    """Attention whose score sees the coverage (nmt_attn/model/coverage.py)."""
+
+    def __init__(
+        self, score: TanhScore, window: Window, context_size: int, normaliser: Normaliser, coverage: Coverage
+    ) -> None:
+        super().__init__(score, window, context_size, normaliser)
+        self.coverage = coverage
+
+    def read_coverage(self, encoder_states: Tensor) -> Tensor | None:
+        return self.coverage.read(encoder_states)
+
+    def first_coverage(self, memory: Memory) -> Tensor:
+        """C_0 [B, S, d], before the first look."""
+        rows, size = memory.mask.shape
+        return at_least_float32(memory.encoder_states).new_zeros(rows, size, self.coverage.size)
+
+    def cover(self, query: Tensor, memory: Memory, steps: Tensor, before: Tensor) -> tuple[Tensor, Weights]:
+        """The same with C [B x T, S, d] before the look; the weights bring along C after it."""
+        rows = before.unflatten(0, query.shape[:2])  # [B, T, S, d]
+        context, weights = self(query, memory, steps, rows)
+        assert memory.coverage_read is not None
+        given = at_least_float32(weights.dense())
+        after = self.coverage.update(rows, given, query, memory.coverage_read) * memory.mask[:, None, :, None]
+        return context, weights._replace(coverage=after.flatten(0, 1))
+
+    def forward(  # type: ignore[override]
+        self, query: Tensor, memory: Memory, steps: Tensor, coverage: Tensor
+    ) -> tuple[Tensor, Weights]:
+        """query [B, T, H], steps [B, T] int64, C [B, T, S, d] before the look -> context [B, T, M], weights over S."""
+        view = self.window.select(query, memory, steps)
+        if self.window.is_local:  # which sees each query as a sentence of its own
+            rows = torch.arange(len(view.positions), device=query.device).unsqueeze(1)
+            coverage = coverage.flatten(0, 1)[rows, view.positions].unsqueeze(1)  # [B x T, 1, W, d]
+        covered = self.coverage.to_score(coverage)
+        return self.look(view, self.score(view.query, view.keys, view.positions, covered), query, memory)
 
 
 class NoAttention(nn.Module):
@@ -63,15 +114,12 @@ class NoAttention(nn.Module):
         """No keys: [B, S, 0]."""
         return encoder_states[..., :0]
 
+    def read_coverage(self, encoder_states: Tensor) -> Tensor | None:
+        """Nothing."""
+        return None
+
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """The same context [B, T, M or 0] at every step, and no weight anywhere."""
         fixed = memory.final_hidden[-1][:, : self.context_size]
         none = query.new_zeros(*query.shape[:2], memory.mask.shape[1])
         return fixed.unsqueeze(1).expand(-1, query.shape[1], -1), Weights(none, None, memory.mask.shape[1])
-
-
-def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """scores [B, T, S], mask [B, S] -> weights [B, T, S], 0 where the mask is False, even if it is nowhere True."""
-    hidden = ~mask.unsqueeze(1)
-    lowest = torch.finfo(scores.dtype).min  # not -inf: a row that is all masked must not become NaN
-    return torch.softmax(scores.masked_fill(hidden, lowest), -1).masked_fill(hidden, 0.0)

@@ -72,10 +72,10 @@ class BahdanauDecoder(Decoder):
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Tensor | None
     ) -> tuple[Advanced, Weights, DecoderState]:
         query = state.feed
-        context, weights = self.attend(query, state.position, memory)
+        context, weights = self.attend(query, state, memory)
         bottom = self.bottom_step(word_gates, context, state.layers[0])
         top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise)
-        after = DecoderState((bottom, *above), top, state.position + 1)
+        after = DecoderState((bottom, *above), top, state.position + 1, weights.coverage)
         return Advanced(query, top, context), weights, after
 
     def _forward_fixed(

@@ -20,13 +20,15 @@ from nmt_attn.config.derived import (
     start_size,
 )
 from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, ModelConfig
-from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
 from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder, EncoderLayer
+from nmt_attn.model.hard_attention import HardAttention, HardSeq2Seq
 from nmt_attn.model.initial_state import (
     ACTIVATIONS,
     INITIAL_CELL_STATES,
@@ -37,9 +39,11 @@ from nmt_attn.model.initial_state import (
 )
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
 from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
+from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.readout import READOUTS, Readout
-from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes
+from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes, TanhScore
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.transitions import TRANSITIONS, TransitionSizes
 from nmt_attn.model.windows import WINDOWS, LocalPMatlab, WindowSizes
 from nmt_attn.registry import Registry, reads
 from nmt_attn.types import PAD
@@ -60,12 +64,14 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
         source_embedding.weight = target_embedding.weight
     if tied in ("target-output", "all"):
         output.weight = target_embedding.weight
-    model = Seq2Seq(
+    kind = Seq2Seq if config.attention.alignment == "soft" else HardSeq2Seq
+    model = kind(
         source_embedding,
         encoder,
         target_embedding,
         decoder,
         output,
+        NORMALISERS[config.decoder.normalise](),
         source_dropout=_dropout(config, encoder_rates(config.encoder).embedding),
         target_dropout=_dropout(config, decoder_rates(config.decoder).embedding),
         attends_eos=config.attention.attend_eos,
@@ -111,8 +117,17 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
         project=attention.project,
     )
     is_matlab = attention.window == "local-p" and attention.position == "nmt.matlab"
-    window = LocalPMatlab if is_matlab else WINDOWS[attention.window]
-    return Attention(score(sizes), window(_window_sizes(attention, hidden)), encoder_size)
+    window = (LocalPMatlab if is_matlab else WINDOWS[attention.window])(_window_sizes(attention, hidden))
+    part, normaliser = score(sizes), NORMALISERS[attention.normalise]()
+    if attention.alignment != "soft":
+        transition = TRANSITIONS[attention.alignment](TransitionSizes(hidden, encoder_size, attention.jump))
+        return HardAttention(part, window, encoder_size, transition)
+    if attention.coverage == "none":
+        return Attention(part, window, encoder_size, normaliser)
+    assert isinstance(part, TanhScore), "coverage enters no other score"
+    inside = encoder_size if is_identity else inner
+    covered = CoverageSizes(hidden, encoder_size, inside, attention.coverage_size, attention.fertility)
+    return CoveredAttention(part, window, encoder_size, normaliser, COVERAGES[attention.coverage](covered))
 
 
 def _window_sizes(config: AttentionConfig, hidden: int) -> WindowSizes:

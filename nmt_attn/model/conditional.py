@@ -25,28 +25,23 @@ class ConditionalDecoder(Decoder):
         self.readout = readout
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
-        bottom, context, weights = self._advance(
-            self.embedding_to_gates(embedded), state.layers[0], state.position, memory
-        )
+        bottom, context, weights = self._advance(self.embedding_to_gates(embedded), state, memory)
         top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], None)
-        after = DecoderState((bottom, *above), state.feed, state.position + 1)
+        after = DecoderState((bottom, *above), state.feed, state.position + 1, weights.coverage)
         return self.readout(top, embedded, context), weights, after
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
-        hidden, contexts, weights = [], [], []
-        bottom, position = state.layers[0], state.position
+        hidden, contexts, weights, first = [], [], [], state.layers
         for step_gates in self.embedding_to_gates(embedded).unbind(1):
-            bottom, context, step_weights = self._advance(step_gates, bottom, position, memory)
-            position = position + 1
+            bottom, context, step_weights = self._advance(step_gates, state, memory)
+            state = DecoderState((bottom, *first[1:]), state.feed, state.position + 1, step_weights.coverage)
             hidden.append(bottom.hidden)
             contexts.append(context)
             weights.append(step_weights)
-        top = self.upper_layers(torch.stack(hidden, 1), state.layers[1:])
+        top = self.upper_layers(torch.stack(hidden, 1), first[1:])
         return self.output_dropout(self.readout(top, embedded, torch.stack(contexts, 1))), stack_weights(weights)
 
-    def _advance(
-        self, word_gates: Tensor, before: CellState, position: Tensor, memory: Memory
-    ) -> tuple[CellState, Tensor, Weights]:
-        between = self.bottom(word_gates, before)
-        context, weights = self.attend(between.hidden, position, memory)
+    def _advance(self, word_gates: Tensor, state: DecoderState, memory: Memory) -> tuple[CellState, Tensor, Weights]:
+        between = self.bottom(word_gates, state.layers[0])
+        context, weights = self.attend(between.hidden, state, memory)
         return self.second.step(context, between), context, weights

@@ -25,6 +25,8 @@ _PARTS = (
     (r"decoder\.upper\.(\d+)", "decoder layer {}"),
     (r"decoder\.attention\.score", "attention score"),
     (r"decoder\.attention\.window", "attention window"),
+    (r"decoder\.attention\.transition", "attention jumps"),
+    (r"decoder\.attention\.coverage", "attention coverage"),
     (r"decoder\.attentional_state", "attentional state"),
     (r"decoder\.readout", "readout"),
     (r"output", "output layer"),

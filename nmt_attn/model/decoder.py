@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.attention import Attention, NoAttention
+from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initial_state import StartState
@@ -52,7 +52,9 @@ class Decoder(nn.Module):
         """The state before the first word, one row for each sentence."""
         rows = memory.lengths.shape[0]
         feed = memory.encoder_states.new_zeros(rows, self.feed_size)
-        return DecoderState(self.start_state(memory), feed, torch.zeros_like(memory.lengths))
+        attention = self.attention
+        coverage = attention.first_coverage(memory) if isinstance(attention, CoveredAttention) else None
+        return DecoderState(self.start_state(memory), feed, torch.zeros_like(memory.lengths), coverage)
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
         """previous words [N, E], N = B x K -> readout [N, R], weights [B, K, S], next state. Never with dropout."""
@@ -62,11 +64,29 @@ class Decoder(nn.Module):
         """all previous words [B, T, E], first state -> readouts [B, T, R], weights [B, T, S]."""
         raise NotImplementedError
 
-    def attend(self, query: Tensor, position: Tensor, memory: Memory) -> tuple[Tensor, Weights]:
-        """query [N, H] of N = B x K hypotheses at `position` [N] -> context [N, M], weights [B, K, S]."""
+    def attend(self, query: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
+        """query [N, H] of N = B x K hypotheses before the next word -> context [N, M], weights [B, K, S]."""
         sentences = memory.mask.shape[0]
-        context, weights = self.attention(query.unflatten(0, (sentences, -1)), memory, position.view(sentences, -1))
+        query, position = query.unflatten(0, (sentences, -1)), state.position.view(sentences, -1)
+        if state.coverage is None:
+            context, weights = self.attention(query, memory, position)
+        else:
+            assert isinstance(self.attention, CoveredAttention)
+            context, weights = self.attention.cover(query, memory, position, state.coverage)
         return context.flatten(0, 1), weights
+
+    def attend_all(self, queries: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
+        """The same for all steps of a target at once, queries [B, T, H], from the first state on; with coverage, whose
+        looks depend on those before them, one by one."""
+        if state.coverage is None:
+            return self.attention(queries, memory, all_positions(queries))
+        contexts, looks = [], []
+        for query in queries.unbind(1):
+            context, weights = self.attend(query, state, memory)
+            state = state._replace(position=state.position + 1, coverage=weights.coverage)
+            contexts.append(context)
+            looks.append(weights)
+        return torch.stack(contexts, 1), stack_weights(looks)
 
     def layer_noise(self, gates: Tensor) -> list[Tensor | None]:
         """Gate inputs [B, T, G x H] -> dropout of each of the T steps of the upper layers, drawn for all at once."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.decoder import Decoder, DecoderParts, all_positions, stack_weights
+from nmt_attn.model.decoder import Decoder, DecoderParts, stack_weights
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.readout import Readout
@@ -75,9 +75,8 @@ class LuongDecoder(Decoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         gates = self.embedding_to_gates(embedded)
         if self.feeding.size == 0:
-            hidden, _ = self.bottom.sequence(gates, state.layers[0])
-            top = self.upper_layers(hidden, state.layers[1:])
-            context, weights = self.attention(top, memory, all_positions(top))
+            top = self.top_states(gates, state)
+            context, weights = self.attend_all(top, state, memory)
             attentional = self.attentional_state.dropout(self.attentional_state(context, top))
             return self.output_dropout(self.make_readout(attentional, embedded, context)), weights
         outputs, contexts, steps = [], [], []
@@ -88,6 +87,19 @@ class LuongDecoder(Decoder):
             steps.append(step_weights)
         readouts = self.make_readout(torch.stack(outputs, 1), embedded, torch.stack(contexts, 1))
         return self.output_dropout(readouts), stack_weights(steps)
+
+    def top_states(self, gates: Tensor, state: DecoderState) -> Tensor:
+        """W y [B, T, G x H], first state -> s_t [B, T, H] of the top layer, all steps at once: no input feeding."""
+        hidden, _ = self.bottom.sequence(gates, state.layers[0])
+        return self.upper_layers(hidden, state.layers[1:])
+
+    def update(
+        self, word_gates: Tensor, state: DecoderState, noise: Noise
+    ) -> tuple[CellState, Tensor, tuple[CellState, ...]]:
+        """W y_{t-1} [N, G x H] -> the bottom layer's next state, s_t [N, H] of the top one, states of those above."""
+        bottom = self.bottom_step(word_gates, state.feed, state.layers[0])
+        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise.layers)
+        return bottom, top, above
 
     def bottom_step(self, word_gates: Tensor, feed: Tensor, before: CellState) -> CellState:
         """W y_{t-1} [N, G x H], f_{t-1} [N, F], last state -> s_t of the bottom layer."""
@@ -111,11 +123,11 @@ class LuongDecoder(Decoder):
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
     ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
         """-> h~ [N, H], c [N, M], weights, next state."""
-        bottom = self.bottom_step(word_gates, state.feed, state.layers[0])
-        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise.layers)
-        context, weights = self.attend(top, state.position, memory)
+        bottom, top, above = self.update(word_gates, state, noise)
+        context, weights = self.attend(top, state, memory)
         attentional = self.attentional_state(context, top)
         if noise.attentional is not None:
             attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)
-        return attentional, context, weights, DecoderState((bottom, *above), feed, state.position + 1)
+        after = DecoderState((bottom, *above), feed, state.position + 1, weights.coverage)
+        return attentional, context, weights, after

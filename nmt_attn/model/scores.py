@@ -41,6 +41,9 @@ class Score(nn.Module):
     needs_equal_sizes: ClassVar[bool] = False
     """Whether it takes the product of query and encoder state as they are, so that H = M (or `project`)."""
 
+    has_tanh: ClassVar[bool] = False
+    """Whether it is a `TanhScore`, which coverage can enter."""
+
     exclusions: ClassVar[tuple[Exclusion, ...]] = ()
     """Values of other keys that it does not go with, such as a window."""
 
@@ -62,10 +65,14 @@ class Score(nn.Module):
 
 
 class TanhScore(Score):
-    """v . tanh(query + key). The concrete class says what query, key and v are."""
+    """v . tanh(query + key [+ coverage]). The concrete class says what query, key and v are."""
 
-    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+    has_tanh = True
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor, covered: Tensor | None = None) -> Tensor:
         total = self.project_query(query).unsqueeze(2) + keys.unsqueeze(1)  # [B, T, S, A]
+        if covered is not None:
+            total = total + covered
         return torch.tanh(total) @ self.output_vector()
 
     def project_query(self, query: Tensor) -> Tensor:

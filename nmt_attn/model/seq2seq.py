@@ -15,9 +15,13 @@ from torch import Tensor, nn
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
+from nmt_attn.model.normalise import Normaliser
 from nmt_attn.model.state import DecoderState, Memory, Weights
 from nmt_attn.runtime import at_least_float32
 from nmt_attn.types import BOS, PAD, Batch, StepOutput, length_mask
+
+BLOCK_NUMBERS = 1 << 22
+"""Scores of words held at once where targets are scored: [tokens, V] is never allocated as a whole."""
 
 
 class StepReadout(NamedTuple):
@@ -45,6 +49,7 @@ class Seq2Seq(nn.Module):
         target_embedding: nn.Embedding,
         decoder: Decoder,
         output: nn.Linear,
+        normaliser: Normaliser,
         *,
         source_dropout: Dropout,
         target_dropout: Dropout,
@@ -56,6 +61,7 @@ class Seq2Seq(nn.Module):
         self.target_embedding = target_embedding
         self.decoder = decoder
         self.output = output
+        self.normaliser = normaliser  # of the output layer's scores
         self.source_dropout = source_dropout  # on word vectors
         self.target_dropout = target_dropout
         self.attends_eos = attends_eos
@@ -78,6 +84,7 @@ class Seq2Seq(nn.Module):
             read_lengths=encoded.lengths,
             final_hidden=encoded.final_hidden,
             final_cell=encoded.final_cell,
+            coverage_read=self.decoder.attention.read_coverage(encoded.states),
         )
 
     def start(self, memory: Memory) -> DecoderState:
@@ -96,6 +103,14 @@ class Seq2Seq(nn.Module):
         readouts, weights = self.decoder(embedded, state, memory)
         return readouts, weights
 
+    def score_target(self, batch: Batch) -> tuple[Tensor, Weights]:
+        """log p(y_t | y_<t, x) [B, T] of the words of `tgt_out`, and the weights [B, T, S] that are their alignment."""
+        readouts, weights = self(batch)
+        words = batch.tgt_out.flatten().split(max(1, BLOCK_NUMBERS // self.output.out_features))
+        parts = zip(readouts.flatten(0, 1).split(len(words[0])), words, strict=True)
+        scored = [self.log_probs(r).gather(1, w.unsqueeze(1)) for r, w in parts]
+        return torch.cat(scored).view(batch.tgt_out.shape), weights
+
     def mix_own_words(self, tgt_in: Tensor, state: DecoderState, memory: Memory, own: OwnWords) -> Tensor:
         """tgt_in [B, T] with words after the first replaced, each with the probability `own.share`, by what the model
         would write there after the words before it, its own included.
@@ -108,26 +123,33 @@ class Seq2Seq(nn.Module):
         ids = tgt_in.clone()
         with torch.no_grad(), _without_kept_casts(tgt_in.device):
             for t in range(1, _last_own(is_own) + 1):
-                readout, _, state = self.decoder.step(self.target_embedding(ids[:, t - 1]), state, memory)
-                ids[:, t] = torch.where(is_own[:, t], self._choose(readout, own), ids[:, t])
+                scores, state = self.next_scores(ids[:, t - 1], state, memory)
+                ids[:, t] = torch.where(is_own[:, t], self._choose(scores, own), ids[:, t])
         return ids
 
-    def _choose(self, readout: Tensor, own: OwnWords) -> Tensor:
-        """readout [B, R] -> one word for each row [B] int64."""
-        scores = at_least_float32(self.output(readout))
+    def next_scores(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, DecoderState]:
+        """last_ids [B] int64 -> scores [B, V] whose softmax is p(next word), next state."""
+        readout, _, after = self.decoder.step(self.target_embedding(last_ids), state, memory)
+        return at_least_float32(self.output(readout)), after
+
+    def _choose(self, scores: Tensor, own: OwnWords) -> Tensor:
+        """scores [B, V], which are lost -> one word for each row [B] int64."""
         for never in (PAD, BOS):
             scores[:, never] = -torch.inf
         if not own.is_drawn:
             return scores.argmax(-1)
         # The greatest p / q, q ~ Exponential(1), is a draw by p; torch.multinomial would sync the GPU to check p.
-        probs = torch.softmax(scores, -1)
+        probs = self.normaliser.probabilities(scores)
         return probs.div_(torch.empty_like(probs).exponential_()).argmax(-1)
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
         readout, weights, state = self.step_readout(last_ids, state, memory)
-        log_probs = torch.log_softmax(at_least_float32(self.output(readout)), -1)
-        return StepOutput(log_probs, weights, state)
+        return StepOutput(self.log_probs(readout), weights, state)
+
+    def log_probs(self, readout: Tensor) -> Tensor:
+        """readout [N, R] -> log p of every word [N, V]."""
+        return self.normaliser.log_probabilities(at_least_float32(self.output(readout)))
 
     def step_readout(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepReadout:
         """last_ids [N] int64 -> what the output layer turns into scores, attention weights, next state."""

@@ -30,6 +30,19 @@ class Memory(NamedTuple):
     read_lengths: Tensor  # [B] int64, how many positions the encoder read
     final_hidden: tuple[Tensor, ...]  # per encoder layer [B, M]; directions concatenated, forward first
     final_cell: tuple[Tensor, ...]  # likewise, LSTM only
+    coverage_read: Tensor | None = None  # [B, S, ..], what coverage needs of the encoder states
+
+
+class AlignmentState(NamedTuple):
+    """What hard attention knows of the step before: p(a_t = j) and p(word | a_t = j), as logarithms."""
+
+    prior: Tensor  # [N, S]
+    emissions: Tensor  # [N, S, V]
+
+    def posterior(self, word_ids: Tensor) -> Tensor:
+        """log p(a_t = j | the word) [N, S] once the words [N] int64 of that step are known."""
+        of_word = self.emissions.gather(2, word_ids[:, None, None].expand(-1, self.prior.shape[1], -1)).squeeze(2)
+        return (self.prior + of_word).log_softmax(1)
 
 
 class DecoderState(NamedTuple):
@@ -38,6 +51,8 @@ class DecoderState(NamedTuple):
     layers: tuple[CellState, ...]  # bottom first
     feed: Tensor  # [N, F], what input feeding brings along; F = 0 without it
     position: Tensor  # [N] int64, index of the next target position, from 0
+    coverage: Tensor | None = None  # [N, S, d], where the score sees it
+    alignment: AlignmentState | None = None  # hard attention
 
 
 class Weights(NamedTuple):
@@ -46,6 +61,7 @@ class Weights(NamedTuple):
     values: Tensor  # [B, T, W]
     positions: Tensor | None  # [B, T, W] int64, None where W = S and position w is column w
     source_length: int  # S
+    coverage: Tensor | None = None  # [N, S, d] after the look, of a single step
 
     def dense(self) -> Tensor:
         """weights [B, T, S], zero outside the window."""

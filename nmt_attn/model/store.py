@@ -16,25 +16,23 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nmt_attn.bounds import MOST_WORDS
+from nmt_attn.config.extends import EXTENDS
 from nmt_attn.config.file import dump_config, load_config, save_config
 from nmt_attn.config.schema import Config
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, DataError
-from nmt_attn.files import reason, replacing, shown
+from nmt_attn.files import check_inside, reason, replacing, shown
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.text_io import read_text
 
-WEIGHTS, CONFIG, VOCAB = "model.safetensors", "config.yaml", "vocab"
-"""What a model folder holds: two files, and the folder of its codecs."""
+WEIGHTS, CONFIG, VOCAB, SHORTLIST = "model.safetensors", "config.yaml", "vocab", "shortlist.txt"
+"""What a model folder holds: two files, the folder of its codecs, and perhaps a shortlist."""
 
 BEST = "best"
 """The model folder inside a run."""
 RUNS = Path("runs")
 """Where `find_model` looks for runs."""
-
-MOST_SHOWN = 200
-"""Characters of another library's message."""
 
 
 def model_from_config(config: Config, source_size: int, target_size: int) -> Seq2Seq:
@@ -82,8 +80,7 @@ def load_model(folder: Path, vocabulary: str | None = None) -> Seq2Seq:
             model = model_from_config(config, *sizes)
         safetensors.torch.load_model(model, path)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        found = reason(error)[:MOST_SHOWN]
-        raise CheckpointError(f"{path}: expected the weights of this model, got {found}") from error
+        raise CheckpointError(f"{path}: expected the weights of this model, got {reason(error)}") from error
     check_finite(path, dict(model.named_parameters()))
     return model.eval()
 
@@ -103,16 +100,32 @@ def find_model(folder: Path | None) -> Path:
         )
     newest = max(weights, key=lambda path: (path.stat().st_mtime_ns, path))
     typer.echo(f"model: {newest.parent} (the newest; --model FOLDER takes another)", err=True)
-    return newest.parent
+    return model_folder(newest.parent)
 
 
 def model_folder(folder: Path) -> Path:
-    """The folder that holds the weights: `folder` itself, or its best/. Raises CheckpointError."""
+    """The folder that holds the weights: `folder` itself, or its best/. Raises CheckpointError, as `check_own` does."""
     for candidate in (folder, folder / BEST):
         if (candidate / WEIGHTS).is_file():
+            check_own(candidate)
             return candidate
     found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
     raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
+
+
+def check_own(folder: Path) -> None:
+    """Raises CheckpointError if the configuration or the shortlist of a run or model is in a file elsewhere.
+
+    What another one gives away might be shown: neither may be a link to a place outside, or name one by `extends`.
+    """
+    for name in (CONFIG, SHORTLIST):
+        check_inside(folder / name, folder)
+    path = folder / CONFIG
+    tree, _ = parse_yaml(read_text(path), str(path)) if path.is_file() else (None, [])
+    if isinstance(tree, dict) and EXTENDS in tree:
+        raise CheckpointError(
+            f"{path}: expected every key of this model in it, got {EXTENDS}: {shown(str(tree[EXTENDS]))}"
+        )
 
 
 def check_finite(path: Path, weights: Mapping[str, Tensor]) -> None:

@@ -10,8 +10,8 @@ the lower token id. Nothing depends on the other sentences of the batch.
 End. The search of a sentence ends when all of the best K candidates end with `</s>` (at width 1: at the first `</s>`),
 and at the greatest length. It ends earlier once no open hypothesis can outrank the last of the best `wanted` finished
 ones (`Ranking.bound`); continuing would return the same list, so a shorter list is the beginning of a longer one. With
-`stops_early`, search ends once no open hypothesis would win if it ended now at no cost: faster, but it may miss a
-longer hypothesis that would have ranked higher.
+a `lookahead` of N tokens, search ends once no open hypothesis would win if it went on for N more tokens and `</s>` at
+no cost: faster, but it may miss a longer hypothesis that would have ranked higher.
 
 Length. At the greatest length, every open hypothesis is closed by `</s>`, whose log p is added as always: every
 reported log p equals that of forced decoding. If `</s>` was not among the best K, the hypothesis is cut
@@ -109,7 +109,9 @@ def _advance(
     if has_ends or eos_log_probs is not None:
         endings = _endings(beam, candidates.first(options.beam), eos_log_probs, length, options)
         best_ranks = torch.cat([best_ranks, endings.ranks], dim=1).topk(options.wanted).values
-    lengths = length + 2 if options.stops_early else beam.limits.longest + 1  # with `</s>`
+    lengths = beam.limits.longest + 1  # with `</s>`
+    if options.lookahead is not None:
+        lengths = lengths.clamp(max=length + 2 + options.lookahead)
     is_done = options.ranking.bound(extended.totals.amax(1), lengths) <= best_ranks[:, -1]
     if has_ends:
         is_done |= all_end(is_eos, options.beam)

@@ -67,7 +67,7 @@ class BeamOptions:
     ranking: Ranking
     with_weights: bool
     token_rules: TokenRules = NO_RULES
-    stops_early: bool = False  # once no open hypothesis would outrank the finished ones if it ended now
+    lookahead: int | None = None  # tokens that an open hypothesis may still add at no cost; None: all that are allowed
     coverage_penalty: float = 0.0  # beta >= 0; above 0 the limits must have source tokens
     groups: int = 1
     group_penalty: float = 0.0  # lambda >= 0

@@ -9,7 +9,7 @@ Attention weights are averaged over the models that have attention.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +18,12 @@ from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
+from nmt_attn.files import shown
 from nmt_attn.model.store import find_model
+from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction
 from nmt_attn.search.shortlist import OutputWords
+from nmt_attn.search.translation import Sentence
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import StepOutput
 
@@ -85,9 +88,17 @@ class EnsembleTranslator(Translator):
         self.members = tuple(members)
         self.combination = combination
 
+    @cached_property
+    def _recorded(self) -> None:
+        """No recorded steps, which would be those of the first model alone."""
+
     @property
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
+
+    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """The weights of the steps: no alignment is the most likely one of several models."""
+        return found
 
     def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> EnsembleSteps:
         attending = tuple(place for place, member in enumerate(self.members) if member.has_attention)
@@ -112,6 +123,6 @@ def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, ot
         raise ConfigError(f"{where} ({expected.size} tokens), got {found.size} tokens")
     for place, (token, another) in enumerate(zip(expected.vocabulary.tokens, found.vocabulary.tokens, strict=True)):
         if token != another:
-            raise ConfigError(f"{where} (token {place}: {token!r}), got {another!r}")
+            raise ConfigError(f"{where} (token {place}: {shown(token)}), got {shown(another)}")
     if (expected.record(), expected.tokenizer.model) != (found.record(), found.tokenizer.model):
         raise ConfigError(f"{where}, got another tokenizer of the same tokens")

@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from nmt_attn.alignment.pieces import EMPTY, Words, merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
@@ -23,16 +22,14 @@ from nmt_attn.data.encoded import Lengths
 from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
 from nmt_attn.fast.training import for_training
+from nmt_attn.memory_lack import free_cache
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.runtime import at_least_float32
 from nmt_attn.search.request import WINDOW_LINES, check_tokens
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
 BATCH_TOKENS = 4096
 """Sentences times longest side, per batch."""
-BLOCK_NUMBERS = 1 << 22
-"""Logits held at once: [tokens, V] is never allocated as a whole."""
 
 
 class ForcedPair(NamedTuple):
@@ -89,12 +86,20 @@ def force_decode(
     rows = [row for row, pair in enumerate(encoded) if pair.source_ids]
     progress(len(encoded) - len(rows))
     model = for_training(translator.model)
+
+    def decode(some: Sequence[int]) -> list[ForcedPair]:
+        return _decode(model, [encoded[row] for row in some], with_alignments=with_alignments)
+
+    def describe(row: int) -> str:
+        pair, device = encoded[row], model.output.weight.device
+        sizes = f"{len(pair.source_ids)} + {len(pair.target_ids)}"
+        return f"line {first_line + row}: expected a pair that fits into the memory of {device}, got {sizes} tokens"
+
     for batch in _batches([encoded[row] for row in rows]):
-        chosen = [rows[index] for index in batch]
-        found = _decode(model, [encoded[row] for row in chosen], with_alignments=with_alignments)
-        for row, result in zip(chosen, found, strict=True):
-            results[row] = result
-        progress(len(chosen))
+        for chosen, found in translator.forcing.each([rows[index] for index in batch], decode, free_cache, describe):
+            for row, result in zip(chosen, found, strict=True):
+                results[row] = result
+            progress(len(chosen))
     return results
 
 
@@ -133,7 +138,7 @@ def _encode(translator: Translator, source: str, target: str, where: str) -> _En
     encoded = _Encoded(
         _words(codecs.source.tokenizer, source),
         _words(codecs.target.tokenizer, target),
-        codecs.source.encode(source),
+        codecs.source.encode_labelled(source, where),
         codecs.target.encode(target),
     )
     check_tokens(max(len(encoded.source_ids), len(encoded.target_ids)), where)
@@ -160,8 +165,8 @@ def _lengths(side: Sequence[Sequence[int]]) -> Lengths:
 def _decode(model: Seq2Seq, pairs: Sequence[_Encoded], *, with_alignments: bool) -> list[ForcedPair]:
     device = model.output.weight.device
     batch = collate([pair.source_ids for pair in pairs], [pair.target_ids for pair in pairs]).to(device)
-    readouts, weights = model(batch)
-    log_probs = _log_probs(readouts.flatten(0, 1), model, batch.tgt_out.flatten()).view(batch.tgt_out.shape).tolist()
+    scored, weights = model.score_target(batch)
+    log_probs = scored.tolist()
     dense = weights.dense().float().cpu() if with_alignments else None
     return [
         ForcedPair(
@@ -172,10 +177,3 @@ def _decode(model: Seq2Seq, pairs: Sequence[_Encoded], *, with_alignments: bool)
         )
         for row, pair in enumerate(pairs)
     ]
-
-
-def _log_probs(readouts: Tensor, model: Seq2Seq, targets: Tensor) -> Tensor:
-    """readouts [n, R], targets [n] int64 -> log p of each target [n]."""
-    block = max(1, BLOCK_NUMBERS // model.output.out_features)
-    parts = zip(readouts.split(block), targets.split(block), strict=True)
-    return torch.cat([-cross_entropy(at_least_float32(model.output(r)), t, reduction="none") for r, t in parts])

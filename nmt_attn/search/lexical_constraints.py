@@ -20,6 +20,7 @@ from torch import Tensor
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import DataError
+from nmt_attn.files import shown
 from nmt_attn.types import EOS, PAD, UNK
 
 
@@ -152,14 +153,16 @@ def word_beginnings(codec: TextCodec) -> Tensor:
 def _encode(text: str, codec: TextCodec, where: str) -> Phrase:
     pieces = codec.pieces(text)
     if not pieces:
-        raise DataError(f"{where}: expected a phrase, got {text!r}")
+        raise DataError(f"{where}: expected a phrase, got {shown(text)}")
     first_state = 0
     if not codec.tokenizer.begins_word(pieces[0]):
         pieces, first_state = [BLANK, *pieces], 1
     ids = codec.vocabulary.ids_of(pieces)
     if UNK in ids:
         unknown = pieces[ids.index(UNK)]
-        raise DataError(f"{where}: expected words of the model's vocabulary, got {text!r} (unknown: {unknown!r})")
+        raise DataError(
+            f"{where}: expected words of the model's vocabulary, got {shown(text)} (unknown: {shown(unknown)})"
+        )
     return Phrase(tuple(ids), first_state)
 
 

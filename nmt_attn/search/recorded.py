@@ -5,9 +5,9 @@ sentences and one source length. Batches are padded to few such shapes; a senten
 places of probability 0. Every `STEPS_BETWEEN` steps one flag for each sentence is read; what the steps have chosen is
 written to one tensor, which is read once, at the end.
 
-Covers one model over its whole vocabulary, with all scores, windows and orders. Phrases, prefixes, groups, sampling,
-the coverage penalty, rules that look at the tokens so far, shortlists and ensembles are left to
-nmt_attn/search/beam.py, whose results this gives: tests/search/test_recorded.py.
+Covers one model over its whole vocabulary, with all scores, windows and orders. Sparse output layers, phrases,
+prefixes, groups, sampling, the coverage penalty, rules that look at the tokens so far, shortlists and ensembles are
+left to nmt_attn/search/beam.py, whose results this gives: tests/search/test_recorded.py.
 """
 
 import warnings
@@ -20,10 +20,12 @@ import torch
 from torch import Tensor
 
 from nmt_attn.fast.by_hand import leaves
-from nmt_attn.fast.gpu.beam_steps import FIELDS, Beam, advance, best_words
+from nmt_attn.fast.gpu.beam_steps import EXACT, FIELDS, Beam, advance, best_words
 from nmt_attn.fast.gpu.lowered import scores_of
 from nmt_attn.fast.gpu.sizes import parts_of
 from nmt_attn.fast.graphs import Recorder, Replay
+from nmt_attn.model.hard_attention import HardSeq2Seq
+from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, changed
 from nmt_attn.search.backpointers import Hypothesis
@@ -56,7 +58,7 @@ class Shape(NamedTuple):
     wanted: int
     with_weights: bool
     forbids_unknown: bool
-    stops_early: bool
+    lookahead: int  # EXACT: up to the greatest length
     ranking: Ranking
 
 
@@ -152,6 +154,11 @@ class RecordedSearch:
             oldest.step.forget()
 
 
+def covers_model(model: Seq2Seq) -> bool:
+    """Whether steps of a model can be recorded: the kernels know the softmax of one readout alone."""
+    return type(model.normaliser) is Softmax and not isinstance(model, HardSeq2Seq)
+
+
 def covers(limits: Limits, options: BeamOptions) -> bool:
     """Whether a search is one that can be recorded."""
     is_plain = limits.prefixes is None and limits.phrases is None and limits.draws is None
@@ -171,7 +178,7 @@ def shape_of(src_ids: Tensor, limits: Limits, options: BeamOptions) -> Shape:
         wanted=options.wanted,
         with_weights=options.with_weights,
         forbids_unknown=options.token_rules.forbid_unknown,
-        stops_early=options.stops_early,
+        lookahead=EXACT if options.lookahead is None else options.lookahead,
         ranking=options.ranking,
     )
 
@@ -251,7 +258,7 @@ def _step(
         if weights is not None:
             weights.index_copy_(0, beam.lengths[:1], read.weights.view(1, *weights.shape[1:]))
         best_words(values, ids, sums, scores, bias, shape.forbids_unknown)
-        advance(values, ids, sums, scores, bias, *beam, shape.stops_early)
+        advance(values, ids, sums, scores, bias, *beam, shape.lookahead)
         pairs = zip(_parts(state), _parts(read.state), strict=True)
         for old, new in {id(old): (old, new) for old, new in pairs}.values():
             torch.index_select(new, 0, beam.rows, out=old)

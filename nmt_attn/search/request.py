@@ -1,7 +1,7 @@
 """Requests: the options of a search, checked against a model's configuration, and what they mean for the beam."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import Parameter, signature
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from nmt_attn.config.schema import SearchConfig
+from nmt_attn.config.schema import EvaluateConfig, SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
-from nmt_attn.files import is_unicode
+from nmt_attn.files import is_unicode, shown
 from nmt_attn.options import SearchOptions, check_whole
 from nmt_attn.search.beam_state import BeamOptions, Limits
+from nmt_attn.search.language_model import Fusion
 from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
 from nmt_attn.search.ranking import RANKINGS
 from nmt_attn.search.sampling import Sampling, draws_of
@@ -23,6 +24,8 @@ from nmt_attn.search.token_rules import TokenRules
 from nmt_attn.search.unk_replacement import UnkReplacement
 from nmt_attn.types import PAD
 
+LOOKAHEAD: dict[str, int | None] = {"exact": None, "near": 2, "early": 0}
+"""By `search.stop`: tokens that an open hypothesis may still add at no cost before it is given up."""
 WINDOW_LINES = 4096
 """Lines that are sorted by length together."""
 MOST_TOKENS = 5000
@@ -59,6 +62,7 @@ class PythonOptions(SearchOptions):
     dictionary: Mapping[str, str] | None = None  # as `replace_unknown`, with these words for those of the source
     shortlist: Shortlist | None = None  # None: all words are scored
     window_lines: int = WINDOW_LINES
+    tag: str | None = None  # of texts that have none of a column `as: tag`, such as a language
 
     def __post_init__(self) -> None:
         """Raises ConfigError, also for one string in place of several, and for values of another type."""
@@ -69,6 +73,8 @@ class PythonOptions(SearchOptions):
                 check_several(name, getattr(self, name))
         if self.with_alignments not in (None, True, False):
             raise ConfigError(f"with_alignments: expected a truth value, got {self.with_alignments!r}")
+        if self.tag is not None and not isinstance(self.tag, str):
+            raise ConfigError(f"tag: expected text, got {kind_of(self.tag)}")
         if self.dictionary is not None and not isinstance(self.dictionary, Mapping):
             raise ConfigError(f"dictionary: expected a mapping of words, got {kind_of(self.dictionary)}")
         if self.shortlist is not None and not isinstance(self.shortlist, Shortlist):
@@ -85,6 +91,8 @@ class Request:
     unknown: UnkReplacement | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
     shortlist: Shortlist | None = None  # None: all words are scored
+    fusion: Fusion | None = None  # None: no language model
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)  # how metrics count, for search.mbr
 
     def __post_init__(self) -> None:
         search, is_sampled = self.search, self.sampling is not None
@@ -96,11 +104,24 @@ class Request:
             raise ConfigError(
                 f"search.groups: expected a divisor of the beam's width, {search.beam}, got {search.groups}"
             )
+        if self.fusion is not None and self.shortlist is not None:
+            raise ConfigError("shortlist: expected none with search.language_model, which scores all words, got one")
+        if search.mbr != "none" and not is_sampled and search.beam == 1:
+            raise ConfigError(
+                f"search.mbr: expected 'none' with search.beam 1, which leaves no choice, got {search.mbr!r}"
+            )
         if self.nbest < 1 or (self.nbest > search.beam and not is_sampled):
             expected = "at least 1" if is_sampled else f"1 to the beam's width, {search.beam}"
             raise ConfigError(f"nbest: expected {expected}, got {self.nbest}")
         if self.unknown is not None and search.forbid_unknown:
             raise ConfigError("search.forbid_unknown: expected false where unknown words are replaced, got true")
+
+    @property
+    def candidates(self) -> int:
+        """Translations of a line that search must find: the n best, or those that minimum Bayes risk chooses among."""
+        if self.search.mbr == "none":
+            return self.nbest
+        return self.search.beam if self.sampling is None else max(self.nbest, self.search.mbr_samples)
 
     def limits(self, source_tokens: Tensor, demands: Sequence[Demand], begins_word: Tensor | None = None) -> Limits:
         """Limits for sentences with these numbers of source tokens [B] int64; phrases need begins_word [V].
@@ -119,21 +140,23 @@ class Request:
         if self.sampling is None:
             return limits
         lines = [demand.line for demand in demands]
-        draws = draws_of(self.sampling, lines, self.nbest, int(longest.max()) + 1)
+        draws = draws_of(self.sampling, lines, self.candidates, int(longest.max()) + 1)
         return limits._replace(draws=draws.to(longest.device))
 
     def options(self) -> BeamOptions:
         """The same for the beam search."""
         search = self.search
-        groups = search.groups if self.sampling is None else self.nbest
+        groups = search.groups if self.sampling is None else self.candidates
         beam = search.beam // groups if self.sampling is None else 1
         return BeamOptions(
             beam=beam,
-            wanted=1 if self.nbest == groups == 1 else beam,  # some may have the same text; groups wait for each other
+            wanted=1
+            if self.candidates == groups == 1
+            else beam,  # some may have the same text; groups wait for each other
             ranking=RANKINGS[search.length_penalty](search.alpha),
             with_weights=self.with_alignments or self.unknown is not None,
             token_rules=TokenRules(search.forbid_unknown, search.no_repeat_ngram, search.repetition_penalty),
-            stops_early=search.stop == "early",
+            lookahead=LOOKAHEAD[search.stop],
             coverage_penalty=search.coverage_penalty,
             groups=groups,
             group_penalty=search.group_penalty if groups > 1 and self.sampling is None else 0.0,
@@ -144,11 +167,18 @@ class Request:
         """The error to raise when the search with the model `name` returns no translation of `line`."""
         size = self.search.no_repeat_ngram
         if size is None:
-            return CheckpointError(f"{name}: expected probabilities, got none for {line[:80]!r}")
+            return CheckpointError(f"{name}: expected probabilities, got none for {shown(line)}")
         return ConfigError(
-            f"search.no_repeat_ngram: expected a translation of {line[:80]!r} as long as search.min_length and "
+            f"search.no_repeat_ngram: expected a translation of {shown(line)} as long as search.min_length and "
             f"search.min_length_factor ask for, got too few words for one that repeats no {size} tokens in a row, or a "
             f"model without probabilities ({name})"
+        )
+
+    def too_large(self, line: int, tokens: int, device: torch.device) -> str:
+        """What to say where the memory is too small for the search of one line of so many tokens."""
+        return (
+            f"search.beam: expected a search that fits into the memory of {device}, got beam {self.search.beam} for "
+            f"line {line} of {tokens} tokens (a smaller --beam needs less, and a shorter line)"
         )
 
 

@@ -25,12 +25,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.files import write_text
+from nmt_attn.files import shown, write_text
+from nmt_attn.model.store import SHORTLIST
 from nmt_attn.text_io import read_lines
 from nmt_attn.types import EOS, PAD, SPECIAL_TOKENS
 
-SHORTLIST = "shortlist.txt"
-"""Name of the file."""
 HEADER = "shortlist"
 NUMBER = re.compile(r"[0-9]{1,9}")
 """A size or an id in it."""
@@ -107,7 +106,7 @@ def read_shortlist(folder: Path) -> Shortlist:
         raise CheckpointError(f"{path}: expected a shortlist, got no readable text") from error
     name, *sizes = head.split(" ")
     if name != HEADER or len(sizes) != 2 or not all(map(NUMBER.fullmatch, sizes)):
-        raise CheckpointError(f"{path}:1: expected '{HEADER} SOURCE_SIZE TARGET_SIZE', got {head[:80]!r}")
+        raise CheckpointError(f"{path}:1: expected '{HEADER} SOURCE_SIZE TARGET_SIZE', got {shown(head)}")
     source_size, target_size = map(int, sizes)
     if len(lines) != source_size + 1:
         raise CheckpointError(f"{path}: expected {source_size + 2} lines, got {len(lines) + 1}")
@@ -161,5 +160,5 @@ def _read_ids(line: str, target_size: int, where: str) -> Tensor:
     for field in fields:
         if not (NUMBER.fullmatch(field) and len(SPECIAL_TOKENS) <= int(field) < target_size):
             least = len(SPECIAL_TOKENS)
-            raise CheckpointError(f"{where}: expected ids of words, {least} to {target_size - 1}, got {field[:80]!r}")
+            raise CheckpointError(f"{where}: expected ids of words, {least} to {target_size - 1}, got {shown(field)}")
     return torch.tensor([int(field) for field in fields], dtype=torch.int64)

@@ -51,7 +51,7 @@ class ShortlistSteps(ModelSteps):
         own = self.words.is_own
         by_sentence = logits.view(len(own), -1, own.size(1))  # [B, W, C]
         masked = by_sentence.masked_fill(~own.unsqueeze(1), -torch.inf).flatten(0, 1)
-        return StepOutput(masked.log_softmax(-1), read.weights, read.state)
+        return StepOutput(self.model.normaliser.log_probabilities(masked), read.weights, read.state)
 
     def select_sentences(self, sentences: Tensor) -> Self:
         """The step function of these sentences alone."""

@@ -1,14 +1,18 @@
 """Translations: the hypotheses of a line as text, with their log-probabilities and alignments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from nmt_attn.alignment.pieces import Words, merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.codec import Codecs
 from nmt_attn.search.backpointers import Hypothesis
+from nmt_attn.search.minimum_bayes_risk import NO_METRIC, expected_metrics
 from nmt_attn.search.request import Demand, Request
 from nmt_attn.types import UNK
+
+LONG_TOKENS = 100
+"""Where source sentences are longer, batches hold fewer of them."""
 
 
 class TranslatedHypothesis(NamedTuple):
@@ -68,7 +72,9 @@ EMPTY_HYPOTHESIS = TranslatedHypothesis(
 def to_text(
     sentence: Sentence, hypotheses: Sequence[Hypothesis], codecs: Codecs, request: Request
 ) -> tuple[TranslatedHypothesis, ...]:
-    """The first `nbest` hypotheses with distinct texts, or all samples."""
+    """The first `nbest` hypotheses with distinct texts, by rank or by the expected metric; or all samples."""
+    if request.search.mbr != NO_METRIC:
+        return _by_expected_metric([_to_text(sentence, each, codecs, request) for each in hypotheses], request)
     if request.sampling is not None:
         return tuple(_to_text(sentence, hypothesis, codecs, request) for hypothesis in hypotheses)
     by_text: dict[str, TranslatedHypothesis] = {}
@@ -77,6 +83,16 @@ def to_text(
             found = _to_text(sentence, hypothesis, codecs, request)
             by_text.setdefault(found.text, found)
     return tuple(by_text.values())
+
+
+def _by_expected_metric(found: Sequence[TranslatedHypothesis], request: Request) -> tuple[TranslatedHypothesis, ...]:
+    """The `nbest` of distinct texts with the greatest expected metric, which is the rank; ties as they were found."""
+    log_probs = [each.log_prob if request.sampling is None else 0.0 for each in found]
+    texts = [each.text for each in found]
+    values = expected_metrics(texts, log_probs, request.search.mbr, request.evaluate)
+    first = {each.text: each._replace(rank=values[each.text]) for each in reversed(found)}
+    ordered = sorted(values, key=lambda text: -values[text])
+    return tuple(first[text] for text in ordered[: request.nbest])
 
 
 def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request: Request) -> TranslatedHypothesis:
@@ -112,3 +128,16 @@ def _align(line: str, target_pieces: Sequence[str], hypothesis: Hypothesis, code
         Words(tuple(source.words(line)), source.word_indices(source_pieces)),
         Words(tuple(target.words(target.decode(target_pieces))), target.word_indices(target_pieces)),
     )
+
+
+def batches_by_length(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:
+    """Rows of similar length, from short to long; rows of length 0 are left out."""
+    batch: list[int] = []
+    for row in sorted((row for row, length in enumerate(lengths) if length > 0), key=lengths.__getitem__):
+        is_full = len(batch) == batch_sentences
+        if batch and (is_full or (len(batch) + 1) * lengths[row] > batch_sentences * LONG_TOKENS):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

@@ -17,23 +17,27 @@ from torch import Tensor, nn
 from nmt_attn.alignment.pieces import EMPTY
 from nmt_attn.config.columns_section import ColumnName
 from nmt_attn.config.file import load_config
-from nmt_attn.config.schema import Config, SearchConfig
+from nmt_attn.config.schema import Config, EvaluateConfig, SearchConfig
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.columns import SideColumns, source_columns
+from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
-from nmt_attn.files import check_count
+from nmt_attn.files import check_count, shown
+from nmt_attn.memory_lack import Halving, free_cache
+from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options import SearchOptions
 from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
+from nmt_attn.search.language_model import fusion_of
 from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
-from nmt_attn.search.recorded import RecordedSearch, covers
+from nmt_attn.search.recorded import RecordedSearch, covers, covers_model
 from nmt_attn.search.request import (
     Demand,
     PythonOptions,
@@ -47,14 +51,12 @@ from nmt_attn.search.request import (
 )
 from nmt_attn.search.shortlist import OutputWords, Shortlist
 from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
-from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, to_text
+from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, batches_by_length, to_text
 from nmt_attn.search.unk_replacement import UnkReplacement
+from nmt_attn.search.viterbi import with_best_alignments
 
 Record = Mapping[ColumnName, str]
 """The columns of a source, by the numbers or names that `data.columns` has."""
-
-LONG_TOKENS = 100
-"""Where source sentences are longer, batches hold fewer of them."""
 
 
 class Translator:
@@ -67,13 +69,17 @@ class Translator:
         search: SearchConfig,
         name: str = "the model",
         columns: SideColumns | None = None,
+        evaluate: EvaluateConfig | None = None,
     ) -> None:
         self.model = model
         self.columns = columns  # of its source, if it has been trained with several
         self.codecs = codecs
         self.search = search
+        self.evaluate = evaluate or EvaluateConfig()  # how metrics count, for search.mbr
         self.name = name
         self._common: tuple[Tensor, nn.Linear] | None = None  # ids [F] and output rows of the last shortlist
+        self._searching = Halving("sentences", "a smaller --batch-size, search.batch_sentences or --beam needs less")
+        self.forcing = Halving("pairs", "fewer tokens a line, or a smaller model, need less")
 
     @classmethod
     def load(
@@ -90,7 +96,8 @@ class Translator:
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
         columns = source_columns(config.data.columns)
-        return cls(model.to(device or choose_device("auto")), codecs, config.search, str(folder), columns)
+        model = model.to(device or choose_device("auto"))
+        return cls(model, codecs, config.search, str(folder), columns, config.evaluate)
 
     @property
     def has_attention(self) -> bool:
@@ -125,9 +132,15 @@ class Translator:
 
     @cached_property
     def _recorded(self) -> RecordedSearch | None:
-        """The search whose steps are CUDA graphs; None without a GPU."""
-        device = self.model.output.weight.device
-        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" else None
+        """The search whose steps are CUDA graphs; None without a GPU, or where its kernels do not cover the model."""
+        device, is_covered = self.model.output.weight.device, covers_model(self.model)
+        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" and is_covered else None
+
+    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """What search has found; of hard attention with the most likely alignment in place of the steps' weights."""
+        if not isinstance(self._fast, HardSeq2Seq):
+            return found
+        return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
 
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str | Record], options: PythonOptions) -> list[Translation]:
@@ -140,7 +153,7 @@ class Translator:
         DataError for a record that is not one of these columns.
         """
         check_several("lines", lines)
-        texts = list(checked_texts("lines", self._texts(lines)))
+        texts = list(checked_texts("lines", self._texts(lines, options.tag)))
         prefixes = None if options.prefixes is None else list(checked_texts("prefixes", options.prefixes))
         constraints = None if options.constraints is None else list(checked_phrases(options.constraints))
         for name, given in (("prefixes", prefixes), ("constraints", constraints)):
@@ -155,14 +168,34 @@ class Translator:
         Raises ConfigError at the call, but for a line that is no text, which is found when it is read.
         """
         check_several("lines", lines)
-        return self._windows(checked_texts("lines", self._texts(lines)), options)
+        return self._windows(checked_texts("lines", self._texts(lines, options.tag)), options)
 
-    def _texts(self, lines: Iterable[str | Record]) -> Iterator[str]:
-        for index, line in enumerate(lines):
-            if self.columns is not None and isinstance(line, Mapping):
-                yield self.columns.of_record(line, f"lines[{index}]")
-            else:
-                yield line  # type: ignore[misc]  # whatever it is, it is checked
+    def _texts(self, lines: Iterable[str | Record], tag: str | None) -> Iterator[str]:
+        columns = self.columns_for(tag)
+        return (self._text(line, index, columns) for index, line in enumerate(lines))
+
+    @staticmethod
+    def _text(line: str | Record, index: int, columns: SideColumns | None) -> str:
+        if columns is not None and isinstance(line, Mapping):
+            return columns.of_record(line, f"lines[{index}]")
+        if columns is not None and isinstance(line, str):
+            return columns.labelled(line)
+        return line  # type: ignore[return-value]  # whatever it is, it is checked
+
+    def columns_for(self, tag: str | None) -> SideColumns | None:
+        """The columns of the source, with this tag for texts that have none of such a column (`as: tag`).
+
+        Raises ConfigError if it is none that the model knows.
+        """
+        labels = self.codecs.source.labels
+        if tag is None:
+            return self.columns
+        if self.columns is None or BLANK.join(tag.split()) not in labels:
+            known = (
+                f"one of {', '.join(labels)}" if labels else f"a model with a column `as: tag`, as {self.name} has none"
+            )
+            raise ConfigError(f"tag: expected {known}, got {tag!r}")
+        return self.columns.with_label(tag)
 
     def _windows(self, lines: Iterable[str], options: PythonOptions) -> Iterator[Translation]:
         with_alignments = self.has_attention if options.with_alignments is None else options.with_alignments
@@ -229,6 +262,7 @@ class Translator:
             if is_asked and not self.has_attention:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
         if shortlist is not None:
+            self._require_soft("shortlist", "which normalises over all words at each source position")
             shortlist.check(self.codecs.source.size, self.codecs.target.size)
         return Request(
             search=search,
@@ -237,7 +271,14 @@ class Translator:
             unknown=UnkReplacement(dictionary or {}) if is_replaced else None,
             sampling=sampling_of(options),
             shortlist=shortlist,
+            fusion=fusion_of(search, self.codecs.target.vocabulary.tokens),
+            evaluate=self.evaluate,
         )
+
+    def _require_soft(self, key: str, reason: str) -> None:
+        """Raises ConfigError for hard attention."""
+        if isinstance(self.model, HardSeq2Seq):
+            raise ConfigError(f"{key}: expected none with hard attention, {reason}, got one ({self.name})")
 
     def translate_window(
         self,
@@ -265,23 +306,41 @@ class Translator:
         empty = EMPTY_HYPOTHESIS._replace(alignment=EMPTY) if request.with_alignments else EMPTY_HYPOTHESIS
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
-        for rows in _batches([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
-            found = self._search([sentences[row] for row in rows], request)
-            for row, hypotheses in zip(rows, found, strict=True):
-                if not hypotheses:
-                    raise request.nothing_found(self.name, lines[row])
-                translations[row] = Translation(lines[row], to_text(sentences[row], hypotheses, self.codecs, request))
-            progress(len(rows))
+        for rows in batches_by_length([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
+            for done, found in self._search_what_fits(rows, sentences, request):
+                for row, hypotheses in zip(done, found, strict=True):
+                    if not hypotheses:
+                        raise request.nothing_found(self.name, lines[row])
+                    texts = to_text(sentences[row], hypotheses, self.codecs, request)
+                    translations[row] = Translation(lines[row], texts)
+                progress(len(done))
         return translations
 
     def _encode(self, number: int, line: str, prefix: str, constraints: Sequence[str]) -> Sentence:
         target = self.codecs.target
         phrases = encode_phrases(constraints, target, f"constraints of line {number}")
         demand = Demand(number, target.encode(prefix), phrases)
-        ids = self.codecs.source.encode(line)
+        ids = self.codecs.source.encode_labelled(line, f"line {number}")
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
         return Sentence(line, ids, target.pieces(prefix), demand)
+
+    def _search_what_fits(
+        self, rows: Sequence[int], sentences: Sequence[Sentence], request: Request
+    ) -> Iterator[tuple[Sequence[int], Sequence[list[Hypothesis]]]]:
+        """Groups of the rows with the hypotheses of each; smaller ones where the memory is too small for all."""
+        device = self.model.output.weight.device
+        return self._searching.each(
+            rows,
+            lambda some: self._search([sentences[row] for row in some], request),
+            self._free,
+            lambda row: request.too_large(sentences[row].demand.line, len(sentences[row].ids), device),
+        )
+
+    def _free(self) -> None:
+        """Gives back what is kept of a GPU's memory for searches to come."""
+        self.__dict__.pop("_recorded", None)
+        free_cache()
 
     @torch.inference_mode()
     def _search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:
@@ -289,14 +348,16 @@ class Translator:
         device = self.model.output.weight.device
         batch = collate_source([sentence.ids for sentence in sentences])
         demands, options = [sentence.demand for sentence in sentences], request.options()
-        if self._recorded is not None and request.shortlist is None:
+        if self._recorded is not None and request.shortlist is None and request.fusion is None:
             limits = request.limits(batch.src_lengths - 1, demands, self._begins_word)
             if covers(limits, options):
                 return self._recorded.search(*batch, limits, options)
         src_ids, src_lengths = (tensor.to(device) for tensor in batch)
         if request.shortlist is None:
             limits = request.limits(src_lengths - 1, demands, self._begins_word)
-            return beam_search(self.steps(src_ids, src_lengths), limits, options)
+            steps = self.steps(src_ids, src_lengths)
+            found = beam_search(steps if request.fusion is None else request.fusion.join(steps), limits, options)
+            return self.align(sentences, found) if options.with_weights else found
         words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
         demands = [demand.renumbered(words) for demand in demands]
         limits = request.limits(src_lengths - 1, demands, self._begins_word[words.ids])
@@ -308,21 +369,8 @@ class Translator:
 def _config(folder: Path, overrides: Sequence[str]) -> Config:
     for override in overrides:
         if not override.startswith("search."):
-            raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {override!r}")
+            raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {shown(override)}")
     return load_config(folder / CONFIG, overrides)
-
-
-def _batches(lengths: list[int], batch_sentences: int) -> Iterator[list[int]]:
-    """Rows of similar length, from short to long; rows of length 0 are left out."""
-    batch: list[int] = []
-    for row in sorted((row for row, length in enumerate(lengths) if length > 0), key=lengths.__getitem__):
-        is_full = len(batch) == batch_sentences
-        if batch and (is_full or (len(batch) + 1) * lengths[row] > batch_sentences * LONG_TOKENS):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
 
 
 def _check_sizes(folder: Path, codec: TextCodec, embeddings: int) -> None:

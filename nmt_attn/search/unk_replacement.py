@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.errors import DataError
+from nmt_attn.files import shown
 from nmt_attn.text_io import read_lines
 
 
@@ -55,6 +56,6 @@ def read_dictionary(path: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         columns = [" ".join(column.split()) for column in line.split("\t")]
         if len(columns) != 2 or not all(columns) or " " in columns[0]:
-            raise DataError(f"{path}:{number}: expected a source word, a tab and its translation, got {line[:80]!r}")
+            raise DataError(f"{path}:{number}: expected a source word, a tab and its translation, got {shown(line)}")
         dictionary.setdefault(*columns)
     return dictionary

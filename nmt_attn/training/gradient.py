@@ -164,15 +164,24 @@ class Gradients:
         return self._module.no_sync() if isinstance(self._module, DistributedDataParallel) else nullcontext()
 
 
-def too_large(loaded: Loaded, device: torch.device, update: int) -> str:
-    """What to say when a GPU's memory is too small for these batches."""
+def too_large(loaded: Loaded | None, device: torch.device, updates: int, saved: int) -> str:
+    """What to say where the memory is too small: for these batches, or (None) for those of a validation.
+
+    `updates` were made before, and the state after `saved` of them is in the newest checkpoint.
+    """
     shapes = " and ".join(
-        f"{len(batch.src_ids)} x ({batch.src_ids.shape[1]} + {batch.tgt_in.shape[1]})" for batch in loaded.batches
+        f"{len(batch.src_ids)} x ({batch.src_ids.shape[1]} + {batch.tgt_in.shape[1]})"
+        for batch in (loaded.batches if loaded is not None else ())
     )
+    found = (
+        f"one of {shapes} tokens at update {updates + 1}"
+        if shapes
+        else f"too large ones in validation at update {updates}"
+    )
+    goes_on = f"the run goes on from its checkpoint of update {saved}" if saved else "the run has no checkpoint yet"
     return (
-        f"training.batch_tokens: expected batches that fit into the memory of {device}, got one of {shapes} tokens at "
-        f"update {update} (try a smaller one, with training.accumulate_batches for the same updates; training "
-        "continues from its last saved state)"
+        f"training.batch_tokens: expected batches that fit into the memory of {device}, got {found} (try a smaller "
+        f"one, with training.accumulate_batches for the same updates; {goes_on})"
     )
 
 

@@ -1,5 +1,7 @@
 """Loss: cross-entropy in nats, summed over target tokens (Luong et al. 2015, arXiv 1508.04025, eq. 4).
 
+An output layer that gives words the probability 0 has its Fenchel-Young loss instead (nmt_attn/model/normalise.py).
+
 The output layer and the loss go together, a block of tokens at a time, with their gradient: [tokens, V] never exists
 whole. Padding counts nothing and gets no gradient. On the CPU it is dropped before the product; on a GPU it is kept,
 because dropping it needs a sync.
@@ -15,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.gpu.loss import token_sums
 from nmt_attn.fast.products import matmul
+from nmt_attn.model.normalise import SOFTMAX, Normaliser, Softmax
 from nmt_attn.types import PAD
 
 BLOCK_NUMBERS = 1 << 21
@@ -31,7 +34,7 @@ class Loss(NamedTuple):
     """Sums over the tokens of a batch (`</s>` counted, padding not)."""
 
     total: Tensor  # what is minimised, with label smoothing; carries the gradient
-    negative_log_likelihood: Tensor  # of the target alone, no gradient
+    negative_log_likelihood: Tensor  # of the target alone, or its Fenchel-Young loss; no gradient
     alignment: Tensor | None = None  # cross-entropy of the weights with given ones, no gradient
 
 
@@ -39,6 +42,7 @@ class _Options(NamedTuple):
     smoothing: float
     dtype: torch.dtype  # of the products
     needs_gradient: bool
+    normaliser: Normaliser
 
 
 def token_loss(
@@ -48,6 +52,7 @@ def token_loss(
     smoothing: float,
     dtype: torch.dtype = torch.float32,
     *,
+    normaliser: Normaliser = SOFTMAX,
     keeps_padding: bool = False,
 ) -> Loss:
     """readouts [B, T, R], targets [B, T] int64 -> sums over the real tokens.
@@ -58,15 +63,27 @@ def token_loss(
     """
     exact = torch.promote_types(output.weight.dtype, torch.float32)
     products = exact if dtype == torch.float32 else dtype
-    if keeps_padding:
+    if keeps_padding and type(normaliser) is Softmax:
         return Loss(*token_sums(readouts, output, targets, smoothing, products))
-    is_real = targets != PAD
+    is_real = torch.ones_like(targets, dtype=torch.bool) if keeps_padding else targets != PAD
     # Asked here, as inside of a Function gradients are always off, and the weights always want one.
-    options = _Options(smoothing, products, needs_gradient=torch.is_grad_enabled())
+    options = _Options(smoothing, products, torch.is_grad_enabled(), normaliser)
     total, likelihood = _BlockedLoss.apply(  # type: ignore[no-untyped-call]
         readouts[is_real], output.weight, output.bias, targets[is_real], options
     )
     return Loss(total, likelihood)
+
+
+def given_loss(log_probs: Tensor, targets: Tensor, means: Tensor | None = None, smoothing: float = 0.0) -> Loss:
+    """log p [B, T] of the words of targets [B, T] int64 -> sums over the real tokens, as in `token_loss`.
+
+    Smoothing needs `means` [B, T], of log p over the vocabulary.
+    """
+    likelihood = -log_probs.masked_fill(targets == PAD, 0.0).sum()
+    if means is None:
+        return Loss(likelihood, likelihood.detach())
+    spread = -means.masked_fill(targets == PAD, 0.0).sum()
+    return Loss((1 - smoothing) * likelihood + smoothing * spread, likelihood.detach())
 
 
 def alignment_loss(weights: Tensor, guide: Tensor) -> Tensor:
@@ -76,6 +93,15 @@ def alignment_loss(weights: Tensor, guide: Tensor) -> Tensor:
     outside of a local window, costs what `LEAST_WEIGHT` costs and gets no gradient.
     """
     return -(guide * weights.clamp_min(LEAST_WEIGHT).log()).sum()
+
+
+def coverage_loss(weights: Tensor, is_real: Tensor) -> Tensor:
+    """weights [B, T, S], is_real [B, T] bool -> sum over real words of sum_j min(a_tj, a_1j + ... + a_{t-1,j}).
+
+    See et al. 2017 (arXiv 1704.04368), eq. 10 and 12: what is looked at again costs, as far as it was looked at before.
+    """
+    before = weights.cumsum(1) - weights
+    return (torch.minimum(weights, before).sum(2) * is_real).sum()
 
 
 class _BlockedLoss(Function):
@@ -150,6 +176,8 @@ def _block_sums(
     row is its largest score less the logarithm of the largest probability, which is at least 1 / V: nothing is lost,
     and no second exponential of [n, V] is taken.
     """
+    if type(options.normaliser) is not Softmax:
+        return _sparse_sums(scores, targets, options, score_grad, of_bias)
     largest, wanted = scores.amax(1), scores.gather(1, targets.unsqueeze(1)).sum()
     mean = scores.mean(1).sum() if options.smoothing else wanted
     is_exact = score_grad is not None and score_grad.dtype == scores.dtype
@@ -161,6 +189,23 @@ def _block_sums(
         if not is_exact:
             score_grad.copy_(probs)
     likelihood, spread = norm - wanted, norm - mean
+    return torch.stack([(1 - options.smoothing) * likelihood + options.smoothing * spread, likelihood])
+
+
+def _sparse_sums(
+    scores: Tensor, targets: Tensor, options: _Options, score_grad: Tensor | None, of_bias: Tensor
+) -> Tensor:
+    """The same of a Fenchel-Young loss: the conjugate is the norm. Padding counts 0."""
+    is_real = (targets != PAD).to(scores.dtype)
+    probs = options.normaliser.probabilities(scores)
+    norm = options.normaliser.conjugate(scores, probs)
+    likelihood = is_real @ (norm - scores.gather(1, targets.unsqueeze(1)).squeeze(1))
+    spread = is_real @ (norm - scores.mean(1)) if options.smoothing else likelihood
+    if score_grad is not None:
+        _to_score_grad(probs, targets, options.smoothing)
+        probs.mul_(is_real.unsqueeze(1))
+        of_bias += probs.sum(0)
+        score_grad.copy_(probs)
     return torch.stack([(1 - options.smoothing) * likelihood + options.smoothing * spread, likelihood])
 
 

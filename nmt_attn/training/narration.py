@@ -70,6 +70,11 @@ def say_start(folder: RunFolder, trainer: Trainer) -> None:
     shared = f" in {trainer.processes.count} processes" if trainer.processes.count > 1 else ""
     say(f"{folder.path}: {count:,} parameters on {trainer.device}{shared}, products in {name_of(trainer.dtype)}")
     say(f"{trainer.epoch_batches:,} batches an epoch, {trainer.padding_share:.1%} of their positions are padding")
+    if trainer.model.normaliser.is_sparse:
+        say(
+            "note: as words can have the probability 0 (model.decoder.normalise), the loss is the Fenchel-Young loss, "
+            "0 where a word is certain, and what stands as perplexity is no more than its exponential"
+        )
     if trainer.update_batches > 1:
         say(f"{trainer.update_batches} batches to an update, {trainer.epoch_updates:,} updates an epoch")
     if not trainer.progress.update and find_spec("tensorboard") is None:

@@ -4,6 +4,7 @@
     scheduled sampling   previous words are the model's    Bengio et al. 2015 (arXiv 1506.03099)
 
     guided attention     weights come near given ones       Chen et al. 2016 (arXiv 1607.01628)
+    coverage loss        looking twice costs                See et al. 2017 (arXiv 1704.04368)
 
 Every choice is drawn from torch's random state, on the device of the batch.
 """
@@ -13,22 +14,33 @@ from torch import Tensor
 
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.fast.training import for_training
+from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
+from nmt_attn.model.state import Weights
 from nmt_attn.runtime import at_least_float32, autocast
-from nmt_attn.training.loss import Loss, alignment_loss, token_loss
+from nmt_attn.training.loss import Loss, alignment_loss, coverage_loss, given_loss, token_loss
+from nmt_attn.training.risk import RiskLoss
 from nmt_attn.training.schedule import DECAYS
-from nmt_attn.types import SPECIAL_TOKENS, UNK, Batch
+from nmt_attn.types import PAD, SPECIAL_TOKENS, UNK, Batch
 
 
 class Objective:
     """The loss of a batch, products taken in `dtype`."""
 
-    def __init__(self, model: Seq2Seq, config: TrainingConfig, dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: Seq2Seq, config: TrainingConfig, dtype: torch.dtype, risk: RiskLoss | None = None
+    ) -> None:
         self.model = model
         self._fast = for_training(model)
         self.config = config
         self.dtype = dtype
+        self._risk = risk  # None: the likelihood of the reference alone
         self.keeps_padding = model.output.weight.device.type != "cpu"  # avoids a sync to count padding
+
+    @property
+    def is_recordable(self) -> bool:
+        """Whether CUDA graphs can hold its work: none of sums over alignments, nor of samples."""
+        return not isinstance(self.model, HardSeq2Seq) and self._risk is None
 
     def plain(self, batch: Batch) -> Loss:
         """Of the batch as it is: teacher forcing."""
@@ -40,24 +52,47 @@ class Objective:
         dropped = batch._replace(
             src_ids=drop_words(batch.src_ids, rates.source), tgt_in=drop_words(batch.tgt_in, rates.target)
         )
-        return self._loss(dropped, own_words(self.config, update), guide_weight(self.config, update))
+        own, guide = own_words(self.config, update), guide_weight(self.config, update)
+        if self._risk is None:
+            return self._loss(dropped, own, guide)
+        share = self.config.risk.likelihood
+        with torch.set_grad_enabled(torch.is_grad_enabled() and share > 0):
+            loss = self._loss(dropped, own, guide)
+        return loss._replace(total=self._risk(self._fast, batch, self.dtype) + share * loss.total)
 
     def _loss(self, batch: Batch, own: OwnWords | None, guide_weight: float) -> Loss:
         self._fast.train(self.model.training)
-        with autocast(batch.src_ids.device, self.dtype):
-            readouts, weights = self._fast(batch, own)
-        loss = token_loss(
-            readouts,
-            self.model.output,
-            batch.tgt_out,
-            self.config.label_smoothing,
-            self.dtype,
-            keeps_padding=self.keeps_padding,
-        )
+        loss, weights = self._word_loss(batch, own)
+        if self.config.coverage_loss:
+            repeated = coverage_loss(at_least_float32(weights.dense()), batch.tgt_out != PAD)
+            loss = loss._replace(total=loss.total + self.config.coverage_loss * repeated)
         if batch.alignment is None:
             return loss
         alignment = alignment_loss(at_least_float32(weights.dense()), batch.alignment)
         return loss._replace(total=loss.total + guide_weight * alignment, alignment=alignment.detach())
+
+    def _word_loss(self, batch: Batch, own: OwnWords | None) -> tuple[Loss, Weights]:
+        """The loss of the target's words, and the attention weights."""
+        model, smoothing, means = self._fast, self.config.label_smoothing, None
+        is_hard = isinstance(model, HardSeq2Seq)
+        with autocast(batch.src_ids.device, self.dtype):
+            if isinstance(model, HardSeq2Seq) and smoothing:
+                found, means, weights = model.smoothed(batch, own)
+            else:
+                found, weights = model(batch, own)
+        loss = given_loss(found, batch.tgt_out, means, smoothing) if is_hard else self._token_loss(found, batch.tgt_out)
+        return loss, weights
+
+    def _token_loss(self, readouts: Tensor, targets: Tensor) -> Loss:
+        return token_loss(
+            readouts,
+            self.model.output,
+            targets,
+            self.config.label_smoothing,
+            self.dtype,
+            normaliser=self.model.normaliser,
+            keeps_padding=self.keeps_padding,
+        )
 
 
 def drop_words(ids: Tensor, rate: float) -> Tensor:

@@ -23,6 +23,7 @@ from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.data.prefetch import prefetched
 from nmt_attn.errors import ConfigError
 from nmt_attn.fast.graphs import CudaRecorder, uses_graphs
+from nmt_attn.memory_lack import explained
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.processes import Processes
 from nmt_attn.training.checkpoint import Progress
@@ -31,6 +32,7 @@ from nmt_attn.training.gradient import Gradients, Loaded, SentUpdate, UpdateLoss
 from nmt_attn.training.late_step import skips_by_itself
 from nmt_attn.training.moving_average import MovingAverage
 from nmt_attn.training.objective import Objective
+from nmt_attn.training.risk import RiskLoss
 from nmt_attn.training.schedule import Moment, learning_rate
 from nmt_attn.training.selection import count_validation, keep_among_best, metric_value
 
@@ -72,18 +74,17 @@ class Trainer:
         processes: Processes,
         score: Callable[[], TextScores] | None,
         averaged: MovingAverage | None = None,
+        risk: RiskLoss | None = None,
     ) -> None:
-        self.model = model
-        self.optimizer = optimizer
+        self.model, self.optimizer = model, optimizer
         self.config = config
-        self.train_corpus = train
-        self.valid_corpus = valid
+        self.train_corpus, self.valid_corpus = train, valid
         self.seed = seed
         self.dtype = dtype
         self.progress = progress
         assert config.batch_tokens is not None, "complete"
         self._batch_tokens = config.batch_tokens
-        self._objective = Objective(model, config, dtype)
+        self._objective = Objective(model, config, dtype, risk)
         self.score = score
         self.averaged = averaged
         self.device = next(model.parameters()).device
@@ -93,7 +94,8 @@ class Trainer:
         # A GPU that can skip a step by itself needs no sync before the next update.
         can_skip = skips_by_itself(optimizer) and averaged is None and processes.count == 1
         self._reads_late = self.device.type != "cpu" and can_skip
-        has_graphs = uses_graphs(config, self.device, processes, has_guide=train.has_links)
+        is_odd = train.has_links or not self._objective.is_recordable
+        has_graphs = uses_graphs(config, self.device, processes, is_odd=is_odd)
         self._gradients = Gradients(
             self._objective,
             train,
@@ -105,6 +107,8 @@ class Trainer:
             steps_late=optimizer if self._reads_late else None,
         )
         self._unsettled: _Update | None = None
+        self._loaded: Loaded | None = None  # of the last update; None while it validates
+        self._saved_update = progress.update
         self.update_batches = processes.count * config.accumulate_batches
         progress.update_batches = self.update_batches
         self._clock = time.monotonic()
@@ -116,19 +120,18 @@ class Trainer:
         """Trains until a limit is reached or `must_stop` is set, then saves the state; `is_finished` says which.
 
         A finished run continues if its limits have been raised, else it is left unchanged. Raises ConfigError if loss
-        or gradient stay infinite or NaN.
+        or gradient stay infinite or NaN, or the memory is too small.
         """
-        before = replace(self.progress)
-        self._observer = observer
-        self._clock = time.monotonic()
-        while not self._must_end():
-            self._run_epoch()
-        self._settle()
-        self.progress.is_finished = self.is_at_its_end()
-        if self.progress.is_finished and self.progress.validated_update < self.progress.update:
-            self._validate()
-        if self.progress != replace(before, seconds=self.progress.seconds):
-            self._save()
+        before, self._observer, self._clock = replace(self.progress), observer, time.monotonic()
+        with explained(lambda: too_large(self._loaded, self.device, self.progress.update, self._saved_update)):
+            while not self._must_end():
+                self._run_epoch()
+            self._settle()
+            self.progress.is_finished = self.is_at_its_end()
+            if self.progress.is_finished and self.progress.validated_update < self.progress.update:
+                self._validate()
+            if self.progress != replace(before, seconds=self.progress.seconds):
+                self._save()
         return self.progress
 
     def is_at_its_end(self) -> bool:
@@ -195,7 +198,8 @@ class Trainer:
         loaded = next(updates)
         moment = Moment(progress.update + 1, progress.epoch, min(1.0, self._share_done()), progress.stalls)
         rate = learning_rate(moment, self.config)
-        sent = self._send(loaded, rate)
+        self._loaded = loaded
+        sent = self._gradients.send(loaded, progress, rate)
         progress.update += 1
         progress.batch += loaded.all_batches
         update = _Update(sent, progress.update, progress.epoch, rate, started)
@@ -242,13 +246,6 @@ class Trainer:
         )
         self._count_skipped(loss.gradient_norm, is_finite=is_finite)
 
-    def _send(self, loaded: Loaded, rate: float) -> SentUpdate:
-        """Raises ConfigError if the GPU's memory is too small for these batches."""
-        try:
-            return self._gradients.send(loaded, self.progress, rate)
-        except torch.OutOfMemoryError as error:
-            raise ConfigError(too_large(loaded, self.device, self.progress.update + 1)) from error
-
     def _count_skipped(self, norm: float, *, is_finite: bool) -> None:
         """Counts skipped updates and raises ConfigError after too many in a row."""
         progress = self.progress
@@ -271,6 +268,7 @@ class Trainer:
     def _validate(self) -> None:
         progress, config = self.progress, self.config
         self._settle()
+        self._loaded = None
         with self._evaluation_mode():
             loss = self.validation_loss()
             scores: TextScores = {}
@@ -326,6 +324,7 @@ class Trainer:
         self._settle()
         self._tick()
         self._observer.checkpoint(self.progress)
+        self._saved_update = self.progress.update
         self.processes.wait()
 
     def _tick(self) -> None:

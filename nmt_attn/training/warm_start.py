@@ -34,6 +34,7 @@ SAME_KEYS = ("model.encoder.cell", "model.decoder.cell", "model.decoder.style")
 PARTS = {
     "model.attention.score": "decoder.attention.score.",
     "model.attention.window": "decoder.attention.window.",
+    "model.attention.alignment": "decoder.attention.transition.",
     "model.decoder.init": "decoder.start_state.",
     "model.decoder.init_cell": "decoder.start_state.",
     "model.decoder.input_feeding": "decoder.feed_to_gates.",

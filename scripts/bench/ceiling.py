@@ -1,10 +1,15 @@
-"""Peak speed of the machine on one thread: large matrix products in fp32 and bf16, and memory bandwidth."""
+"""Peak speed of the machine on one thread: large matrix products in fp32 and bf16, and memory bandwidth.
+
+bf16 is measured where the CPU has instructions for it: elsewhere one product takes minutes.
+"""
 
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+
+from nmt_attn.runtime import cpu_has_bfloat16
 
 SIZE = 2048
 COPIED_NUMBERS = 1 << 26
@@ -16,12 +21,8 @@ class Ceiling(NamedTuple):
 
     fp32: float  # FLOP/s, the faster of torch and oneDNN
     fp32_torch: float  # FLOP/s of torch's own product
-    bf16: float
+    bf16: float | None  # None: the CPU has no instructions for it
     bandwidth: float  # bytes/s, read and written, for a copy larger than the caches
-
-    def of(self, precision: str) -> float:
-        """FLOP/s in this precision."""
-        return self.bf16 if precision == "bf16" else self.fp32
 
 
 def measure_ceiling() -> Ceiling:
@@ -36,7 +37,7 @@ def measure_ceiling() -> Ceiling:
     return Ceiling(
         fp32=fp32,
         fp32_torch=own,
-        bf16=operations / _best(lambda: low @ other),
+        bf16=operations / _best(lambda: low @ other) if cpu_has_bfloat16() else None,
         bandwidth=2 * 4 * COPIED_NUMBERS / _best(lambda: target.copy_(source)),
     )
 

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from bench.decoding import DecodingResult
 from bench.jobs import run_job
+from bench.machines import OURS
 from bench.page import table
 from bench.peer_decoding import PeerJob, translate_peer
+from bench.peer_settings import TRANSLATING
 from bench.plan import Plan, say
 from bench.systems import SYSTEMS
 
@@ -55,7 +57,7 @@ class Column(NamedTuple):
 Found = Mapping[Case, Mapping[Column, Sequence[DecodingResult]]]
 
 
-def decoding_section(plan: Plan) -> str:
+def measure_decoding(plan: Plan) -> Found:
     """Translates with every model, `plan.repeats` times, interleaved."""
     found: dict[Case, dict[Column, list[DecodingResult]]] = {}
     first, *others = plan.precisions
@@ -67,7 +69,27 @@ def decoding_section(plan: Plan) -> str:
         for case, row in found.items():
             if case.batch == max(plan.lines):
                 row |= {column: [result] for column, result in _by_us(plan, case, trained)}
-    peers = [peer.name for peer in plan.peers if not plan.is_synthetic]
+    return found
+
+
+def decoding_rows(found: Found) -> list[dict[str, object]]:
+    """The speeds for the record of the machine (bench/machines.py): medians; ours with models trained in fp32."""
+    return [
+        {
+            **case._asdict(),
+            "who": f"{OURS}{column.searched}" if column.searched else column.name,
+            "sentences_a_second": statistics.median(run.sentences_a_second for run in runs),
+        }
+        for case, row in found.items()
+        for column, runs in row.items()
+        if column.trained in ("", "fp32")
+    ]
+
+
+def decoding_section(plan: Plan, found: Found) -> str:
+    """Two tables of what was measured: speed and BLEU."""
+    first = plan.precisions[0]
+    peers = [peer.name for peer in plan.peers if peer.name in TRANSLATING and not plan.is_synthetic]
     text = f"After {plan.updates} updates, seed {plan.seed}. Sentences a second of the processor; medians of "
     text += f"{plan.repeats}; search of our model in fp32 and in {_best(found)}, which `auto` means here.\n\n"
     text += _RANKS if peers else ""

@@ -28,21 +28,23 @@ def update_flops(model: ModelConfig, shape: Shape) -> dict[str, float]:
 
 
 def forward_flops(model: ModelConfig, shape: Shape) -> dict[str, float]:
-    """Operations of one forward pass by part. One layer per side, global attention, LSTM cells."""
+    """Operations of one forward pass by part. One layer per side, global attention, LSTM or GRU cells."""
     encoder, decoder = model.encoder, model.decoder
     rows, source, target = shape.sentences, shape.source_length, shape.target_length
-    half, hidden, gates = encoder.hidden, decoder.hidden, 4
+    half, hidden = encoder.hidden, decoder.hidden
+    of_encoder, gates = (4 if cell == "lstm" else 3 for cell in (encoder.cell, decoder.cell))
     context = 2 * half  # M
     is_additive = model.attention.score == "additive"
     is_luong = decoder.style == "luong"
     feed = hidden if decoder.input_feeding == "attentional" else 0
     into_gates = decoder.embedding + hidden + (feed if is_luong else context)
+    into_gates += hidden if decoder.style == "conditional" else 0  # the state enters each of its two cells
     readout = context + hidden + (0 if is_luong else decoder.embedding)
     steps = 2 * rows * target * source * (hidden + context)  # scores and contexts
     keys = 2 * rows * source * context * hidden
     query = 2 * rows * target * hidden * hidden if is_additive else 0
     return {
-        "encoder": 2 * 2 * rows * source * (encoder.embedding + half) * gates * half,
+        "encoder": 2 * 2 * rows * source * (encoder.embedding + half) * of_encoder * half,
         "decoder": 2 * rows * target * (into_gates * gates * hidden + readout * hidden),
         "attention": steps + keys + query,
         "output layer": 2 * shape.target_tokens * hidden * shape.words,

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import yaml
 
 from bench.decoding import DecodingResult, decoding_result
-from bench.peers import Peer, run_peer
+from bench.peer_settings import Peer
+from bench.peers import run_peer
 from nmt_attn.files import write_text
 from nmt_attn.text_io import read_lines
 

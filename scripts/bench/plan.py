@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.jobs import run_job
-from bench.peers import VARIANTS, Peer, PeerResult, PeerTraining, train_peer
-from bench.systems import SYSTEMS, Corpus
+from bench.peer_settings import TRANSLATING, VARIANTS, Peer, PeerTraining
+from bench.peers import PeerResult, train_peer
+from bench.systems import CONDITIONAL, SYSTEMS, Corpus
 
 Result = dict[str, Any]
 
@@ -26,6 +27,11 @@ class Plan(NamedTuple):
     axes: Mapping[str, tuple[int, ...]]
     lines: Mapping[int, int]  # translated, by batch size
     peers: tuple[Peer, ...]
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """What is trained: the three systems, and what a peer has alone."""
+        return (*SYSTEMS, *(name for name in CONDITIONAL if any(name in VARIANTS[peer.name] for peer in self.peers)))
 
     def model(self, system: str, precision: str) -> Path:
         """The folder of our trained model."""
@@ -61,7 +67,9 @@ class Plan(NamedTuple):
 
     def translating_peers(self, system: str) -> list[Peer]:
         """Peers that have this system; none for the synthetic corpus, because joeynmt has no minimum length."""
-        return [peer for peer in self.peers if system in VARIANTS[peer.name] and not self.is_synthetic]
+        if self.is_synthetic:
+            return []
+        return [peer for peer in self.peers if peer.name in TRANSLATING and system in VARIANTS[peer.name]]
 
 
 def say(text: str) -> None:

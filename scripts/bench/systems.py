@@ -38,6 +38,21 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     ),
     "luong": ("model.attention.score=general", "model.decoder.style=luong", "model.initialisation=uniform"),
 }
+CONDITIONAL: dict[str, tuple[str, ...]] = {
+    "conditional": (
+        "model.attention.score=additive",
+        "model.decoder.style=conditional",
+        "model.encoder.cell=gru",
+        "model.encoder.hidden=512",
+        "model.encoder.dropout=0.0",
+        "model.decoder.cell=gru",
+        "model.decoder.init=mean",
+        "model.decoder.init_cell=zero",
+        "model.decoder.dropout=0.0",
+    )
+}
+"""Marian's sizes: measured where it is a peer."""
+ALL_SYSTEMS = {**SYSTEMS, **CONDITIONAL}
 
 _COMMON = (
     "tokenizer.shared=true",
@@ -73,7 +88,7 @@ def configuration(system: str, corpus: Corpus, updates: int, settings: tuple[str
     files = [f"data.{part}.{side}={getattr(corpus, side)}" for part in parts for side in ("source", "target")]
     files += [f"data.{part}.limit={SENTENCES}" for part in ("valid", "test")]
     files += [f"data.cache={corpus.folder / 'cache'}", f"run.dir={corpus.folder / 'runs'}"]
-    return parse_config("", [*files, *_COMMON, *SYSTEMS[system], f"training.updates={updates}", *settings], system)
+    return parse_config("", [*files, *_COMMON, *ALL_SYSTEMS[system], f"training.updates={updates}", *settings], system)
 
 
 def prepared(corpus: Corpus) -> PreparedData:

@@ -20,6 +20,7 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "CODE_OF_CONDUCT.md": "code-of-conduct.md",
+    "SECURITY.md": "security.md",
 }
 """Pages of the repository's root, and their places in the site."""
 SHOWN_ELSEWHERE = {"README.md": "index.md", "configs": "reference/configurations.md",

@@ -39,7 +39,7 @@ def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_evaluated_on_its_own_test_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run(tmp_path)
     evaluate(EvalOptions(model=(run,)))
-    assert names(run / "eval") == ["alignment-3.png", "alignment-3.svg", *FIGURES, "test.hyp.txt"]
+    assert names(run / "eval") == ["alignment-3.png", "alignment-3.svg", *FIGURES, "predictions.tsv", "test.hyp.txt"]
     hypotheses = read_lines(run / "eval" / "test.hyp.txt")
     assert len(hypotheses) == len(SOURCES)
     assert hypotheses[1] == ""
@@ -85,7 +85,13 @@ def test_files_of_the_users_go_to_a_folder_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "news.en").write_text("the cat\na black dog\n", encoding="utf-8")
     evaluate(EvalOptions(model=(run,), source=tmp_path / "news.es", reference=(tmp_path / "news.en",), beam=1))
     assert names(run / "eval") == ["news.es"]
-    assert names(run / "eval" / "news.es") == ["alignment-2.png", "alignment-2.svg", *FIGURES, "news.es.hyp.txt"]
+    assert names(run / "eval" / "news.es") == [
+        "alignment-2.png",
+        "alignment-2.svg",
+        *FIGURES,
+        "news.es.hyp.txt",
+        "predictions.tsv",
+    ]
 
 
 @pytest.mark.usefixtures("quick_pictures")
@@ -102,7 +108,7 @@ def test_named_files_are_written_beside_the_folder(made_run: Path, tmp_path: Pat
 @pytest.mark.usefixtures("quick_pictures")
 def test_a_model_without_attention_has_no_alignment_picture(tmp_path: Path) -> None:
     evaluate(EvalOptions(model=(make_run(tmp_path / "plain", "none"),), report=tmp_path / "out"))
-    assert names(tmp_path / "out") == [*FIGURES, "report.html", "test.hyp.txt"]
+    assert names(tmp_path / "out") == [*FIGURES, "predictions.tsv", "report.html", "test.hyp.txt"]
 
 
 @pytest.mark.usefixtures("quick_pictures")

@@ -60,26 +60,38 @@ def test_two_files_with_siblings() -> None:
 def test_words_and_phones() -> None:
     Path("words.tsv").write_text(lines(WORDS))
     config, shown = init("--tsv", "words.tsv")
-    assert config.tokenizer.kind == "char"
-    assert config.evaluate.metrics == ("exact", "cer")
-    assert (config.model.encoder.dropout, config.model.decoder.dropout) == (0.3, 0.3)
-    assert config.training.label_smoothing == 0.1
-    assert config.training.batch_tokens is config.training.epochs is None  # left to the number of tokens
+    assert "extends: g2p" in Path("mine.yaml").read_text()
+    assert (config.tokenizer.side("source").kind, config.tokenizer.side("target").kind) == ("char", "symbols")
+    assert config.evaluate.metrics == ("wer", "per")
+    recipe = load_config(Path("g2p"), [])
+    assert (config.model, config.training, config.search) == (recipe.model, recipe.training, recipe.search)
     assert config.run.name == "words"
     assert config.data.held_out.valid == config.data.held_out.test == 0.1
     assert has_test(config)
     assert "single words, read letter by letter" in shown
     assert "symbols with blanks between them" in shown
+    assert "recipe       g2p: " in shown
 
 
+def test_words_and_words() -> None:
+    Path("words.tsv").write_text(lines([(word, word[::-1]) for word, _ in WORDS]))
+    config, _ = init("--tsv", "words.tsv")
+    assert "extends: transliteration" in Path("mine.yaml").read_text()
+    assert config.tokenizer.side("source").kind == config.tokenizer.side("target").kind == "char"
+    assert (config.evaluate.metrics, config.training.metric) == (("exact", "cer"), "cer")
+
+
+@pytest.mark.parametrize("separator", ["\t", ","])
 @pytest.mark.parametrize("order", ["lemma tags form", "lemma form tags"])
-def test_tags_of_inflection_follow_the_lemma(order: str) -> None:
-    rows = [{"lemma": a, "form": f"{a}s", "tags": ("V;PST", "V;PRS;3", "N")[i % 3]} for i, (a, _) in enumerate(WORDS)]
-    Path("spa.trn").write_text(lines([tuple(row[name] for name in order.split()) for row in rows]))
+def test_tags_of_inflection_are_symbols(order: str, separator: str) -> None:
+    tags = ("V;PST", "V;PRS;NOM(3)", "N")
+    rows = [{"lemma": a, "form": f"{a}s", "tags": tags[i % 3]} for i, (a, _) in enumerate(WORDS)]
+    Path("spa.trn").write_text(lines([tuple(row[name] for name in order.split()) for row in rows], separator))
     config, shown = init("--tsv", "spa.trn")
-    assert Path("mine.train.tsv").read_text().split("\n")[1] == f"{WORDS[1][0]} V;PRS;3\t{WORDS[1][0]}s"
-    assert config.tokenizer.kind == "char"
-    assert config.data.train.tsv == "mine.train.tsv"
+    assert "extends: inflection" in Path("mine.yaml").read_text()
+    assert config.data.train.tsv == ("spa.trn" if separator == "\t" else "mine.train.tsv")
+    symbols = ("⟦V⟧ ⟦PST⟧", "⟦V⟧ ⟦PRS⟧ ⟦NOM⟧ ⟦3⟧", "⟦N⟧")
+    assert set(pairs_of(config)) < {(f"{a} {symbols[i % 3]}", f"{a}s") for i, (a, _) in enumerate(WORDS)}
     assert f"tags in column {order.split().index('tags') + 1}" in shown
 
 

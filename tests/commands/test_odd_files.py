@@ -1,7 +1,6 @@
 """Text files as they come from other systems: with marks, line ends, encodings and compression of many kinds.
 
-Each gives what the plain file gives, with a note, or is refused with its cause. Some of the files are those of
-../shared/cases: a test that needs them is skipped by name where they are absent.
+Each gives what the plain file gives, with a note, or is refused with its cause.
 """
 
 import bz2
@@ -15,9 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_runs import REFERENCES, SOURCES, make_run
-from typer.testing import CliRunner
 
-from nmt_attn.cli import app
 from nmt_attn.commands.translate import translate
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import DataError, UserError
@@ -25,15 +22,8 @@ from nmt_attn.model.store import load_model, save_model
 from nmt_attn.options import TranslateOptions
 from nmt_attn.text_io import read_lines, read_text
 
-CASES = Path(__file__).parents[3] / "shared" / "cases"
 TEXT = "Zwölf Hunde\nलाइट ऊन बंद करो\n\nthe end\n"
 LINES = TEXT.split("\n")[:-1]
-
-
-def case(name: str) -> Path:
-    if not (CASES / name).is_file():
-        pytest.skip(f"shared/cases/{name} is absent")
-    return CASES / name
 
 
 ENCODINGS: dict[str, tuple[bytes, str]] = {
@@ -202,49 +192,3 @@ def test_standard_input_may_be_compressed(
         patch.setattr(sys, "stdin", stream)
         translate(TranslateOptions(model=(run,)))
     assert capfd.readouterr().out == expected
-
-
-# ---- the files that went wrong
-
-
-def test_a_mark_costs_no_bleu() -> None:
-    files = {name: case(name) for name in ("hyp-bom.txt", "hyp-plain.txt", "eval-source.txt")}
-    arguments = ["--hypothesis", files["hyp-bom.txt"], "--source", files["eval-source.txt"]]
-    arguments += ["--reference", files["hyp-plain.txt"], "--set", "evaluate.metrics=[bleu]"]
-    found = CliRunner().invoke(app, ["eval", *map(str, arguments)], catch_exceptions=False)
-    assert "100.00" in found.stdout
-    assert "note: byte-order mark at the start of hyp-bom.txt, left out" in found.stderr
-
-
-def test_two_references_count_together_in_any_order() -> None:
-    first, second = case("hyp-plain.txt"), case("reference-2.txt")
-    arguments = ["--hypothesis", first, "--source", case("eval-source.txt"), "--set", "evaluate.metrics=[bleu,chrf]"]
-    for order in ([first, second], [second, first]):
-        named = [part for path in order for part in ("--reference", path)]
-        found = CliRunner().invoke(app, ["eval", *map(str, [*arguments, *named])], catch_exceptions=False)
-        assert "100.00" in found.stdout and found.stdout.count("nrefs:2|") == 2
-
-
-@pytest.mark.parametrize("name", ["dictionary-bom.tsv", "dictionary-crlf.tsv"])
-def test_a_dictionary_with_a_mark_or_returns(name: str) -> None:
-    from nmt_attn.search.unk_replacement import read_dictionary
-
-    assert read_dictionary(case(name)) == {"zzz": "XYZ"}
-
-
-@pytest.mark.parametrize(("name", "line"), [("prefix-bom.txt", "Je"), ("constraint-bom.txt", "suis")])
-def test_a_prefix_and_a_constraint_with_a_mark(name: str, line: str) -> None:
-    assert read_lines(case(name)) == [line]
-
-
-@pytest.mark.parametrize("name", ["input-utf16.txt", "input-utf16le.txt"])
-def test_utf16_input(name: str) -> None:
-    lines = read_lines(case(name))
-    assert lines[:5] == ["Go.", "Go.", "Go.", "Hi.", "Hi."]
-    assert all(line.isascii() for line in lines)
-
-
-@pytest.mark.parametrize("name", ["TRAIN.EN.GZ", "train.en.bz2", "train.en.xz"])
-def test_compressed_training_text(name: str) -> None:
-    assert len(read_lines(case(name))) == len(read_lines(case("train.fr"))) == 40
-    assert read_lines(case(name))[0] == "Go."

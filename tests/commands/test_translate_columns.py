@@ -33,7 +33,9 @@ def make_model(tmp_path: Path) -> Make:
         tree = {"data": {**corpora, "columns": columns}, "tokenizer": {"kind": "char"}, "model": sizes}
         (tmp_path / "c.yaml").write_text(json.dumps(tree))
         config = load_config(tmp_path / "c.yaml", [])
-        source_codec = learn_codec(TEXTS, config.tokenizer, "source", DefaultTags("", "⟦N⟧"))
+        is_labelled = '"tag"' in json.dumps(source)
+        texts = [f"{label} {text}" for label in ("⟦@es⟧", "⟦@pt⟧") for text in TEXTS] if is_labelled else TEXTS
+        source_codec = learn_codec(texts, config.tokenizer, "source", DefaultTags("", "⟦N⟧"))
         codecs = Codecs(source_codec, learn_codec(LEMMAS, config.tokenizer, "target"))
         torch.manual_seed(3)
         model = model_from_config(config, codecs.source.size, codecs.target.size)
@@ -48,10 +50,12 @@ def tags(column: object, default: str | None = None) -> dict[str, object]:
     return {"column": column, "as": "tags", "split": ";"} | ({} if default is None else {"default": default})
 
 
-def run(model: Path, text: str, tmp_path: Path, *, columns: bool) -> list[str]:
+def run(model: Path, text: str, tmp_path: Path, *, columns: bool, tag: str | None = None) -> list[str]:
     (tmp_path / "in.txt").write_text(text)
     out = tmp_path / "out.txt"
-    translate(TranslateOptions(model=(model,), input=tmp_path / "in.txt", output=out, columns=columns, device="cpu"))
+    translate(
+        TranslateOptions(model=(model,), input=tmp_path / "in.txt", output=out, columns=columns, tag=tag, device="cpu")
+    )
     return out.read_text().split("\n")[:-1]
 
 
@@ -105,3 +109,27 @@ def test_a_model_of_plain_text_has_no_columns(
         translate(TranslateOptions(model=(model,), columns=True, device="cpu"))
     with pytest.raises(ConfigError, match=r"lines\[0\]: expected text, got dict"):
         Translator.load(model, torch.device("cpu")).translate([{1: "casa"}])
+
+
+LABELLED = [{"column": 1, "as": "tag"}, 2, tags(3, "N")]
+
+
+def test_a_language_is_a_column_or_an_option_and_refused_if_unknown(make_model: Make, tmp_path: Path) -> None:
+    model = make_model("tsv", LABELLED)
+    from_cells = run(model, "es\thablar\tV\npt\tcasa\n\tcasa\tN\n", tmp_path, columns=True, tag="es")
+    from_text = run(model, "hablar ⟦V⟧\n⟦@pt⟧ casa\ncasa\n\n", tmp_path, columns=False, tag="es")
+    translator = Translator.load(model, torch.device("cpu"))
+    records = translator.translate([{2: "hablar", 3: "V"}, {1: "pt", 2: "casa"}, "casa"], tag="es")
+    assert from_cells == from_text[:3] == [each.text for each in records]
+    assert records[2].source == "⟦@es⟧ casa" and from_text[3] == ""
+    with pytest.raises(ConfigError, match="tag: expected one of es, pt, got 'it'"):
+        run(model, "casa\n", tmp_path, columns=False, tag="it")
+    with pytest.raises(DataError, match="line 2: expected one of the tags ⟦@es⟧, ⟦@pt⟧, got ⟦@it⟧"):
+        run(model, "es\tcasa\nit\tcasa\n", tmp_path, columns=True)
+    with pytest.raises(DataError, match=r"line 1: expected one of the tags ⟦@es⟧, ⟦@pt⟧, got none \(--tag gives one\)"):
+        translator.translate(["casa"])
+
+
+def test_a_model_of_one_language_takes_no_tag(make_model: Make, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"tag: expected a model with a column `as: tag`, as .* has none, got 'es'"):
+        run(make_model("tsv", [1, tags(2)]), "casa\n", tmp_path, columns=False, tag="es")

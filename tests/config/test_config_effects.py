@@ -76,6 +76,7 @@ def corpus_settings(name: str) -> dict[str, tuple[str, ...]]:
 
 
 SETTINGS: dict[str, tuple[str, ...]] = {
+    "evaluate.separator": ("evaluate.metrics=[per]", "evaluate.separator=+"),
     "data.root": ("data.root=elsewhere",),
     **corpus_settings("train"),
     **corpus_settings("valid"),
@@ -153,7 +154,21 @@ ELSEWHERE = {
     "run.threads": "tests/test_threads.py::test_as_many_threads_as_asked_or_one_for_a_small_model",
     "training.init_from": "tests/training/test_warm_start.py::test_a_run_begins_with_the_weights_of_another",
     "training.cuda_graphs": "tests/fast/test_graphs.py::test_each_shape_is_recorded_once_and_then_replayed",
+    "evaluate.tables": "tests/commands/test_evaluate_details.py::test_the_tables_are_those_that_were_asked_for",
+    "evaluate.top": "tests/commands/test_evaluate_details.py::test_the_beam_is_looked_through_for_a_right_one",
+    "evaluate.join_sources": "tests/commands/test_evaluate_details.py::test_every_pronunciation_of_a_word_is_right",
     "search.stop": "tests/search/test_translator.py::test_an_early_stop_is_asked_for_by_the_configuration",
+    "training.risk.method": "tests/training/test_risk.py::test_the_loss_is_the_formula_over_what_was_drawn",
+    "training.risk.metrics": "tests/training/test_risk.py::test_rewards_are_weighted_means_of_metrics_from_0_to_1",
+    "training.risk.weights": "tests/training/test_risk.py::test_rewards_are_weighted_means_of_metrics_from_0_to_1",
+    "training.risk.samples": "tests/training/test_risk.py::test_samples_are_those_of_the_search_that_translates",
+    "training.risk.temperature": "tests/training/test_risk.py::test_samples_are_those_of_the_search_that_translates",
+    "training.risk.alpha": "tests/training/test_risk.py::test_alpha_makes_probabilities_more_alike",
+    "training.risk.likelihood": "tests/training/test_risk.py::test_the_likelihood_joins_with_its_weight",
+    "search.language_model": "tests/search/test_language_model.py::test_a_translator_takes_it_by_its_keys",
+    "search.language_model_weight": "tests/search/test_language_model.py::test_a_translator_takes_it_by_its_keys",
+    "search.mbr_samples": "tests/search/test_minimum_bayes_risk.py::"
+    "test_samples_count_alike_and_as_often_as_they_were_drawn",
     "search.group_penalty": "tests/search/test_groups.py::test_without_a_penalty_every_group_is_the_narrower_beam",
 }
 
@@ -268,7 +283,7 @@ def observe_output(config: Config, run: Path) -> Observation:
     texts = [translation.text for translation in translations]
     references = [pair.target for pair in corpus.pairs]
     found: Observation = {"batches": shapes, "translations": repr(translations), "references": references}
-    measured = measure_system(texts, references, config.evaluate)
+    measured = measure_system(texts, references, config.evaluation)
     found["summary"] = json.dumps(as_json(summarise("r", sources, measured, config.evaluate)))
     return found
 

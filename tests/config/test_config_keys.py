@@ -56,6 +56,7 @@ def tokenizer_examples(side: str) -> dict[str, Example]:
     }
 
 
+RISK = ("training.init_from=somewhere", "training.loss_per=sentence")
 EXAMPLES = {
     "run.name": Example("x"),
     "run.dir": Example("x"),
@@ -105,12 +106,22 @@ EXAMPLES = {
     "model.encoder.residual": Example("true", ("model.encoder.layers=2",)),
     "model.attention.score": Example("general"),
     "model.attention.window": Example("local-m"),
+    "model.attention.normalise": Example("sparsemax"),
+    "model.decoder.normalise": Example("entmax-1.5"),
+    "model.attention.coverage": Example("sum"),
+    "model.attention.coverage_size": Example("7", ("model.attention.coverage=neural",)),
+    "model.attention.fertility": Example("3", ("model.attention.coverage=linguistic",)),
+    "training.coverage_loss": Example("0.5"),
     "model.attention.hidden": Example("7"),
     "model.attention.bias": Example("true"),
     "model.attention.concat_keys": Example("identity", ("model.attention.score=concat",)),
     "model.attention.project": Example("true", ("model.attention.score=dot",)),
     "model.attention.attend_eos": Example("false"),
     "model.attention.max_positions": Example("7", ("model.attention.score=location",)),
+    "model.attention.alignment": Example("monotonic", ("model.decoder.style=luong",)),
+    "model.attention.jump": Example(
+        "7", ("model.attention.alignment=monotonic-first-order", "model.decoder.style=luong")
+    ),
     "model.attention.half_width": Example("7", ("model.attention.window=local-m",)),
     "model.attention.sigma": Example("7", ("model.attention.window=local-p",)),
     "model.attention.renormalise": Example("true", ("model.attention.window=local-p",)),
@@ -185,6 +196,13 @@ EXAMPLES = {
     "training.scheduled_sampling.decay": Example("linear", ("training.scheduled_sampling.rate=0.5",)),
     "training.scheduled_sampling.updates": Example("7", ("training.scheduled_sampling.rate=0.5",)),
     "training.scheduled_sampling.choice": Example("sample", ("training.scheduled_sampling.rate=0.5",)),
+    "training.risk.method": Example("mrt", RISK),
+    "training.risk.metrics": Example("[exact, chrf]", (*RISK, "training.risk.method=mrt")),
+    "training.risk.weights": Example("[2]", (*RISK, "training.risk.method=mrt")),
+    "training.risk.samples": Example("7", (*RISK, "training.risk.method=mrt")),
+    "training.risk.temperature": Example("0.5", (*RISK, "training.risk.method=mrt")),
+    "training.risk.alpha": Example("0.5", (*RISK, "training.risk.method=mrt")),
+    "training.risk.likelihood": Example("0.5", (*RISK, "training.risk.method=mrt")),
     "training.validate_updates": Example("7"),
     "training.validate_epochs": Example("3"),
     "training.validate_translation": Example("false"),
@@ -201,6 +219,10 @@ EXAMPLES = {
     "search.precision": Example("int8"),
     "search.max_length": Example("7"),
     "search.max_length_factor": Example("7"),
+    "search.language_model": Example("x.arpa"),
+    "search.language_model_weight": Example("0.5", ("search.language_model=x.arpa",)),
+    "search.mbr": Example("chrf"),
+    "search.mbr_samples": Example("7", ("search.mbr=chrf",)),
     "search.length_penalty": Example("gnmt"),
     "search.alpha": Example("0.5", ("search.length_penalty=gnmt",)),
     "search.stop": Example("early"),
@@ -212,7 +234,10 @@ EXAMPLES = {
     "search.repetition_penalty": Example("1.2"),
     "evaluate.length_buckets": Example("[7]"),
     "evaluate.metrics": Example("[chrf]"),
-    "evaluate.separator": Example("+", ("evaluate.metrics=[per]",)),
+    "evaluate.separator": Example("+"),
+    "evaluate.tables": Example("[errors]"),
+    "evaluate.top": Example("3"),
+    "evaluate.join_sources": Example("true"),
     "evaluate.tokenize": Example("none"),
     "evaluate.lowercase": Example("true"),
 }

@@ -33,7 +33,9 @@ def test_it_names_every_key() -> None:
 
 def test_its_comments_say_what_a_key_means_and_accepts() -> None:
     lines = reference_yaml().split("\n")
-    assert "  beam: 5                  # hypotheses kept at each step; 1 is greedy search [whole number >= 1]" in lines
+    assert (
+        "  beam: 5                     # hypotheses kept at each step; 1 is greedy search [whole number >= 1]" in lines
+    )
     assert "model:  # the network" in lines
 
 

@@ -181,6 +181,11 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "got 'builtin'",
         ),
         (
+            ["data.alignments=builtin", "model.attention.normalise=sparsemax"],
+            "data.alignments: expected null with model.attention.normalise 'sparsemax', whose weights of 0 cannot "
+            "learn from them, got 'builtin'",
+        ),
+        (
             ["data.alignments=train.links"],
             "data.alignments: expected builtin with data.train.builtin 'demo', got 'train.links'",
         ),
@@ -307,13 +312,12 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "one way alone, got 0.1",
         ),
         (
-            ["evaluate.separator=+"],
-            "evaluate.separator: expected ' ', as any other value has no effect with evaluate.metrics [\"bleu\", "
-            "\"chrf\"], got '+' (it is for 'per')",
+            ["search.beam=4", "evaluate.top=5"],
+            "evaluate.top: expected at most search.beam 4, got 5",
         ),
         (
-            ["training.metric=per", "tokenizer.target={kind: symbols, separator: +}"],
-            "evaluate.separator: expected '+' with tokenizer.target.separator '+', got ' '",
+            ["evaluate.separator='|'", "tokenizer.target={kind: symbols, separator: +}"],
+            "evaluate.separator: expected '+' or null with tokenizer.target.separator '+', got '|'",
         ),
         (
             ["training.metric=chrf", "training.validate_translation=false"],

@@ -49,6 +49,19 @@ def test_without_split_a_cell_is_one_tag_and_the_order_is_that_of_the_columns() 
     assert found.text(["de;x", "ein", "Hund"]) == "⟦de;x⟧ ein Hund"
 
 
+def test_a_label_is_one_tag_that_each_text_has() -> None:
+    found = columns([{"column": 1, "as": "tag"}, 2, {"column": 3, "as": "tags"}])
+    assert found.text(["pt BR", "casa", "@pt"]) == "⟦@pt▁BR⟧ casa ⟦_@pt⟧"  # no other tag is a label
+    assert found.text([" ", "casa", "N"]) == ""  # a row without its label is blank
+    named = found.with_label("de")
+    assert named.text(["", "Haus", "N"]) == "⟦@de⟧ Haus ⟦N⟧"
+    assert named.labelled("Haus ⟦N⟧") == "⟦@de⟧ Haus ⟦N⟧"
+    assert named.labelled("⟦@fr⟧ maison") == "⟦@fr⟧ maison"
+    assert named.labelled(" ") == " " and found.labelled("Haus") == "Haus"
+    last = columns([1, {"column": 2, "as": "tag", "default": "de"}])
+    assert last.labelled("Haus") == "Haus ⟦@de⟧" and last.default_tags() == ("", "⟦@de⟧")
+
+
 def test_an_empty_cell_and_a_row_without_the_column_have_the_default() -> None:
     found = columns([{"column": 2, "as": "tags", "split": ";", "default": "N;SG"}, 1])
     assert found.of_line("casa\t", "f:1") == found.of_line("casa", "f:1") == "⟦N⟧ ⟦SG⟧ casa"
@@ -143,11 +156,19 @@ def test_columns_are_dumped_as_they_were_written(place: Path) -> None:
         (["data.columns.target=null"], r"data\.columns\.target: expected a column beside data\.columns\.source"),
         (["data.columns.source=[1, 1]"], r"data\.columns\.source: expected each column once, got \[1, 1\]"),
         (["data.columns.source=[{column: 1, as: tags}]"], "expected a column of text, not of tags alone"),
-        (["data.columns.source=[{column: 1, split: ;}]"], "expected split for tags alone"),
-        (["data.columns.source=[{column: 1, as: tag}]"], r"data\.columns\.source: expected .* a section of column, as"),
+        (["data.columns.source=[{column: 1, split: ;}]"], "expected split beside as 'tags' alone"),
+        (
+            ["data.columns.source=[{column: 1, as: tagg}]"],
+            r"data\.columns\.source: expected .* a section of column, as",
+        ),
+        (["data.columns.source=[{column: 1, as: tag}]"], "expected a column of text, not of tags alone"),
+        (
+            ["data.columns.source=[{column: 1, as: tag}, {column: 2, as: tag}, 4]"],
+            "expected at most one column as 'tag'",
+        ),
+        (["data.columns.source=[{column: 1, as: tag, split: ;}, 2]"], "expected split beside as 'tags' alone"),
         (["data.columns.source=[lemma]"], r"data\.columns\.source: expected numbers of columns with data\.train\.tsv"),
         (["data.train.source=1", "data.train.target=2"], r"data\.train\.source: expected null beside data\.columns"),
-        (["tokenizer.kind=sentencepiece"], r"tokenizer\.kind: expected 'word', 'symbols' or 'char' with tags in"),
         (["tokenizer.shared=true"], r"tokenizer\.shared: expected false with tags in data\.columns\.source"),
         (["data.train={source: a, target: b}"], r"data\.columns\.source: expected null with data\.train\.source"),
     ],

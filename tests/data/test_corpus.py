@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import pickle
+import tarfile
+import zipfile
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig
 from nmt_attn.data.corpus import Corpus, CorpusPart, read_part, read_test
 from nmt_attn.data.corpus_stats import FIRST_LINES, CorpusReport, Tally
 from nmt_attn.data.readers import NumberedPair
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import ConfigError, DataError, UserError
 from nmt_attn.types import SentencePair
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -123,6 +127,54 @@ def test_a_dataset_without_the_column_or_split_says_what_it_has(tmp_path: Path) 
         read("train", CorpusConfig(dataset="a/b/c"), tmp_path)
 
 
+class Touch:
+    """Whose pickle makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("corpus.py", "a script"), ("a/train.pkl", "a pickle"), ("a/train.PT", "a pickle")]
+)
+def test_a_dataset_with_code_is_refused_before_it_is_loaded(name: str, found: str, tmp_path: Path) -> None:
+    ran, file = tmp_path / "ran", tmp_path / "corpus" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(pickle.dumps(Touch(ran)) if found == "a pickle" else f"open({str(ran)!r}, 'w')".encode())
+    (tmp_path / "corpus" / "train.jsonl").write_text('{"de": "eins", "en": "one"}\n', encoding="utf-8")
+    corpus = CorpusConfig(dataset="corpus", split="train", source="de", target="en")
+    with pytest.raises(DataError, match=rf"corpus/{name}: expected a dataset of data alone, got {found} \(remove it\)"):
+        read("train", corpus, tmp_path)
+    assert not ran.exists()
+
+
+def test_a_pickle_inside_an_archive_of_a_dataset_is_not_read(tmp_path: Path) -> None:
+    ran, folder = tmp_path / "ran", tmp_path / "corpus"
+    folder.mkdir()
+    pickle.loads(pickle.dumps(Touch(ran)))
+    assert ran.exists(), "it would be seen"
+    ran.unlink()
+    for archive in ("zip", "tar"):
+        with zipfile.ZipFile(folder / "train.zip", "w") if archive == "zip" else nullcontext() as opened:
+            for name in ("0.de.txt", "0.en.txt", "0.pkl", "0.pickle", "0.pyd", "0.pth"):
+                content = b"eins" if name.endswith("txt") else pickle.dumps(Touch(ran))
+                (tmp_path / name).write_bytes(content)
+                if opened is not None:
+                    opened.write(tmp_path / name, name)
+        if archive == "tar":
+            with tarfile.open(folder / "train.tar", "w") as packed:
+                for path in sorted(tmp_path.glob("0.*")):
+                    packed.add(path, path.name)
+        with suppress(UserError):
+            read("train", CorpusConfig(dataset="corpus", source="de.txt", target="en.txt"), tmp_path)
+        assert not ran.exists(), archive
+        for path in folder.iterdir():
+            path.unlink()
+
+
 def test_a_folder_that_load_dataset_takes_is_loaded_into_our_cache(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "train.jsonl").write_text('{"de": "eins", "en": "one"}\n', encoding="utf-8")
@@ -176,7 +228,7 @@ def test_absolute_names_do_not_need_the_root(tmp_path: Path) -> None:
         ({"source": "a.de"}, r"data\.train: expected one of .*, got none of them"),
         ({"tsv": "a", "jsonl": "b"}, r"data\.train: expected one of .*, got tsv and jsonl"),
         ({"tsv": "a", "source": "de", "target": "en"}, r"data\.train\.source: .*number of a column, from 1, got 'de'"),
-        ({"tsv": "a", "source": 1, "target": 0}, r"data\.train\.target: .*number of a column, from 1, got 0"),
+        ({"tsv": "a", "source": 1, "target": 0}, r"data\.train\.target: .*number of a column, from 1, got '0'"),
     ],
 )
 def test_a_corpus_has_exactly_one_form(keys: dict[str, str], message: str, tmp_path: Path) -> None:

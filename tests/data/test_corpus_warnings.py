@@ -38,6 +38,13 @@ def test_the_likely_cause_of_unknown_words_is_named(line: str, message: str) -> 
     assert all(part in found for part in [*parts, cause])
 
 
+def test_a_very_long_word_takes_no_time_and_is_quoted_in_part() -> None:
+    """Of half a million letters, whose parts would be compared a hundred thousand million times."""
+    found = unknown_source(codecs(), ["[" * 500_000])
+    assert found is not None
+    assert f"such as {'[' * 80!r}: is it text like" in found
+
+
 def test_letters_that_stand_together_are_recognised() -> None:
     spaced = codecs(sources=["a b c", "d e f"])
     assert "blanks between letters" in str(unknown_source(spaced, ["abc", "fed"]))

@@ -4,14 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
+from nmt_attn.data.subwords import SubwordSampling
 from nmt_attn.data.tags import DefaultTags, Tagged
 from nmt_attn.data.tokenizer import Character, Symbols, TextOptions, Word
-from nmt_attn.errors import CheckpointError
+from nmt_attn.errors import CheckpointError, DataError
 
 KINDS = {"word": Word, "symbols": Symbols, "char": Character}
 
@@ -40,7 +41,41 @@ def test_a_text_without_any_tag_has_the_default() -> None:
     assert tokenizer.encode("  ") == []
 
 
+def test_a_default_label_and_default_tags_are_each_for_a_text_without_one() -> None:
+    tokenizer = tagged("word", "⟦@de⟧", "⟦N⟧")
+    assert tokenizer.encode("haus ⟦V⟧") == ["⟦@de⟧", "haus", "⟦V⟧"]
+    assert tokenizer.encode("⟦@fr⟧ haus") == ["⟦@fr⟧", "haus", "⟦N⟧"]
+
+
+def test_subwords_have_tags_beside_them(tmp_path: Path) -> None:
+    lines = ["⟦@de⟧ das haus ist alt", "⟦@fr⟧ la maison est vieille"] * 9
+    config = TokenizerConfig(kind="sentencepiece", vocab_size=60)
+    codec = learn_codec(lines, config, "text", DefaultTags("", ""))
+    assert codec.vocabulary.tokens[-2:] == ("⟦@de⟧", "⟦@fr⟧") and codec.labels == ("de", "fr")
+    assert not any("⟦" in token or "@" in token for token in codec.vocabulary.tokens[:-2])
+    assert codec.pieces("⟦@fr⟧ das haus")[0] == "⟦@fr⟧" and codec.decode(codec.encode(lines[0])) == lines[0]
+    drawn = codec.tokenizer.sample(lines[0], SubwordSampling("unigram", 0.1, None), 5)
+    assert drawn[0] == "⟦@de⟧" and codec.tokenizer.decode(drawn) == lines[0]
+    codec.save(tmp_path, "source")
+    assert TextCodec.load(tmp_path, "source").digest() == codec.digest()
+    with (tmp_path / "source.txt").open("a", encoding="utf-8") as file:
+        file.write("more\n")
+    with pytest.raises(CheckpointError, match=r"source\.txt: expected the pieces of source\.model, got others"):
+        TextCodec.load(tmp_path, "source")
+
+
+def test_a_label_that_is_unknown_is_refused() -> None:
+    codec = learn_codec(["⟦@de⟧ ab", "⟦@fr⟧ ba"], TokenizerConfig(kind="char"), "text", DefaultTags("", ""))
+    assert codec.encode_labelled("⟦@fr⟧ ab", "line 1") == codec.encode("⟦@fr⟧ ab")
+    assert codec.encode_labelled("", "line 1") == []
+    known = "line 3: expected one of the tags ⟦@de⟧, ⟦@fr⟧, got"
+    for text, got in [("⟦@it⟧ ab", "⟦@it⟧"), ("ab", r"none \(--tag gives one\)"), ("⟦@de⟧ ⟦@fr⟧ a", "⟦@de⟧ ⟦@fr⟧")]:
+        with pytest.raises(DataError, match=f"{known} {got}$"):
+            codec.encode_labelled(text, "line 3")
+
+
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(parts=st.lists(st.text("ab⟦⟧ ▁", max_size=4) | st.sampled_from(["⟦V⟧", "⟦PST⟧"]), max_size=6))
 def test_the_laws_of_tokenizers_hold_beside_tags(kind: str, parts: list[str]) -> None:
     tokenizer, text = tagged(kind), " ".join(parts)

@@ -26,7 +26,7 @@ from nmt_attn.evaluation.curves import (
     round_ticks,
 )
 from nmt_attn.evaluation.html_page import inline_svg
-from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow, make_buckets
+from nmt_attn.evaluation.lengths import Bucket, Estimate, GroupRow, make_buckets
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
 from nmt_attn.evaluation.pictures import FORMATS, SYSTEM_COLOURS
 from nmt_attn.evaluation.summary import Summary
@@ -35,10 +35,10 @@ PARTS = BleuParts((70.0, 50.0, 40.0, 30.0), 0.95, 0.95, 20, 21)
 SIGNATURE = "nrefs:1|case:mixed"
 
 
-def row(number: int, sentences: int, value: float) -> LengthRow:
+def row(number: int, sentences: int, value: float) -> GroupRow:
     """A bucket's row: the value, 3 below and 2 above it."""
     estimates = (Estimate(MetricResult("BLEU", value, ""), Interval(value - 3, value + 2, value)),) if sentences else ()
-    return LengthRow(make_buckets((10, 20))[number], sentences, estimates, 1.0 if sentences else None)
+    return GroupRow(make_buckets((10, 20))[number], sentences, estimates, 1.0 if sentences else None)
 
 
 CURVES = [
@@ -48,9 +48,9 @@ CURVES = [
 CHART = LengthChart("BLEU", CURVES, (0, 10, 20, 30, 40, 50))
 
 
-def bleu(value: float, low: float, high: float) -> LengthRow:
+def bleu(value: float, low: float, high: float) -> GroupRow:
     """A bucket's BLEU with its interval."""
-    return LengthRow(
+    return GroupRow(
         Bucket("1-10", 1, 10), 70, (Estimate(MetricResult("BLEU", value, ""), Interval(low, high, value)),), 1.0
     )
 
@@ -187,6 +187,6 @@ def test_equal_values_still_have_an_axis() -> None:
 
 
 def test_buckets_without_sentences_do_not_matter() -> None:
-    empty = LengthRow(Bucket(">10", 11, None), 0, (), None)
+    empty = GroupRow(Bucket(">10", 11, None), 0, (), None)
     assert metric_ticks([[bleu(98, 97, 99), empty]], "BLEU")[0] > 0
     assert metric_ticks([[empty]], "BLEU")[0] == 0

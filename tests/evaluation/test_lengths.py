@@ -12,7 +12,7 @@ from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.bootstrap import confidence_interval
 from nmt_attn.evaluation.lengths import (
     MOST_BUCKETS,
-    LengthRow,
+    GroupRow,
     by_length,
     choose_bounds,
     make_buckets,
@@ -29,7 +29,7 @@ def copies(lengths: list[int]) -> list[str]:
     return [" ".join(f"w{i}" for i in range(length)) for length in lengths]
 
 
-def rows_of(lengths: list[int], hypotheses: list[str], bounds: tuple[int, ...]) -> list[LengthRow]:
+def rows_of(lengths: list[int], hypotheses: list[str], bounds: tuple[int, ...]) -> list[GroupRow]:
     """The table by length; the reference is the source itself."""
     sources = copies(lengths)
     return by_length(sources, measure_system(hypotheses, sources, CONFIG), bounds)

@@ -12,7 +12,7 @@ from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.alignment.weights import WeightMatrix
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
-from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
+from nmt_attn.evaluation.lengths import Bucket, Estimate, GroupRow
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.evaluation.tables import (
@@ -29,12 +29,12 @@ SCREENS = Path(__file__).parent / "screens"
 WIDTHS = (60, 80, 140)
 
 
-def _row(name: str, low: int, high: int | None, sentences: int, bleu: float) -> LengthRow:
+def _row(name: str, low: int, high: int | None, sentences: int, bleu: float) -> GroupRow:
     estimates = (
         Estimate(MetricResult("BLEU", bleu, ""), Interval(bleu - 2, bleu + 2, bleu)),
         Estimate(MetricResult("chrF2", bleu + 20, ""), Interval(bleu + 18, bleu + 22, bleu + 20)),
     )
-    return LengthRow(Bucket(name, low, high), sentences, estimates if sentences else (), 0.987 if sentences else None)
+    return GroupRow(Bucket(name, low, high), sentences, estimates if sentences else (), 0.987 if sentences else None)
 
 
 def _summary(system: str, bleu: float) -> Summary:

@@ -3,13 +3,13 @@
 from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
-from nmt_attn.evaluation.lengths import Bucket, Estimate, LengthRow
+from nmt_attn.evaluation.lengths import Bucket, Estimate, GroupRow
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.evaluation.tables import (
     format_alignments,
     format_attention,
-    format_lengths,
+    format_groups,
     format_lengths_of_systems,
     format_metrics,
     format_summary,
@@ -24,9 +24,9 @@ def bleu(value: float, interval: Interval) -> Estimate:
 
 
 ROWS = (
-    LengthRow(Bucket("1-10", 1, 10), 1234, (bleu(41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
-    LengthRow(Bucket("11-20", 11, 20), 0, (), None),
-    LengthRow(Bucket(">20", 21, None), 7, (bleu(5.0, Interval(1.0, 9.0, 5.0)),), 1.25),
+    GroupRow(Bucket("1-10", 1, 10), 1234, (bleu(41.237, Interval(39.04, 43.26, 41.0)),), 0.9876),
+    GroupRow(Bucket("11-20", 11, 20), 0, (), None),
+    GroupRow(Bucket(">20", 21, None), 7, (bleu(5.0, Interval(1.0, 9.0, 5.0)),), 1.25),
 )
 BLEU = Estimate(MetricResult("BLEU", 40.5, "nrefs:1|tok:none"), Interval(38.46, 42.44, 40.0))
 CHRF = Estimate(MetricResult("chrF2", 100.0, "nrefs:1|nc:6"), Interval(99.0, 100.0, 99.5))
@@ -42,7 +42,7 @@ def test_columns_stand_under_their_titles() -> None:
 
 
 def test_lengths_mark_small_buckets_and_leave_out_empty_ones() -> None:
-    assert format_lengths(ROWS) == (
+    assert format_groups("source words", ROWS) == (
         "source words  sentences   BLEU  95% interval  length ratio\n"
         "1-10             1,234   41.24  [39.0, 43.3]         0.988\n"
         ">20                  7*   5.00    [1.0, 9.0]         1.250\n"

@@ -8,13 +8,16 @@ from reference_runs import run_steps
 from tiny_models import Overrides, accepted, tiny_batch, tiny_model
 from torch import Tensor, nn
 
+from nmt_attn.fast.gpu.forms import GPU
 from nmt_attn.fast.packed import PackedLinear
 from nmt_attn.fast.products import FastLinear
 from nmt_attn.fast.search import for_search
-from nmt_attn.fast.training import PARTS, for_training
-from nmt_attn.fast.views import Fast
+from nmt_attn.fast.training import PARTS, TRAINING, for_training
+from nmt_attn.fast.views import Fast, view
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.cells import CELLS
+from nmt_attn.model.coverage import COVERAGES
+from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.scores import SCORES, Score, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.windows import WINDOWS
@@ -38,7 +41,7 @@ def model_of(score: str, window: str, style: str, cell: str, **more: object) -> 
     keys: Overrides = {"attention.score": score, "attention.window": window, "decoder.style": style, **more}
     keys |= {"encoder.cell": cell, "decoder.cell": cell, "decoder.hidden": 6 if "dot" in score else 5}
     if style == "luong" and score != "none":
-        keys["decoder.input_feeding"] = "attentional"
+        keys.setdefault("decoder.input_feeding", "attentional")
     return tiny_model(accepted(keys))
 
 
@@ -91,15 +94,49 @@ def test_a_source_without_words_whose_eos_is_not_read(cell: str) -> None:
     model = model_of("general", "global", "luong", cell, **keys).float().eval()
     pairs = tiny_batch([5, 1, 4], [3, 4, 2])
     fast = [for_training(model)] + [for_search(model, "fp32")] * IS_THERE["fp32"]
-    for view in fast:
-        close(run_steps(view, pairs), run_steps(model, pairs), 1e-5)
+    for each in fast:
+        close(run_steps(each, pairs), run_steps(model, pairs), 1e-5)
 
 
 def test_every_part_that_is_accelerated_is_met_here() -> None:
     """No form without a test: each class of the table is in some view of the laws above."""
     combinations = [("additive", "global", style, cell) for style in DECODERS for cell in CELLS]
     views = [for_training(model_of(*names, **{"decoder.layers": 2})) for names in combinations]
+    hard = {"attention.alignment": "hard", "decoder.input_feeding": "none"}
+    views.append(for_training(model_of("additive", "global", "luong", "gru", **hard)))
     assert {type(module) for view in views for module in view.modules()} >= set(PARTS.values())
+
+
+@pytest.mark.parametrize("style", sorted(DECODERS))
+@pytest.mark.parametrize("name", sorted(NORMALISERS))
+def test_sparse_weights_and_outputs_take_their_own_path_among_accelerated_parts(name: str, style: str) -> None:
+    model = model_of("additive", "global", style, "gru", **{"attention.normalise": name, "decoder.normalise": name})
+    parameters = list(model.parameters())
+    for forms in (TRAINING, GPU):
+        fast = view(model, forms)
+        assert isinstance(fast.decoder.bottom, Fast)
+        close(results(fast, parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        for ours, theirs in zip(run_steps(for_search(model, "fp32"), batch()), run_steps(model, batch()), strict=True):
+            close(ours, theirs, TOLERANCES["fp32"])
+
+
+@pytest.mark.parametrize("feeding", ["none", "attentional"])
+@pytest.mark.parametrize("style", sorted(DECODERS))
+@pytest.mark.parametrize("name", sorted(COVERAGES))
+def test_coverage_takes_its_own_path_among_accelerated_parts(name: str, style: str, feeding: str) -> None:
+    feeding = feeding if style == "luong" else "none"
+    keys = {"attention.coverage": name, "decoder.input_feeding": feeding}
+    model = model_of("concat", "global", style, "lstm", **keys)
+    parameters = list(model.parameters())
+    for forms in (TRAINING, GPU):
+        fast = view(model, forms)
+        assert isinstance(fast.decoder.bottom, Fast)
+        close(results(fast, parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        close(run_steps(for_search(model, "fp32"), batch()), run_steps(model, batch()), TOLERANCES["fp32"])
 
 
 class Distance(Score):

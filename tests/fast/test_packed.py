@@ -1,5 +1,9 @@
 """The form for search, part by part. That it says what the model says: test_equal_to_plain.py."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from reference_runs import run_steps
@@ -12,13 +16,14 @@ from nmt_attn.fast.packed import (
     Int8Linear,
     JoinedLinear,
     PackedLinear,
+    SevenBitLinear,
     output_rows,
     pack,
 )
 from nmt_attn.fast.search import FusedDirection, WordMaps, for_search
 from nmt_attn.fast.training import for_training
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.runtime import DecodingPrecision, cpu_has_int8, cpu_has_packed_products
+from nmt_attn.runtime import DecodingPrecision, cpu_has_int8, cpu_has_packed_products, has_fbgemm
 
 MODELS: dict[str, Overrides] = {
     "bahdanau": {"decoder.style": "bahdanau", "decoder.readout": "maxout"},
@@ -41,7 +46,10 @@ MODELS: dict[str, Overrides] = {
     "plain": {"attention.score": "none", "attention.fixed_context": True, "encoder.cell": "rnn", "decoder.cell": "rnn"},
 }
 needs_packed = pytest.mark.skipif(not cpu_has_packed_products(), reason="no oneDNN, or a CPU without AVX2")
-needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without fast products of 8 bits")
+needs_fbgemm = pytest.mark.skipif(not has_fbgemm(), reason="a torch without FBGEMM")
+EIGHT_BITS = [pytest.param(Int8Linear, marks=needs_int8), pytest.param(SevenBitLinear, marks=needs_fbgemm)]
+ONLY_AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
 
 def model_of(name: str) -> Seq2Seq:
@@ -152,11 +160,50 @@ def test_8_bits_by_hand() -> None:
         torch.testing.assert_close(packed(torch.tensor([[127.0, 0.4]])), torch.tensor([[161.79]]))
 
 
-@needs_int8
+@needs_fbgemm
 @torch.inference_mode()
-def test_a_row_of_8_bits_does_not_depend_on_the_rows_beside_it() -> None:
+def test_7_bits_by_hand() -> None:
+    """x = (63, -32): 1 stands for 1. w as above: 0.01 (63 127 - 32 2) + 0.5 = 79.87."""
+    linear = nn.Linear(2, 1)
+    linear.weight.copy_(torch.tensor([[1.27, 0.02]]))
+    linear.bias.fill_(0.5)
+    packed = pack(linear, SevenBitLinear)
+    torch.testing.assert_close(packed(torch.tensor([[63.0, -32.0]])), torch.tensor([[79.87]]))
+    torch.testing.assert_close(packed(torch.zeros(3, 2)), torch.full((3, 1), 0.5))
+
+
+ALL_LARGEST = """
+import torch
+from torch import nn
+from nmt_attn.fast.packed import SevenBitLinear, adds_in_32_bits, pack
+linear = nn.Linear(64, 40, bias=False)
+with torch.no_grad():
+    linear.weight.fill_(1.27)
+packed = pack(linear, SevenBitLinear)
+print(adds_in_32_bits(), packed(torch.full((7, 64), 63.0)).detach().unique().tolist(), torch.backends.quantized.engine)
+"""
+
+
+@needs_fbgemm
+@needs_packed
+def test_no_sum_of_7_bits_is_cut_where_there_are_16_for_it() -> None:
+    """64 products of the largest numbers, 63 127 0.01 64 = 5120.64, on a CPU that may use AVX2 and no more."""
+    environment = {**os.environ, **ONLY_AVX2}
+    ran = subprocess.run(
+        [sys.executable, "-c", ALL_LARGEST], env=environment, capture_output=True, text=True, check=True
+    )
+    is_whole, rest = ran.stdout.split(maxsplit=1)
+    numbers, engine = rest.rsplit(maxsplit=1)
+    assert is_whole == "False"
+    assert [float(each) for each in numbers.strip("[]").split(",")] == pytest.approx([5120.64], rel=1e-6)
+    assert engine == torch.backends.quantized.engine, "the engine of others stays"
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", EIGHT_BITS)
+def test_a_row_of_8_bits_does_not_depend_on_the_rows_beside_it(kind: type[PackedLinear]) -> None:
     generator = torch.Generator().manual_seed(3)
-    packed = pack(nn.Linear(37, 53), Int8Linear)
+    packed = pack(nn.Linear(37, 53), kind)
     rows = torch.randn(2, 33, 37, generator=generator) * torch.logspace(-3, 3, 33).unsqueeze(1)
     together = packed(rows)
     assert together.shape == (2, 33, 53)
@@ -166,7 +213,7 @@ def test_a_row_of_8_bits_does_not_depend_on_the_rows_beside_it() -> None:
 
 @needs_packed
 @torch.inference_mode()
-@pytest.mark.parametrize("kind", [None, Float32Linear, BFloat16Linear, pytest.param(Int8Linear, marks=needs_int8)])
+@pytest.mark.parametrize("kind", [None, Float32Linear, BFloat16Linear, *EIGHT_BITS])
 @pytest.mark.parametrize("has_bias", [True, False])
 def test_some_outputs_of_a_map_are_its_rows(kind: type[PackedLinear] | None, has_bias: bool) -> None:
     linear = nn.Linear(32, 11, bias=has_bias)

@@ -1,5 +1,6 @@
 """Models of other toolkits: the same numbers as torch's own networks with the same weights; nothing in a file runs."""
 
+import json
 import os
 import pickle
 from argparse import Namespace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nmt_attn.commands.import_model import import_model
@@ -83,16 +85,13 @@ def checkpoint(model: OpenNMT, layers: int, **options: object) -> dict[str, obje
     return {"model": weights, "generator": generator, "vocab": vocabulary, "opt": Namespace(**given)}
 
 
-@pytest.mark.parametrize("layers", [1, 2, 4])
-def test_a_model_of_opennmt_gives_its_numbers(layers: int, tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    theirs = OpenNMT(layers)
-    torch.save(checkpoint(theirs, layers), tmp_path / "m.pt")
-    import_model(ImportOptions(tmp_path / "m.pt", tmp_path / "out"))
-    ours, codecs = load_model(tmp_path / "out"), load_codecs(tmp_path / "out" / "vocab")
-    source, target = ["a", "e", "x", "b"], ["<s>", "c", "a"]
+def has_its_numbers(theirs: nn.Module, folder: Path, tokens: list[str], start: str, *, reads_end: bool) -> None:
+    """The log-probabilities of one sentence, in their order of words."""
+    ours, codecs = load_model(folder), load_codecs(folder / "vocab")
+    source, target = ["a", "e", "x", "b"], [start, "c", "a"]
     with torch.no_grad():
-        ids = [[TOKENS.index(word) if word in TOKENS else 0 for word in side] for side in (source, target)]
+        read = [*source, "</s>"] if reads_end else source
+        ids = [[tokens.index(word if word in tokens else "<unk>") for word in side] for side in (read, target)]
         expected = theirs(*(torch.tensor([side]) for side in ids))
         own = torch.tensor([[*codecs.source.encode(" ".join(source)), EOS]])
         memory = ours.encode(own, torch.tensor([5]))
@@ -101,8 +100,133 @@ def test_a_model_of_opennmt_gives_its_numbers(layers: int, tmp_path: Path) -> No
             step = ours.step(torch.tensor([word]), state, memory)
             rows.append(step.log_probs[0])
             state = step.state
-    order = [TOKENS.index({"<pad>": "<blank>"}.get(token, token)) for token in codecs.target.vocabulary.tokens]
+    pad = next(token for token in ("<blank>", "<pad>") if token in tokens)
+    order = [tokens.index({"<pad>": pad}.get(token, token)) for token in codecs.target.vocabulary.tokens]
     torch.testing.assert_close(torch.stack(rows), expected[:, order], rtol=0, atol=1e-5)
+
+
+def older(found: dict[str, object]) -> dict[str, object]:
+    """The same as OpenNMT-py 2 saves it: vocabularies are fields of torchtext, whose classes are not there."""
+    vocab, generator, options = found["vocab"], found["generator"], found["opt"]
+    assert isinstance(vocab, dict) and isinstance(generator, dict) and isinstance(options, Namespace)
+    given = {name.replace("hid_size", "rnn_size"): each for name, each in vars(options).items()}
+    fields = {side: TextMultiField([(side, Field(Vocab(vocab[side])))]) for side in ("src", "tgt")}
+    renamed = {f"0.{name}": each for name, each in generator.items()}
+    return {**found, "vocab": fields, "generator": renamed, "opt": Namespace(**given)}
+
+
+class Vocab:
+    """torchtext's: the tokens are `itos`."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self.itos = tokens
+
+
+class Field:
+    """torchtext's."""
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+
+class TextMultiField:
+    """OpenNMT-py 2's: the words and their features."""
+
+    def __init__(self, fields: list[tuple[str, Field]]) -> None:
+        self.fields = fields
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_a_model_of_opennmt_gives_its_numbers(layers: int, version: int, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    theirs = OpenNMT(layers)
+    found = checkpoint(theirs, layers)
+    torch.save(found if version == 3 else older(found), tmp_path / "m.pt")
+    import_model(ImportOptions(tmp_path / "m.pt", tmp_path / "out"))
+    has_its_numbers(theirs, tmp_path / "out", TOKENS, "<s>", reads_end=False)
+
+
+def test_a_model_of_eole_gives_its_numbers(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    theirs, folder = OpenNMT(2), tmp_path / "eole"
+    found = checkpoint(theirs, 2)
+    weights = {f"generator.{name}": each for name, each in theirs.generator.state_dict().items()}
+    names = {"encoder.embeddings": "src_emb.embeddings.weight", "decoder.embeddings": "tgt_emb.embeddings.weight"}
+    for name, each in found["model"].items():  # type: ignore[attr-defined]
+        weights[names.get(name.partition(".make")[0], name)] = each
+    side = {"layers": 2, "hidden_size": HIDDEN, "rnn_type": "LSTM"}
+    model = {"encoder": {**side, "encoder_type": "brnn"}, "decoder": {**side, "decoder_type": "rnn"}, "input_feed": 1}
+    folder.mkdir()
+    save_file({name: each.contiguous() for name, each in weights.items()}, folder / "model.00.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model": model}))
+    (folder / "vocab.json").write_text(json.dumps({"src": TOKENS, "tgt": TOKENS, "decoder_start_token": "<s>"}))
+    import_model(ImportOptions(folder, tmp_path / "out"))
+    has_its_numbers(theirs, tmp_path / "out", TOKENS, "<s>", reads_end=False)
+
+
+FAIRSEQ_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "c", "d", "e"]
+
+
+class Fairseq(nn.Module):
+    """fairseq's lstm, under its names, as its code has it: a bidirectional encoder needs a bridge."""
+
+    def __init__(self, layers: int, *, is_bidirectional: bool, has_extra: bool) -> None:
+        super().__init__()
+        context, out = HIDDEN * (1 + is_bidirectional), TARGET_SIZE if has_extra else HIDDEN
+        encoder, decoder, attention = nn.Module(), nn.Module(), nn.Module()
+        encoder.embed_tokens, decoder.embed_tokens = nn.Embedding(WORDS, SOURCE_SIZE), nn.Embedding(WORDS, TARGET_SIZE)
+        encoder.lstm = nn.LSTM(SOURCE_SIZE, HIDDEN, layers, bidirectional=is_bidirectional)
+        sizes = [TARGET_SIZE + HIDDEN, *[HIDDEN] * (layers - 1)]
+        decoder.layers = nn.ModuleList(nn.LSTMCell(size, HIDDEN) for size in sizes)
+        attention.input_proj = nn.Linear(HIDDEN, context, bias=False)
+        attention.output_proj = nn.Linear(HIDDEN + context, HIDDEN, bias=False)
+        decoder.attention = attention
+        if is_bidirectional:
+            decoder.encoder_hidden_proj, decoder.encoder_cell_proj = (nn.Linear(context, HIDDEN) for _ in range(2))
+        if has_extra:
+            decoder.additional_fc = nn.Linear(HIDDEN, out)
+        decoder.fc_out = nn.Linear(out, WORDS)
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """One sentence: ids [1, S], ids [1, T] -> log p [T, V]."""
+        encoder, decoder, attention = self.encoder, self.decoder, self.decoder.attention
+        states, finals = encoder.lstm(encoder.embed_tokens(source[0])[:, None])
+        layers = []
+        for part, name in zip(finals, ("hidden", "cell"), strict=True):
+            both = part.view(len(decoder.layers), -1, HIDDEN).flatten(1)  # a layer's directions side by side
+            bridge = getattr(decoder, f"encoder_{name}_proj", nn.Identity())
+            layers.append(list(bridge(both)[:, None]))
+        hidden, cell = layers
+        feed, rows = torch.zeros(1, HIDDEN), []
+        for word in target[0]:
+            output = torch.cat([decoder.embed_tokens(word[None]), feed], 1)
+            for i, each in enumerate(decoder.layers):
+                hidden[i], cell[i] = each(output, (hidden[i], cell[i]))
+                output = hidden[i]
+            weights = torch.softmax(states[:, 0] @ attention.input_proj(output)[0], 0)
+            feed = torch.tanh(attention.output_proj(torch.cat([weights @ states[:, 0], output[0]])))[None]
+            extra = getattr(decoder, "additional_fc", nn.Identity())
+            rows.append(torch.log_softmax(decoder.fc_out(extra(feed))[0], 0))
+        return torch.stack(rows)
+
+
+@pytest.mark.parametrize("has_extra", [False, True])
+@pytest.mark.parametrize("is_bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_a_model_of_fairseq_gives_its_numbers(
+    layers: int, is_bidirectional: bool, has_extra: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(3)
+    theirs = Fairseq(layers, is_bidirectional=is_bidirectional, has_extra=has_extra)
+    torch.save({"args": Namespace(arch="lstm"), "model": theirs.state_dict()}, tmp_path / "c.pt")
+    (tmp_path / "dict.txt").write_text("".join(f"{token} 7\n" for token in FAIRSEQ_TOKENS[4:]))
+    with pytest.raises(DataError, match=r"c\.pt: expected its vocabularies"):
+        import_model(ImportOptions(tmp_path / "c.pt", tmp_path / "out"))
+    import_model(ImportOptions(tmp_path / "c.pt", tmp_path / "out", vocab=(tmp_path / "dict.txt",)))
+    has_its_numbers(theirs, tmp_path / "out", FAIRSEQ_TOKENS, "</s>", reads_end=True)
+    assert ("two matrices" in capsys.readouterr().err) == has_extra
 
 
 def test_what_cannot_be_expressed_is_refused_with_every_reason(tmp_path: Path) -> None:
@@ -143,7 +267,7 @@ def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"m\.pt: expected a checkpoint of PyTorch"):
         import_model(ImportOptions(tmp_path / "m.pt", tmp_path / "out"))
     torch.save({"weights": 1}, tmp_path / "o.pt")
-    with pytest.raises(DataError, match="expected a model of OpenNMT-py, joeynmt, got a file with weights"):
+    with pytest.raises(DataError, match=r"expected a model of OpenNMT-py, .*, nematus, got a file with weights"):
         import_model(ImportOptions(tmp_path / "o.pt", tmp_path / "out"))
     with pytest.raises(ConfigError, match="--output: expected a new or empty folder"):
         import_model(ImportOptions(tmp_path / "o.pt", tmp_path))

@@ -67,6 +67,28 @@ def test_only_a_predicted_window_has_parameters(window: str, expected: int) -> N
     assert counted({"attention.window": window, "attention.hidden": 2})["attention window"] == expected  # W_p, v_p
 
 
+@pytest.mark.parametrize(
+    ("alignment", "expected"),
+    [("hard", 0), ("monotonic", 0), ("hard-first-order", 5 * (5 + 6 + 1)), ("monotonic-first-order", 3 * (5 + 6 + 1))],
+)
+def test_only_scores_of_jumps_have_parameters(alignment: str, expected: int) -> None:
+    keys: Overrides = {"attention.alignment": alignment, "decoder.style": "luong"}
+    keys |= {"attention.jump": 2} if expected else {}
+    assert counted(keys).get("attention jumps", 0) == expected  # U [s; h_i] and a bias, for jumps from -2 or 0 to 2
+
+
+@pytest.mark.parametrize(
+    ("coverage", "expected"),
+    [
+        ("sum", 5),  # V
+        ("linguistic", 5 + 6),  # V, U_f
+        ("neural", 5 * 10 + 3 * 10 * (1 + 6 + 5 + 10) + 2 * 3 * 10),  # V; W of weight, h and s, U, and two biases
+    ],
+)
+def test_coverage_costs_what_its_formula_says(coverage: str, expected: int) -> None:
+    assert counted({"attention.coverage": coverage})["attention coverage"] == expected
+
+
 def test_layers_are_counted_one_by_one_and_in_order() -> None:
     counts = counted({"encoder.layers": 11, "decoder.layers": 2, "encoder.bidirectional": "bottom"})
     encoder = [part for part in counts if part.startswith("encoder")]
@@ -88,6 +110,7 @@ def test_shared_weights_count_once() -> None:
 @pytest.mark.parametrize("style", sorted(DECODERS))
 def test_every_parameter_belongs_to_a_known_part(style: str) -> None:
     overrides: Overrides = {"decoder.style": style, "decoder.layers": 2, "attention.window": "local-p"}
+    overrides["attention.coverage"] = "neural"
     model = tiny_model(accepted(overrides))
     counts = count_parameters(model)
     assert sum(count.parameters for count in counts) == sum(parameter.numel() for parameter in model.parameters())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import Memory, select_rows
-from nmt_attn.registries import DECODERS, SCORES, WINDOWS
+from nmt_attn.registries import COVERAGES, DECODERS, NORMALISERS, SCORES, WINDOWS
 from nmt_attn.registry import exclusions_of
 from nmt_attn.types import PAD, UNK, Batch, length_mask
 
@@ -27,6 +27,7 @@ def names() -> Iterator[tuple[str, str, str]]:
         if window not in {excluded.value for excluded in exclusions_of(SCORES[score])}:
             yield score, window, style
     yield from (("none", "global", style) for style in DECODERS)
+    yield from ((f"additive+{coverage}", *names) for coverage in COVERAGES for names in product(WINDOWS, DECODERS))
 
 
 def window_keys(window: str) -> Overrides:
@@ -37,8 +38,14 @@ def window_keys(window: str) -> Overrides:
 
 
 def keys_of(score: str, window: str, style: str) -> Overrides:
-    """The keys of one combination, and those that let as much as possible happen in it."""
-    keys: Overrides = {"attention.score": score, "decoder.style": style, **window_keys(window)}
+    """The keys of one combination, and those that let as much as possible happen in it. `score+coverage` is both."""
+    score, _, coverage = score.partition("+")
+    keys: Overrides = {
+        "attention.score": score,
+        "attention.coverage": coverage or "none",
+        "decoder.style": style,
+        **window_keys(window),
+    }
     keys["decoder.hidden"] = 6 if score != "none" and SCORES[score].needs_equal_sizes else 5
     if style == "luong" and score != "none":
         keys["decoder.input_feeding"] = "attentional"
@@ -190,9 +197,10 @@ def test_a_window_over_everything_is_global(score: str, style: str, window: str)
     same_run(ours, theirs)
 
 
-def tiny_attention(score: str, window: str) -> tuple[Attention, Tensor, Memory, Tensor]:
+def tiny_attention(score: str, window: str, normalise: str) -> tuple[Attention, Tensor, Memory, Tensor]:
     """Attention with queries [2, 3, 6], a memory of lengths 4 and 2, and the three steps."""
-    model = tiny_model(accepted({**keys_of(score, window, "luong"), "decoder.hidden": 6}))
+    keys = {**keys_of(score, window, "luong"), "decoder.hidden": 6, "attention.normalise": normalise}
+    model = tiny_model(accepted(keys))
     generator = torch.Generator().manual_seed(3)
     states, query = (torch.randn(2, size, 6, dtype=torch.float64, generator=generator) for size in (4, 3))
     lengths = torch.tensor([4, 2])
@@ -201,9 +209,11 @@ def tiny_attention(score: str, window: str) -> tuple[Attention, Tensor, Memory, 
 
 
 @pytest.mark.parametrize("window", [*WINDOWS, MATLAB])
-@pytest.mark.parametrize("score", SCORED)
-def test_gradcheck(score: str, window: str) -> None:
-    attention, query, memory, steps = tiny_attention(score, window)
+@pytest.mark.parametrize(
+    ("score", "normalise"), [*product(SCORED, ["softmax"]), *product(["additive", "location"], NORMALISERS)]
+)
+def test_gradcheck(score: str, normalise: str, window: str) -> None:
+    attention, query, memory, steps = tiny_attention(score, window, normalise)
     parameters = [parameter for parameter in attention.parameters() if parameter.requires_grad]
 
     def look(query: Tensor, states: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,11 +10,21 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from reference.normalise import probabilities
 from reference_runs import numbers, parameter_gradients, reference_slope, run_model, run_reference, run_steps
 from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 
 from nmt_attn.config.rules import contradictions
-from nmt_attn.registries import CELLS, DECODERS, INITIAL_CELL_STATES, INITIAL_STATES, SCORES, WINDOWS
+from nmt_attn.registries import (
+    CELLS,
+    COVERAGES,
+    DECODERS,
+    INITIAL_CELL_STATES,
+    INITIAL_STATES,
+    NORMALISERS,
+    SCORES,
+    WINDOWS,
+)
 
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 4], [3, 4, 2]  # the second target is longer than its source
 GRID_CELLS = ("gru", "lstm")
@@ -46,6 +56,8 @@ GRID = list(product(["none", *SCORES], WINDOWS, DECODERS, GRID_CELLS))
 COMBINATIONS = {"-".join(names): combination(*names) for names in GRID if is_meaningful(*names[:2])}
 
 STYLES = {style: {"decoder.style": style} for style in DECODERS}
+COVERED = [score for score in SCORES if SCORES[score].has_tanh]
+FREE = [score for score in SCORES if not SCORES[score].needs_equal_sizes]
 LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
 DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
@@ -226,6 +238,53 @@ OPTIONS: dict[str, Overrides] = {
         for readout in ("linear", "deep", "maxout")
     },
     "readout-previous-none": {"decoder.readout_state": "previous", "attention.score": "none"},
+    **{
+        f"{name}-{window}-{style}": {"attention.normalise": name, "attention.window": window, **keys}
+        for name in NORMALISERS
+        for window in WINDOWS
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"{name}-{score}": {"attention.normalise": name, "attention.score": score}
+        for name in NORMALISERS
+        for score in FREE
+    },
+    "sparsemax-renormalise": {**LOCAL_P, "attention.normalise": "sparsemax", "attention.renormalise": True},
+    **{
+        f"output-{name}-{style}": {"decoder.normalise": name, **keys}
+        for name in NORMALISERS
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"coverage-{name}-{window}-{style}": {"attention.coverage": name, "attention.window": window, **keys}
+        for name in COVERAGES
+        for window in WINDOWS
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"coverage-{name}-{score}": {"attention.coverage": name, "attention.score": score, "attention.hidden": 9}
+        for name in COVERAGES
+        for score in COVERED
+    },
+    **{
+        f"coverage-{name}-identity": {
+            "attention.coverage": name,
+            "attention.score": "concat",
+            "attention.concat_keys": "identity",
+        }
+        for name in COVERAGES
+    },
+    "coverage-neural-size": {"attention.coverage": "neural", "attention.coverage_size": 3},
+    "coverage-fertility": {"attention.coverage": "linguistic", "attention.fertility": 3.7},
+    "coverage-without-eos": {"attention.coverage": "linguistic", "attention.attend_eos": False},
+    "coverage-fed-lstm": {
+        "attention.coverage": "neural",
+        "decoder.style": "luong",
+        "decoder.input_feeding": "attentional",
+        **LSTM,
+        **DEEP_STACK,
+    },
+    "coverage-sparsemax": {"attention.coverage": "sum", "attention.normalise": "sparsemax"},
     "tie-target-output": {"tie": "target-output", "decoder.readout_hidden": 7},
     "tie-source-target": {"tie": "source-target", "encoder.embedding": 7},
     "tie-all": {"tie": "all", "encoder.embedding": 7, "decoder.readout_hidden": 7},
@@ -271,7 +330,17 @@ def refused() -> dict[str, Refusal]:
         for feed in ("attentional", "context")
         for style in ("bahdanau", "conditional")
     }
-    return {**windows, **sizes, **blind, **feeds}
+    covers = {
+        f"coverage-{name}-{score}: no tanh that coverage could enter": Refusal(
+            {"attention.coverage": name, "attention.score": score, "decoder.hidden": 6},
+            "model.attention.coverage",
+            name,
+        )
+        for name in COVERAGES
+        for score in SCORES
+        if score not in COVERED
+    }
+    return {**windows, **sizes, **blind, **feeds, **covers}
 
 
 REFUSED = refused()
@@ -305,8 +374,8 @@ def test_values_equal_the_reference(name: str) -> None:
                 parts = [part for part in ours_layer if part is not None]
                 for our_part, their_part in zip(parts, theirs_layer, strict=True):
                     equal(our_part[row], their_part)
-            their_log_probs = their_step.logits - np.log(np.exp(their_step.logits).sum())
-            equal(our_step.log_probs[row], their_log_probs)
+            their_probs = probabilities(config.model.decoder.normalise, their_step.logits)
+            equal(our_step.log_probs[row], np.log(np.maximum(their_probs, np.finfo(float).tiny)))
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -131,7 +131,7 @@ EXPECTED = {
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_score_by_hand(name: str) -> None:
     p, scores = EXPECTED[name]
-    weights, context = attend(p, AttentionSettings(score=name), S, H, 1)
+    weights, context, _ = attend(p, AttentionSettings(score=name), S, H, 1)
     second = 1 / (1 + math.exp(scores[0] - scores[1]))
     np.testing.assert_allclose(weights, [1 - second, second])
     np.testing.assert_allclose(context, [second, 1])
@@ -139,7 +139,7 @@ def test_score_by_hand(name: str) -> None:
 
 def test_concat_identity_leaves_the_source_state_as_it_is() -> None:
     settings = AttentionSettings(score="concat", concat_identity=True)
-    weights, _ = attend({"v": V, "W": TURN}, settings, S, H, 1)
+    weights, *_ = attend({"v": V, "W": TURN}, settings, S, H, 1)
     # tanh(W s + h): (0, 2) and (1, 2): the scores differ by tanh(1)
     np.testing.assert_allclose(weights[1], 1 / (1 + math.exp(-math.tanh(1))))
 
@@ -207,12 +207,12 @@ def test_location_prefers_positions_that_its_matrix_knows(t: int, expected: list
 
 def test_nothing_to_see_gives_zeros() -> None:
     settings = AttentionSettings(score="dot", attend_eos=False)
-    weights, context = attend({}, settings, vector(1), [vector(3)], 1)
+    weights, context, _ = attend({}, settings, vector(1), [vector(3)], 1)
     assert weights.tolist() == [0] and context.tolist() == [0]
 
 
 @pytest.mark.parametrize(("fixed_context", "context"), [(False, []), (True, [5])])
 def test_without_attention_the_context_is_the_last_state_or_absent(fixed_context: bool, context: list[float]) -> None:
     settings = AttentionSettings(score="none", fixed_context=fixed_context)
-    weights, fixed = fixed_vector(settings, vector(5), 2)
+    weights, fixed, _ = fixed_vector(settings, vector(5), 2)
     assert weights.tolist() == [0, 0] and fixed.tolist() == context

@@ -134,7 +134,7 @@ def test_first_states_by_hand() -> None:
 
 def test_loss_of_even_logits_is_log_v_a_word() -> None:
     steps = [Step([], Attended(vector(1), vector(1)), vector(0), np.zeros(7), None)] * 3
-    np.testing.assert_allclose(summed_loss(steps, [1, 2, 3]), 3 * math.log(7))
+    np.testing.assert_allclose(summed_loss(of(), steps, [1, 2, 3]), 3 * math.log(7))
 
 
 def test_complex_step_is_the_central_difference() -> None:
@@ -142,7 +142,7 @@ def test_complex_step_is_the_central_difference() -> None:
     settings = of(readout="deep")
 
     def loss(bias: complex) -> np.ndarray:
-        return summed_loss(tiny_decoder(settings, readout={**readout, "b": np.array([bias])}), [0, 1])
+        return summed_loss(settings, tiny_decoder(settings, readout={**readout, "b": np.array([bias])}), [0, 1])
 
     step, tiny = 1e-4, 1e-30
     central = (loss(-9 + step) - loss(-9 - step)).real / (2 * step)

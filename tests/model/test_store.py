@@ -114,6 +114,43 @@ def test_a_vocabulary_of_another_model_is_refused(tmp_path: Path) -> None:
         Translator.load(tmp_path, torch.device("cpu"))
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "shortlist.txt", "vocab/source.txt", "vocab/source.json"])
+def test_a_link_to_elsewhere_is_refused_and_nothing_of_it_is_shown(name: str, tmp_path: Path) -> None:
+    secret, folder = tmp_path / "secret", tmp_path / "model"
+    secret.write_text("hunter2\n")
+    save(folder, make_codecs("word"))
+    inside = folder / name
+    if inside.exists():
+        inside.rename(folder / "kept")
+        inside.symlink_to(folder / "kept")
+        Translator.load(folder)
+        inside.unlink()
+    inside.symlink_to(secret)
+    said = rf"model/{name}: expected a file of \S+model, got a link to a place outside \(copy the file\)$"
+    with pytest.raises(CheckpointError, match=said) as raised:
+        Translator.load(folder)
+    assert "hunter2" not in str(raised.value)
+    inside.unlink()
+    inside.symlink_to(inside)
+    with pytest.raises(CheckpointError, match=rf"model/{name}: expected a file of this folder, got "):
+        Translator.load(folder)
+
+
+def test_a_configuration_that_extends_another_file_is_refused(tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    path = tmp_path / "config.yaml"
+    path.write_text("extends: /etc/passwd\n" + path.read_text())
+    with pytest.raises(CheckpointError, match=r"config.yaml: expected every key .*, got extends: '/etc/passwd'$"):
+        find_model(tmp_path)
+
+
+def test_at_most_eighty_letters_of_a_file_are_shown(tmp_path: Path) -> None:
+    save(tmp_path, make_codecs("word"))
+    (tmp_path / "vocab" / "source.txt").write_text("x" * 1000 + "\n")
+    with pytest.raises(CheckpointError, match=r"source.txt: expected the first lines <pad> .*, got 'x{80}'$"):
+        Translator.load(tmp_path)
+
+
 def rewrite(folder: Path, **metadata: str | None) -> None:
     """The weights with other metadata."""
     path = folder / "model.safetensors"

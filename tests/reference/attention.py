@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from reference.cells import Parameters, Vector, sigmoid
+from reference.cells import Parameters, Vector, gru, sigmoid
+from reference.normalise import probabilities
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class AttentionSettings:
     attend_eos: bool = True
     concat_identity: bool = False
     fixed_context: bool = False
+    normalise: str = "softmax"
+    coverage: str = "none"
+    fertility: float = 2.0
 
 
 class Attended(NamedTuple):
@@ -33,17 +37,18 @@ class Attended(NamedTuple):
 
     weights: Vector
     context: Vector
+    coverage: Sequence[Vector] | None = None  # of each position after this step
 
 
-def additive(p: Parameters, s: Vector, h: Vector) -> Vector:
-    """v · tanh(W s + U h + b)."""
-    return p["v"] @ np.tanh(p["W"] @ s + p["U"] @ h + p.get("b", 0))
+def additive(p: Parameters, s: Vector, h: Vector, more: Vector) -> Vector:
+    """v · tanh(W s + U h + b), with what coverage adds inside."""
+    return p["v"] @ np.tanh(p["W"] @ s + p["U"] @ h + p.get("b", 0) + more)
 
 
-def normed_additive(p: Parameters, s: Vector, h: Vector) -> Vector:
+def normed_additive(p: Parameters, s: Vector, h: Vector, more: Vector) -> Vector:
     """g v / |v| · tanh(W s + U h + b)."""
     length = np.sqrt(np.sum(p["v"] * p["v"]))
-    return p["g"] * (p["v"] / length) @ np.tanh(p["W"] @ s + p["U"] @ h + p.get("b", 0))
+    return p["g"] * (p["v"] / length) @ np.tanh(p["W"] @ s + p["U"] @ h + p.get("b", 0) + more)
 
 
 def dot(p: Parameters, s: Vector, h: Vector) -> Vector:
@@ -66,33 +71,34 @@ def scaled_general(p: Parameters, s: Vector, h: Vector) -> Vector:
     return p["g"] * general(p, s, h)
 
 
-def concat(p: Parameters, s: Vector, h: Vector) -> Vector:
+def concat(p: Parameters, s: Vector, h: Vector, more: Vector) -> Vector:
     """v · tanh(W [s; h] + b)."""
-    return p["v"] @ np.tanh(p["W"] @ np.concatenate([s, h]) + p.get("b", 0))
+    return p["v"] @ np.tanh(p["W"] @ np.concatenate([s, h]) + p.get("b", 0) + more)
 
 
-def concat_identity(p: Parameters, s: Vector, h: Vector) -> Vector:
+def concat_identity(p: Parameters, s: Vector, h: Vector, more: Vector) -> Vector:
     """v · tanh(W s + h + b)."""
-    return p["v"] @ np.tanh(p["W"] @ s + h + p.get("b", 0))
+    return p["v"] @ np.tanh(p["W"] @ s + h + p.get("b", 0) + more)
 
 
+TANH_SCORES = {"additive": additive, "normed-additive": normed_additive, "concat": concat}
 CONTENT_SCORES = {
-    "additive": additive,
-    "normed-additive": normed_additive,
     "dot": dot,
     "scaled-dot": scaled_dot,
     "general": general,
     "scaled-general": scaled_general,
-    "concat": concat,
 }
 
 
-def score(p: Parameters, settings: AttentionSettings, s: Vector, h: Vector, j: int) -> Vector:
-    """How well position j, with state h, matches the query s."""
+def score(p: Parameters, settings: AttentionSettings, s: Vector, h: Vector, j: int, covered: Vector | None) -> Vector:
+    """How well position j, with state h and coverage, matches the query s."""
+    more = np.zeros(()) if covered is None else p["V"] @ covered
     if settings.score == "location":
         return (p["W"] @ s)[j - 1] if j <= len(p["W"]) else np.zeros(())
     if settings.score == "concat" and settings.concat_identity:
-        return concat_identity(p, s, h)
+        return concat_identity(p, s, h, more)
+    if settings.score in TANH_SCORES:
+        return TANH_SCORES[settings.score](p, s, h, more)
     return CONTENT_SCORES[settings.score](p, s, h)
 
 
@@ -116,19 +122,47 @@ def visible(p: Parameters, settings: AttentionSettings, s: Vector, t: int, lengt
     return {j: np.exp(-((j - p_t) ** 2) / (2 * sigma**2)) for j in near}
 
 
-def attend(p: Parameters, settings: AttentionSettings, s: Vector, states: Sequence[Vector], t: int) -> Attended:
-    """a_t and c_t = sum of a_t(j) h_j at step t, from 1. The last of `states` belongs to </s>."""
+def cover(p: Parameters, settings: AttentionSettings, before: Vector, weight: Vector, s: Vector, h: Vector) -> Vector:
+    """Of a position after a step that gave it this weight: Tu et al. 2016, 3.1; See et al. 2017, eq. 10."""
+    if settings.coverage == "neural":
+        (after,) = gru(p["coverage"], {"a": np.array([weight]), "h": h, "s": s}, (before,))
+        return after
+    if settings.coverage == "linguistic":
+        fertility = settings.fertility * sigmoid(p["U_f"] @ h)
+        return before + weight / fertility
+    return before + weight
+
+
+def attend(
+    p: Parameters,
+    settings: AttentionSettings,
+    s: Vector,
+    states: Sequence[Vector],
+    t: int,
+    coverage: Sequence[Vector] | None = None,
+) -> Attended:
+    """a_t and c_t = sum of a_t(j) h_j at step t, from 1. The last of `states` belongs to </s>.
+
+    `coverage` is that of each position after the step before; None at the first step, or where there is none.
+    """
+    if coverage is None and settings.coverage != "none":
+        coverage = [np.zeros(p["V"].shape[1])] * len(states)
     length = len(states) if settings.attend_eos else len(states) - 1
     factors = visible(p, settings, s, t, length)
     if settings.score == "location":  # the matrix has rows for the first positions only
         known = {j: factor for j, factor in factors.items() if j <= len(p["W"])}
         factors = known or factors  # a window beyond all of them: nothing sets its positions apart
-    exponentials = {j: np.exp(score(p, settings, s, states[j - 1], j)) for j in factors}
-    weights = {j: exponentials[j] / sum(exponentials.values()) * factors[j] for j in factors}
+    covered = [None] * len(states) if coverage is None else coverage
+    scores = np.array([score(p, settings, s, states[j - 1], j, covered[j - 1]) for j in factors])
+    shares = probabilities(settings.normalise, scores) if factors else scores
+    weights = {j: share * factors[j] for j, share in zip(factors, shares, strict=True)}
     if settings.renormalise:
         weights = {j: weight / sum(weights.values()) for j, weight in weights.items()}
     context = sum((weight * states[j - 1] for j, weight in weights.items()), start=np.zeros_like(states[0]))
-    return Attended(np.array([weights.get(j, 0.0) for j in range(1, len(states) + 1)]), context)
+    every = np.array([weights.get(j, 0.0) for j in range(1, len(states) + 1)])
+    if coverage is not None:
+        coverage = [cover(p, settings, *each, s, h) for *each, h in zip(coverage, every, states, strict=True)]
+    return Attended(every, context, coverage)
 
 
 def fixed_vector(settings: AttentionSettings, last: Vector, positions: int) -> Attended:

@@ -13,6 +13,7 @@ import numpy as np
 from reference.attention import Attended, AttentionSettings, attend, fixed_vector
 from reference.cells import CELLS, State, Vector
 from reference.encoder import Encoded
+from reference.normalise import loss
 
 Parameters = Mapping[str, Any]
 
@@ -34,6 +35,7 @@ class DecoderSettings:
     attentional_activation: str = "tanh"
     readout: str = "linear"
     readout_state: str = "current"
+    normalise: str = "softmax"
 
 
 class Step(NamedTuple):
@@ -103,11 +105,13 @@ def hidden_size(cell: Mapping[str, Vector]) -> int:
     return next(matrix.shape[0] for name, matrix in cell.items() if name.startswith("U_"))
 
 
-def look(p: Parameters, settings: DecoderSettings, query: Vector, encoded: Encoded, t: int) -> Attended:
-    """Weights and context of step t, from 1."""
+def look(
+    p: Parameters, settings: DecoderSettings, query: Vector, encoded: Encoded, t: int, coverage: Sequence[Vector] | None
+) -> Attended:
+    """Weights and context of step t, from 1, after looks that left this coverage."""
     if settings.attention.score == "none":
         return fixed_vector(settings.attention, encoded.last[-1][0], len(encoded.states))
-    return attend(p["attention"], settings.attention, query, encoded.states, t)
+    return attend(p["attention"], settings.attention, query, encoded.states, t, coverage)
 
 
 def upper_layers(
@@ -146,9 +150,10 @@ def bahdanau(
     y: Vector,
     encoded: Encoded,
     t: int,
+    coverage: Sequence[Vector] | None,
 ) -> Step:
     """Look with s_{t-1}, what came out of the top, then update with the context in every gate, then read out."""
-    attended = look(p, settings, before, encoded, t)
+    attended = look(p, settings, before, encoded, t, coverage)
     bottom = CELLS[settings.cell](p["cells"][0], {"W": y, "C": attended.context}, previous[0])
     states, output = upper_layers(p, settings, bottom, previous)
     s = output if settings.readout_state == "current" else before
@@ -164,10 +169,11 @@ def conditional(
     y: Vector,
     encoded: Encoded,
     t: int,
+    coverage: Sequence[Vector] | None,
 ) -> Step:
     """Update with the word, look with that state, update with the context, read out."""
     between = CELLS[settings.cell](p["first"], {"W": y}, previous[0])
-    attended = look(p, settings, between[0], encoded, t)
+    attended = look(p, settings, between[0], encoded, t, coverage)
     bottom = CELLS[settings.cell](p["cells"][0], {"C": attended.context}, between)
     states, output = upper_layers(p, settings, bottom, previous)
     readout = read_out(p, settings, output, y, attended.context)
@@ -182,12 +188,13 @@ def luong(
     y: Vector,
     encoded: Encoded,
     t: int,
+    coverage: Sequence[Vector] | None,
 ) -> Step:
     """Update with the word and what is fed back, look with the new state, join both in h~, read out."""
     inputs = {"W": y} if feed is None else {"W": y, "F": feed}
     bottom = CELLS[settings.cell](p["cells"][0], inputs, previous[0])
     states, output = upper_layers(p, settings, bottom, previous)
-    attended = look(p, settings, output, encoded, t)
+    attended = look(p, settings, output, encoded, t, coverage)
     joined = np.concatenate([attended.context, output])
     attentional = p["attentional"]["W_c"] @ joined + p["attentional"].get("b", 0)
     if settings.attentional_activation == "tanh":
@@ -207,10 +214,11 @@ def decode(p: Parameters, settings: DecoderSettings, encoded: Encoded, tgt_in: S
     states = start(p, settings, encoded)
     brought = first_brought(p, settings, encoded, states)
     steps: list[Step] = []
+    coverage = None
     for t, word in enumerate(tgt_in, start=1):
-        step = STYLES[settings.style](p, settings, states, brought, p["E"][word], encoded, t)
+        step = STYLES[settings.style](p, settings, states, brought, p["E"][word], encoded, t, coverage)
         steps.append(step)
-        states, brought = step.states, step.brought
+        states, brought, coverage = step.states, step.brought, step.attended.coverage
     return steps
 
 
@@ -227,9 +235,7 @@ def first_brought(p: Parameters, settings: DecoderSettings, encoded: Encoded, st
     )
 
 
-def summed_loss(steps: Sequence[Step], tgt_out: Sequence[int]) -> Vector:
-    """- sum of log p(y_t), in nats."""
-    total = np.zeros(())
-    for step, word in zip(steps, tgt_out, strict=True):
-        total = total + np.log(np.sum(np.exp(step.logits))) - step.logits[word]
-    return total
+def summed_loss(settings: DecoderSettings, steps: Sequence[Step], tgt_out: Sequence[int]) -> Vector:
+    """- sum of log p(y_t), in nats, or of the Fenchel-Young losses."""
+    losses = [loss(settings.normalise, step.logits, word) for step, word in zip(steps, tgt_out, strict=True)]
+    return sum(losses, start=np.zeros(()))

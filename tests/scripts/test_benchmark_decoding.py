@@ -73,7 +73,7 @@ def peer_job(folder: Path, **changes: Any) -> Any:
 
 def test_a_peer_is_timed_inside_its_call_that_translates(tmp_path: Path, joeynmt: Path) -> None:
     from bench.peer_decoding import translate_peer
-    from bench.peers import Peer
+    from bench.peer_settings import Peer
 
     found = translate_peer(Peer("joeynmt", joeynmt), peer_job(tmp_path / "trained"))
     assert 2 / 0.2 < found.sentences_a_second <= 2 / 0.05  # two lines in 0.05 s; with loading it would be 2 / 0.25
@@ -83,7 +83,7 @@ def test_a_peer_is_timed_inside_its_call_that_translates(tmp_path: Path, joeynmt
 
 def test_lines_that_a_peer_leaves_out_are_noticed(tmp_path: Path, joeynmt: Path) -> None:
     from bench.peer_decoding import translate_peer
-    from bench.peers import Peer
+    from bench.peer_settings import Peer
 
     path = joeynmt.parent / "packages" / "joeynmt" / "prediction.py"
     path.write_text(path.read_text().replace("for line in lines]", "for line in lines[1:]]"))
@@ -94,7 +94,7 @@ def test_lines_that_a_peer_leaves_out_are_noticed(tmp_path: Path, joeynmt: Path)
 @pytest.mark.parametrize(("beam", "alpha"), [(1, -1), (5, 1.0)])
 def test_joeynmt_searches_as_asked_with_the_model_it_has_trained(tmp_path: Path, beam: int, alpha: float) -> None:
     from bench.peer_decoding import joeynmt_arguments
-    from bench.peers import Peer
+    from bench.peer_settings import Peer
 
     folder = tmp_path / "trained"
     *command, path = joeynmt_arguments(peer_job(folder, beam=beam))
@@ -114,7 +114,7 @@ def test_joeynmt_searches_as_asked_with_the_model_it_has_trained(tmp_path: Path,
 
 def test_opennmt_searches_as_asked_with_the_model_it_has_trained(tmp_path: Path) -> None:
     from bench.peer_decoding import opennmt_arguments
-    from bench.peers import Peer
+    from bench.peer_settings import Peer
 
     arguments = opennmt_arguments(Peer("opennmt", tmp_path), peer_job(tmp_path), Path("from"), Path("to"))
     options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
@@ -135,7 +135,7 @@ def test_pieces_are_joined_as_sentencepiece_does() -> None:
 
 
 def plan(tmp_path: Path, *, is_synthetic: bool) -> Any:
-    from bench.peers import Peer
+    from bench.peer_settings import Peer
     from bench.plan import Plan
     from bench.systems import Corpus
 
@@ -160,6 +160,11 @@ def test_every_model_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folders = [each.model(system, precision) for each in plans for system in ("luong", "a") for precision in "xy"]
     folders += [each.peer_training(s).folder(peer) for each in plans for s in ("luong", "a") for peer in each.peers]
     assert len(set(folders)) == len(folders)
+
+
+def decoding_text(tables: Any, plan: Any) -> str:
+    text: str = tables.decoding_section(plan, tables.measure_decoding(plan))
+    return text
 
 
 def rows(text: str) -> dict[tuple[str, ...], list[str]]:
@@ -191,7 +196,7 @@ def test_rates_are_medians_and_ratios_ours_to_theirs(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tables, "translate_peer", translate_peer)
     monkeypatch.setattr(tables, "BEAMS", (1,))
     monkeypatch.setattr(tables, "SYSTEMS", ("luong",))  # which joeynmt has not; 2 cases, so each sees all three rates
-    text = tables.decoding_section(plan(tmp_path, is_synthetic=False))
+    text = decoding_text(tables, plan(tmp_path, is_synthetic=False))
     # three repeats of cases A, B: ours A 100, B 90, A 300, B 100, A 90, B 300; medians 100 and 100; theirs 50 and 50
     for batch in ("32", "1"):
         assert rows(text)["luong", "1", batch] == ["100", "200", "150", "50", "-", "2", "4", "-", "-"]
@@ -210,7 +215,7 @@ def test_no_peer_translates_the_made_up_corpus(tmp_path: Path, monkeypatch: pyte
         return DecodingResult(5.0, 75.0, None, "fp32")._asdict()
 
     monkeypatch.setattr(tables, "run_job", run_job)
-    text = tables.decoding_section(plan(tmp_path, is_synthetic=True))
+    text = decoding_text(tables, plan(tmp_path, is_synthetic=True))
     assert "opennmt" not in text and "BLEU" not in text
     assert rows(text)["luong", "5", "32"] == ["5", "5"]  # all of one length: `average` would rank alike
     assert all({"search.min_length=15", "search.max_length=15"} <= set(parts["settings"]) for parts in asked)

@@ -26,6 +26,19 @@ def test_files_arrive_in_the_layout_of_the_configs(tmp_path: Path) -> None:
     assert len(list(here.iterdir())) == 6
 
 
+def test_words_of_both_sizes_arrive_in_one_folder(tmp_path: Path) -> None:
+    there = tmp_path / "site" / "sigmorphon" / "2021-task1" / "821bcdece5a47820872215969f275004b0abe80c" / "data"
+    for size, languages in (("medium", ("fre", "dut", "kor")), ("low", ("ady", "ice", "rum"))):
+        (there / size).mkdir(parents=True)
+        for name in (f"{language}_{part}.tsv" for language in languages for part in ("train", "dev", "test")):
+            (there / size / name).write_text(f"{size} {name}\n")
+    result = run("g2p", "--root", str(tmp_path / "data"), "--site", (tmp_path / "site").as_uri())
+    assert result.returncode == 0, result.stderr
+    here = tmp_path / "data" / "sigmorphon-g2p"
+    assert len(list(here.iterdir())) == 18
+    assert (here / "rum_dev.tsv").read_text() == "low rum_dev.tsv\n"
+
+
 def test_no_answer_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     result = run("eutrans", "--root", str(tmp_path), "--site", (tmp_path / "nowhere").as_uri())
     assert result.returncode == 2

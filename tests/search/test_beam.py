@@ -74,9 +74,18 @@ def test_an_early_stop_misses_what_ranks_higher_only_later() -> None:
     table = chain({EOS: 0.5, A: 0.2}, {A: 1.0}, {EOS: 1.0})
     average = RANKINGS["average"](1.0)
     [exact], [early] = (
-        search(table, beam=2, wanted=1, longest=[3], ranking=average, stops_early=early) for early in (False, True)
+        search(table, beam=2, wanted=1, longest=[3], ranking=average, lookahead=lookahead) for lookahead in (None, 0)
     )
     assert [ids_of(exact)[0], ids_of(early)[0]] == [(A, A), ()]
+
+
+@pytest.mark.parametrize(("lookahead", "best"), [(0, ()), (1, ()), (2, (A, A, A)), (9, (A, A, A)), (None, (A, A, A))])
+def test_a_lookahead_grants_so_many_tokens_at_no_cost(lookahead: int | None, best: tuple[int, ...]) -> None:
+    """As above with p(A) = 0.1: log(0.1) / 2 = -1.151, / 3 = -0.768, and with a third A / 4 = -0.576 > log 0.5."""
+    table = chain({EOS: 0.5, A: 0.1}, {A: 1.0}, {A: 1.0}, {EOS: 1.0})
+    average = RANKINGS["average"](1.0)
+    [found] = search(table, beam=2, wanted=1, longest=[4], ranking=average, lookahead=lookahead)
+    assert ids_of(found)[0] == best
 
 
 @settings(max_examples=40, deadline=None)
@@ -84,8 +93,7 @@ def test_an_early_stop_misses_what_ranks_higher_only_later() -> None:
 def test_an_early_stop_ranks_nothing_higher_and_is_no_other_search_by_log_p(seed: int, name: str, beam: int) -> None:
     table, ranking = random_tables(seed, 1), RANKINGS[name](1.0)
     exact, early = (
-        search(table, beam=beam, longest=[5], ranking=ranking, stops_early=stops_early)[0]
-        for stops_early in (False, True)
+        search(table, beam=beam, longest=[5], ranking=ranking, lookahead=lookahead)[0] for lookahead in (None, 0)
     )
     assert (early[0].is_finished, early[0].rank) <= (exact[0].is_finished, exact[0].rank)
     assert all(sum(rescored(table[0], each.ids)) == pytest.approx(each.log_prob) for each in early)

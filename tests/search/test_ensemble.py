@@ -56,6 +56,14 @@ def make_translators(*names: str) -> list[Translator]:
     return [Translator(make_model(sections[name], codecs), codecs, SEARCH, name) for name in names]
 
 
+def test_recorded_steps_of_one_model_are_not_taken_for_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU a translator searches by recorded steps of its model, which an ensemble must not inherit."""
+    members = make_translators("bahdanau", "luong")
+    ensemble = EnsembleTranslator(members, "linear")
+    monkeypatch.setattr(Translator, "_recorded", property(lambda self: pytest.fail("the first model's alone")))
+    assert len(ensemble.translate(LINES)) == len(LINES)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_with_itself_is_that_model(kind: Combination) -> None:
     [alone] = make_translators("luong")

@@ -77,6 +77,8 @@ def test_every_score_window_and_order(score: str, window: str, style: str) -> No
 
 
 MODELS: list[Overrides] = [
+    {"decoder.style": "luong", "attention.coverage": "neural"},
+    {"decoder.style": "conditional", "attention.coverage": "linguistic", "attention.window": "local-m"},
     {"decoder.style": "luong", "decoder.cell": "lstm", "decoder.input_feeding": "attentional", "decoder.layers": 2},
     {"decoder.style": "luong", "decoder.cell": "gru-cho", "decoder.input_feeding": "context"},
     {"decoder.style": "bahdanau", "decoder.cell": "rnn", "decoder.readout": "maxout"},
@@ -90,8 +92,8 @@ def test_every_ranking_and_limit(name: str, overrides: Overrides) -> None:
     for seed, (beam, wanted) in enumerate([(1, 1), (2, 1), (5, 5), (12, 3)]):
         pair = Pair(overrides, seed=seed)
         options = replace(PLAIN, beam=beam, wanted=wanted, ranking=ranking, with_weights=beam != 2)
-        for stops_early, (shortest, longest) in product([False, True], [(0, 12), (3, 9), (2, 2), (0, 30)]):
-            pair.check(lengths, replace(options, stops_early=stops_early), shortest, longest)
+        for lookahead, (shortest, longest) in product([None, 2, 0], [(0, 12), (3, 9), (2, 2), (0, 30)]):
+            pair.check(lengths, replace(options, lookahead=lookahead), shortest, longest)
         pair.check(lengths, replace(options, token_rules=TokenRules(forbid_unknown=True)))
 
 

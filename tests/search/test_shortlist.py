@@ -8,15 +8,16 @@ from tiny_translators import LINES, MODELS, SEARCH, make_codecs, make_model, mak
 
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.model.store import SHORTLIST
 from nmt_attn.runtime import cpu_has_int8
 from nmt_attn.search.ensemble import Combination, EnsembleTranslator
-from nmt_attn.search.shortlist import SHORTLIST, AlignmentCounts, Shortlist, merge, read_shortlist
+from nmt_attn.search.shortlist import AlignmentCounts, Shortlist, merge, read_shortlist
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, PAD
 
-needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without fast products of 8 bits")
 FORMATS = [
-    *((model, "fp32") for model in sorted(MODELS)),
+    *((model, "fp32") for model in sorted(set(MODELS) - {"monotonic"})),
     ("luong", "bf16"),
     pytest.param("luong", "int8", marks=needs_int8),
 ]
@@ -201,3 +202,11 @@ def test_one_of_another_vocabulary_is_refused() -> None:
     other = Shortlist(torch.tensor([4]), torch.zeros(5, 1, dtype=torch.int64), 7)
     with pytest.raises(ConfigError, match=f"for vocabularies of {sizes[0]} and {sizes[1]} tokens, got one for 5 and 7"):
         translator.translate(LINES, shortlist=other)
+
+
+def test_hard_attention_has_no_shortlist() -> None:
+    translator = make_translator("monotonic")
+    sizes = translator.codecs.source.size, translator.codecs.target.size
+    shortlist = AlignmentCounts(*sizes).shortlist(1, 1)
+    with pytest.raises(ConfigError, match=r"shortlist: expected none with hard attention, .* got one"):
+        translator.translate(LINES, shortlist=shortlist)

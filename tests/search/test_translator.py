@@ -17,7 +17,7 @@ from nmt_attn.search.step_functions import ModelSteps
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import EOS, UNK
 
-needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without VNNI")
+needs_int8 = pytest.mark.skipif(not cpu_has_int8(), reason="a CPU without fast products of 8 bits")
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -357,9 +357,10 @@ def test_an_early_stop_is_asked_for_by_the_configuration(monkeypatch: pytest.Mon
     step, steps = ModelSteps.step, []
     monkeypatch.setattr(ModelSteps, "step", lambda *given: steps.append(1) or step(*given))
     counts = {}
-    for stop in ("exact", "early"):
+    for stop in ("exact", "near", "early"):
         steps.clear()
         search = SearchConfig.model_validate({"beam": 3, "stop": stop, "max_length": 40})
         assert list(make_translator(search=search).translate(LINES, batch_size=1))
         counts[stop] = len(steps)
+    assert counts["early"] <= counts["near"] <= counts["exact"]
     assert counts["early"] < counts["exact"]

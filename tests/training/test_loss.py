@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from reference.normalise import loss as fenchel_young
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.training import loss as module
 from nmt_attn.training.loss import token_loss
 from nmt_attn.types import PAD
@@ -59,6 +61,39 @@ def test_uniform_scores_cost_log_v_each(smoothing: float) -> None:
     # Whatever is wanted, each word has probability 1 / V: -log(1 / V) = log V for each of the 7 + 2 + 4 tokens.
     assert loss.total.item() == pytest.approx(13 * math.log(WORDS))
     assert loss.negative_log_likelihood.item() == pytest.approx(13 * math.log(WORDS))
+
+
+@pytest.mark.parametrize("rows", [2, 1000])
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("keeps_padding", [False, True])
+@pytest.mark.parametrize("name", [name for name in NORMALISERS if NORMALISERS[name].is_sparse])
+def test_a_sparse_output_layer_has_its_fenchel_young_loss(
+    name: str, keeps_padding: bool, smoothing: float, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L(y) mixed by the wanted distribution, and gradients by the complex steps of the reference."""
+    monkeypatch.setattr(module, "BLOCK_NUMBERS", rows * WORDS)
+    readouts, output, targets = random_readouts(), random_output(), padded_targets()
+    options = {"normaliser": NORMALISERS[name](), "keeps_padding": keeps_padding}
+    loss = token_loss(readouts, output, targets, smoothing, torch.float64, **options)
+
+    def reference_loss(bias: Any) -> tuple[Any, Any]:
+        total, likelihood = 0.0, 0.0
+        scores = readouts.detach().numpy() @ output.weight.detach().numpy().T + bias
+        for z, word in zip(scores[targets != PAD], targets[targets != PAD].tolist(), strict=True):
+            wanted = fenchel_young(name, z, word)
+            every = sum(fenchel_young(name, z, other) for other in range(WORDS)) / WORDS
+            total, likelihood = total + (1 - smoothing) * wanted + smoothing * every, likelihood + wanted
+        return total, likelihood
+
+    bias = output.bias.detach().numpy().astype(complex)
+    total, likelihood = reference_loss(bias)
+    assert loss.total.item() == pytest.approx(total.real)
+    assert loss.negative_log_likelihood.item() == pytest.approx(likelihood.real)
+    of_bias = gradients(loss.total, readouts, output)[2]
+    for word in range(WORDS):
+        step = bias.copy()
+        step[word] += 1e-30j
+        assert of_bias[word].item() == pytest.approx(reference_loss(step)[0].imag / 1e-30, abs=1e-10)
 
 
 def test_one_token_by_hand() -> None:

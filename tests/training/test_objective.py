@@ -12,7 +12,7 @@ from torch import nn
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.data.batching import alignment_weights
 from nmt_attn.model.seq2seq import OwnWords
-from nmt_attn.training.loss import alignment_loss
+from nmt_attn.training.loss import alignment_loss, coverage_loss
 from nmt_attn.training.objective import Objective, drop_words, guide_weight, own_words
 from nmt_attn.types import BOS, EOS, PAD, UNK, Batch
 
@@ -151,3 +151,22 @@ def test_the_alignment_loss_is_told_before_its_weight_and_has_none_in_validation
 def test_the_weight_of_guidance_falls(decay: str, expected: float) -> None:
     config = training(guided_attention={"weight": 2, "decay": decay, "updates": 10})
     assert guide_weight(config, 4) == pytest.approx(expected)
+
+
+def test_looking_again_costs_as_far_as_it_was_looked_at_before() -> None:
+    # Three looks at two positions: (0.9, 0.1), (0.6, 0.4), and (0.5, 0.5) of padding. The second finds (0.9, 0.1)
+    # and costs min(0.6, 0.9) + min(0.4, 0.1) = 0.7; the first finds nothing; padding does not count.
+    weights = torch.tensor([[[0.9, 0.1], [0.6, 0.4], [0.5, 0.5]]], requires_grad=True)
+    loss = coverage_loss(weights, torch.tensor([[True, True, False]]))
+    assert loss.item() == pytest.approx(0.7)
+    # Of the first look only the 0.1 is the smaller one, of the second only the 0.6.
+    (gradient,) = torch.autograd.grad(loss, weights)
+    assert gradient.tolist() == [[[0, 1], [1, 0], [0, 0]]]
+
+
+def test_the_coverage_loss_is_added_with_its_weight() -> None:
+    config, whole = accepted({"attention.coverage": "sum"}), tiny_batch([5, 2, 4], [3, 4, 2])
+    without, with_it = (Objective(tiny_model(config), training(coverage_loss=each), torch.float32) for each in (0, 0.7))
+    weights = without.model(whole)[1].dense()
+    expected = without.plain(whole).total + 0.7 * coverage_loss(weights, whole.tgt_out != PAD)
+    torch.testing.assert_close(with_it.training(whole, 0).total, expected)

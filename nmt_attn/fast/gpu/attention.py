@@ -1,7 +1,7 @@
 """Attention on a GPU: score, softmax and context in one operation, forward and backward, for any number of queries.
 
-Covers a global window and the scores of `LOOP_FORMS` (nmt_attn/fast/attention.py) in every number format; the
-[B, T, S, A] of all tanh never exists. Everything else takes the plain path.
+Covers a global window, the scores of `LOOP_FORMS` (nmt_attn/fast/attention.py) and the softmax, in every number format;
+the [B, T, S, A] of all tanh never exists. Everything else takes the plain path.
 
 Equal to nmt_attn/model/attention.py: tests/fast/test_gpu_forms.py.
 """
@@ -19,6 +19,7 @@ from nmt_attn.fast.gpu.steps import attend, attend_back
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast
 from nmt_attn.model.attention import Attention
+from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.state import Memory, Weights
 from nmt_attn.model.windows import Global
 
@@ -28,7 +29,7 @@ class GpuAttention(Fast, Attention):
 
     def loop_form(self, memory: Memory) -> LoopForm | None:
         """The score for a loop; None where it has no such form."""
-        form = LOOP_FORMS.get(type(self.score))
+        form = LOOP_FORMS.get(type(self.score)) if type(self.normaliser) is Softmax else None
         return None if form is None or type(self.window) is not Global else form(self.score, memory.keys)
 
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:

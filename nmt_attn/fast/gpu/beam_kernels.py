@@ -42,7 +42,7 @@ def best_words(
 @triton.jit
 def advance(
     values, ids, sums, scores, bias, totals, last_ids, rows, best_ranks, lengths, is_done, trace, shortest, longest,
-    terms, scores_row, words, parts, wanted, steps, last_term, stops_early: tl.constexpr,
+    terms, scores_row, words, parts, wanted, steps, last_term, lookahead: tl.constexpr,
     beam: tl.constexpr, count: tl.constexpr, fields: tl.constexpr, block_r: tl.constexpr, block_p: tl.constexpr,
     block_c: tl.constexpr, block_w: tl.constexpr, pad_id: tl.constexpr, end: tl.constexpr,
 ):  # fmt: skip
@@ -123,8 +123,8 @@ def advance(
     tl.store(best_ranks + b * wanted + w, ranked, mask=w < wanted)
 
     term = tl.load(longest + b) + 1
-    if stops_early:
-        term = length + 2
+    if lookahead >= 0:
+        term = tl.minimum(term, length + 2 + lookahead)
     term = tl.minimum(term, last_term)
     bound = first / tl.load(terms + term) + tl.load(terms + last_term + 1 + term)
     done = (bound <= worst) | is_last | (tl.sum(is_end.to(tl.int32), axis=0) == beam)

@@ -16,6 +16,8 @@ from nmt_attn.types import BOS, EOS, PAD, UNK
 
 Part = Tensor | None
 
+EXACT = -1
+"""The `lookahead` of a search that goes on until nothing can win."""
 FIELDS = 6
 """Of the trace: parent, token, its log p; log p of `</s>`, rank, -inf where nothing ends, whether `</s>` was chosen."""
 
@@ -82,11 +84,12 @@ def advance(
     shortest: Tensor,
     longest: Tensor,
     terms: Tensor,
-    stops_early: bool,
+    lookahead: int,
 ) -> None:
     """What `best_words` found, scores [N, V], and the fields of a `Beam`, which become those after the step.
 
-    With `stops_early` a sentence ends once no open hypothesis would win if it ended at the next step at no cost.
+    A sentence ends once no open hypothesis would win if it went on at no cost for `lookahead` tokens and `</s>`; for
+    `EXACT` until its greatest length.
     """
     (batch, beam), words = totals.shape, scores.shape[1]
     norm = sums[..., 0].amax(1)
@@ -118,7 +121,7 @@ def advance(
     ranks = (closed / divisor + bonus).masked_fill(~is_closed, -torch.inf)
     best_ranks.copy_(torch.cat([best_ranks, ranks], 1).sort(dim=1, descending=True).values[:, : best_ranks.shape[1]])
 
-    at = lengths + 2 if stops_early else longest + 1
+    at = longest + 1 if lookahead == EXACT else torch.minimum(longest + 1, lengths + 2 + lookahead)
     divisor, bonus = terms.gather(1, at.clamp(max=terms.shape[1] - 1).expand(2, -1))
     is_done.copy_(
         (open_totals[:, 0] / divisor + bonus <= best_ranks[:, -1]) | (is_end.sum(1) == beam) | is_last,

@@ -25,7 +25,7 @@ from nmt_attn.model import state as records
 from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder
 from nmt_attn.model.cells import RecurrentLayer
 from nmt_attn.model.conditional import ConditionalDecoder
-from nmt_attn.model.decoder import Decoder, all_positions
+from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.luong import LuongDecoder
 from nmt_attn.model.state import DecoderState, Memory
 
@@ -126,6 +126,6 @@ class GpuLuong(Fast, LuongDecoder):
         kind = next(each for each in ONE_CALL if isinstance(self.bottom, each))
         whole = run_cell(kind, weights, embedded, *state.layers[0], product_dtype(to_gates.weight))
         top = self.upper_layers(whole.states, state.layers[1:])
-        context, seen = self.attention(top, memory, all_positions(top))
+        context, seen = self.attend_all(top, state, memory)
         attentional = self.attentional_state.dropout(self.attentional_state(context, top))
         return self.output_dropout(self.make_readout(attentional, embedded, context)), seen

@@ -231,14 +231,14 @@ def advance(
     shortest: Tensor,
     longest: Tensor,
     terms: Tensor,
-    stops_early: bool,
+    lookahead: int,
 ) -> None:
     (batch, beam), (_, parts, count), wanted = totals.shape, values.shape, best_ranks.shape[1]
     _check_beam(beam)
     block_r, block_p, block_c, block_w = map(triton.next_power_of_2, (beam, parts, parts * count, wanted))
     beams.advance[(batch,)](
         values, ids, sums, scores, bias, totals, last_ids, rows, best_ranks, lengths, is_done, trace, shortest, longest,
-        terms, _row(scores), scores.shape[1], parts, wanted, len(trace), terms.shape[1] - 1, stops_early, beam, count,
+        terms, _row(scores), scores.shape[1], parts, wanted, len(trace), terms.shape[1] - 1, lookahead, beam, count,
         trace.shape[1], block_r, block_p, block_c, block_w, PAD, EOS, num_warps=4,
     )  # fmt: skip
 

@@ -15,21 +15,30 @@ export const SCORES = {
 };
 export const QUERIES = { bahdanau: "s_{t−1}", conditional: "s′_t", luong: "s_t" };
 
+/** How scores become weights: the formula, the name in words, and τ from a score and its weight. */
+const NORMALISERS = {
+  "softmax": { formula: "α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})", says: "Softmax" },
+  "sparsemax": { formula: "α_{tj} = max(e_{tj} − τ, 0)", says: "Sparsemax", tau: (e, weight) => e - weight, inner: e => fixed(e), power: "" },
+  "entmax-1.5": { formula: "α_{tj} = max(e_{tj}/2 − τ, 0)²", says: "Entmax", tau: (e, weight) => e / 2 - Math.sqrt(weight), inner: e => `${fixed(e)}/2`, power: "²" },
+};
+const normaliserOf = model => NORMALISERS[model.normalise] ?? { formula: `α_{tj} = ${model.normalise}_j(e_{tj})`, says: model.normalise };
+
 /** The six micro-steps of a model: { name, formula, says }. */
 export function stagesOf(model) {
   const query = QUERIES[model.style];
   const score = (SCORES[model.score] ?? "no attention").replaceAll("Q", query);
-  const weights = model.window === "local-p" ? "α_{tj} = softmax_j(e_{tj}) · exp(−(j − p_t)²/2σ²)" : "α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})";
+  const { formula, says } = normaliserOf(model), output = model.output ?? "softmax";
+  const weights = model.window === "local-p" ? `α_{tj} = ${model.normalise}_j(e_{tj}) · exp(−(j − p_t)²/2σ²)` : formula;
   const look = [
     { name: "scores", formula: score, says: "Each source word gets a score." },
-    { name: "weights", formula: weights, says: model.window === "local-p" ? "Softmax inside the window, then the Gaussian round p_t." : "Softmax turns scores into weights that sum to 1." },
+    { name: "weights", formula: weights, says: model.window === "local-p" ? `${says} inside the window, then the Gaussian round p_t.` : `${says} turns scores into weights that sum to 1${model.normalise === "softmax" ? "" : ", many of them 0"}.` },
     { name: "context", formula: "c_t = Σ_j α_{tj} h_j", says: "The weighted sum of the encoder's states." },
   ];
   if (model.style === "luong") return [
     { name: "state", formula: "s_t = f(s_{t−1}, y_{t−1}, h̃_{t−1})", says: "Luong moves first: the new state comes before the look." },
     ...look,
     { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: "Context and state become one vector." },
-    { name: "word", formula: "p(y_t) = softmax(W_s h̃_t)", says: "The next word is read off it." },
+    { name: "word", formula: `p(y_t) = ${output}(W_s h̃_t)`, says: "The next word is read off it." },
   ];
   const first = model.style === "conditional"
     ? { name: "query", formula: "s′_t = f_1(s_{t−1}, y_{t−1})", says: "Half a step first: s′ asks." }
@@ -38,7 +47,7 @@ export function stagesOf(model) {
     first,
     ...look,
     { name: "state", formula: model.style === "conditional" ? "s_t = f_2(s′_t, c_t)" : "s_t = f(s_{t−1}, y_{t−1}, c_t)", says: "Now it moves, and the context comes in." },
-    { name: "word", formula: "p(y_t) = softmax(W_o r(s_t, y_{t−1}, c_t))", says: "The next word is read off state, last word and context." },
+    { name: "word", formula: `p(y_t) = ${output}(W_o r(s_t, y_{t−1}, c_t))`, says: "The next word is read off state, last word and context." },
   ];
 }
 
@@ -51,7 +60,12 @@ export function weightFormula(model, step, source, j) {
   const seen = step.scores.filter(score => score !== null);
   if (step.scores[j] === null) return [line(`α_{tj} = 0: ${source[j]} is outside the window.`)];
   const terms = seen.slice(0, 8).map(score => `exp(${fixed(score)})`).join(" + ") + (seen.length > 8 ? ` + … (${seen.length} terms)` : "");
-  const lines = [line("α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})"), line(`= exp(${fixed(step.scores[j])}) / (${terms}) = ${fixed(step.softmax[j], 4)}`)];
+  const { formula, tau, inner, power } = normaliserOf(model), lines = [line(formula)];
+  if (model.normalise === "softmax") lines.push(line(`= exp(${fixed(step.scores[j])}) / (${terms}) = ${fixed(step.softmax[j], 4)}`));
+  else if (tau) {
+    const some = step.softmax.findIndex(weight => weight > 0), value = some < 0 ? 0 : tau(step.scores[some], step.softmax[some]);
+    lines.push(line(`= max(${inner(step.scores[j])} − ${bracketed(value)}, 0)${power} = ${fixed(step.softmax[j], 4)}`));
+  }
   if (step.gaussian) lines.push(line(`· exp(−(j − p_t)²/2σ²), j = ${j + 1}, p_t = ${fixed(step.centre)}: · ${fixed(step.gaussian[j], 4)} = ${fixed(step.weights[j], 4)}`));
   return lines;
 }
