@@ -17,6 +17,7 @@ from nmt_attn.lab.freeze import freeze
 from nmt_attn.lab.lab_model import LabModel
 from nmt_attn.lab.service import Lab
 
+pytest_plugins = ["lab_browser"]
 pytestmark = [pytest.mark.slow, needs_browser]
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"
 

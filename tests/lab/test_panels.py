@@ -16,6 +16,7 @@ from nmt_attn.lab.neighbours import StateIndex, write_index
 from nmt_attn.lab.service import Lab
 from nmt_attn.lab.training_log import TrainingLog
 
+pytest_plugins = ["lab_browser"]
 pytestmark = [pytest.mark.slow, needs_browser]
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"
 LONG = "Turn off the red lights and open the door of the big house"
