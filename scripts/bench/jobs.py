@@ -14,12 +14,15 @@ from typing import Any
 SCRIPTS = Path(__file__).parents[1]
 
 
-def run_job(kind: str, parts: Mapping[str, object]) -> Any:
-    """Runs a job on one thread and returns its result as JSON; `parts` are the fields of its record."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(SCRIPTS), *sys.path[1:]])}
+def run_job(
+    kind: str, parts: Mapping[str, object], *, threads: int = 1, environment: Mapping[str, str] | None = None
+) -> Any:
+    """Runs a job and returns its result as JSON; `parts` are the fields of its record, `environment` more variables."""
+    paths = os.pathsep.join([str(SCRIPTS), *sys.path[1:]])
+    variables = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": paths, **(environment or {})}
     asked = json.dumps({"kind": kind, **parts}, default=str)
     done = subprocess.run(
-        [sys.executable, "-m", "bench.jobs", asked], env=environment, stdout=subprocess.PIPE, check=True, text=True
+        [sys.executable, "-m", "bench.jobs", asked], env=variables, stdout=subprocess.PIPE, check=True, text=True
     )
     return json.loads(done.stdout)
 
@@ -37,7 +40,7 @@ def _main(asked: dict[str, Any]) -> object:
 
     kind = asked.pop("kind")
     prepare_memory(SEARCH_PROGRAMS if kind == "decode" else TRAINING_PROGRAMS)
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     if kind == "ceiling":
         return measure_ceiling()._asdict()
     if kind == "growth":

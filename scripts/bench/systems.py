@@ -64,6 +64,7 @@ _COMMON = (
     "model.decoder.embedding=256",
     "model.decoder.init=last",
     "model.decoder.init_cell=last",
+    "training.batch_tokens=1024",  # unread: batches are of SENTENCES lines
     "training.epochs=null",
     "training.patience=null",
     "training.learning_rate=1e-3",

@@ -88,3 +88,17 @@ def test_updates_of_which_none_would_be_timed_are_refused() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--updates: expected at least 3, as the first third is not timed, got 2" in done.stderr
+
+
+@pytest.mark.slow
+def test_each_system_trains_and_says_what_it_took(tmp_path: Path) -> None:
+    from bench.jobs import run_job
+    from bench.systems import ALL_SYSTEMS, synthetic
+
+    corpus = synthetic(tmp_path, lines=192)
+    for system in ALL_SYSTEMS:
+        job = {"system": system, "precision": "fp32", "updates": 3, "settings": ("model.decoder.embedding=32",)}
+        found = run_job("train", {**job, **corpus._asdict()})
+        assert found["tokens_a_second"] > 0
+        assert 0 < found["loss"] < 15  # log 8,003 = 9.0 at first
+        assert found["peak_mebibytes"] > 100
