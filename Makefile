@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo docs notebooks test test-all test-gpu check format clean
+.PHONY: help setup demo docs notebooks parity test test-all test-gpu check format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -28,6 +28,11 @@ docs: setup  ## the documentation site, in site/
 
 notebooks: setup  ## runs the five notebooks
 	$(RUN)/python scripts/run_notebooks.py
+
+parity: setup  ## models of other toolkits, run there and here: make parity PEERS=FOLDER (docs/systems.md)
+	@test -n "$(PEERS)" || { echo "make parity: expected PEERS=FOLDER, a folder with a virtual environment for each toolkit"; exit 2; }
+	$(RUN)/python scripts/run_parity.py $(PEERS)
+	$(RUN)/python scripts/systems_page.py
 
 test: check  ## format, lint, types and tests
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest --quiet --numprocesses 2

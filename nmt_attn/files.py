@@ -36,7 +36,7 @@ def usable_path(text: str | Path, where: str = "") -> Path:
         raise DataError(f"{place}expected a path, got {problem}")
     path = Path(name).expanduser()
     try:
-        path.lstat()
+        path.stat()  # of what a link leads to
     except (FileNotFoundError, NotADirectoryError):
         return path
     except OSError as error:

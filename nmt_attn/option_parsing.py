@@ -81,7 +81,7 @@ def _number_parser(name: str, number: type, least: float | None, most: float | N
     def parse(text: str) -> float:
         with suppress(ValueError):
             value: float = number(text)
-            if (least is None or value >= least) and (most is None or value <= most):
+            if "_" not in str(text) and (least is None or value >= least) and (most is None or value <= most):
                 return value
         bounds = "" if least is None or most is None else f" from {least:,} to {most:,}"
         raise ConfigError(f"{name}: expected a {NUMBERS[number]}{bounds}, got {shown(text)}")

@@ -22,7 +22,10 @@ def wait_passively() -> None:
 
 
 def choose_threads(threads: int | Literal["auto"], hidden: int, default: int) -> int:
-    """`threads`; for `auto` 1 where the largest state has fewer than SMALL_HIDDEN units, else the `default`."""
+    """`threads`, at most one a core of this machine, as more slow each other down and take memory.
+
+    For `auto` 1 where the largest state has fewer than SMALL_HIDDEN units, else the `default`.
+    """
     if threads != "auto":
-        return threads
+        return min(threads, os.cpu_count() or 1)
     return 1 if hidden < SMALL_HIDDEN else default

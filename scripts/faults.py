@@ -36,7 +36,7 @@ data:
   valid: {builtin: demo, split: valid, limit: 2}
 model: {encoder: {hidden: 5, embedding: 7}, decoder: {hidden: 11, embedding: 3}}
 training: {updates: UPDATES, checkpoint_updates: 2, keep_best: 2, validate_updates: 4, batch_tokens: 150,
-           validate_translation: false, patience: null}
+           validate_translation: false, patience: null, schedule: constant}
 """
 RUN = Path("runs", "r")
 MANY, FEW = 20, 3

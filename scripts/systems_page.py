@@ -1,16 +1,18 @@
-"""Writes docs/systems.md from scripts/systems.yaml: which keys make which system, and what the keys do not express.
+"""Writes docs/systems.md from scripts/systems.yaml and scripts/parity.yaml: which keys make which system, what the keys
+do not express, and how far models of other toolkits differ here from what the toolkits make of them.
 
 python scripts/systems_page.py
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 ROOT = Path(__file__).parents[1]
 DATA, PAGE = ROOT / "scripts" / "systems.yaml", ROOT / "docs" / "systems.md"
+MEASURED = ROOT / "scripts" / "parity.yaml"
 
 HEAD = r"""
 # Which keys make which system
@@ -25,10 +27,31 @@ defaults. Sizes, dropout and everything else that a row does not name can be cho
 """
 
 FOOT = """
-What no keys can express: the attention of GNMT in tensorflow/nmt (`gnmt`, `gnmt_v2`), which queries with the bottom
-layer and feeds the context to every layer (its encoder can be expressed: `encoder.bidirectional=bottom`,
-`encoder.residual=true`); sparsemax, coverage, several heads, and copying.
+## What no keys can express
+
+- The attention of GNMT in tensorflow/nmt (`gnmt`, `gnmt_v2`), which queries with the bottom layer and feeds the
+  context to every layer. Its encoder can be expressed: `encoder.bidirectional=bottom`, `encoder.residual=true`.
+- Layer normalisation inside cells (nematus, Marian) and deep transition (several cells in a row at one step): both
+  change the equations of the cell, of which each fast path has its own form. `import` refuses such models.
+- Alternating directions (nematus, Marian) have no key of their own. `import` expresses them with matrices that are
+  0 where a layer does not read the other direction.
+- nmtpytorch's `out_logic: simple` and softmax temperature, its tanh on the context before the second cell, and the
+  context gate of sockeye and OpenNMT-py.
+- Several heads of attention: all that shows or reads alignments has one row of weights for each target word.
 """
+
+PARITY = """
+## Models of other toolkits, run on both sides
+
+`make parity PEERS=FOLDER` lets each toolkit build and briefly train models of 1, 2 and 4 layers, with GRU and with
+LSTM, and run them on a padded batch of 4 sentences. The same weights then run here. Shown is the largest difference
+of any model, in float64; log p is of the toolkit's own output of beam 5, where joeynmt and yoyodyne sum in float32.
+Greedy and beam 5: outputs that are identical, without length penalty. FOLDER has a virtual environment for each
+toolkit, named `opennmt`, `joeynmt`, `yoyodyne`; one that is not there is skipped by name. yoyodyne is not a kind of
+`import`: this check alone reads its weights.
+
+"""
+STAGES = ("encoder states", "first states", "weights", "logits", "log p")
 
 
 class System(NamedTuple):
@@ -65,7 +88,27 @@ def read_groups() -> list[Group]:
 
 def page(groups: Iterable[Group]) -> str:
     """docs/systems.md."""
-    return HEAD.lstrip() + "".join(_section(group) for group in groups) + FOOT
+    return HEAD.lstrip() + "".join(_section(group) for group in groups) + parity() + FOOT
+
+
+def parity() -> str:
+    """The table of scripts/parity.yaml."""
+    head = f"| toolkit | variant | models | {' | '.join(STAGES)} | greedy | beam 5 |\n|{'---|' * (5 + len(STAGES))}\n"
+    peers = yaml.safe_load(MEASURED.read_text(encoding="utf-8"))
+    return PARITY + head + "".join(_parity_row(peer, row) for peer in peers for row in peer["variants"])
+
+
+def _parity_row(peer: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    sentences, beam = row["sentences"], row["beam"]
+    cells = [
+        f"{peer['toolkit']} {peer['version']}",
+        f"`{row['variant']}`",
+        row["models"],
+        *(f"{row['differences'][stage]:.1e}" for stage in STAGES),
+        f"{row['greedy']} of {sentences}",
+        ", ".join(f"{count} of {sentences}{'' if kind == 'equal' else f' {kind}'}" for kind, count in beam.items()),
+    ]
+    return f"| {' | '.join(map(str, cells))} |\n"
 
 
 def _section(group: Group) -> str:

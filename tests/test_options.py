@@ -62,7 +62,13 @@ def test_every_option_that_takes_a_whole_number_states_its_bounds(name: str) -> 
 
 @pytest.mark.parametrize(
     ("command", "option", "value"),
-    [("translate", "--beam", 10**20), ("translate", "--seed", 2**64), ("sweep", "--jobs", 0), ("index", "--limit", -1)],
+    [
+        ("translate", "--beam", 10**20),
+        ("translate", "--seed", 2**64),
+        ("sweep", "--jobs", 0),
+        ("index", "--limit", -1),
+        ("eval", "--beam", "1_0"),
+    ],
 )
 def test_the_command_line_refuses_what_is_beyond(command: str, option: str, value: int) -> None:
     done = CliRunner().invoke(app, [command, option, str(value), "x"])

@@ -18,13 +18,14 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
-from nmt_attn.files import replacing_folder, write_text
+from nmt_attn.files import check_inside, replacing_folder, write_text
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import (
     CONFIG,
     VOCAB,
     WEIGHTS,
     check_finite,
+    check_own,
     load_model,
     model_folder,
     model_from_config,
@@ -137,6 +138,7 @@ def _best(run: Path, count: int | None) -> list[Path]:
 def _part(path: Path) -> Part:
     if path.is_file():
         run = path.parent.parent
+        check_own(run)
         return Part(path, load_config(run / CONFIG, []), run / VOCAB, lambda: read_weights(path))
     folder = model_folder(path)
     return Part(
@@ -162,7 +164,10 @@ def _check_alike(parts: Sequence[Part]) -> None:
 
 
 def _vocabulary(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder.is_dir() else {}
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in paths:
+        check_inside(path, folder.parent)
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def _checked_weights(parts: Sequence[Part], model: Seq2Seq) -> Iterator[Weights]:

@@ -284,9 +284,12 @@ def _set_threads(config: Config, device: torch.device, note: Callable[[str], Non
     if device.type != "cpu":
         return
     hidden = max(config.model.encoder.hidden, config.model.decoder.hidden)
-    chosen = choose_threads(config.run.threads, hidden, torch.get_num_threads())
-    if config.run.threads == "auto" and chosen < torch.get_num_threads():
+    asked = config.run.threads
+    chosen = choose_threads(asked, hidden, torch.get_num_threads())
+    if asked == "auto" and chosen < torch.get_num_threads():
         note("one thread: the products of this model are too small to share (--threads N for more)")
+    if asked not in ("auto", chosen):
+        note(f"run.threads {asked}: this machine has {chosen} cores, so {chosen} threads compute")
     torch.set_num_threads(chosen)
 
 

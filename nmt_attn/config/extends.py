@@ -114,7 +114,8 @@ def _base(name: str, chain: tuple[Path, ...]) -> Layers:
 
 
 def _locate_base(name: str, path: Path) -> Path:
-    return _find_shipped(name) if _is_bare(name) else path.parent / usable_path(name, f"{path}: {EXTENDS}")
+    where = f"{path}: {EXTENDS}"
+    return _find_shipped(name) if _is_bare(name) else usable_path(path.parent / usable_path(name, where), where)
 
 
 def _find_shipped(name: str) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch._utils
 from numpy._core import multiarray
+from safetensors import SafetensorError
 
 from nmt_attn.errors import DataError
 from nmt_attn.files import reason
@@ -92,11 +93,23 @@ class _PickleModule:
         return Unpickler(stream, **named).load()
 
 
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    pickle.UnpicklingError,
+    SafetensorError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+)
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A file of torch.save, on the CPU. Raises DataError unless it holds a dictionary."""
     try:
         found = torch.load(path, map_location="cpu", pickle_module=_PickleModule, weights_only=False)
-    except (OSError, EOFError, pickle.UnpicklingError, RuntimeError, ValueError, TypeError, KeyError) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path}: expected a checkpoint of PyTorch, got {reason(error)}") from error
     except (AttributeError, IndexError, ImportError, AssertionError) as error:
         raise DataError(f"{path}: expected a checkpoint of PyTorch, got a damaged one: {error!r:.200}") from error

@@ -4,6 +4,7 @@ All work on models is done by one thread, in the order of arrival, so that nothi
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class Limits:
     queue: int = 1024  # requests that wait or run
     per_client: int = 512  # of one address
     timeout_seconds: float = 30.0  # for one request
-    wait_seconds: float = 0.003  # for others of the same batch
+    wait_seconds: float = 0.003  # for others of the same batch, at least
     batch_lines: int = 1024
 
 
@@ -54,6 +55,13 @@ class _Job(NamedTuple):
     answer: "asyncio.Future[list[Translation]]"
 
 
+class _Last(NamedTuple):
+    """The batch before."""
+
+    clients: int  # those who were in it, and those who came meanwhile
+    seconds: float
+
+
 class Batcher:
     """The translations of one translator."""
 
@@ -61,6 +69,7 @@ class Batcher:
         self.translator = translator
         self._thread = thread
         self._waiting: dict[Request, list[_Job]] = {}  # of each kind of request that has a task
+        self._last: dict[Request, _Last] = {}
         self._tasks = set[asyncio.Task[None]]()
 
     async def translate(self, texts: list[str], prefix: str, request: Request) -> list[Translation]:
@@ -76,10 +85,12 @@ class Batcher:
         return await job.answer
 
     async def _work(self, request: Request) -> None:
-        """Waits for others, then translates until nothing waits: what comes meanwhile is the next batch."""
-        await asyncio.sleep(self._thread.limits.wait_seconds)
-        while jobs := self._next(request):
+        """Waits for others, then translates until nothing waits: what comes meanwhile is in the next batch."""
+        while jobs := await self._gathered(request):
+            start = time.perf_counter()
             results = await self._thread.call(partial(self._translate, jobs, request))
+            clients = len(jobs) + len(self._waiting[request])
+            self._last[request] = _Last(clients, time.perf_counter() - start)
             for job, result in zip(jobs, results, strict=True):
                 if job.answer.done():  # nobody waits any more
                     continue
@@ -88,6 +99,16 @@ class Batcher:
                 else:
                     job.answer.set_result(result)
         del self._waiting[request]
+
+    async def _gathered(self, request: Request) -> list[_Job]:
+        """The next batch. Clients who were answered soon ask again, so as many as last time are waited for, but no
+        longer than a tenth of what that batch took."""
+        limits, loop = self._thread.limits, asyncio.get_running_loop()
+        last = self._last.get(request, _Last(limits.queue, 0.0))
+        end = loop.time() + max(limits.wait_seconds, last.seconds / 10)
+        while len(self._waiting[request]) < last.clients and loop.time() < end:
+            await asyncio.sleep(limits.wait_seconds / 4)
+        return self._next(request)
 
     def _next(self, request: Request) -> list[_Job]:
         """Jobs for one batch, at least one if any waits."""

@@ -23,6 +23,7 @@ def model_payload(model: LabModel) -> Json:
         "normalise": parts.attention.normalise,
         "output": parts.decoder.normalise,
         "half_width": parts.attention.half_width,
+        "sigma": parts.attention.sigma or parts.attention.half_width / 2,
         "position": parts.attention.position,
         "cell": parts.decoder.cell,
         "encoder": parts.encoder.hidden,

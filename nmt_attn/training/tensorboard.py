@@ -1,5 +1,6 @@
 """TensorBoard: scalars and pictures of a run, if it is installed (`pip install nmt-attn[tensorboard]`)."""
 
+import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +29,8 @@ class TensorBoardLog:
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard.writer import SummaryWriter
 
+            self._hook = threading.excepthook
+            threading.excepthook = self._leave_to_next_call
             with writing_to(folder):
                 self._writer = SummaryWriter(str(folder), purge_step=update + 1)
 
@@ -61,8 +64,18 @@ class TensorBoardLog:
     def close(self) -> None:
         """Flushes and closes."""
         if self._writer is not None:
-            with writing_to(self._folder):
-                self._writer.close()
+            try:
+                with writing_to(self._folder):
+                    self._writer.close()
+            finally:
+                threading.excepthook = self._hook
+
+    def _leave_to_next_call(self, arguments: threading.ExceptHookArgs) -> None:
+        """What the thread that writes cannot write is an error of the next call: Python need not print it too."""
+        if not (
+            isinstance(arguments.exc_value, OSError) and type(arguments.thread).__module__.startswith("tensorboard")
+        ):
+            self._hook(arguments)
 
     def _add(self, name: str, value: float, update: int) -> None:
         if self._writer is not None:

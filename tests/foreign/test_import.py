@@ -266,6 +266,9 @@ def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "m.pt").write_text("no checkpoint")
     with pytest.raises(DataError, match=r"m\.pt: expected a checkpoint of PyTorch"):
         import_model(ImportOptions(tmp_path / "m.pt", tmp_path / "out"))
+    (tmp_path / "m.safetensors").write_bytes(b"\xff" * 16)
+    with pytest.raises(DataError, match=r"m\.safetensors: expected a checkpoint of PyTorch"):
+        import_model(ImportOptions(tmp_path / "m.safetensors", tmp_path / "out"))
     torch.save({"weights": 1}, tmp_path / "o.pt")
     with pytest.raises(DataError, match=r"expected a model of OpenNMT-py, .*, nematus, got a file with weights"):
         import_model(ImportOptions(tmp_path / "o.pt", tmp_path / "out"))

@@ -5,25 +5,21 @@ Skipped by name where playwright or a system Chromium is missing; no browser is 
 
 import json
 import re
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from browsers import launched, needs_browser, violations, watch
+from browsers import needs_browser, violations
 
 from nmt_attn.lab.examples import shipped_examples, shipped_models
 from nmt_attn.lab.freeze import freeze
 from nmt_attn.lab.lab_model import LabModel
-from nmt_attn.lab.server import make_app
 from nmt_attn.lab.service import Lab
 
+pytest_plugins = ["lab_browser"]
 pytestmark = [pytest.mark.slow, needs_browser]
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"
-READY = "html[data-ready]"
 
 
 @pytest.fixture(scope="module")
@@ -33,50 +29,8 @@ def lab() -> Lab:
     return Lab(models, shipped_examples())
 
 
-@pytest.fixture(scope="module")
-def address(lab: Lab) -> Iterator[str]:
-    """Of a server in this process."""
-    server = uvicorn.Server(uvicorn.Config(make_app(lab), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}/"
-    server.should_exit = True
-    thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as found:
-        yield found
-
-
 Open = Callable[..., Any]
 NO_CLIPBOARD = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('closed')); }"
-
-
-@pytest.fixture
-def open_page(browser: Any, address: str) -> Iterator[Open]:
-    """Opens the page at a state; any fault in its scripts fails the test."""
-    faults: list[str] = []
-    contexts = []
-
-    def opened(state: str = LIGHTS, at: str | None = None, width: int = 1280, height: int = 900, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        watch(page, faults)
-        page.goto((at or address) + state)
-        page.wait_for_selector(READY)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def translation(page: Any, side: str, line: int = -1) -> str:

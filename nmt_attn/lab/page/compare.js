@@ -6,22 +6,22 @@ import { state } from "./state.js";
 /** Whether both models read the same tokens. */
 export const areComparable = (a, b) => a.source.length === b.source.length && a.source.every((token, j) => token === b.source[j]);
 
-function cell(a, b, t, j) {
+function cell(a, b, t, j, isGold) {
   const [one, other] = [a, b].map(trace => trace.steps[t]?.weights?.[j] ?? 0), difference = one - other;
   return html("td", {
-    class: `difference ${difference < 0 ? "more-b" : "more-a"}${shade(Math.abs(difference))}`, css: { "--weight": Math.abs(difference) },
-    title: `A ${fixed(one)}, B ${fixed(other)}`,
+    class: `difference ${difference < 0 ? "more-b" : "more-a"}${shade(Math.abs(difference))}${isGold ? " gold" : ""}`, css: { "--weight": Math.abs(difference) },
+    title: `A ${fixed(one)}, B ${fixed(other)}${isGold ? ", gold link" : ""}`,
   }, Math.abs(difference) < 0.005 ? "" : `${difference > 0 ? "+" : ""}${fixed(difference)}`);
 }
 
-/** A minus B, a row a step. */
-export function differenceTable(a, b) {
+/** A minus B, a row a step; gold links (source, target) are framed. */
+export function differenceTable(a, b, gold) {
   const rows = Array.from({ length: Math.max(a.steps.length, b.steps.length) }, (_, t) => html("tr", { class: t === state.t ? "chosen" : null }, [
     html("th", { scope: "row" }, word(a.steps[t]?.word ?? "–"), " | ", word(b.steps[t]?.word ?? "–")),
-    ...a.source.map((_, j) => cell(a, b, t, j)),
+    ...a.source.map((_, j) => cell(a, b, t, j, gold.some(([source, target]) => source === j && target === t))),
   ]));
   const head = html("tr", {}, html("th", { scope: "col" }, "A | B"), a.source.map(token => html("th", { scope: "col" }, html("span", {}, word(token)))));
-  return html("table", { class: a.source.length > 9 ? "matrix still dense" : "matrix still" }, html("caption", {}, "Weight of A less weight of B."), html("thead", {}, head), html("tbody", {}, rows));
+  return html("table", { class: a.source.length > 9 ? "matrix still dense" : "matrix still" }, html("caption", {}, gold.length ? "Weight of A less weight of B; gold links are framed." : "Weight of A less weight of B."), html("thead", {}, head), html("tbody", {}, rows));
 }
 
 /** Entropy of each look, A beside B; 0 is one word alone, log S all alike. */

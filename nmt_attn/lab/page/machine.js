@@ -55,7 +55,7 @@ function weights(step, x, stage, model) {
 }
 
 function window_(step, x, model) {
-  const at = position => x(position - 1), sigma = (model.half_width ?? 1) / 2, last = step.weights.length;
+  const at = position => x(position - 1), sigma = model.sigma, last = step.weights.length;
   const middle = model.position === "nmt.matlab" ? Math.floor(step.centre) : step.centre;
   const from = Math.max(0.5, middle - model.half_width), to = Math.min(last + 0.5, middle + model.half_width);
   const points = Array.from({ length: 61 }, (_, i) => 0.5 + (i * last) / 60).map(p => `${at(p).toFixed(1)},${(ROW.weight - 48 * Math.exp(-0.5 * ((p - step.centre) / sigma) ** 2)).toFixed(1)}`);

@@ -215,11 +215,13 @@ function drawCompare() {
   byId("compare").hidden = !isBoth;
   if (!isBoth) return;
   if (!areComparable(a, b)) { byId("compare-body").replaceChildren(html("p", {}, "The two models cut this sentence into different tokens: there is no difference of matrices.")); return; }
-  const data = () => ({ rows: a.steps.map((step, t) => `${step.word} | ${b.steps[t]?.word ?? "–"}`), columns: a.source, weights: a.steps.map((step, t) => step.weights.map((weight, j) => weight - (b.steps[t]?.weights?.[j] ?? 0))) });
+  const steps = Array.from({ length: Math.max(a.steps.length, b.steps.length) }, (_, t) => [a.steps[t], b.steps[t]]);
+  const data = () => ({ rows: steps.map(pair => pair.map(step => step?.word ?? "–").join(" | ")), columns: a.source, weights: steps.map(([one, other]) => a.source.map((_, j) => (one?.weights?.[j] ?? 0) - (other?.weights?.[j] ?? 0))) });
+  const gold = [a, b].flatMap(trace => goldOf(trace, exampleOf()));
   const picture = entropyPicture(a, b);
   picture.id = "entropy";
   byId("compare-body").replaceChildren(html("div", { class: "pair" },
-    html("div", {}, a.steps[0].weights && b.steps[0].weights ? html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "difference of the matrices" }, differenceTable(a, b)) : html("p", {}, "One of the models has no attention.")),
+    html("div", {}, a.steps[0].weights && b.steps[0].weights ? html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "difference of the matrices" }, differenceTable(a, b, gold)) : html("p", {}, "One of the models has no attention.")),
     html("div", {}, html("p", { class: "hint" }, "Entropy of each look in nats: 0 looks at one word, log S at all alike. A sharp look is not a right one."), html("div", { class: "scroll" }, picture), html("div", { class: "panel-foot" }, html("span", { class: "key system-a" }, "A"), html("span", { class: "key system-b" }, "B"), copyButtons("entropy", () => byId("entropy")))),
   ), html("div", { class: "panel-foot" }, html("button", { type: "button", onclick: () => copyCsv(data()) }, "Difference as CSV")));
 }
