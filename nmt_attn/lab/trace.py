@@ -87,9 +87,7 @@ def score_terms(model: Seq2Seq, look: Look, memory: Memory, position: int) -> Te
     return None
 
 
-def _hard_step(
-    model: HardSeq2Seq, last_ids: Tensor, state: DecoderState, memory: Memory, seen: "_Seen"
-) -> TracedStep:
+def _hard_step(model: HardSeq2Seq, last_ids: Tensor, state: DecoderState, memory: Memory, seen: "_Seen") -> TracedStep:
     """The same of hard attention, where `given` takes the place of prior_t."""
     with _watching(model, seen):
         log_probs, own, after = model.step(last_ids, state, memory)

@@ -20,6 +20,7 @@ from nmt_attn.model.transitions import TRANSITIONS
 from nmt_attn.model.windows import WINDOWS
 from nmt_attn.types import BOS
 
+
 class Kind(NamedTuple):
     """What a step depends on."""
 
