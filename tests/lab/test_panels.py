@@ -188,6 +188,7 @@ def test_coverage_is_drawn_and_has_its_formula(open_page: Open) -> None:
     assert "linguistic" in page.locator("#machine [data-side=a] h3").inner_text()
     panel = page.locator("#numbers [data-side=a]")
     assert [text.strip() for text in panel.locator("thead th").all_inner_texts()][2] == "Ct−1,j"
+    assert panel.locator(".scroll").evaluate("each => each.scrollWidth <= each.clientWidth")
     panel.get_by_role("button", name="coverage of Katze").click()
     page.locator("#formula-a", has_text="after this step").wait_for()
 

@@ -48,7 +48,7 @@ export function numbersTable(context) {
   }, fixed(value)));
   const columns = [["j"], ["h_j", "state"], step.coverage ? ["C_{t−1,j}"] : null, ["e_{tj}"], ["α_{tj}"], isHard(model) ? null : ["α_{tj} h_j", "wide"]].filter(Boolean);
   const head = columns.map(([text, name]) => html("th", { scope: "col", class: name ?? null }, math(text)));
-  return html("table", { class: "numbers" }, [
+  return html("table", { class: step.coverage ? "numbers covers" : "numbers" }, [
     html("caption", {}, "Vectors show their first four numbers. A click on a number shows its formula."),
     html("thead", {}, html("tr", {}, head)),
     html("tbody", {}, trace.source.map((_, j) => row(context, j, most))),
