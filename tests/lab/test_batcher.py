@@ -63,6 +63,12 @@ def test_what_comes_together_is_one_batch() -> None:
     assert [each.text for each in results if isinstance(each, Translation)] == ["A", "B", "C"]
 
 
+def test_equal_texts_of_a_batch_are_translated_once() -> None:
+    results, batches = run(["a", "b", "a", "a"], Limits())
+    assert batches == [["a", "b"]]
+    assert [each.text for each in results if isinstance(each, Translation)] == ["A", "B", "A", "A"]
+
+
 def test_clients_that_ask_again_are_soon_in_one_batch() -> None:
     texts = [f"line {number}" for number in range(8)]
     _, batches = run(texts, Limits(), apart_seconds=0.02, asks=5, batch_seconds=0.3)
