@@ -29,7 +29,7 @@ from nmt_attn.files import replacing_folder
 from nmt_attn.interruption import heed
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.search.training_samples import Sampler

@@ -26,7 +26,7 @@ from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.data.corpus import read_whole
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.evaluation.metrics import METRICS, measure
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.processes import Processes
 from nmt_attn.search.translator import Translator
 

@@ -9,7 +9,7 @@ from tiny_translators import make_translator
 
 from nmt_attn.errors import DataError
 from nmt_attn.lab.batcher import Batcher, Limits, ModelThread
-from nmt_attn.options import SearchOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.request import Request
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Translation
 from nmt_attn.search.translator import Translator
