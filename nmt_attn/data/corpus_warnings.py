@@ -75,9 +75,9 @@ def corpus_warnings(config: Config, data: PreparedData) -> Iterator[str]:
             yield f"{name}: source and target seem to be swapped, as each fits the vocabulary of the other side better"
         elif unknown := unknown_source(data.codecs, [pair.source for pair in pairs]):
             yield f"{name}: {unknown}{_letters_hint(config, pairs)}"
-        if unknown := unknown_factors(data.codecs, (pair.source for pair in pairs)):
-            values, count = ", ".join(sorted(unknown)), unknown.total()
-            yield f"{name}: factors that training has not seen, read as <unk>: {shown(values)} ({count} in all)"
+        if values := unknown_factors(data.codecs, (pair.source for pair in pairs)):
+            names, count = ", ".join(sorted(values)), values.total()
+            yield f"{name}: factors that training has not seen, read as <unk>: {shown(names)} ({count} in all)"
     yield from _repeated(config, texts)
 
 
