@@ -60,13 +60,13 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
+    path = options.config or _no_config()
+    config = load_config(path, options.overrides())
     if options.seeds is not None:
-        train_seeds(options, options.config or _no_config())
+        train_seeds(path, config, options)
         return
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        path = options.config or _no_config()
-        config = load_config(path, options.overrides())
         device = processes.device(choose_device(config.run.device))
         _set_threads(config, device, voice_of(processes))
         if config.training.cuda_graphs is True:
