@@ -61,7 +61,7 @@ def train(options: TrainOptions) -> None:
     torchrun has started several processes, the first one alone writes and speaks.
     """
     path = options.config or _no_config()
-    config = load_config(path, options.overrides())
+    config = load_config(path, options.overrides(), options.names())
     if options.seeds is not None:
         train_seeds(path, config, options)
         return
