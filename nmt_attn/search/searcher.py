@@ -64,7 +64,7 @@ class Searcher:
         if request.shortlist is None:
             limits = request.limits(src_lengths - 1, demands, self._begins_word)
             steps = self.steps(src_ids, src_lengths)
-            found = beam_search(steps if request.fusion is None else request.fusion.join(steps), limits, options)
+            found = beam_search(steps if request.fusion is None else request.fusion.fuse(steps), limits, options)
             return self.align(sentences, found) if options.with_weights else found
         words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
         demands = [demand.renumbered(words) for demand in demands]
