@@ -60,7 +60,7 @@ class SharedRows(NamedTuple):
 def warm_start(config: Config, codecs: Codecs, model: Seq2Seq, note: Callable[[str], None]) -> None:
     """Gives a new model what it shares with the one that `training.init_from` names; without that key, nothing.
 
-    What the other model lacks keeps its first weights. `note` is told what was kept, what is new and what was dropped.
+    What the other model lacks keeps its first weights. `note` says what was kept, what is new and what was dropped.
     Raises CheckpointError if the model cannot be read, ConfigError if names or words do not mean the same there.
     """
     if config.training.init_from is None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from nmt_attn.fast.gpu.operation import Part, operation
-from nmt_attn.fast.gpu.sizes import parts_of
+from nmt_attn.fast.gpu.operation import operation
+from nmt_attn.fast.gpu.sizes import Part, parts_of
 from nmt_attn.types import BOS, EOS, PAD, UNK
 
 EXACT = -1

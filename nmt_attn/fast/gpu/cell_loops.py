@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.fast.gpu.operation import Part
+from nmt_attn.fast.gpu.sizes import Part
 from nmt_attn.fast.gpu.steps import (
     cho_back,
     cho_gates,

@@ -13,8 +13,7 @@ from nmt_attn.fast.gpu import attention_kernels as attention
 from nmt_attn.fast.gpu import beam_kernels as beams
 from nmt_attn.fast.gpu import cell_kernels as cells
 from nmt_attn.fast.gpu import loss_kernels as losses
-from nmt_attn.fast.gpu.operation import Part
-from nmt_attn.fast.gpu.sizes import PART, DoesNotFit, parts_of
+from nmt_attn.fast.gpu.sizes import PART, DoesNotFit, Part, parts_of
 from nmt_attn.types import BOS, EOS, PAD, UNK
 
 UNITS = 256

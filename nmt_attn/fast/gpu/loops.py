@@ -29,7 +29,7 @@ from nmt_attn.fast.gpu.loop_parts import (
     plus,
     times,
 )
-from nmt_attn.fast.gpu.operation import Part
+from nmt_attn.fast.gpu.sizes import Part
 from nmt_attn.fast.gpu.steps import (
     attentional_back,
     attentional_step,

@@ -18,8 +18,6 @@ from torch import Tensor
 
 from nmt_attn.fast.gpu.sizes import DoesNotFit
 
-Part = Tensor | None
-"""An operand that may be left out."""
 Definition = TypeVar("Definition", bound=Callable[..., None])
 Key = tuple[str, torch.device, tuple[torch.dtype | None, ...]]
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nmt_attn.fast.attention import KEY_POSITIONS
-from nmt_attn.fast.gpu.operation import Part, operation
+from nmt_attn.fast.gpu.operation import operation
+from nmt_attn.fast.gpu.sizes import Part
 
 
 def _sum(parts: tuple[Part, ...], like: Tensor) -> Tensor:
