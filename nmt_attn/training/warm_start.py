@@ -42,6 +42,8 @@ PARTS = {
 }
 """With another value of the key, these parameters are those of another equation, whatever their names: all are new."""
 
+Weights = Mapping[str, Tensor]
+
 
 class SharedRows(NamedTuple):
     """Where the tokens that two vocabularies share stand in each."""
@@ -60,7 +62,7 @@ class SharedRows(NamedTuple):
 def warm_start(config: Config, codecs: Codecs, model: Seq2Seq, note: Callable[[str], None]) -> None:
     """Gives a new model what it shares with the one that `training.init_from` names; without that key, nothing.
 
-    What the other model lacks keeps its first weights. `note` says what was kept, what is new and what was dropped.
+    What the other model lacks keeps its first weights. `note` is told what was kept, what is new and what was dropped.
     Raises CheckpointError if the model cannot be read, ConfigError if names or words do not mean the same there.
     """
     if config.training.init_from is None:
@@ -148,7 +150,7 @@ def shared_rows(own: Iterable[str], other: Iterable[str]) -> SharedRows:
 
 
 @torch.no_grad()
-def _copy(folder: Path, weights: Mapping[str, Tensor], model: Seq2Seq, rows: Mapping[str, SharedRows]) -> list[str]:
+def _copy(folder: Path, weights: Weights, model: Seq2Seq, rows: Mapping[str, SharedRows]) -> list[str]:
     """Copies every parameter that `weights` has a name of; gives back the names of the others."""
     new, wrong = [], []
     names: dict[int, list[str]] = {}
