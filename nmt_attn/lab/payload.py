@@ -22,6 +22,7 @@ def model_payload(model: LabModel) -> Json:
         "window": parts.attention.window,
         "normalise": parts.attention.normalise,
         "output": parts.decoder.normalise,
+        "copying": parts.decoder.copying,
         "half_width": parts.attention.half_width,
         "sigma": parts.attention.sigma or parts.attention.half_width / 2,
         "position": parts.attention.position,
@@ -108,6 +109,7 @@ def _step(step: Step, t: int, vectors: int) -> Json:
         "attentional_state": None if step.attentional_state is None else numbers(step.attentional_state[:vectors]),
         "readout": numbers(step.readout[:vectors]),
         "given": step.is_given,
+        "copied": number(step.copied),
     }
     if look is None:
         return found

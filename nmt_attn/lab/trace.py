@@ -44,6 +44,7 @@ class TracedStep(NamedTuple):
     look: Look | None
     attentional_state: Tensor | None  # [N, H], luong
     readout: Tensor  # [N, R]
+    copied: Tensor | None  # [N], 1 - p_gen of a model that copies
 
 
 def traced_step(
@@ -56,9 +57,9 @@ def traced_step(
     seen = _Seen(given)
     with _watching(model, seen):
         read = model.step_readout(last_ids, state, memory)
-    return TracedStep(
-        model.log_probs(read.readout), read.weights, read.state, seen.look, seen.attentional_state, read.readout
-    )
+    log_probs = model.next_log_probs(read, memory)
+    copied = None if read.gate is None else torch.sigmoid(-read.gate)
+    return TracedStep(log_probs, read.weights, read.state, seen.look, seen.attentional_state, read.readout, copied)
 
 
 def score_terms(model: Seq2Seq, query: Tensor, memory: Memory, position: int) -> Tensor | None:

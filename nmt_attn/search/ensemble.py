@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from nmt_attn.data.batching import SourceBatch
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import shown
@@ -25,7 +27,7 @@ from nmt_attn.search.beam import StepFunction
 from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.search.translation import Sentence
 from nmt_attn.search.translator import Translator
-from nmt_attn.types import StepOutput
+from nmt_attn.types import UNK, StepOutput
 
 Combination = Literal["linear", "log-linear"]
 
@@ -50,6 +52,7 @@ class EnsembleSteps:
     members: tuple[StepFunction[Any], ...]
     attending: tuple[int, ...]  # the members whose weights are averaged
     combination: Combination
+    words: int  # V
 
     def start(self) -> tuple[Any, ...]:
         """The state of each member before the first token."""
@@ -57,8 +60,9 @@ class EnsembleSteps:
 
     def step(self, last_ids: Tensor, state: tuple[Any, ...]) -> StepOutput[tuple[Any, ...]]:
         """One step of every member."""
-        results = [member.step(last_ids, own) for member, own in zip(self.members, state, strict=True)]
-        log_probs = COMBINATIONS[self.combination]([result.log_probs for result in results])
+        known = last_ids.masked_fill(last_ids >= self.words, UNK)  # what one of them has copied
+        results = [member.step(known, own) for member, own in zip(self.members, state, strict=True)]
+        log_probs = COMBINATIONS[self.combination](_same_words([result.log_probs for result in results]))
         weights = reduce(torch.add, [results[place].weights for place in self.attending]) / len(self.attending)
         return StepOutput(log_probs, weights, tuple(result.state for result in results))
 
@@ -69,7 +73,7 @@ class EnsembleSteps:
     def select_sentences(self, sentences: Tensor) -> "EnsembleSteps":
         """The step function of these sentences alone."""
         members = tuple(member.select_sentences(sentences) for member in self.members)
-        return EnsembleSteps(members, self.attending, self.combination)
+        return EnsembleSteps(members, self.attending, self.combination, self.words)
 
 
 class EnsembleTranslator(Translator):
@@ -96,16 +100,22 @@ class EnsembleTranslator(Translator):
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
 
-    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """The weights of the steps: no alignment is the most likely one of several models."""
-        return found
+    @property
+    def copies(self) -> bool:
+        return any(member.copies for member in self.members)
 
-    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> EnsembleSteps:
+    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """The weights of the steps: no alignment is the most likely one of several models. Copied shares are means."""
+        copying = [member.align(sentences, found) for member in self.members if member.copies]
+        return [list(map(_with_mean_share, *each)) for each in zip(*copying, strict=True)] if copying else found
+
+    def steps(self, source: SourceBatch, words: OutputWords | None = None) -> EnsembleSteps:
         attending = tuple(place for place, member in enumerate(self.members) if member.has_attention)
         return EnsembleSteps(
-            tuple(member.steps(src_ids, src_lengths, words) for member in self.members),
+            tuple(member.steps(source, words) for member in self.members),
             attending or tuple(range(len(self.members))),
             self.combination,
+            self.codecs.target.size,
         )
 
 
@@ -115,6 +125,20 @@ def load_translator(
     """The model of one folder, or those of several as one; None is the newest run. Raises UserError."""
     members = [Translator.load(find_model(folder), device, overrides) for folder in folders]
     return EnsembleTranslator(members, combination) if len(members) > 1 else members[0]
+
+
+def _same_words(log_probs: Sequence[Tensor]) -> list[Tensor]:
+    """Of the models M tensors [N, V or V + S] -> all of the same size: who copies nothing writes no source word."""
+    size = max(each.size(1) for each in log_probs)
+    return [
+        each if each.size(1) == size else pad(each, (0, size - each.size(1)), value=-math.inf) for each in log_probs
+    ]
+
+
+def _with_mean_share(*same: Hypothesis) -> Hypothesis:
+    """One hypothesis as several models copy it."""
+    copied = [each.copied for each in same if each.copied is not None]
+    return same[0]._replace(copied=torch.stack(copied).mean(0))
 
 
 def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, other: str) -> None:

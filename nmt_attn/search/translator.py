@@ -18,9 +18,10 @@ from nmt_attn.alignment.pieces import EMPTY
 from nmt_attn.config.columns_section import ColumnName
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config, EvaluateConfig, SearchConfig
-from nmt_attn.data.batching import collate_source
+from nmt_attn.data.batching import SourceBatch
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.columns import SideColumns, source_columns
+from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.fast.graphs import CudaRecorder
@@ -28,6 +29,7 @@ from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
 from nmt_attn.files import check_count, shown
 from nmt_attn.memory_lack import Halving, free_cache
+from nmt_attn.model.copying import CopyingSeq2Seq
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
@@ -35,8 +37,9 @@ from nmt_attn.options import SearchOptions
 from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
+from nmt_attn.search.copied import source_batch, with_copied_shares
 from nmt_attn.search.language_model import fusion_of
-from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
+from nmt_attn.search.lexical_constraints import encode_phrases, own_beginnings, word_beginnings
 from nmt_attn.search.recorded import RecordedSearch, covers, covers_model
 from nmt_attn.search.request import (
     Demand,
@@ -108,9 +111,14 @@ class Translator:
     def _begins_word(self) -> Tensor:
         return word_beginnings(self.codecs.target)
 
-    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> StepFunction[Any]:
-        """The step function for these sentences, over `words` alone: src_ids [B, S], src_lengths [B] with `</s>`."""
-        memory = self._fast.encode(src_ids, src_lengths)
+    @property
+    def copies(self) -> bool:
+        """Whether translations may have words of the source that the vocabulary lacks."""
+        return isinstance(self.model, CopyingSeq2Seq)
+
+    def steps(self, source: SourceBatch, words: OutputWords | None = None) -> StepFunction[Any]:
+        """The step function for these sentences, over `words` alone."""
+        memory = self._fast.encode(source.src_ids, source.src_lengths)._replace(copy_rows=source.copy_rows)
         if words is None:
             return ModelSteps(self._fast, memory)
         return ShortlistSteps(self._fast, memory, self._output(words), words)
@@ -137,10 +145,11 @@ class Translator:
         return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" and is_covered else None
 
     def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """What search has found; of hard attention with the most likely alignment in place of the steps' weights."""
-        if not isinstance(self._fast, HardSeq2Seq):
-            return found
-        return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
+        """What search has found; of hard attention with the most likely alignment in place of the steps' weights, of a
+        copying model with the share that each word was copied with."""
+        if isinstance(self._fast, HardSeq2Seq):
+            return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
+        return with_copied_shares(self._fast, sentences, found) if isinstance(self._fast, CopyingSeq2Seq) else found
 
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str | Record], options: PythonOptions) -> list[Translation]:
@@ -263,6 +272,10 @@ class Translator:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
         if shortlist is not None:
             self._require_soft("shortlist", "which normalises over all words at each source position")
+            if self.copies:
+                raise ConfigError(
+                    f"shortlist: expected none with copying, which needs all words, got one ({self.name})"
+                )
             shortlist.check(self.codecs.source.size, self.codecs.target.size)
         return Request(
             search=search,
@@ -318,12 +331,14 @@ class Translator:
 
     def _encode(self, number: int, line: str, prefix: str, constraints: Sequence[str]) -> Sentence:
         target = self.codecs.target
-        phrases = encode_phrases(constraints, target, f"constraints of line {number}")
-        demand = Demand(number, target.encode(prefix), phrases)
         ids = self.codecs.source.encode_labelled(line, f"line {number}")
+        words = target.vocabulary
+        own = tuple(self.codecs.source.pieces(line)) if self.copies else ()
+        phrases = encode_phrases(constraints, target, f"constraints of line {number}", own)
+        demand = Demand(number, target_rows(target.pieces(prefix), own, words), phrases)
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
-        return Sentence(line, ids, target.pieces(prefix), demand)
+        return Sentence(line, ids, target.pieces(prefix), demand, own, source_rows(own, words) if self.copies else None)
 
     def _search_what_fits(
         self, rows: Sequence[int], sentences: Sequence[Sentence], request: Request
@@ -346,22 +361,27 @@ class Translator:
     def _search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:
         """Hypotheses for each sentence; the attention's columns are those of the longest one."""
         device = self.model.output.weight.device
-        batch = collate_source([sentence.ids for sentence in sentences])
+        batch = source_batch(sentences)
         demands, options = [sentence.demand for sentence in sentences], request.options()
         if self._recorded is not None and request.shortlist is None and request.fusion is None:
             limits = request.limits(batch.src_lengths - 1, demands, self._begins_word)
             if covers(limits, options):
-                return self._recorded.search(*batch, limits, options)
-        src_ids, src_lengths = (tensor.to(device) for tensor in batch)
+                return self._recorded.search(batch.src_ids, batch.src_lengths, limits, options)
+        source = batch.to(device)
+        source_tokens = source.src_lengths - 1
         if request.shortlist is None:
-            limits = request.limits(src_lengths - 1, demands, self._begins_word)
-            steps = self.steps(src_ids, src_lengths)
+            begins_word = self._begins_word
+            if self.copies:
+                own = [sentence.own_words for sentence in sentences]
+                begins_word = own_beginnings(begins_word, own, self.codecs.target, source.src_ids.size(1))
+            limits = request.limits(source_tokens, demands, begins_word)
+            steps = self.steps(source)
             found = beam_search(steps if request.fusion is None else request.fusion.join(steps), limits, options)
             return self.align(sentences, found) if options.with_weights else found
-        words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
+        words = request.shortlist.choose(batch.src_ids, [demand.ids for demand in demands])
         demands = [demand.renumbered(words) for demand in demands]
-        limits = request.limits(src_lengths - 1, demands, self._begins_word[words.ids])
-        found = beam_search(self.steps(src_ids, src_lengths, words.to(device)), limits, options)
+        limits = request.limits(source_tokens, demands, self._begins_word[words.ids])
+        found = beam_search(self.steps(source, words.to(device)), limits, options)
         ids = words.ids.tolist()
         return [[each._replace(ids=tuple(ids[number] for number in each.ids)) for each in one] for one in found]
 
