@@ -1,6 +1,6 @@
 """The command line: `nmt-attn COMMAND`. A user's mistake becomes one line and exit code 2.
 
-Each command's options are the fields of its record (options.py); a command is a function of that record in
+Each command's options are the fields of its record (nmt_attn/options/); a command is a function of that record in
 commands/. Nothing heavy is imported before a command runs, so that help answers at once.
 """
 
@@ -19,26 +19,18 @@ from nmt_attn.interruption import end_interrupted, received, say
 from nmt_attn.memory import SEARCH_PROGRAMS, TRAINING_PROGRAMS, prepare_memory
 from nmt_attn.memory_lack import lacks_memory
 from nmt_attn.option_parsing import OnceCommand, checked, parameters_of
-from nmt_attn.options import (
-    AerOptions,
-    AlignOptions,
-    AverageOptions,
+from nmt_attn.options.evaluation import AerOptions, AlignOptions, EvalOptions, ScoreOptions
+from nmt_attn.options.models import AverageOptions, ImportOptions, IndexOptions, ShortlistOptions
+from nmt_attn.options.training import (
     ConfigOptions,
     DemoCorpusOptions,
-    EvalOptions,
-    ExplainOptions,
-    ImportOptions,
-    IndexOptions,
     InitOptions,
     PlotOptions,
     RunsOptions,
-    ScoreOptions,
-    ServeOptions,
-    ShortlistOptions,
     SweepOptions,
     TrainOptions,
-    TranslateOptions,
 )
+from nmt_attn.options.translation import ExplainOptions, ServeOptions, TranslateOptions
 from nmt_attn.screen import escaped, protect_terminal
 from nmt_attn.threads import wait_passively
 from nmt_attn.version import __version__

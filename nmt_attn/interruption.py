@@ -16,6 +16,7 @@ NAMES = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated
 STANDARD_ERROR = 2
 """As the operating system knows it."""
 _received: list[int] = []
+_heeded: list[int] = []
 
 
 def catch_signals() -> None:
@@ -42,10 +43,15 @@ def received() -> int | None:
     return _received[0] if _received else None
 
 
+def heed(number: int) -> None:
+    """Notes a signal that a handler of its own has answered: the command ends because of it, once it has saved."""
+    _heeded.append(number)
+
+
 def end_interrupted() -> NoReturn:
     """Says in one line that a signal ended the command, and ends the process."""
     ignore_signals()
-    number = received() or signal.SIGINT
+    number = received() or next(iter(_heeded), signal.SIGINT)
     say(next(NAMES[name] for name, each in _numbers() if each == number))
     sys.exit(128 + number)
 

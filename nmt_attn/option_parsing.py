@@ -1,6 +1,6 @@
 """Command-line options from a record: a parameter for each field, the parser of its values, and what is refused.
 
-A record is a dataclass whose fields are annotated with typer's options or arguments (options.py).
+A record is a dataclass whose fields are annotated with typer's options or arguments (nmt_attn/options/).
 """
 
 import inspect

@@ -141,7 +141,10 @@ class Pretending(TorchDispatchMode):
             kwargs["device"] = torch.device("cpu")
         if kwargs.get("pin_memory"):
             kwargs["pin_memory"] = False
-        result = func(*_numbers(args), **_numbers(kwargs))
+        if func is aten.mm.dtype:  # which a CPU does not have: factors in bf16, sums in float32
+            result = aten.mm(*(factor.to(args[2]) for factor in _numbers(args[:2])))
+        else:
+            result = func(*_numbers(args), **_numbers(kwargs))
         if func is aten.copy_.default and not isinstance(args[0], Elsewhere):
             return result
         if func.overloadpacket is aten._local_scalar_dense or goes_home:

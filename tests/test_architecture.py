@@ -18,7 +18,7 @@ FLOORS = [
     ("registry",),
     ("registries",),
     ("files", "memory", "memory_lack", "runtime", "processes"),
-    ("text_io", "options", "option_parsing"),
+    ("text_io", "tensor_files", "options", "option_parsing"),
     ("alignment",),
     ("config", "demo"),
     ("data", "model"),

@@ -20,7 +20,7 @@ from nmt_attn.model.build import build_model
 from nmt_attn.model.initialise import INITIALISATIONS
 from nmt_attn.model.scores import SCORES
 from nmt_attn.model.store import load_model
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.registries import DECODERS, WINDOWS
 from nmt_attn.registry import load_extensions
 from nmt_attn.search.translator import Translator

@@ -8,7 +8,7 @@ from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.alignment.weights import extract_links
 from nmt_attn.commands.train import train
 from nmt_attn.demo.corpus import demo_corpus
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator
 

@@ -15,12 +15,15 @@ import typer.main
 from tiny_translators import make_translator
 from typer.testing import CliRunner
 
-from nmt_attn import commands, options
+from nmt_attn import commands
 from nmt_attn.cli import app
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.options import SearchOptions, TrainOptions
+from nmt_attn.options import evaluation, models, training, translation
+from nmt_attn.options.shared import ranges
+from nmt_attn.options.training import TrainOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.request import Request
 from nmt_attn.search.translator import Translator
 from nmt_attn.version import __version__
@@ -30,7 +33,8 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[
 
 def record_of(name: str) -> type:
     """`demo-corpus` -> DemoCorpusOptions."""
-    return getattr(options, "".join(word.capitalize() for word in name.split("-")) + "Options")
+    record = "".join(word.capitalize() for word in name.split("-")) + "Options"
+    return next(getattr(part, record) for part in (evaluation, models, training, translation) if hasattr(part, record))
 
 
 def test_commands_has_one_file_for_each_command_and_nothing_else() -> None:
@@ -55,7 +59,7 @@ def test_every_option_that_takes_a_whole_number_states_its_bounds(name: str) -> 
         kind, declared = get_args(hint)
         if int in (kind, *get_args(kind)):
             assert None not in (declared.min, declared.max), f"{name} {field}: state min and max"
-            assert options.ranges(record)[field] == (declared.min, declared.max)
+            assert ranges(record)[field] == (declared.min, declared.max)
             parameter = next(each for each in COMMANDS[name].params if each.name == field)
             assert parameter.min == declared.min
 

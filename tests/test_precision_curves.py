@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nmt_attn.commands.train import train
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 
 UPDATES, WINDOW = 250, 50
 TRAINING_TOLERANCE = 0.01

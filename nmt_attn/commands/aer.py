@@ -9,7 +9,7 @@ from nmt_attn.alignment.links import GoldLinks, score_links
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.tables import LINKS_HELP, format_links
 from nmt_attn.files import check_count
-from nmt_attn.options import AerOptions
+from nmt_attn.options.evaluation import AerOptions
 from nmt_attn.screen import fold, width_of
 from nmt_attn.text_io import read_parallel
 

@@ -18,7 +18,7 @@ from nmt_attn.alignment.weights import WordAlignment, extract_links
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import check_apart, or_standard, shown, writing
 from nmt_attn.model.store import find_model, model_folder
-from nmt_attn.options import AlignOptions
+from nmt_attn.options.evaluation import AlignOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode_windows
 from nmt_attn.search.translator import Translator

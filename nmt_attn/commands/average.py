@@ -31,7 +31,7 @@ from nmt_attn.model.store import (
     model_from_config,
     save_model,
 )
-from nmt_attn.options import AverageOptions
+from nmt_attn.options.models import AverageOptions
 from nmt_attn.training.checkpoint import checkpoint_paths, read_newest, read_weights
 from nmt_attn.training.moving_average import mean_weights
 from nmt_attn.training.run_folder import CHECKPOINTS, learned_differences, model_path

@@ -13,7 +13,7 @@ from nmt_attn.config.messages import show
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
-from nmt_attn.options import ConfigOptions
+from nmt_attn.options.training import ConfigOptions
 from nmt_attn.screen import cells, fold, format_table, width_of
 
 _PIPE_WIDTH = 120

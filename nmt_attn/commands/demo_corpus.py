@@ -7,7 +7,7 @@ import typer
 from nmt_attn.alignment.formats import pharaoh_line
 from nmt_attn.demo.corpus import SPLITS, demo_corpus
 from nmt_attn.files import write_text
-from nmt_attn.options import DemoCorpusOptions
+from nmt_attn.options.training import DemoCorpusOptions
 
 
 def write_demo_corpus(options: DemoCorpusOptions) -> None:

@@ -58,7 +58,7 @@ from nmt_attn.evaluation.tables import (
     format_systems,
 )
 from nmt_attn.model.seed_runs import find_seed_runs
-from nmt_attn.options import EvalOptions
+from nmt_attn.options.evaluation import EvalOptions
 from nmt_attn.runtime import choose_device, precision_override
 from nmt_attn.screen import width_of
 from nmt_attn.search.ensemble import load_translator

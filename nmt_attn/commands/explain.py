@@ -17,7 +17,7 @@ from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.report_builder import NBEST_LABELS, sentence_report
 from nmt_attn.evaluation.terminal import format_alignment
 from nmt_attn.files import shown
-from nmt_attn.options import ExplainOptions, SearchOptions
+from nmt_attn.options.translation import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.screen import fold, has_colour, printable, width_of
 from nmt_attn.search.translator import Translator

@@ -10,7 +10,7 @@ from nmt_attn.files import replacing_folder, write_text
 from nmt_attn.foreign.assemble import assemble
 from nmt_attn.foreign.read import read_foreign
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, save_model
-from nmt_attn.options import ImportOptions
+from nmt_attn.options.models import ImportOptions
 
 RECORD = "imported.json"
 """Where the model came from. Only a folder with it is replaced."""

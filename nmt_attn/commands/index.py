@@ -14,7 +14,7 @@ from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.lab.neighbours import INDEX, PAIRS, STATES, write_index
-from nmt_attn.options import IndexOptions
+from nmt_attn.options.models import IndexOptions
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import SentencePair
 

@@ -48,7 +48,7 @@ from nmt_attn.data.readers import (
 )
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.files import shown, write_text
-from nmt_attn.options import InitOptions
+from nmt_attn.options.training import InitOptions
 from nmt_attn.text_io import byte_lines
 
 _PARTS = ("train", "valid", "test")

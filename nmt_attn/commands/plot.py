@@ -7,7 +7,7 @@ import typer
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.evaluation.pictures import FORMATS
 from nmt_attn.evaluation.training_curves import TrainingLog, draw_training, read_training_log
-from nmt_attn.options import PlotOptions
+from nmt_attn.options.training import PlotOptions
 from nmt_attn.text_io import read_lines
 
 LOG = "log.jsonl"

@@ -18,7 +18,7 @@ from nmt_attn.experiments.run_list import (
 from nmt_attn.experiments.run_table import format_runs, runs_as_csv, runs_as_json
 from nmt_attn.files import or_standard, writing
 from nmt_attn.model.store import RUNS
-from nmt_attn.options import RunsOptions
+from nmt_attn.options.training import RunsOptions
 from nmt_attn.screen import fold, width_of
 
 

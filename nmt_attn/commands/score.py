@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.model.store import find_model
-from nmt_attn.options import ScoreOptions
+from nmt_attn.options.evaluation import ScoreOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import ForcedPair, force_decode_windows, perplexity
 from nmt_attn.search.jsonl_output import ENDINGS, forced_record

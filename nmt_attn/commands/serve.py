@@ -12,7 +12,7 @@ from nmt_attn.data.corpus import read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, UserError
 from nmt_attn.model.store import BEST, CONFIG
-from nmt_attn.options import ServeOptions
+from nmt_attn.options.translation import ServeOptions
 
 if TYPE_CHECKING:
     from nmt_attn.lab.examples import Example

@@ -16,7 +16,7 @@ from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.model.store import SHORTLIST
-from nmt_attn.options import ShortlistOptions
+from nmt_attn.options.models import ShortlistOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.request import WINDOW_LINES

@@ -11,7 +11,7 @@ from nmt_attn.experiments.results import setting_rows, trial_results
 from nmt_attn.experiments.run_state import is_finished, progress_of
 from nmt_attn.experiments.slots import choose_slots
 from nmt_attn.experiments.sweep import LOGS, is_done, members_of, run_sweep
-from nmt_attn.options import SweepOptions
+from nmt_attn.options.training import SweepOptions
 from nmt_attn.screen import width_of
 
 

@@ -26,9 +26,10 @@ from nmt_attn.evaluation.system_outputs import validation_picture
 from nmt_attn.experiments.seeds import train_seeds
 from nmt_attn.fast.graphs import check_graphs
 from nmt_attn.files import replacing_folder
+from nmt_attn.interruption import heed
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import VOCAB, model_from_config, save_model
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.processes import Processes, joined
 from nmt_attn.runtime import choose_device, choose_precision, prepare_runtime, use_tf32
 from nmt_attn.search.training_samples import Sampler
@@ -209,11 +210,16 @@ def _scores_of(config: Config, data: PreparedData, model: Seq2Seq, processes: Pr
 
 @contextmanager
 def _signals(trainer: Trainer) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends training after the update; the second does what it always did."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """The first SIGINT or SIGTERM ends training after the update; the second does what it always did.
+
+    One that was ignored before (nohup) stays ignored.
+    """
+    both = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in both.items() if handler != signal.SIG_IGN}
 
     def stop(number: int, frame: FrameType | None) -> None:
         trainer.must_stop = True
+        heed(number)
         restore()
         if not trainer.processes.is_first:
             return

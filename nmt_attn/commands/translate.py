@@ -24,7 +24,7 @@ from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.model.store import CONFIG, find_model
-from nmt_attn.options import TranslateOptions
+from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.runtime import choose_device, precision_override
 from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.jsonl_output import jsonl_writer

@@ -29,7 +29,7 @@ from nmt_attn.evaluation.predictions import Guesses, Prediction, predict
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.options import SearchOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.ensemble import EnsembleTranslator
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from nmt_attn.errors import ProcessError
+from nmt_attn.interruption import heed
 from nmt_attn.text_io import read_text
 
 POLL_SECONDS = 0.2
@@ -184,6 +185,7 @@ def _interruptible() -> Iterator[None]:
     """A block in which SIGTERM is like Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        heed(number)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -29,7 +29,7 @@ from nmt_attn.experiments.slots import choose_slots
 from nmt_attn.experiments.sweep import LOGS
 from nmt_attn.model.seed_runs import seed_name
 from nmt_attn.model.store import CONFIG
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.screen import width_of
 from nmt_attn.training.narration import say, say_corpus
 

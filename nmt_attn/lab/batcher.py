@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 from nmt_attn.errors import UserError
@@ -119,12 +119,16 @@ class Batcher:
         return waiting[:count]
 
     def _translate(self, jobs: list[_Job], request: Request) -> list[list[Translation] | Exception]:
-        """One result for each job; where one has no translation, only that one fails."""
-        texts = [text for job in jobs for text in job.texts]
-        prefixes = [job.prefix for job in jobs for _ in job.texts]
+        """One result for each job; where one has no translation, only that one fails.
+
+        Equal texts, as of a class that opens the same link, are translated once: no request samples.
+        """
+        distinct = list(dict.fromkeys((text, job.prefix) for job in jobs for text in job.texts))
+        texts, prefixes = [text for text, _ in distinct], [prefix for _, prefix in distinct]
         try:
-            found = iter(self.translator.translate_window(texts, request, prefixes=prefixes))
-            return [list(islice(found, len(job.texts))) for job in jobs]
+            found = self.translator.translate_window(texts, request, prefixes=prefixes)
+            of = dict(zip(distinct, found, strict=True))
+            return [[of[text, job.prefix] for text in job.texts] for job in jobs]
         except UserError as error:
             if len(jobs) == 1:
                 return [error]

@@ -26,7 +26,7 @@ from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
 from nmt_attn.model.state import Memory
 from nmt_attn.model.store import CONFIG, model_folder
-from nmt_attn.options import SearchOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import beam_search
 from nmt_attn.search.ranking import RANKINGS

@@ -28,7 +28,7 @@ from nmt_attn.lab.requests import (
     TranslateBody,
 )
 from nmt_attn.lab.training_log import TrainingLog
-from nmt_attn.options import SearchOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.request import Request as SearchRequest
 from nmt_attn.search.translation import TranslatedHypothesis, Translation

@@ -24,6 +24,7 @@ from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import check_inside, reason, replacing, shown
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.tensor_files import sort_metadata
 from nmt_attn.text_io import read_text
 
 WEIGHTS, CONFIG, VOCAB, SHORTLIST = "model.safetensors", "config.yaml", "vocab", "shortlist.txt"
@@ -55,6 +56,7 @@ def save_model(model: Seq2Seq, config: Config, folder: Path, *, vocabulary: str)
     try:
         with replacing(folder / WEIGHTS) as path:
             safetensors.torch.save_model(model, str(path), metadata=metadata)
+            sort_metadata(path)
     except SafetensorError as error:  # stands for an error of the operating system, too
         raise DataError(f"{folder / WEIGHTS}: expected a place that can be written to, got {reason(error)}") from error
     save_config(config, folder / CONFIG)

@@ -13,7 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 from nmt_attn.config.schema import EvaluateConfig, SearchConfig
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.files import is_unicode, shown
-from nmt_attn.options import SearchOptions, check_whole
+from nmt_attn.options.shared import check_whole
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.language_model import Fusion
 from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of

@@ -33,7 +33,7 @@ from nmt_attn.model.copying import CopyingSeq2Seq
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
-from nmt_attn.options import SearchOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search

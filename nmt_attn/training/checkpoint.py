@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import reason, replacing
+from nmt_attn.tensor_files import sort_metadata
 from nmt_attn.training.moving_average import MovingAverage
 
 PATTERN = "update-*.safetensors"
@@ -93,6 +94,7 @@ def save_checkpoint(
     try:
         with replacing(path) as temporary:
             safetensors.torch.save_file(state.tensors, str(temporary), metadata=metadata)
+            sort_metadata(temporary)
     except SafetensorError as error:  # also wraps errors of the operating system
         raise DataError(f"{path}: expected a place that can be written to, got {reason(error)}") from error
     paths = sorted(folder.glob(PATTERN))

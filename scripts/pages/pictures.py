@@ -253,7 +253,12 @@ HOUSE = (
     (("training", "loss, optimizer, trainer"), ("search", "beam, rankings, Translator")),
     (("fast", "the same equations, by hand and for GPUs"), ("foreign", "other toolkits' models")),
     (("data", "corpora, tokenizers, batches"), ("model", "the equations of both papers")),
-    (("config", "every key and its rules"), ("alignment", "links and weights"), ("demo", "the built-in corpus")),
+    (
+        ("config", "every key and its rules"),
+        ("alignment", "links and weights"),
+        ("demo", "the built-in corpus"),
+        ("options", "one record a command"),
+    ),
     (("registries", "every name"), ("files, text_io, runtime", "files, streams, the machine"), ("errors, types", "")),
 )
 """From the roof down; tests/test_architecture.py holds the floors, and a test that this picture is theirs."""

@@ -7,7 +7,7 @@ import pytest
 from nmt_attn.alignment.link_files import LinkFile, LinkFormat, gold_file, warn_of_stray_links
 from nmt_attn.alignment.links import GoldLinks, Link
 from nmt_attn.errors import ConfigError
-from nmt_attn.options import AlignOptions
+from nmt_attn.options.evaluation import AlignOptions
 
 GOLD = Path("gold")
 

@@ -9,7 +9,7 @@ from nmt_attn.alignment.link_files import gold_file
 from nmt_attn.cli import app
 from nmt_attn.commands.aer import aer
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.options import AerOptions
+from nmt_attn.options.evaluation import AerOptions
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -11,7 +11,7 @@ from tiny_runs import REFERENCES, SOURCES, make_run
 from nmt_attn.commands.align import align
 from nmt_attn.commands.score import score
 from nmt_attn.errors import ConfigError, DataError
-from nmt_attn.options import AlignOptions, ScoreOptions
+from nmt_attn.options.evaluation import AlignOptions, ScoreOptions
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from nmt_attn.config.file import load_config, save_config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, UserError
 from nmt_attn.model.store import load_model, save_model
-from nmt_attn.options import AverageOptions
+from nmt_attn.options.models import AverageOptions
 from nmt_attn.search.translator import Translator
 from nmt_attn.training.checkpoint import KeptModel, Progress, checkpoint_paths, save_checkpoint
 from nmt_attn.training.moving_average import MovingAverage

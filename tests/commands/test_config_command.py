@@ -11,7 +11,7 @@ from nmt_attn.config.file import parse_config
 from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
 from nmt_attn.errors import ConfigError
-from nmt_attn.options import ConfigOptions
+from nmt_attn.options.training import ConfigOptions
 from nmt_attn.registries import SCORES
 
 ROW = r"^# (\S.*?)  +([\d,]+)"

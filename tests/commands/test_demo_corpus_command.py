@@ -4,7 +4,7 @@ import pytest
 
 from nmt_attn.commands.demo_corpus import write_demo_corpus
 from nmt_attn.errors import DataError
-from nmt_attn.options import DemoCorpusOptions
+from nmt_attn.options.training import DemoCorpusOptions
 from nmt_attn.text_io import read_lines
 
 

@@ -12,7 +12,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.evaluation.system_outputs import choose_sentence
-from nmt_attn.options import EvalOptions
+from nmt_attn.options.evaluation import EvalOptions
 from nmt_attn.text_io import read_lines
 
 FIGURES = ["bleu-by-length.png", "bleu-by-length.svg", "eval.json"]

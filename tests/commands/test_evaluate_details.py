@@ -10,7 +10,7 @@ from tiny_runs import REFERENCES, SOURCES, make_run
 
 from nmt_attn.commands.eval import evaluate
 from nmt_attn.errors import ConfigError
-from nmt_attn.options import EvalOptions
+from nmt_attn.options.evaluation import EvalOptions
 
 METRICS = "evaluate.metrics=[wer,per]"
 

@@ -15,7 +15,8 @@ from nmt_attn.commands.translate import translate
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.model.seed_runs import find_seed_runs
-from nmt_attn.options import EvalOptions, TranslateOptions
+from nmt_attn.options.evaluation import EvalOptions
+from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.search.ensemble import load_translator
 
 SEEDS = (1, 2, 10)

@@ -15,7 +15,7 @@ from nmt_attn.commands.align import align
 from nmt_attn.commands.eval import evaluate
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import bleu
-from nmt_attn.options import AlignOptions, EvalOptions
+from nmt_attn.options.evaluation import AlignOptions, EvalOptions
 
 GOLD = ["0-0 1-1", "", "0-0 1p1 1-2", "0-0", "0-0 12-12"]
 

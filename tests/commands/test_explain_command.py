@@ -8,7 +8,7 @@ from tiny_runs import make_run
 
 from nmt_attn.commands.explain import explain
 from nmt_attn.errors import ConfigError
-from nmt_attn.options import ExplainOptions
+from nmt_attn.options.translation import ExplainOptions
 
 
 @pytest.fixture(scope="module")

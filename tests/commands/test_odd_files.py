@@ -19,7 +19,7 @@ from nmt_attn.commands.translate import translate
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import DataError, UserError
 from nmt_attn.model.store import load_model, save_model
-from nmt_attn.options import TranslateOptions
+from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.text_io import read_lines, read_text
 
 TEXT = "Zwölf Hunde\nलाइट ऊन बंद करो\n\nthe end\n"

@@ -8,7 +8,7 @@ import pytest
 from nmt_attn.commands.plot import plot
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.evaluation.training_curves import TrainingLog
-from nmt_attn.options import PlotOptions
+from nmt_attn.options.training import PlotOptions
 
 UPDATE = {"kind": "update", "update": 1, "loss": 2.0, "learning_rate": 0.1, "seconds": 0.5}
 

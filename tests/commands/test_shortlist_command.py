@@ -11,7 +11,8 @@ from nmt_attn.commands.shortlist import make_shortlist
 from nmt_attn.commands.translate import translate
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.model.store import SHORTLIST
-from nmt_attn.options import ShortlistOptions, TranslateOptions
+from nmt_attn.options.models import ShortlistOptions
+from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.search.shortlist import read_shortlist
 from nmt_attn.search.translator import Translator
 

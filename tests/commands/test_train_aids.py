@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.commands.train import train
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 
 CONFIG = """
 run: {name: r}

@@ -26,7 +26,7 @@ from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.data.corpus import read_whole
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.evaluation.metrics import METRICS, measure
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.processes import Processes
 from nmt_attn.search.translator import Translator
 
@@ -346,7 +346,7 @@ def test_a_signal_ends_training_after_the_update_and_is_no_loss(
     wait_for(lambda: (place.run / "log.jsonl").is_file() and len(place.log()) > 5, process)
     process.send_signal(number)
     _, error = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert f"{number.name}: finishing the update and saving; once more ends at once" in error
     done = place.log()[-1]["update"]
     assert f"stopped after update {done:,}, saved; the same command goes on from there" in error
@@ -383,6 +383,17 @@ def test_the_second_signal_does_what_it_always_did(number: signal.Signals, capfd
         assert f"{number.name}: finishing the update" in capfd.readouterr().err
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)  # the signal comes within it
+
+
+def test_a_signal_that_was_ignored_before_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        trainer: Any = Standing()
+        with module._signals(trainer):
+            os.kill(os.getpid(), signal.SIGINT)
+        assert not trainer.must_stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # Kills

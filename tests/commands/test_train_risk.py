@@ -10,7 +10,7 @@ from torch import Tensor
 from nmt_attn.commands.train import train
 from nmt_attn.config.file import load_config
 from nmt_attn.errors import ConfigError
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.registries import RISKS
 
 CONFIG = """

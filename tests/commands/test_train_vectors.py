@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt_attn.commands.train import train
 from nmt_attn.errors import DataError
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 
 CONFIG = """
 run: {name: r, precision: fp32}

@@ -14,7 +14,7 @@ from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.data.tags import DefaultTags
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.model.store import model_from_config, save_model
-from nmt_attn.options import TranslateOptions
+from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.search.translator import Translator
 
 LEMMAS = ["hablar", "casa", "⟦ab⟧"]

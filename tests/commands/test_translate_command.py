@@ -21,7 +21,7 @@ from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, learn_codec, load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.model.store import load_model, model_from_config, save_model
-from nmt_attn.options import TranslateOptions
+from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.search.ensemble import COMBINATIONS
 from nmt_attn.types import UNK
 

@@ -23,7 +23,7 @@ from nmt_attn.errors import UserError
 from nmt_attn.evaluation.metrics import measure_system
 from nmt_attn.evaluation.summary import as_json, summarise
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.search.translator import Translator
 
 pytestmark = pytest.mark.slow

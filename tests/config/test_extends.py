@@ -14,7 +14,7 @@ from nmt_attn.config.file import dump_config, load_config, parse_config
 from nmt_attn.config.key_paths import defaults
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.errors import ConfigError
-from nmt_attn.options import ConfigOptions
+from nmt_attn.options.training import ConfigOptions
 
 ROOT = Path(__file__).parents[2]
 VALUES = json.loads((Path(__file__).parent / "shipped_values.json").read_text(encoding="utf-8"))

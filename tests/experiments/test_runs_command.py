@@ -20,7 +20,7 @@ from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.experiments.run_filter import COLUMNS, read_condition, sorted_runs
 from nmt_attn.experiments.run_list import find_runs, read_run
 from nmt_attn.experiments.run_table import format_runs
-from nmt_attn.options import RunsOptions
+from nmt_attn.options.training import RunsOptions
 from nmt_attn.screen import cells
 from nmt_attn.training.checkpoint import Progress, save_checkpoint
 

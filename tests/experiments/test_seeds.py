@@ -18,7 +18,7 @@ from nmt_attn.commands.train import train
 from nmt_attn.errors import ConfigError, ProcessError
 from nmt_attn.experiments import seeds
 from nmt_attn.experiments.jobs import Job, Note, Slot
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """

@@ -16,7 +16,7 @@ from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.foreign.pickles import Inert, read_checkpoint
 from nmt_attn.model.store import load_model
-from nmt_attn.options import ImportOptions
+from nmt_attn.options.models import ImportOptions
 from nmt_attn.types import EOS
 
 TOKENS = ["<unk>", "<blank>", "<s>", "</s>", "a", "b", "c", "d", "e"]

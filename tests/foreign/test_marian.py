@@ -12,7 +12,7 @@ from nmt_attn.commands.import_model import import_model
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import DataError
 from nmt_attn.model.store import load_model
-from nmt_attn.options import ImportOptions
+from nmt_attn.options.models import ImportOptions
 from nmt_attn.types import BOS, EOS
 
 TOKENS = ["</s>", "<unk>", "a", "b", "c", "d", "e"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from tiny_runs import REFERENCES, SOURCES, make_run
 
 from nmt_attn.commands.train import train
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 
 TINY = """\
 run: {name: trained, dir: runs, device: cpu, precision: fp32}

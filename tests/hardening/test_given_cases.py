@@ -12,7 +12,7 @@ from nmt_attn.commands.train import train
 from nmt_attn.config.schema import TokenizerConfig
 from nmt_attn.data.codec import learn_codec
 from nmt_attn.errors import CheckpointError
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_lines
 

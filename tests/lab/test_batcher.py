@@ -9,7 +9,7 @@ from tiny_translators import make_translator
 
 from nmt_attn.errors import DataError
 from nmt_attn.lab.batcher import Batcher, Limits, ModelThread
-from nmt_attn.options import SearchOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.request import Request
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Translation
 from nmt_attn.search.translator import Translator
@@ -61,6 +61,12 @@ def test_what_comes_together_is_one_batch() -> None:
     results, batches = run(["a", "b", "c"], Limits())
     assert batches == [["a", "b", "c"]]
     assert [each.text for each in results if isinstance(each, Translation)] == ["A", "B", "C"]
+
+
+def test_equal_texts_of_a_batch_are_translated_once() -> None:
+    results, batches = run(["a", "b", "a", "a"], Limits())
+    assert batches == [["a", "b"]]
+    assert [each.text for each in results if isinstance(each, Translation)] == ["A", "B", "A", "A"]
 
 
 def test_clients_that_ask_again_are_soon_in_one_batch() -> None:

@@ -15,7 +15,7 @@ from tiny_runs import make_run
 
 from nmt_attn.commands.serve import serve
 from nmt_attn.errors import CheckpointError, ConfigError
-from nmt_attn.options import ServeOptions
+from nmt_attn.options.translation import ServeOptions
 
 
 @contextmanager

@@ -20,11 +20,7 @@ EXPECTED = {
 }
 """For each target step, each source step, and whatever the lengths."""
 
-MOST_OF_A_SEARCH = {
-    "luong, lstm, feeding, 4 layers": (33, 44),
-    "bahdanau, gru-cho": (21, 26),
-    "conditional, gru": (20, 26),
-}
+MOST_OF_A_SEARCH = {"luong, lstm, feeding, 4 layers": (33, 42)}
 """Launches of a step of beam search, in fp32 and bf16; all others at most 25."""
 
 COUNT = """

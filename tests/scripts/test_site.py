@@ -12,8 +12,9 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from nmt_attn import cli, options
+from nmt_attn import cli
 from nmt_attn.config.key_paths import all_keys, locate
+from nmt_attn.options.translation import TranslateOptions
 
 ROOT = Path(__file__).parents[2]
 BROWSER = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), "")
@@ -49,7 +50,7 @@ def test_the_page_of_commands_has_every_option(scripts: ModuleType) -> None:
         if each.callback is not None and getattr(function, "__doc__", "") == each.callback.__doc__
     }
     assert set(sections) == set(records)
-    assert options.TranslateOptions in records.values()
+    assert TranslateOptions in records.values()
     for name, record in records.items():
         for field in fields(record):
             shown = (f"`--{field.name.replace('_', '-')}`", f"`{field.name.upper()}`")

@@ -12,7 +12,7 @@ from nmt_attn.config.risk_section import RiskConfig
 from nmt_attn.config.schema import EvaluateConfig, SearchConfig, TrainingConfig
 from nmt_attn.data.batching import collate, collate_source
 from nmt_attn.evaluation.rewards import Rewards
-from nmt_attn.options import SearchOptions
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.registries import RISKS
 from nmt_attn.search.training_samples import Sampler
 from nmt_attn.training.objective import Objective

@@ -16,7 +16,7 @@ from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.training.warm_start import shared_rows, warm_start
 
 OTHER_SOURCES, OTHER_REFERENCES = ["el pez", "un gato azul"], ["the blue cat", "a fish"]

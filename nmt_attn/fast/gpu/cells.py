@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.gpu.cell_loops import CellSteps, ChoGRUSteps, GRUSteps, LSTMSteps
 from nmt_attn.fast.gpu.loop_parts import LoopCell
-from nmt_attn.fast.gpu.loops import sequence
+from nmt_attn.fast.gpu.sequence import sequence
 from nmt_attn.fast.gpu.steps import cho_gates, cho_step, gru_back, gru_step, lstm_back, lstm_step
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt_attn.fast.gpu.cells import GpuCell
 from nmt_attn.fast.gpu.loop_parts import LoopCell
-from nmt_attn.fast.gpu.loops import sequence
+from nmt_attn.fast.gpu.sequence import sequence
 from nmt_attn.fast.gpu.whole import ONE_CALL, run_cell, run_layer, weights_of
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast

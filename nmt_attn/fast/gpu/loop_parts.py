@@ -1,4 +1,4 @@
-"""What the loops of nmt_attn/fast/gpu/loops.py are made of: records, attention over all steps, and small helpers."""
+"""What loops over steps on a GPU are made of: records, attention over all steps, and small helpers."""
 
 from typing import Any, NamedTuple
 

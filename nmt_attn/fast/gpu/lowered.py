@@ -61,9 +61,9 @@ class LowOutput(Fast, nn.Linear):
     def product(self, readout: Tensor) -> Tensor:
         """readout [N, R] -> W x [N, V] in float32, without b."""
         inputs = readout.to(self.weight.dtype)
-        if inputs.is_cuda:
-            return torch.mm(inputs, self.weight.T, out_dtype=torch.float32)
-        return inputs.float() @ self.weight.float().T
+        if inputs.device.type == "cpu":
+            return inputs.float() @ self.weight.float().T
+        return torch.mm(inputs, self.weight.T, out_dtype=torch.float32)
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.product(inputs) + self.bias
