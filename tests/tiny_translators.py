@@ -48,7 +48,7 @@ MODELS = {
     "covered": {"attention": {"coverage": "linguistic"}},
     "copying": {
         "decoder": {"style": "luong", "input_feeding": "attentional", "copying": "pointer-generator"},
-        "attention": {"score": "general"},
+        "attention": {"score": "general", "attend_eos": False},
     },
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }

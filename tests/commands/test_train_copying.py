@@ -10,7 +10,7 @@ from nmt_attn.config.file import parse_config
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import Config
 from nmt_attn.errors import ConfigError
-from nmt_attn.options import TrainOptions
+from nmt_attn.options.training import TrainOptions
 from nmt_attn.registries import COPYINGS
 from nmt_attn.search.translator import Translator
 
