@@ -6,6 +6,7 @@ commands/. Nothing heavy is imported before a command runs, so that help answers
 
 import inspect
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -39,6 +40,15 @@ from nmt_attn.version import __version__
 ClickException: Any = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 LONGEST_MISTAKE = 300
 """Characters of a message about the words of the command line."""
+_PLACES = {
+    "translate": "text comes from standard input or --input FILE",
+    "eval": "--model RUN names a model",
+    "score": "--source FILE and --target FILE name the texts",
+    "align": "--source FILE and --target FILE name the texts",
+    "serve": "--model RUN names a model",
+    "explain": "a sentence of several words stands in quotes",
+}
+"""Where what many write after the command belongs."""
 
 app = typer.Typer(
     name="nmt-attn",
@@ -290,4 +300,10 @@ def _usage_mistake(error: Any) -> str:
     dash = next((word for word in sys.argv[2:] if word.startswith("-") and " " in word and "=" not in word), None)
     hint = f"; text that begins with a dash stands after --: nmt-attn {sys.argv[1]} -- {shown(dash)}" if dash else ""
     message = " ".join(error.format_message().replace("Value error, ", "").split())
+    if not message:  # help has been shown
+        message = "command: expected one of these, got none"
+    if extra := re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
+        name = command.rpartition(" ")[2]
+        message = f"{name}: expected options, got more words: {shown(extra[1])}"
+        hint = f"; {_PLACES[name]}" if name in _PLACES else hint
     return f"{message[:LONGEST_MISTAKE].rstrip('.')} (see {command} --help{hint})"

@@ -182,7 +182,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--model", type=Path, help="a run; by default the first model of the package")
     options = parser.parse_args()
-    texts = list(dict.fromkeys(pair.source for pair in demo_corpus("train", 2500)))  # the server makes one of equal ones
+    # The server translates equal texts once: none is asked for twice.
+    texts = list(dict.fromkeys(pair.source for pair in demo_corpus("train", 2500)))
     with shipped_models() as folders:
         folder = options.model or folders[0]
         translator = Translator.load(folder)

@@ -8,6 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMED = re.compile(r"(?<![\w/.-])(?:nmt_attn|scripts|tests|docs|configs)/[\w./-]*\w")
+TABLE = re.compile(r"^\|.*\n\|[-|: ]+\n((?:\|.*\n)+)", re.MULTILINE)
+DECIMAL = re.compile(r"\d\.\d")
+DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b|November 2026")
 EQUATIONS = {
     "model/seq2seq.py": ("eq. 2 to 4", "eq. 1, 2 and 6"),
     "model/cells.py": ("eq. 1 and 4", "A.1.1"),
@@ -31,6 +34,16 @@ def test_every_file_that_a_page_names_exists() -> None:
         if not (ROOT / name).exists() and not list(ROOT.glob(f"{name}*")) and "X" not in name
     ]
     assert missing == []
+
+
+def test_a_table_of_figures_stands_on_a_page_that_says_when_they_were_measured() -> None:
+    undated = set()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        bodies = (table[1] for table in TABLE.finditer(text))
+        if any(DECIMAL.search(body) for body in bodies) and not DATE.search(text):
+            undated.add(page.name)
+    assert undated == {"architecture.md", "names.md"}  # their numbers are those of equations, and bounds
 
 
 @pytest.mark.parametrize("name", EQUATIONS)

@@ -16,7 +16,7 @@ from tiny_translators import make_translator
 from typer.testing import CliRunner
 
 from nmt_attn import commands
-from nmt_attn.cli import app
+from nmt_attn.cli import ClickException, _mistake, app
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import ConfigError, DataError
@@ -153,6 +153,17 @@ def test_short_options_of_train_are_keys() -> None:
     assert TrainOptions(Path("demo")).overrides() == ()
 
 
+def test_a_short_option_is_named_as_it_was_written() -> None:
+    given = TrainOptions(Path("demo"), ("run.seed=-1",), name="my run", minutes=0)
+    with pytest.raises(ConfigError) as caught:
+        load_config(Path("demo"), given.overrides(), given.names())
+    assert sorted(line.partition(":")[0] for line in str(caught.value).split("\n")) == [
+        "--minutes",
+        "--name",
+        "run.seed",
+    ]
+
+
 def test_a_key_that_is_given_in_both_ways_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"--epochs: expected it once, got --set training\.epochs too"):
         TrainOptions(Path("demo"), ("training.epochs = 3",), epochs=3)
@@ -169,6 +180,27 @@ def test_the_version_names_what_runs_here() -> None:
     assert python.startswith(f"Python {sys.version_info.major}.{sys.version_info.minor}.")
     assert torch_line.startswith(f"torch {torch.__version__}, ")
     assert {"CPU", "GPU", "auto"} <= {line.partition(":")[0] for line in shown.stdout.split("\n")}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "command: expected one of these, got none (see nmt-attn --help)"),
+        (
+            ["translate", "hola mundo"],
+            "translate: expected options, got more words: 'hola mundo' (see nmt-attn translate --help; text comes from "
+            "standard input or --input FILE)",
+        ),
+        (["plot"], "Missing argument 'runs' (see nmt-attn plot --help)"),
+    ],
+)
+def test_what_is_wrong_with_the_words_is_one_line(
+    words: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["nmt-attn", *words])
+    with pytest.raises(ClickException) as caught:
+        app(standalone_mode=False, prog_name="nmt-attn")
+    assert _mistake(caught.value) == message
 
 
 def test_the_shell_completes_commands() -> None:

@@ -13,7 +13,7 @@ from nmt_attn.data.corpus import read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.errors import DataError
 from nmt_attn.evaluation.evaluation_inputs import locate_model
-from nmt_attn.lab.neighbours import INDEX, PAIRS, STATES, write_index
+from nmt_attn.lab.neighbours import INDEX, PAIRS, STATES, StateIndex
 from nmt_attn.options.models import IndexOptions
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import SentencePair
@@ -27,11 +27,12 @@ def make_index(options: IndexOptions) -> None:
     report = CorpusReport("data.train")
     pairs = islice(_pairs(model.config, translator, report), options.limit)
     with tqdm(total=options.limit, unit=" pairs", file=sys.stderr, disable=None, leave=False) as bar:
-        count = write_index(folder, translator, pairs, bar.update)
-    if count == 0:
+        index = StateIndex.build(translator, pairs, bar.update)
+    if index.pairs == 0:
         raise DataError(f"{report.source}: expected at least one usable pair, got none\n{report.text()}")
+    index.save(folder)
     size = sum((folder / name).stat().st_size for name in (STATES, PAIRS))
-    typer.echo(f"{folder}: states of {count:,} pairs, {size / 1e6:.1f} MB", err=True)
+    typer.echo(f"{folder}: states of {index.pairs:,} pairs, {size / 1e6:.1f} MB", err=True)
 
 
 def _pairs(config: Config, translator: Translator, report: CorpusReport) -> Iterator[SentencePair]:

@@ -12,6 +12,7 @@ import typer
 
 from nmt_attn.config.extends import EXTENDS
 from nmt_attn.config.file import parse_config
+from nmt_attn.config.messages import as_options
 from nmt_attn.config.schema import CorpusConfig
 from nmt_attn.data.inspect_choices import (
     Choice,
@@ -35,7 +36,7 @@ from nmt_attn.data.inspect_corpus import (
     split_row,
     text_fields,
 )
-from nmt_attn.data.inspect_siblings import find_sibling
+from nmt_attn.data.inspect_siblings import find_sibling, find_siblings
 from nmt_attn.data.inspect_text import TextProfile, profile
 from nmt_attn.data.readers import (
     NumberedPair,
@@ -92,7 +93,10 @@ def init(options: InitOptions) -> None:
     recipe = choose_recipe(sides.source, sides.target, has_tags=found.columns is not None)
     choices = choose_for_recipe(*sides) if recipe else choose(*sides, found.count.lines)
     text = _configuration(_name(options), output, found, recipe, choices)
-    parse_config(text, [], str(output))
+    try:
+        parse_config(text, [], str(output))
+    except ConfigError as error:
+        raise as_options(error, {"run.name": "--name"}) from error
     if not options.force:
         _refuse_existing(found.converted)
     for path, content in found.converted.items():
@@ -167,8 +171,7 @@ def _inspect_files(source: Path, target: Path) -> Found:
     rows = [("source", f"{source} ({describe_file(source)})"), ("target", f"{target} ({describe_file(target)})")]
     corpora = {"train": {"source": str(source), "target": str(target)}}
     for part in ("valid", "test"):
-        pair = [find_sibling(path, part) for path in (source, target)]
-        if None not in pair and pair[0] != pair[1]:
+        if pair := find_siblings(source, target, part):
             corpora[part] = {"source": str(pair[0]), "target": str(pair[1])}
     return Found(rows, count_pairs(read_files(source, target, empty_report())), corpora)
 
@@ -226,6 +229,8 @@ def _converted(path: Path, table: Table) -> Iterator[str]:
 
 def _inspect_dataset(name: str, columns: Sequence[str]) -> Found:
     folder = Path(name)
+    if not folder.is_dir():
+        typer.echo(f"note: no folder {name} is here, so it is looked for on the Hugging Face Hub", err=True)
     loaded = load_dataset(CorpusConfig(dataset=name), folder, _CACHE)
     splits = list(loaded) if isinstance(loaded, dict) else [None]
     chosen = {part: next((split for split in names if split in splits), None) for part, names in _SPLITS.items()}

@@ -1,7 +1,9 @@
 """`nmt-attn serve`: the lab, a page that shows how models translate; or the same page as a file. docs/lab.md."""
 
 import importlib.util
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache, partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from nmt_attn.options.translation import ServeOptions
 if TYPE_CHECKING:
     from nmt_attn.lab.examples import Example
     from nmt_attn.lab.lab_model import LabModel
+    from nmt_attn.lab.neighbours import StateIndex
     from nmt_attn.lab.service import Lab
 
 NEEDED = ("starlette", "uvicorn")
@@ -55,7 +58,7 @@ def _check(options: ServeOptions) -> None:
 
 
 def _lab(options: ServeOptions, stack: ExitStack) -> "Lab":
-    from nmt_attn.lab.examples import shipped_examples, shipped_models
+    from nmt_attn.lab.examples import shipped_examples, shipped_index, shipped_models
     from nmt_attn.lab.lab_model import LabModel
     from nmt_attn.lab.neighbours import INDEX, StateIndex
     from nmt_attn.lab.service import Lab
@@ -64,16 +67,22 @@ def _lab(options: ServeOptions, stack: ExitStack) -> "Lab":
 
     folders = list(options.model) or stack.enter_context(shipped_models())
     models: dict[str, LabModel] = {}
-    indices = {}
+    indices: dict[str, Callable[[], StateIndex]] = {}
     for folder in folders:
         model = LabModel.load(find_model(folder), _name(folder, models))
         models[model.name] = model
         if (folder / INDEX).is_dir():
-            indices[model.name] = StateIndex.load(folder / INDEX)
+            indices[model.name] = _given(StateIndex.load(folder / INDEX))
+        elif not options.model:
+            indices[model.name] = cache(partial(shipped_index, model))  # made when it is first asked for
     examples = shipped_examples() if not options.model else _examples(options.model[0])
     sentence = options.sentence or (examples[0].source if examples else "")
     training = None if options.watch is None else TrainingLog(options.watch, sentence)
     return Lab(models, examples, indices, training)
+
+
+def _given(index: "StateIndex") -> "Callable[[], StateIndex]":
+    return lambda: index
 
 
 def _name(folder: Path, taken: "dict[str, LabModel]") -> str:

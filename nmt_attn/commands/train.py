@@ -66,7 +66,7 @@ def train(options: TrainOptions) -> None:
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
         path = options.config or _no_config()
-        config = load_config(path, options.overrides())
+        config = load_config(path, options.overrides(), options.names())
         device = processes.device(choose_device(config.run.device))
         _set_threads(config, device, voice_of(processes))
         if config.training.cuda_graphs is True:

@@ -19,6 +19,7 @@ from nmt_attn.registries import CORPUS_FORMS
 from nmt_attn.text_io import read_text
 
 EXTENDS = "extends"
+_YAML = (".yaml", ".yml", ".json")
 _LONGEST_NAME = 80
 MOST_FILES = 20
 """Files that extend each other."""
@@ -78,9 +79,15 @@ def read_layers(text: str, path: Path) -> Layers:
 
 
 def _read_layers(text: str, path: Path, above: tuple[Path, ...]) -> Layers:
-    tree, messages = parse_yaml(text, str(path))
-    if not isinstance(tree, dict | None):
-        raise ConfigError(f"{path}: expected sections of keys and values, got {show(tree)}")
+    try:
+        tree, messages = parse_yaml(text, str(path))
+        if not isinstance(tree, dict | None):
+            raise ConfigError(f"{path}: expected sections of keys and values, got {show(tree)}")
+    except ConfigError as error:
+        hint = (
+            "" if path.suffix in _YAML else " (nmt-attn init makes a configuration of a corpus: nmt-attn init --help)"
+        )
+        raise ConfigError(f"{error}{hint}") from error
     tree = tree or {}
     if EXTENDS not in tree:
         is_resolved = Config.model_fields.keys() <= tree.keys()

@@ -5,7 +5,7 @@ All mistakes are found before any is reported: one ConfigError, one line for eac
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from nmt_attn.config.data_paths import find_beside
 from nmt_attn.config.extends import EXTENDS, Layers, find_config, names_own_text, read_config, read_layers
 from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
-from nmt_attn.config.messages import did_you_mean, join_words, show
+from nmt_attn.config.messages import as_options, did_you_mean, join_words, show
 from nmt_attn.config.reference import choices_of, describe, kinds_of
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import Config, DataConfig
@@ -48,15 +48,21 @@ class _Mistake(NamedTuple):
     meant: tuple[Keys, ...] = ()
 
 
-def load_config(path: Path, overrides: Sequence[str]) -> Config:
+def load_config(path: Path, overrides: Sequence[str], options: Mapping[str, str] | None = None) -> Config:
     """The configuration in the file at `path`, with `overrides` (`section.key=value`) on top.
+
+    Messages name `options` in place of the keys that these stand for.
 
     A bare name that is no file, such as `demo`, stands for the shipped configuration of that name. What the file
     extends: nmt_attn/config/extends.py. Where its data is: nmt_attn/config/data_paths.py. Raises ConfigError with every
     mistake of all files and overrides, one a line.
     """
     path = find_config(path)
-    return find_beside(parse_config(read_config(path), overrides, str(path)), path.parent)
+    try:
+        config = parse_config(read_config(path), overrides, str(path))
+    except ConfigError as error:
+        raise as_options(error, options or {}) from error
+    return find_beside(config, path.parent)
 
 
 def parse_config(text: str, overrides: Sequence[str], where: str) -> Config:

@@ -2,18 +2,43 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from nmt_attn.config.base import Section
 from nmt_attn.config.key_paths import defaults, value_at
 from nmt_attn.config.schema import Config
+from nmt_attn.errors import ConfigError
 
 _LONGEST_VALUE = 60
+_ALSO_CALLED = {
+    "bahdanau": "additive",
+    "mlp": "additive",
+    "tanh": "additive",
+    "luong": "general",
+    "bilinear": "general",
+    "multiplicative": "general",
+    "bpe": "sentencepiece",
+    "spm": "sentencepiece",
+    "unigram": "sentencepiece",
+    "subword": "sentencepiece",
+    "letters": "char",
+    "local": "local-p",
+}
+"""Names that papers and other toolkits have for what is called otherwise here."""
 
 
 def complain(config: Config, key: str, expected: str, hint: str = "") -> str:
     """`key: expected ..., got ... (hint)`."""
     return f"{key}: expected {expected}, got {show(value_at(config, key))}" + (f" ({hint})" if hint else "")
+
+
+def as_options(error: ConfigError, options: Mapping[str, str]) -> ConfigError:
+    """The mistakes with options in place of the keys that they stand for: `--name: ...` for `run.name: ...`."""
+    text = str(error)
+    for key, option in options.items():
+        text = re.sub(rf"^(?:[^\n:]+: )?{re.escape(key)}:", f"{option}:", text, flags=re.MULTILINE)
+    return ConfigError(text)
 
 
 def with_value(config: Config, key: str) -> str:
@@ -30,6 +55,8 @@ def complain_idle(config: Config, key: str, reason: str, hint: str = "") -> str:
 def did_you_mean(word: str, choices: Iterable[str], likeness: float = 0.7) -> str | None:
     """The one of `choices` that is most like `word`, or None if none is like it (1: equal, 0: no letter shared)."""
     folded = {choice.lower(): choice for choice in choices}
+    if (known := _ALSO_CALLED.get(word.lower())) in folded:
+        return folded[known]
     close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=likeness)
     return folded[close[0]] if close else None
 

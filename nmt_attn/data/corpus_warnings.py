@@ -64,6 +64,8 @@ def corpus_warnings(config: Config, data: PreparedData) -> Iterator[str]:
     for name, pairs in texts.items():
         if is_swapped(data.codecs, pairs[:SAMPLE_LINES]):
             yield f"{name}: source and target seem to be swapped, as each fits the vocabulary of the other side better"
+        elif unknown := unknown_source(data.codecs, [pair.source for pair in pairs]):
+            yield f"{name}: {unknown}{_letters_hint(config, pairs)}"
     yield from _repeated(config, texts)
 
 
@@ -75,6 +77,13 @@ def is_swapped(codecs: Codecs, pairs: Sequence[SentencePair]) -> bool:
     as_given = _misfit(codecs.source, sources), _misfit(codecs.target, targets)
     turned = _misfit(codecs.target, sources), _misfit(codecs.source, targets)
     return all(other < 0.8 * own for own, other in zip(as_given, turned, strict=True))
+
+
+def _letters_hint(config: Config, pairs: Sequence[SentencePair]) -> str:
+    """What reads single words, where they are taken for sentences of one token."""
+    is_single = all(len(pair.source.split()) <= 1 for pair in pairs[:SAMPLE_LINES])
+    is_whole = config.tokenizer.side("source").kind == "word"
+    return " (`tokenizer.source.kind: char` reads single words letter by letter)" if is_single and is_whole else ""
 
 
 def _longer_validation(data: PreparedData) -> Iterator[str]:

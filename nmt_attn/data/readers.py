@@ -7,6 +7,7 @@ a column of text or a field of a record, such as WMT's `translation`.
 """
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -193,6 +194,7 @@ def load_dataset(corpus: CorpusConfig, folder: Path, cache: Path) -> Any:
 
     datasets.disable_progress_bars()
     disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # else each of its tries to reach the Hub is a line
     try:
         if any((folder / file).is_file() for file in _SAVED):
             return datasets.load_from_disk(str(folder))

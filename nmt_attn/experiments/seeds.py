@@ -47,7 +47,7 @@ def train_seeds(options: TrainOptions, path: Path) -> None:
         raise ConfigError(
             "--seeds: expected one process, got several (torchrun trains one run; --jobs N runs side by side)"
         )
-    config = load_config(path, options.overrides())
+    config = load_config(path, options.overrides(), options.names())
     say_corpus(path, config)
     require_files(config, find_config(path), is_new=options.fresh)
     threads = config.run.threads if isinstance(config.run.threads, int) else 1

@@ -1,27 +1,32 @@
 """Freeze: the page as one file, with the answers that a reader is likely to ask for.
 
 For each model: the sentence step by step, its beam, what comes of every word forced among the likeliest, and of
-every look at one word alone or at all alike.
+every look at one word alone or at all alike; and the neighbours of its states.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from nmt_attn.lab.lab_model import LabModel, SentenceTrace, even, only
+from nmt_attn.lab.neighbours import LAYERS, StateIndex
 from nmt_attn.lab.page import frozen_page, request_key
-from nmt_attn.lab.payload import Json, model_payload, trace_payload, tree_payload
+from nmt_attn.lab.payload import Json, model_payload, neighbours_payload, trace_payload, tree_payload
 from nmt_attn.lab.service import Lab
 
 BEAM, VECTORS = 5, 4
 """What the page asks for by default."""
 FORCED_WORDS = 5
+NEIGHBOURS, MOST_PLACES = 10, 20
+"""As many as the page asks for, of so many places."""
 MOST_CELLS = 200
 """Of a matrix whose every cell is tried."""
 
 
 def freeze(lab: Lab, sentence: str) -> str:
     """The page for a sentence. Raises UserError if a model cannot read it."""
-    models = [model_payload(model) | {"name": name, "neighbours": False} for name, model in lab.models.items()]
+    models = [
+        model_payload(model) | {"name": name, "neighbours": name in lab.indices} for name, model in lab.models.items()
+    ]
     examples = [{"source": sentence, "target": "", "links": ()}]
     examples = [each._asdict() for each in lab.examples if each.source == sentence] or examples
     limits = {"tokens": 0, "beam": BEAM, "texts": 0}
@@ -30,12 +35,26 @@ def freeze(lab: Lab, sentence: str) -> str:
     }
     for name, model in lab.models.items():
         answers.update(_answers(name, model, sentence))
+        if name in lab.indices:
+            answers.update(_neighbours(name, model, sentence, lab.indices[name]()))
     return frozen_page(answers)
 
 
+def _asked(name: str, text: str) -> Json:
+    return {"beam": BEAM, "given": {}, "model": name, "prefix": [], "text": text}
+
+
+def _neighbours(name: str, model: LabModel, text: str, index: StateIndex) -> Iterator[tuple[str, Json]]:
+    """Those of the sentence's first states, layer by layer."""
+    base, asked = model.trace(text, beam=BEAM), _asked(name, text)
+    for layer in LAYERS:
+        for place in range(min(MOST_PLACES, index.places(base, layer))):
+            body = asked | {"layer": layer, "place": place, "count": NEIGHBOURS}
+            yield request_key("/api/neighbours", body), neighbours_payload(index, base, layer, place, NEIGHBOURS)
+
+
 def _answers(name: str, model: LabModel, text: str) -> Iterator[tuple[str, Json]]:
-    base = model.trace(text, beam=BEAM)
-    asked: Json = {"beam": BEAM, "given": {}, "model": name, "prefix": [], "text": text}
+    base, asked = model.trace(text, beam=BEAM), _asked(name, text)
     yield request_key("/api/beam", asked), tree_payload(model.tree(text, beam=BEAM))
     yield request_key("/api/steps", asked | {"vectors": VECTORS}), trace_payload(base, VECTORS)
     for changed in _questions(base):

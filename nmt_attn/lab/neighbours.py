@@ -19,7 +19,7 @@ from nmt_attn.data.batching import collate
 from nmt_attn.data.copying import source_rows
 from nmt_attn.errors import CheckpointError
 from nmt_attn.files import replacing, replacing_text
-from nmt_attn.lab.lab_model import SentenceTrace
+from nmt_attn.lab.lab_model import END, SentenceTrace
 from nmt_attn.lab.trace import traced_step
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_lines
@@ -60,7 +60,7 @@ class StateIndex:
 
     @classmethod
     def load(cls, folder: Path) -> "StateIndex":
-        """What `write_index` wrote. Raises CheckpointError, DataError."""
+        """What `save` wrote. Raises CheckpointError, DataError."""
         try:
             tensors = safetensors.torch.load_file(folder / STATES)
             layers = {name: _Layer(*(tensors[f"{name}.{part}"] for part in _Layer._fields)) for name in LAYERS}
@@ -68,6 +68,43 @@ class StateIndex:
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise CheckpointError(f"{folder}: expected an index that nmt-attn index made, got {error}") from error
         return cls(layers, pairs)  # type: ignore[arg-type]
+
+    @classmethod
+    def build(
+        cls, translator: Translator, pairs: Iterable[SentencePair], progress: Callable[[int], object] = lambda _: None
+    ) -> "StateIndex":
+        """Of the states of the pairs as the model reads them; as many as fit. `progress` is told of each batch."""
+        kept: dict[Layer, list[_Layer]] = {name: [] for name in LAYERS}
+        texts: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        remaining, size = iter(pairs), 0
+        while size < MOST_BYTES and (batch := list(islice(remaining, BATCH_PAIRS))):
+            for name, found in _states(translator, batch, len(texts)).items():
+                kept[name].append(found)
+            texts += [_tokens(translator, pair) for pair in batch]
+            size = max(sum(part.vectors.numel() for part in parts) for parts in kept.values())
+            progress(len(batch))
+        layers = {name: _Layer(*map(torch.cat, zip(*parts, strict=True))) for name, parts in kept.items() if parts}
+        return cls(layers, texts)
+
+    def save(self, folder: Path) -> None:
+        """Writes its two files. Raises DataError if the folder cannot be written to."""
+        tensors = {
+            f"{name}.{part}": tensor for name, layer in self._layers.items() for part, tensor in layer._asdict().items()
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / STATES) as path:
+            safetensors.torch.save_file(tensors, path)
+        with replacing_text(folder / PAIRS) as stream:
+            stream.writelines(json.dumps(text, ensure_ascii=False) + "\n" for text in self._pairs)
+
+    @property
+    def pairs(self) -> int:
+        """How many sentence pairs it has."""
+        return len(self._pairs)
+
+    def size(self, layer: Layer) -> int:
+        """How many states of a layer it has."""
+        return len(self._layers[layer].vectors)
 
     def places(self, trace: SentenceTrace, layer: Layer) -> int:
         """How many states of a layer a sentence has."""
@@ -89,40 +126,9 @@ class StateIndex:
         return Neighbour(round(cosine, 4), (source if layer == "encoder" else target)[place], place, source, target)
 
 
-def write_index(
-    folder: Path, translator: Translator, pairs: Iterable[SentencePair], progress: Callable[[int], object]
-) -> int:
-    """Writes the states of the pairs as the model reads them; as many pairs as fit. How many these are.
-
-    Raises DataError if the folder cannot be written to.
-    """
-    kept: dict[Layer, list[_Layer]] = {name: [] for name in LAYERS}
-    texts: list[tuple[list[str], list[str]]] = []
-    remaining, size = iter(pairs), 0
-    while size < MOST_BYTES and (batch := list(islice(remaining, BATCH_PAIRS))):
-        for name, found in _states(translator, batch, len(texts)).items():
-            kept[name].append(found)
-        texts += [_tokens(translator, pair) for pair in batch]
-        size = max(sum(part.vectors.numel() for part in parts) for parts in kept.values())
-        progress(len(batch))
-    if not texts:
-        return 0
-    tensors = {
-        f"{name}.{part}": torch.cat([getattr(each, part) for each in parts])
-        for name, parts in kept.items()
-        for part in _Layer._fields
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / STATES) as path:
-        safetensors.torch.save_file(tensors, path)
-    with replacing_text(folder / PAIRS) as stream:
-        stream.writelines(json.dumps(text, ensure_ascii=False) + "\n" for text in texts)
-    return len(texts)
-
-
-def _tokens(translator: Translator, pair: SentencePair) -> tuple[list[str], list[str]]:
+def _tokens(translator: Translator, pair: SentencePair) -> tuple[tuple[str, ...], tuple[str, ...]]:
     codecs = translator.codecs
-    return [*codecs.source.pieces(pair.source), "</s>"], [*codecs.target.pieces(pair.target), "</s>"]
+    return (*codecs.source.pieces(pair.source), END), (*codecs.target.pieces(pair.target), END)
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from nmt_attn.lab.lab_model import LabModel, SentenceTrace, Step, Tree
+from nmt_attn.lab.neighbours import Layer, StateIndex
 
 DECIMALS = 5
 
@@ -79,6 +80,12 @@ def tree_payload(tree: Tree) -> Json:
         for node in tree.ended
     ]
     return {"source": tree.source, "beam": tree.beam, "text": tree.text, "nodes": nodes, "hypotheses": ended}
+
+
+def neighbours_payload(index: StateIndex, trace: SentenceTrace, layer: Layer, place: int, count: int) -> Json:
+    """The nearest states, and among how many they were found."""
+    found = index.nearest(trace, layer, place, count)
+    return {"neighbours": [each._asdict() for each in found], "states": index.size(layer), "pairs": index.pairs}
 
 
 def number(value: float | None) -> float | None:

@@ -13,7 +13,7 @@ from nmt_attn.lab.examples import Example
 from nmt_attn.lab.guard import RefusedError, names
 from nmt_attn.lab.lab_model import LabModel
 from nmt_attn.lab.neighbours import StateIndex
-from nmt_attn.lab.payload import Json, model_payload, number, numbers, trace_payload, tree_payload
+from nmt_attn.lab.payload import Json, model_payload, neighbours_payload, number, numbers, trace_payload, tree_payload
 from nmt_attn.lab.requests import (
     MAX_BEAM,
     MAX_TEXTS,
@@ -43,7 +43,7 @@ class Lab:
 
     models: Mapping[str, LabModel]
     examples: Sequence[Example] = ()
-    indices: Mapping[str, StateIndex] = field(default_factory=dict)  # of models that have one
+    indices: Mapping[str, Callable[[], StateIndex]] = field(default_factory=dict)  # of models that have one
     training: TrainingLog | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -193,15 +193,14 @@ class Service:
         """The nearest states."""
         name, model = self._model(body.model)
         _check_length(model, body.text)
-        index = self.lab.indices.get(name)
-        if index is None:
+        if name not in self.lab.indices:
             raise RefusedError(422, f"model: expected one with an index (nmt-attn index RUN), got {name!r}")
+        made = self.lab.indices[name]
 
         def work() -> Json:
-            trace = model.trace(body.text, beam=body.beam, prefix=body.prefix, given=body.given)
+            trace, index = model.trace(body.text, beam=body.beam, prefix=body.prefix, given=body.given), made()
             _check_place("place", body.place, index.places(trace, body.layer))
-            found = index.nearest(trace, body.layer, body.place, body.count)
-            return {"neighbours": [each._asdict() for each in found]}
+            return neighbours_payload(index, trace, body.layer, body.place, body.count)
 
         return await self._timed(work)
 

@@ -98,7 +98,7 @@ def find_model(folder: Path | None) -> Path:
     if not weights:
         raise CheckpointError(
             f"{RUNS}: expected a run with a trained model, got none "
-            "(train one: nmt-attn train configs/demo.yaml; or name one: --model FOLDER)"
+            "(train one: nmt-attn train demo; or name one: --model FOLDER)"
         )
     newest = max(weights, key=lambda path: (path.stat().st_mtime_ns, path))
     typer.echo(f"model: {newest.parent} (the newest; --model FOLDER takes another)", err=True)
@@ -112,7 +112,9 @@ def model_folder(folder: Path) -> Path:
             check_own(candidate)
             return candidate
     found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
-    raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}")
+    inside = sorted(path.parents[1] for path in folder.glob(f"*/{BEST}/{WEIGHTS}"))
+    hint = f" (did you mean {inside[0]}?)" if inside else ""
+    raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}{hint}")
 
 
 def check_own(folder: Path) -> None:

@@ -81,13 +81,17 @@ class TrainOptions:
         if self.jobs is not None and self.seeds is None:
             raise ConfigError(f"--jobs: expected --seeds beside it, got {self.jobs} alone")
         given = {override.partition("=")[0].strip() for override in self.set}
-        for key in self._short():
+        for key, option in self.names().items():
             if key in given:
-                raise ConfigError(f"--{key.rpartition('.')[2]}: expected it once, got --set {key} too")
+                raise ConfigError(f"{option}: expected it once, got --set {key} too")
 
     def overrides(self) -> tuple[str, ...]:
         """`set`, and what the shorter options say, in the same form."""
         return (*self.set, *(f"{key}={json.dumps(value)}" for key, value in self._short().items()))
+
+    def names(self) -> dict[str, str]:
+        """The shorter options that are given, by the keys that they stand for."""
+        return {key: f"--{key.rpartition('.')[2]}" for key in self._short()}
 
     def _short(self) -> dict[str, str | float]:
         keys = {

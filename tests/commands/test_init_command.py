@@ -57,6 +57,15 @@ def test_two_files_with_siblings() -> None:
     assert shown.endswith("train: nmt-attn train mine.yaml\n")
 
 
+def test_siblings_of_two_files_belong_together() -> None:
+    for name in ("train.a", "train.b", "dev.a", "dev.b", "val.b", "test.a", "tst.b"):
+        Path(name).write_text("".join(f"{pair['ab'.index(name[-1])]}\n" for pair in SENTENCES))
+    config, _ = init("--source", "train.a", "--target", "train.b")
+    assert (config.data.valid.source, config.data.valid.target) == ("dev.a", "dev.b")
+    assert not config.data.test.is_named
+    assert config.data.held_out.test > 0
+
+
 def test_words_and_phones() -> None:
     Path("words.tsv").write_text(lines(WORDS))
     config, shown = init("--tsv", "words.tsv")
@@ -225,7 +234,7 @@ NEWCOMERS: dict[str, tuple[Callable[[], object], list[str], str]] = {
     "an impossible name": (
         raw("f", lines(WORDS)),
         ["--tsv", "f", "--name", "my run"],
-        r"run\.name: expected a name of letters, digits, .* got 'my run'",
+        r"--name: expected a name of letters, digits, .* got 'my run'",
     ),
 }
 

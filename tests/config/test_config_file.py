@@ -72,6 +72,11 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
             "run.name=a/b",
             "run.name: expected a name of letters, digits, '_', '-' and '.' (the last two not first), got 'a/b'",
         ),
+        (
+            "tokenizer.kind=bpe",
+            "tokenizer.kind: expected one of 'word', 'symbols', 'char', 'sentencepiece', got 'bpe' (did you mean "
+            "'sentencepiece'?)",
+        ),
         ("run.dir=2024", "run.dir: expected text, got 2024 (did you mean it in quotes?)"),
         (
             "run.seed='12'",
@@ -190,6 +195,13 @@ def test_a_file_that_is_no_mapping_is_refused(text: str) -> None:
 
 def test_malformed_yaml_is_refused_with_file_and_line() -> None:
     assert mistakes("run:\n  name: [x\n")[0].startswith("f.yaml:3: expected YAML, got ")
+
+
+@pytest.mark.parametrize("text", ["one\n", "a: b: c\n"])
+def test_a_text_in_place_of_a_configuration_is_led_to_init(tmp_path: Path, text: str) -> None:
+    (tmp_path / "train.de").write_text(text)
+    with pytest.raises(ConfigError, match=r"train\.de.*, got .* \(nmt-attn init makes a configuration of a corpus"):
+        load_config(tmp_path / "train.de", [])
 
 
 def test_a_missing_file_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:

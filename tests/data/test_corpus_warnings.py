@@ -96,5 +96,12 @@ def test_swapped_validation_and_a_missing_test_set(tmp_path: Path) -> None:
     assert found[1].startswith("data.valid: source and target seem to be swapped")
 
 
+def test_validation_of_single_words_that_training_lacks(tmp_path: Path) -> None:
+    words = [(chr(97 + i) * 3, "x") for i in range(20)]
+    [found] = warnings(tmp_path, words, [("ab", "x"), ("cd", "x"), ("aaa", "x y")], None)
+    assert found.startswith("data.valid: 2 of 3 source tokens (67%) are not in the model's vocabulary, such as 'ab': ")
+    assert found.endswith("(`tokenizer.source.kind: char` reads single words letter by letter)")
+
+
 def test_sound_corpora_are_left_alone(tmp_path: Path) -> None:
     assert warnings(tmp_path, PAIRS, [("el gato ve la casa .", "the cat sees the house .")], None) == []

@@ -6,13 +6,14 @@ Skipped by name where playwright or a system Chromium is missing; no browser is 
 import json
 import re
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browsers import needs_browser, violations
 
-from nmt_attn.lab.examples import shipped_examples, shipped_models
+from nmt_attn.lab.examples import shipped_examples, shipped_index, shipped_models
 from nmt_attn.lab.freeze import freeze
 from nmt_attn.lab.lab_model import LabModel
 from nmt_attn.lab.service import Lab
@@ -20,13 +21,14 @@ from nmt_attn.lab.service import Lab
 pytest_plugins = ["lab_browser"]
 pytestmark = [pytest.mark.slow, needs_browser]
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"
+LONG = "#s=Do+not+watch+my+small+cows+in+the+school+and+open+the+red+door+of+the+big+house&k=2"
 
 
 @pytest.fixture(scope="module")
 def lab() -> Lab:
     with shipped_models() as folders:
         models = {folder.name: LabModel.load(folder) for folder in folders}
-    return Lab(models, shipped_examples())
+    return Lab(models, shipped_examples(), {"bahdanau": cache(partial(shipped_index, models["bahdanau"]))})
 
 
 Open = Callable[..., Any]
@@ -162,8 +164,7 @@ def test_a_server_that_has_gone_is_told(open_page: Open) -> None:
 
 @pytest.mark.parametrize("width", [360, 800, 1280, 1920])
 def test_nothing_is_wider_than_the_window(open_page: Open, width: int) -> None:
-    long = "#s=Do+not+watch+my+small+cows+in+the+school+and+open+the+red+door+of+the+big+house&k=2"
-    page = open_page(long, width=width, height=740)
+    page = open_page(LONG, width=width, height=740)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if width == 360:
         assert page.locator("#machine .side:visible").count() == 1
@@ -172,9 +173,23 @@ def test_nothing_is_wider_than_the_window(open_page: Open, width: int) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation(open_page: Open, scheme: str) -> None:
-    page = open_page(LIGHTS + "&t=2", color_scheme=scheme, reduced_motion="reduce")
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_no_violation(open_page: Open, scheme: str, width: int) -> None:
+    page = open_page(LIGHTS + "&t=2", width=width, color_scheme=scheme, reduced_motion="reduce")
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     assert violations(page) == []
+
+
+def test_the_machine_fits_a_phone_and_what_does_not_shows_an_edge(open_page: Open) -> None:
+    frame = "#machine [data-side=a] .scroll"
+    page = open_page(width=360, height=740)
+    assert page.locator(frame).evaluate("each => each.scrollWidth <= each.clientWidth")
+    box = page.locator("#machine-a").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+    page = open_page(LONG + "&a=luong-local&b=", width=360, height=740)
+    assert page.locator(frame).evaluate("each => each.scrollWidth > each.clientWidth")
+    assert "gradient" in page.locator(frame).evaluate("each => getComputedStyle(each).backgroundImage")
+    assert page.locator(frame).get_attribute("tabindex") == "0"  # arrow keys scroll it
 
 
 def test_everything_is_reached_by_the_keyboard_alone(open_page: Open) -> None:
@@ -240,6 +255,9 @@ def test_a_page_is_saved_by_the_command(open_page: Open, lab: Lab, tmp_path: Pat
     path.write_text(freeze(lab, "Turn off the lights"), encoding="utf-8")
     state = LIGHTS.replace("k=3", "k=5")
     page = open_page(state, at=path.as_uri(), offline=True)
+    page.locator("#neighbours [data-side=a]").get_by_role("button", name="encoder state of").click()
+    assert page.locator("#neighbours [data-side=a] li").count() == 10
+    assert "no neighbours" in page.locator("#neighbours [data-side=b]").inner_text()
     page.locator("#matrix [data-side=a] [data-t='0'][data-j='0']").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#matrix [data-side=a] mark")

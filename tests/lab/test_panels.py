@@ -1,7 +1,9 @@
 """The panels that need more than a sentence: an index, a run that trains, a local window; and scripts of all kinds."""
 
 import json
+import re
 from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from tiny_runs import make_run
 from nmt_attn.demo.corpus import demo_corpus
 from nmt_attn.lab.examples import shipped_examples, shipped_models
 from nmt_attn.lab.lab_model import LabModel
-from nmt_attn.lab.neighbours import StateIndex, write_index
+from nmt_attn.lab.neighbours import StateIndex
 from nmt_attn.lab.service import Lab
 from nmt_attn.lab.training_log import TrainingLog
+from nmt_attn.types import SentencePair
 
 pytest_plugins = ["lab_browser"]
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -38,13 +41,13 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(log: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+def lab(log: Path) -> Lab:
     with shipped_models() as folders:
         models = {folder.name: LabModel.load(folder) for folder in folders}
-    folder = tmp_path_factory.mktemp("states")
-    write_index(folder, models["bahdanau"].translator, list(demo_corpus("train", 300)), lambda count: None)
-    indices = {"bahdanau": StateIndex.load(folder)}
-    return Lab(models, shipped_examples(), indices, TrainingLog(log.parent, "un gato"))
+    pairs = [SentencePair(pair.source, pair.target) for pair in demo_corpus("train", 40)]
+    short = [pair for pair in pairs if len(pair.source.split()) < 8]
+    index = cache(partial(StateIndex.build, models["bahdanau"].translator, short))
+    return Lab(models, shipped_examples(), {"bahdanau": index}, TrainingLog(log.parent, "un gato"))
 
 
 def row(page: Any, t: int) -> list[float]:
@@ -96,6 +99,7 @@ def test_neighbours_are_found_in_the_training_set(open_page: Open) -> None:
         assert cosines == sorted(cosines, reverse=True)
         assert 0.5 < cosines[0] <= 1.01
         assert panel.locator("li mark").count() == 10  # the word whose state it is
+        assert re.search(r"The nearest of \d+ .+ of \d+ training pairs", panel.inner_text())
     assert "nmt-attn index" in page.locator("#neighbours [data-side=b]").inner_text()
 
 
@@ -155,3 +159,33 @@ def test_reduced_motion_is_respected(open_page: Open) -> None:
     page = open_page(reduced_motion="reduce")
     moving = page.locator("#machine-a [data-stage]").first.evaluate("each => getComputedStyle(each).transitionDuration")
     assert set(moving.split(", ")) == {"0s"}
+
+
+def test_words_are_never_stretched_and_long_ones_are_cut_after_a_letter(open_page: Open) -> None:
+    page = open_page("#s=Turn+off+the+lights&a=luong&b=&k=5")
+    texts = page.locator("#machine-a text, #tree-a text").evaluate_all(FITTED_AND_NATURAL)
+    assert "कुर्सियाँ" in [text for text, _, _ in texts]  # nine code points, which are four letters
+    assert all(fitted == pytest.approx(natural, abs=1) for _, fitted, natural in texts)
+    boxes = page.locator("#tree-a .node").evaluate_all(WORD_AND_DIGITS)
+    assert all(end <= start for end, start in boxes)
+    page.evaluate("location.hash = '#s=Turn+off+the+incomprehensibilities&a=luong&b=&k=1'")
+    page.locator("#machine-a title", has_text="incomprehensibilities").wait_for(state="attached")
+    texts = page.locator("#machine-a text").evaluate_all(FITTED_AND_NATURAL)
+    [(text, fitted, natural)] = [each for each in texts if each[1] < each[2] - 1]
+    assert re.fullmatch("inc[a-z]{1,8}…", text)
+    assert fitted > 0.65 * natural
+
+
+FITTED_AND_NATURAL = """all => all.map(text => {
+  const fitted = text.getComputedTextLength(), free = text.cloneNode(true);
+  free.removeAttribute("textLength");
+  text.after(free);
+  const shown = [...free.childNodes].find(each => each.nodeType === 3)?.data ?? "";
+  const found = [shown, fitted, free.getComputedTextLength()];
+  free.remove();
+  return found;
+})"""
+WORD_AND_DIGITS = """all => all.map(node => {
+  const [word, digits] = [...node.querySelectorAll("text")].map(text => text.getBoundingClientRect());
+  return [word.right, digits.left];
+})"""

@@ -353,6 +353,9 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         Translator.load(tmp_path / "nowhere", torch.device("cpu"))
     with pytest.raises(CheckpointError, match=r"got a folder without a model"):
         Translator.load(tmp_path, torch.device("cpu"))
+    save(tmp_path / "demo" / "best", make_codecs("word"))
+    with pytest.raises(CheckpointError, match=r"got a folder without a model \(did you mean .*demo\?\)"):
+        Translator.load(tmp_path, torch.device("cpu"))
 
 
 def test_an_early_stop_is_asked_for_by_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,26 @@ export function svgMath(text, attributes = {}) {
   return svg("text", attributes, parts);
 }
 
+const LEAST_SHRINK = 0.7;
+let ruler = null;
+
+/** How wide a text is in a font such as "600 22px", the family being the page's. */
+export function textWidth(text, font) {
+  ruler ??= html("canvas").getContext("2d");
+  ruler.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
+  return ruler.measureText(text).width;
+}
+
+/** A text in a picture that is `room` wide at most: made narrower where it must be, then cut after a whole letter. */
+export function fittedText(text, room, font, attributes = {}) {
+  if (textWidth(text, font) <= room) return svg("text", attributes, text);
+  const letters = [...new Intl.Segmenter().segment(text)].map(each => each.segment);
+  let shown = text;
+  while (letters.length > 1 && textWidth(shown, font) * LEAST_SHRINK > room) { letters.pop(); shown = `${letters.join("")}…`; }
+  const narrower = { textLength: Math.min(room, textWidth(shown, font)), lengthAdjust: "spacingAndGlyphs" };
+  return svg("text", { ...attributes, ...narrower }, shown, shown === text ? null : svg("title", {}, text));
+}
+
 /** Says something to everybody, by the status line that screen readers read out. */
 export function say(text, isError = false) {
   byId("status").textContent = text;

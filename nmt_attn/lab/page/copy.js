@@ -1,6 +1,6 @@
 /* Copy as: SVG with real text, PNG, TikZ, CSV, link, and the page as a file. */
 import { fixed, html, svg, shade } from "./elements.js";
-import { say } from "./basics.js";
+import { say, textWidth } from "./basics.js";
 
 /** Saves a file by the browser's own download. */
 export function download(name, content, type) {
@@ -51,7 +51,7 @@ async function savePng(picture, name) {
 
 /** A matrix as a picture: { rows, columns, weights, gold }. */
 export function matrixPicture({ rows, columns, weights, gold = [] }) {
-  const cell = 34, left = 12 + 9 * Math.max(...rows.map(row => row.length)), top = 12 + 8 * Math.max(...columns.map(each => each.length));
+  const cell = 34, [left, top] = [rows, columns].map(texts => 14 + Math.max(...texts.map(text => textWidth(text, "14px"))));
   const width = left + cell * columns.length + 10, height = top + cell * rows.length + 10;
   const parts = columns.map((text, j) => svg("text", { x: left + cell * (j + 0.5), y: top - 6, transform: `rotate(-90 ${left + cell * (j + 0.5)} ${top - 6})`, "dominant-baseline": "central", class: "label" }, text));
   rows.forEach((text, t) => {

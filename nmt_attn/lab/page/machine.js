@@ -1,9 +1,10 @@
 /* The machine: one step, drawn in the paper's own order. Nothing is shown before its micro-step has come. */
 import { fixed, html, svg } from "./elements.js";
-import { math, svgMath, probability } from "./basics.js";
+import { fittedText, math, svgMath, probability } from "./basics.js";
 import { stagesOf, QUERIES } from "./formula.js";
 
-const LEFT = 96, CELL = 68, NARROW = 46, BOX = 40, STRIP = 8;
+const LEFT = 96, CELL = 68, NARROW = 46, BOX = 40, STRIP = 8, LABEL = "14px", OUTPUT = "600 22px";
+const NARROWEST = 470, LEGIBLE = 0.85, PHONE = 0.7;
 const ROW = { word: 16, encoder: 30, score: 128, weight: 212, context: 268, decoder: 330, output: 420 };
 
 /** Which micro-step each part of the drawing belongs to. */
@@ -25,7 +26,7 @@ const arrow = (path, stage, attributes = {}) => svg("path", { d: path, class: "a
 
 function encoder(trace, x, cell) {
   return trace.source.map((token, j) => svg("g", {}, [
-    svg("text", { x: x(j), y: ROW.word, "text-anchor": "middle", class: trace.unknown.includes(j) ? "label unknown" : "label", textLength: token.length * 8 > cell - 4 ? cell - 6 : null, lengthAdjust: "spacingAndGlyphs" }, token),
+    fittedText(token, cell - 6, LABEL, { x: x(j), y: ROW.word, "text-anchor": "middle", class: trace.unknown.includes(j) ? "label unknown" : "label" }),
     svg("rect", { x: x(j) - BOX / 2, y: ROW.encoder, width: BOX, height: BOX - 8, rx: 5, class: "cell-box" }),
     svgMath(`h_${j + 1 > 9 ? `{${j + 1}}` : j + 1}`, { x: x(j), y: ROW.encoder + 14, "text-anchor": "middle", class: "symbol" }),
     strip(x(j) - BOX / 2 + 4, ROW.encoder + 20, BOX - 8, trace.encoder_states[j]),
@@ -88,7 +89,7 @@ function decoder(trace, step, place, style) {
   const sub = number => (number > 9 ? `{${number}}` : number);
   parts.push(box(before, top, `s_${sub(step.t)}`, step.previous_state));
   parts.push(box(after, top, `s_${sub(n)}`, step.state, { "data-stage": stage.state }));
-  parts.push(svg("text", { x: before, y: top + 56, "text-anchor": "middle", class: "label" }, step.previous));
+  parts.push(fittedText(step.previous, 2 * before - 12, LABEL, { x: before, y: top + 56, "text-anchor": "middle", class: "label" }));
   parts.push(svg("text", { x: before, y: top + 71, "text-anchor": "middle", class: "faint" }, "last word"));
   parts.push(arrow(`M${before + 30},${mid} L${after - 33},${mid}`, stage.state));
   parts.push(arrow(`M${before + 12},${top + 47} C${(before + after) / 2},${top + 48} ${after - 50},${top + 40} ${after - 33},${top + 28}`, stage.state));
@@ -108,7 +109,7 @@ function decoder(trace, step, place, style) {
     parts.push(arrow(`M${middle},${ROW.context + 15} C${middle},${top - 20} ${after},${top - 30} ${after},${top - 3}`, stage.state));
   }
   parts.push(arrow(isLuong ? `M${out},${top + 36} L${out},${ROW.output - 19}` : `M${after + 30},${mid} L${out - 4},${mid} L${out - 4},${ROW.output - 20}`, stage.word));
-  parts.push(svg("text", { x: out, y: ROW.output, "text-anchor": "middle", class: "output", "data-stage": stage.word }, step.word));
+  parts.push(fittedText(step.word, 2 * (place.width - out) - 8, OUTPUT, { x: out, y: ROW.output, "text-anchor": "middle", class: "output", "data-stage": stage.word }));
   parts.push(svg("text", { x: out, y: ROW.output + 16, "text-anchor": "middle", class: "digits", "data-stage": stage.word }, `p = ${fixed(probability(step.log_prob))}`));
   return parts;
 }
@@ -116,10 +117,10 @@ function decoder(trace, step, place, style) {
 /** The picture of a step. */
 export function machinePicture(model, trace, t, id) {
   const step = trace.steps[t], size = trace.source.length, style = model.style, stage = STAGE[style];
-  const cell = size > 9 ? NARROW : CELL, x = j => LEFT + cell * (j + 0.5);
-  const edge = LEFT + cell * size, width = Math.max(edge + 34, 470);
+  const cell = Math.max(NARROW, Math.min(CELL, (NARROWEST - LEFT - 34) / size)), x = j => LEFT + cell * (j + 0.5);
+  const edge = LEFT + cell * size, width = Math.max(edge + 34, NARROWEST);
   const looked = step.weights ? step.weights.reduce((sum, weight, j) => sum + weight * x(j), 0) / Math.max(1e-9, step.weights.reduce((sum, weight) => sum + weight, 0)) : x(size / 2);
-  const place = { before: 74, after: Math.min(width - 190, 230), out: Math.min(width - 56, 380), middle: Math.min(width - 150, Math.max(160, looked)), edge };
+  const place = { before: 74, after: Math.min(width - 190, 230), out: Math.min(width - 56, 380), middle: Math.min(width - 150, Math.max(160, looked)), edge, width };
   const label = (text, y, each) => svgMath(text, { x: 6, y, class: "symbol faint", "data-stage": each });
   const parts = [
     svg("defs", {}, svg("marker", { id: "head", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 11, markerHeight: 11, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, svg("path", { d: "M0,0 L8,4 L0,8 z", class: "head" }))),
@@ -133,7 +134,7 @@ export function machinePicture(model, trace, t, id) {
   parts.push(...decoder(trace, step, place, style));
   const query = QUERIES[style];
   return svg("svg", {
-    viewBox: `0 0 ${width} ${ROW.output + 26}`, class: "machine", role: "img", id, "data-look": looked / width, css: { "min-width": `${(0.85 * width) / 16}rem` },
+    viewBox: `0 0 ${width} ${ROW.output + 26}`, class: "machine", role: "img", id, "data-look": looked / width, css: { "min-width": `${((width > NARROWEST ? LEGIBLE : PHONE) * width) / 16}rem` },
     "aria-label": `${model.name}, step ${t + 1}: ${query} looks at ${looksAt(trace, step)}; the next word is ${step.word}`,
   }, parts);
 }

@@ -169,10 +169,10 @@ const PANELS = {
     return [html("div", { class: "scroll" }, picture), told, html("details", {}, html("summary", {}, "The translations, best first"), list), html("div", { class: "panel-foot" }, legend(), copyButtons(`beam-${side}`, () => byId(id)))];
   },
   neighbours(side, { trace }) {
-    if (!modelOf(side).neighbours) return [html("p", {}, "No index: nmt-attn index RUN makes one.")];
+    if (!modelOf(side).neighbours) return [html("p", {}, isFrozen ? "This saved page has no neighbours of this model." : ["This model has no index yet: ", html("code", {}, "nmt-attn index RUN"), " makes one of its training set; then start the lab again."])];
     const place = html("div", {}), t = stepOf(side), j = Math.min(state.j, trace.source.length - 1);
     const look = (layer, at) => async () => {
-      try { place.replaceChildren(neighbourList((await ask("/api/neighbours", { ...bodyOf(side), layer, place: at, count: 10 })).neighbours, layer)); } catch (error) { say(error.message, true); }
+      try { place.replaceChildren(...neighbourList(await ask("/api/neighbours", { ...bodyOf(side), layer, place: at, count: 10 }), layer)); } catch (error) { say(error.message, true); }
     };
     const button = (layer, at, ...parts) => html("button", { type: "button", onclick: look(layer, at) }, parts);
     return [html("div", { class: "tools" }, [
@@ -201,7 +201,6 @@ function draw() {
   }
   seen = state.t;
   drawCompare();
-  byId("neighbours").hidden = !shownSides().some(side => modelOf(side).neighbours);
   byId("where").replaceChildren(`step ${state.t + 1} of ${lastStep() + 1}, micro-step ${state.m + 1} of ${MICRO}`);
   byId("which").hidden = shownSides().length < 2;
   for (const input of document.querySelectorAll("[name=which]")) input.checked = input.value === state.side;

@@ -1,8 +1,8 @@
 /* Beam tree: a column a step, a node a candidate; what was pruned and what ended look different. */
 import { fixed, svg } from "./elements.js";
-import { probability } from "./basics.js";
+import { fittedText, probability, textWidth } from "./basics.js";
 
-const WIDTH = 128, HEIGHT = 30, TOP = 26, LEFT = 74;
+const WIDTH = 128, HEIGHT = 30, TOP = 26, LEFT = 74, WORD = "13px", DIGITS = "11px";
 const FATES = { kept: "goes on", pruned: "pruned", ended: "ended", cut: "cut at the greatest length", open: "open when the search ended" };
 
 function place(node) {
@@ -26,14 +26,15 @@ export function pathTo(node, nodes) {
 function nodeGroup(node, tree, act) {
   const [x, y] = place(node), isEnd = node.fate === "ended" || node.fate === "cut";
   const described = `${pathTo(node, tree.nodes).join(" ")}: p ${fixed(probability(node.log_prob), 3)}, log p of the whole ${fixed(node.total)}, place ${node.place}, ${FATES[node.fate]}${node.rank === null ? "" : `, rank ${fixed(node.rank)}`}`;
+  const total = fixed(node.total, 1);
   return svg("g", {
     class: `node ${node.fate}${node.best ? " best" : ""}`, role: "button", tabindex: node.id === 0 ? 0 : -1, "data-id": node.id, "aria-label": described,
     onclick: () => act.choose(node), onfocus: () => act.show(node, described), onmouseenter: () => act.show(node, described),
     onkeydown: event => keys(event, node, tree, act),
   }, [
     svg("rect", { x: x - 50, y: y - 12, width: 100, height: 24, rx: isEnd ? 12 : 4 }),
-    svg("text", { x: x - 44, y: y + 4, class: "node-word", textLength: node.word.length > 8 ? 58 : null, lengthAdjust: "spacingAndGlyphs" }, node.word),
-    svg("text", { x: x + 46, y: y + 4, "text-anchor": "end", class: "digits" }, fixed(node.total, 1)),
+    fittedText(node.word, 86 - textWidth(total, DIGITS), WORD, { x: x - 44, y: y + 4, class: "node-word" }),
+    svg("text", { x: x + 46, y: y + 4, "text-anchor": "end", class: "digits" }, total),
   ]);
 }
 
