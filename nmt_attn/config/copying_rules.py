@@ -25,5 +25,9 @@ def copying(config: Config) -> Iterator[str]:
     for key, (needed, why) in _NEEDED.items():
         if value_at(config, key) != needed:
             yield complain(config, key, f"{show(needed)} with {reason}, {why}")
+    if config.tokenizer.factors.names:
+        yield complain(
+            config, "tokenizer.factors.names", f"[] with {reason}, as words would be copied with their factors"
+        )
     if config.training.cuda_graphs is True:
         yield complain(config, "training.cuda_graphs", f"auto with {reason}, which is not recorded")

@@ -77,4 +77,4 @@ class SampledCorpus(EncodedCorpus):
 
 
 def _ids(numbers: Sequence[Any]) -> Ids:
-    return np.array(numbers, np.int32)
+    return np.array(numbers, np.int64)

@@ -192,7 +192,7 @@ class LabModel:
 
     def _read(self, text: str) -> _Source:
         codec = self.translator.codecs.source
-        pieces, ids = codec.pieces(text), codec.encode(text)
+        pieces, ids = codec.pieces(text), codec.encode_checked(text, "text")
         if not ids:
             raise DataError("text: expected words, got none")
         own = tuple(pieces) if self.translator.copies else ()
@@ -233,7 +233,7 @@ class LabModel:
         return found[0][0]
 
     def _replay(self, source: _Source, steps: NotingSteps, best: Hypothesis) -> SentenceTrace:
-        target = self.translator.codecs.target
+        target, word_id = self.translator.codecs.target, self.translator.codecs.source.vocabulary.word_id
         spell = partial(spelled, source=source.own_words, vocabulary=target.vocabulary)
         tokens, state = spell(best.ids), steps.start()
         done: list[Step] = []
@@ -260,7 +260,7 @@ class LabModel:
         return SentenceTrace(
             model=self.name,
             source=source.pieces,
-            unknown=tuple(place for place, number in enumerate(source.ids) if number == UNK),
+            unknown=tuple(place for place, number in enumerate(map(word_id, source.ids)) if number == UNK),
             target=tuple(tokens),
             text=target.decode(best.ids, source.own_words),
             log_prob=math.fsum(step.log_prob for step in done),

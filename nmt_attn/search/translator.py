@@ -331,7 +331,7 @@ class Translator:
 
     def _encode(self, number: int, line: str, prefix: str, constraints: Sequence[str]) -> Sentence:
         target = self.codecs.target
-        ids = self.codecs.source.encode_labelled(line, f"line {number}")
+        ids = self.codecs.source.encode_checked(line, f"line {number}")
         words = target.vocabulary
         own = tuple(self.codecs.source.pieces(line)) if self.copies else ()
         phrases = encode_phrases(constraints, target, f"constraints of line {number}", own)

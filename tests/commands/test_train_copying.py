@@ -82,6 +82,7 @@ REFUSED = {
     "model.attention.score": "none",
     "training.cuda_graphs": "true",
     "training.risk.method": "mrt",
+    "tokenizer.factors": "{names: [pos]}",
 }
 
 
