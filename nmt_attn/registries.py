@@ -59,6 +59,13 @@ COVERAGES: Registry[Any] = Registry(
     },
 )
 
+COPYINGS: Registry[Any] = Registry(
+    ("model.decoder.copying",),
+    {
+        "pointer-generator": "nmt_attn.model.copying:PointerGenerator",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -235,6 +242,7 @@ REGISTRIES = (
     TRANSITIONS,
     NORMALISERS,
     COVERAGES,
+    COPYINGS,
     DECODERS,
     CELLS,
     INITIAL_STATES,

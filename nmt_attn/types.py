@@ -7,6 +7,7 @@
 Batch is axis 0 everywhere, recurrent states included: one [B, H] per layer.
 """
 
+from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 import torch
@@ -40,17 +41,19 @@ class Batch(NamedTuple):
     tgt_out: Tensor  # [B, T] int64
     tgt_lengths: Tensor  # [B] int64
     alignment: Tensor | None = None  # [B, T, S], given weights; a row sums to 1, or to 0 for a word without links
+    copy_rows: Tensor | None = None  # [B, S] int64, the target row of each source token, where words are copied
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
-        ids = (tensor.to(device, non_blocking=True) for tensor in self[:5])
-        alignment = None if self.alignment is None else self.alignment.to(device, non_blocking=True)
-        return Batch(*ids)._replace(alignment=alignment)
+        return self._changed(lambda part: part.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
         """The same batch in pinned memory, so that `to` copies it to a GPU asynchronously."""
-        ids = (tensor.pin_memory() for tensor in self[:5])
-        return Batch(*ids)._replace(alignment=None if self.alignment is None else self.alignment.pin_memory())
+        return self._changed(Tensor.pin_memory)
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        own = (None if part is None else change(part) for part in (self.alignment, self.copy_rows))
+        return Batch(*map(change, self[:5]), *own)
 
 
 class StepOutput(NamedTuple, Generic[State]):

@@ -12,7 +12,7 @@ from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.batching import collate
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.model.build import build_model
-from nmt_attn.model.hard_attention import HardSeq2Seq
+from nmt_attn.model.marginal import MarginalSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.search.translation import Translation
@@ -46,6 +46,10 @@ MODELS = {
     },
     "sparse": {"attention": {"normalise": "sparsemax"}, "decoder": {"normalise": "entmax-1.5"}},
     "covered": {"attention": {"coverage": "linguistic"}},
+    "copying": {
+        "decoder": {"style": "luong", "input_feeding": "attentional", "copying": "pointer-generator"},
+        "attention": {"score": "general", "attend_eos": False},
+    },
     "local": {"decoder": {"style": "luong"}, "attention": {"score": "general", "window": "local-p", "half_width": 2}},
 }
 SIZES = {
@@ -96,13 +100,15 @@ def texts(translations: Sequence[Translation]) -> list[str]:
 
 
 @torch.no_grad()
-def forced(model: Seq2Seq, source: list[int], target: list[int]) -> tuple[Tensor, Tensor]:
+def forced(
+    model: Seq2Seq, source: list[int], target: list[int], rows: list[int] | None = None
+) -> tuple[Tensor, Tensor]:
     """log p [T] of each target token and `</s>`, and weights [T, S], by the training path.
 
-    Of a hard model these are the most likely alignment.
+    Of a hard model these are the most likely alignment. `rows` are those of a copying model's source.
     """
-    batch = collate([source], [target])
-    if isinstance(model, HardSeq2Seq):
+    batch = collate([source], [target], None if rows is None else [rows])
+    if isinstance(model, MarginalSeq2Seq):
         scored, links = model.score_target(batch)
         return scored[0], links.dense()[0]
     readouts, weights = model(batch)

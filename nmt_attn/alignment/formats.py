@@ -5,6 +5,8 @@
     jsonl      one object a line: sentence, hypothesis, source, target, weights (4 decimals), eos
     npz        arrays source_I_K, target_I_K (text) and weights_I_K (float32) of sentence I, hypothesis K; and `eos`
 
+A model that copies adds `copied` (`copied_I_K`), the share of each target word that was copied (1 - p_gen).
+
 Sentences and hypotheses count from 1; weights are [target words, source words]. `eos` says whether `</s>` is kept, as
 the last word of both sides, or dropped; rows are not rescaled then. A Pharaoh file has no `</s>`: a target word whose
 greatest weight is on the source's `</s>`, or 0, has no link.
@@ -111,9 +113,12 @@ def read_naacl(lines: Sequence[str], name: str, first_index: int = 1, sentences:
 
 
 def matrix_as_json(matrix: WeightMatrix) -> dict[str, object]:
-    """source, target and weights with DECIMALS decimals, for `json.dump`."""
+    """source, target, weights and, where words are copied, copied, with DECIMALS decimals, for `json.dump`."""
     weights = [[round(weight, DECIMALS) for weight in row] for row in matrix.weights.tolist()]
-    return {"source": matrix.source, "target": matrix.target, "weights": weights}
+    found: dict[str, object] = {"source": matrix.source, "target": matrix.target, "weights": weights}
+    if matrix.copied is not None:
+        found["copied"] = [round(share, DECIMALS) for share in matrix.copied.tolist()]
+    return found
 
 
 def alignment_writer(path: Path, eos: EosPolicy, threshold: float | None) -> AbstractContextManager[WriteAlignment]:
@@ -150,6 +155,8 @@ def _npz_writer(path: Path, eos: EosPolicy, threshold: float | None) -> Iterator
         add(f"source_{sentence}_{hypothesis}", np.array(matrix.source, dtype=np.str_))
         add(f"target_{sentence}_{hypothesis}", np.array(matrix.target, dtype=np.str_))
         add(f"weights_{sentence}_{hypothesis}", matrix.weights)
+        if matrix.copied is not None:
+            add(f"copied_{sentence}_{hypothesis}", matrix.copied)
 
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         add("eos", np.array(eos))

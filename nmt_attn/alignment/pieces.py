@@ -24,8 +24,11 @@ EMPTY = WordAlignment((), (), torch.empty(0, 0))
 """That of an empty source line."""
 
 
-def merge_pieces(weights: Tensor, source: Words, target: Words) -> WordAlignment:
-    """weights [target pieces + 1, source pieces + 1], `</s>` last on both sides -> weights between words."""
+def merge_pieces(weights: Tensor, source: Words, target: Words, copied: Tensor | None = None) -> WordAlignment:
+    """weights [target pieces + 1, source pieces + 1], `</s>` last on both sides -> weights between words.
+
+    So is `copied` [target pieces + 1], the share of each piece that was copied.
+    """
     source_words, target_words = len(source.words), len(target.words)
     columns, column_indices = _pieces_of_words(source)
     rows, row_indices = _pieces_of_words(target)
@@ -34,7 +37,9 @@ def merge_pieces(weights: Tensor, source: Words, target: Words) -> WordAlignment
     merged = weights.new_zeros(target_words + 1, source_words + 1)
     merged.index_add_(0, row_indices, by_source[rows])
     pieces = torch.bincount(row_indices, minlength=target_words + 1).clamp(min=1)
-    return WordAlignment(source.words, target.words, merged / pieces.unsqueeze(1))
+    if copied is not None:
+        copied = copied.new_zeros(target_words + 1).index_add_(0, row_indices, copied[rows]) / pieces
+    return WordAlignment(source.words, target.words, merged / pieces.unsqueeze(1), copied)
 
 
 def link_pieces(

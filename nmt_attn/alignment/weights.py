@@ -27,6 +27,7 @@ class WeightMatrix(NamedTuple):
     source: list[str]
     target: list[str]
     weights: NDArray[np.float32]  # [target, source], 0-1
+    copied: NDArray[np.float32] | None = None  # [target], of a model that copies
 
 
 class WordAlignment(NamedTuple):
@@ -35,6 +36,7 @@ class WordAlignment(NamedTuple):
     source: tuple[str, ...]
     target: tuple[str, ...]
     weights: "Tensor"  # [target words + 1, source words + 1], `</s>` last
+    copied: "Tensor | None" = None  # [target words + 1], the share of each word that was copied, of a model that copies
 
     def array(self) -> NDArray[np.float32]:
         """The weights on the CPU, [target words + 1, source words + 1]."""
@@ -44,10 +46,12 @@ class WordAlignment(NamedTuple):
     def matrix(self, eos: EosPolicy = "kept") -> WeightMatrix:
         """With or without `</s>`. Rows are not rescaled where it is dropped."""
         weights = self.array()
+        copied = None if self.copied is None else self.copied.float().numpy(force=True)
         if eos == "dropped" or not weights.size:
             weights = weights[: len(self.target), : len(self.source)]
-            return WeightMatrix(list(self.source), list(self.target), weights)
-        return WeightMatrix(with_eos(self.source), with_eos(self.target), weights)
+            copied = None if copied is None else copied[: len(self.target)]
+            return WeightMatrix(list(self.source), list(self.target), weights, copied)
+        return WeightMatrix(with_eos(self.source), with_eos(self.target), weights, copied)
 
 
 def with_eos(words: Sequence[str]) -> list[str]:

@@ -50,6 +50,10 @@ def explain(options: ExplainOptions) -> None:
     if best.alignment is not None:
         matrix = _printable_matrix(best.alignment)
         typer.echo(f"\n{format_alignment(matrix, width, use_colour=has_colour(sys.stdout))}")
+        if matrix.copied is not None:
+            pairs = zip(matrix.target, matrix.copied.tolist(), strict=True)
+            shares = ", ".join(f"{word} {share:.2f}" for word, share in pairs)
+            typer.echo(f"\n{fold(f'copied with probability (1 - p_gen): {shares}', width)}")
     else:
         typer.echo(f"{translator.name}: no attention to show (attention.score: none)", err=True)
     if options.html is not None:
@@ -66,4 +70,4 @@ def _unknown_pieces(translator: Translator, sentence: str) -> list[str]:
 def _printable_matrix(alignment: WordAlignment) -> WeightMatrix:
     matrix = alignment.matrix()
     source, target = ([printable(word) for word in words] for words in (matrix.source, matrix.target))
-    return WeightMatrix(source, target, matrix.weights)
+    return WeightMatrix(source, target, matrix.weights, matrix.copied)

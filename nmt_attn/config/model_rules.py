@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from nmt_attn.config.alignment_rules import hard_attention
+from nmt_attn.config.copying_rules import copying
 from nmt_attn.config.derived import (
     decoder_rates,
     encoder_directions,
@@ -241,6 +242,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _first_state,
     _without_attention,
     hard_attention,
+    copying,
     _readout,
     _dropout,
     _exclusions,

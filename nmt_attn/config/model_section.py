@@ -7,6 +7,7 @@ from pydantic import Field
 from nmt_attn.config.base import (
     AlignmentName,
     CellName,
+    CopyingName,
     CoverageName,
     DecoderName,
     Fraction,
@@ -137,6 +138,11 @@ class DecoderConfig(Section):
         "softmax",
         description="output layer: softmax, or sparsemax or entmax-1.5, which give most words the probability 0 and "
         "learn by their Fenchel-Young loss",
+    )
+    copying: CopyingName = Field(
+        "none",
+        description="whether a word may be taken over from the source, words outside of the vocabulary too: none, or "
+        "with the probability 1 - p_gen (pointer-generator)",
     )
 
 

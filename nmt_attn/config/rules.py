@@ -21,6 +21,7 @@ _OF_ATTENTION = (
     "model.attention.alignment",
     "model.attention.normalise",
     "model.attention.coverage",
+    "model.decoder.copying",
     "model.attention.attend_eos",
     "model.attention.half_width",
     "model.attention.sigma",

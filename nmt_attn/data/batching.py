@@ -26,6 +26,7 @@ from nmt_attn.types import BOS, EOS, PAD, Batch
 
 RowNumbers = NDArray[np.int32]
 Plan = list[RowNumbers]
+ManyIds = Sequence[Sequence[int] | Ids]
 
 BLOCK_ROWS = 1 << 12
 """Rows that stay adjacent when a large corpus is shuffled."""
@@ -43,6 +44,12 @@ class SourceBatch(NamedTuple):
 
     src_ids: Tensor  # [B, S] int64
     src_lengths: Tensor  # [B] int64
+    copy_rows: Tensor | None = None  # [B, S] int64, the target row of each token, where words are copied
+
+    def to(self, device: torch.device) -> "SourceBatch":
+        """The same on `device`."""
+        rows = None if self.copy_rows is None else self.copy_rows.to(device)
+        return SourceBatch(self.src_ids.to(device), self.src_lengths.to(device), rows)
 
 
 class Shape(NamedTuple):
@@ -120,14 +127,14 @@ def batches(corpus: EncodedCorpus, plan: Sequence[RowNumbers]) -> Iterator[Batch
     """The padded batches of the plan, in order."""
     for indices in plan:
         rows = corpus.rows(indices)
-        batch = collate(rows.source, rows.target)
+        batch = collate(rows.source, rows.target, rows.rows)
         yield batch if rows.links is None else batch._replace(alignment=alignment_weights(rows.links, batch))
 
 
-def collate(source_ids: Sequence[Sequence[int] | Ids], target_ids: Sequence[Sequence[int] | Ids]) -> Batch:
+def collate(source_ids: ManyIds, target_ids: ManyIds, copy_rows: ManyIds | None = None) -> Batch:
     """A padded batch from ids without `<s>` and `</s>`, which are added. Needs at least one pair."""
     assert len(source_ids) == len(target_ids), "as many sources as targets"
-    source = collate_source(source_ids)
+    source = collate_source(source_ids, copy_rows)
     tgt_lengths = torch.tensor([len(row) + 1 for row in target_ids])
     return Batch(
         src_ids=source.src_ids,
@@ -135,6 +142,7 @@ def collate(source_ids: Sequence[Sequence[int] | Ids], target_ids: Sequence[Sequ
         tgt_in=_padded(target_ids, before=[BOS], after=[]),
         tgt_out=_padded(target_ids, before=[], after=[EOS]),
         tgt_lengths=tgt_lengths,
+        copy_rows=source.copy_rows,
     )
 
 
@@ -150,10 +158,11 @@ def alignment_weights(links: Sequence[Ids], batch: Batch) -> Tensor:
     return torch.from_numpy(weights / np.maximum(weights.sum(-1, keepdims=True), 1))
 
 
-def collate_source(source_ids: Sequence[Sequence[int] | Ids]) -> SourceBatch:
+def collate_source(source_ids: ManyIds, copy_rows: ManyIds | None = None) -> SourceBatch:
     """A padded batch of source sentences; adds `</s>`. Needs at least one sentence."""
     lengths = torch.tensor([len(row) + 1 for row in source_ids])
-    return SourceBatch(_padded(source_ids, before=[], after=[EOS]), lengths)
+    rows = None if copy_rows is None else _padded(copy_rows, before=[], after=[EOS])
+    return SourceBatch(_padded(source_ids, before=[], after=[EOS]), lengths, rows)
 
 
 def shape_of(batch: Batch) -> Shape:
@@ -162,8 +171,8 @@ def shape_of(batch: Batch) -> Shape:
 
 
 def pad_to_bucket(batch: Batch) -> Batch:
-    """The batch padded to the next multiples of SENTENCES_MULTIPLE and POSITIONS_MULTIPLE. On the CPU, no alignment."""
-    assert batch.alignment is None, "an alignment is not padded"
+    """The batch padded to the next multiples of SENTENCES_MULTIPLE and POSITIONS_MULTIPLE. On the CPU, ids alone."""
+    assert batch.alignment is None and batch.copy_rows is None, "neither alignments nor rows are padded"
     shape = shape_of(batch)
     rows = -shape.sentences % SENTENCES_MULTIPLE
     source, target = -shape.source % POSITIONS_MULTIPLE, -shape.target % POSITIONS_MULTIPLE
@@ -178,7 +187,7 @@ def pad_to_bucket(batch: Batch) -> Batch:
     )
 
 
-def _padded(rows: Sequence[Sequence[int] | Ids], *, before: list[int], after: list[int]) -> Tensor:
+def _padded(rows: ManyIds, *, before: list[int], after: list[int]) -> Tensor:
     """[B, longest + 1] int64: each row between `before` and `after`, one of which is a single id."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     longest = int(lengths.max())

@@ -45,6 +45,8 @@ def fingerprint(config: Config) -> str:
         parts["columns"] = data.columns.model_dump(mode="json")
     if data.alignments is not None:
         parts["alignments"] = _alignments(data.alignments, data.root)
+    if config.model.decoder.copying != "none":
+        parts["rows"] = "kept"
     if config.training.subword_sampling.alpha is not None:
         parts["text"] = "kept"
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -7,7 +7,7 @@ NAME.json   which tokenizer          NAME.txt   one token a line          NAME.m
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.columns import LABEL, TAG, label_of
+from nmt_attn.data.copying import spelled
 from nmt_attn.data.factors import FactoredTokenizer, FactoredVocabulary, FactorFormat, factor_path
 from nmt_attn.data.tags import DefaultTags, Tagged, untagged
 from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer, Word
@@ -72,13 +73,16 @@ class TextCodec:
                 raise DataError(f"{where}: expected one of the tags {known}, got {got}")
         return self.vocabulary.ids_of(pieces)
 
-    def output_pieces(self, ids: Iterable[int]) -> list[str]:
-        """The pieces of ids produced by a model, without `<pad>`, `<s>` and `</s>`; `<unk>` is kept."""
-        return self.vocabulary.tokens_of(i for i in ids if i not in (PAD, BOS, EOS))
+    def output_pieces(self, ids: Iterable[int], own_words: Sequence[str] = ()) -> list[str]:
+        """The pieces of ids produced by a model, without `<pad>`, `<s>` and `</s>`; `<unk>` is kept.
 
-    def decode(self, ids: Iterable[int]) -> str:
+        Ids above the vocabulary are places in `own_words`, those of the source (nmt_attn/data/copying.py).
+        """
+        return spelled((i for i in ids if i not in (PAD, BOS, EOS)), own_words, self.vocabulary)
+
+    def decode(self, ids: Iterable[int], own_words: Sequence[str] = ()) -> str:
         """The detokenised text of `output_pieces`."""
-        return self.tokenizer.decode(self.output_pieces(ids))
+        return self.tokenizer.decode(self.output_pieces(ids, own_words))
 
     def save(self, folder: Path, name: str) -> None:
         """Writes NAME.json, NAME.txt and, where the tokenizer has one, NAME.model. Raises DataError."""

@@ -2,7 +2,7 @@
 
 The file has the format of the `datasets` library: columns `source` and `target` (lists of int32, without `<s>` and
 `</s>`; of int64 where source tokens have factors); with text, also `source_text` and `target_text`; with word
-alignments, `links`.
+alignments, `links`; where words are copied, `rows` (nmt_attn/data/copying.py), and `target` holds rows too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +29,7 @@ class EncodedPair(NamedTuple):
     target: list[int]
     text: SentencePair
     links: Sequence[tuple[int, int]] | None = None  # (source, target) positions, from 0, of a given alignment
+    rows: list[int] | None = None  # of the source tokens, where words are copied
 
 
 class EncodedRows(NamedTuple):
@@ -37,6 +38,7 @@ class EncodedRows(NamedTuple):
     source: list[Ids]
     target: list[Ids]
     links: list[Ids] | None = None  # source and target position of the first link, of the second, ...
+    rows: list[Ids] | None = None  # of the source tokens, where words are copied
 
 
 class EncodedCorpus:
@@ -47,7 +49,9 @@ class EncodedCorpus:
         self._table = table
         self._source = _Column(table.column("source").chunks)
         self._target = _Column(table.column("target").chunks)
-        self._links = _Column(table.column("links").chunks) if "links" in table.column_names else None
+        self._links, self._rows = (
+            _Column(table.column(name).chunks) if name in table.column_names else None for name in ("links", "rows")
+        )
         self.source_lengths = self._source.lengths + 1
         self.target_lengths = self._target.lengths + 1
 
@@ -61,8 +65,8 @@ class EncodedCorpus:
 
     def rows(self, indices: NDArray[np.integer[Any]]) -> EncodedRows:
         """The pairs at `indices`, in that order, without `<s>` and `</s>`."""
-        links = None if self._links is None else self._links.rows(indices)
-        return EncodedRows(self._source.rows(indices), self._target.rows(indices), links)
+        links, rows = (None if column is None else column.rows(indices) for column in (self._links, self._rows))
+        return EncodedRows(self._source.rows(indices), self._target.rows(indices), links, rows)
 
     def in_epoch(self, epoch: int) -> Self:
         """The corpus of that epoch: the same in every epoch unless a subclass resamples it."""
@@ -81,7 +85,13 @@ class EncodedCorpus:
 
 
 def write_encoded(
-    path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool, keep_links: bool = False, has_factors: bool = False
+    path: Path,
+    pairs: Iterable[EncodedPair],
+    *,
+    keep_text: bool,
+    keep_links: bool = False,
+    has_factors: bool = False,
+    keep_rows: bool = False,
 ) -> None:
     """Writes the pairs to an Arrow file, chunk by chunk. Raises OSError if the file cannot be written."""
     import pyarrow as pa
@@ -94,6 +104,8 @@ def write_encoded(
         fields |= {"source_text": pa.string(), "target_text": pa.string()}
     if keep_links:
         fields |= {"links": ids}
+    if keep_rows:
+        fields |= {"rows": ids}
     schema = pa.schema(list(fields.items()))
     with ArrowWriter(schema=schema, path=str(path)) as writer:
         for chunk in _chunks(pairs):
@@ -104,6 +116,8 @@ def write_encoded(
                 columns += [pa.array([pair.text.target for pair in chunk], pa.string())]
             if keep_links:
                 columns += [_list_array([[i for link in pair.links or () for i in link] for pair in chunk])]
+            if keep_rows:
+                columns += [_list_array([pair.rows or [] for pair in chunk])]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema), writer_batch_size=CHUNK_PAIRS)
         writer.finalize()
 

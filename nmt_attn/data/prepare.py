@@ -19,6 +19,7 @@ from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
 from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs, side_tokenizer
 from nmt_attn.data.columns import source_columns
+from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.corpus import cache_folder, read_part
 from nmt_attn.data.corpus_stats import CorpusReport
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open_table, write_encoded
@@ -133,8 +134,14 @@ def _encode(config: Config, part: CorpusPart, codecs: Codecs, path: Path) -> Cor
     has_links = part == "train" and config.data.alignments is not None
     keep_text = part == "valid" or _resamples(config)
     pairs = _encoded(config, part, codecs, report)
-    has_factors = bool(codecs.source.vocabulary.factors)
-    write_encoded(path, pairs, keep_text=keep_text, keep_links=has_links, has_factors=has_factors)
+    write_encoded(
+        path,
+        pairs,
+        keep_text=keep_text,
+        keep_links=has_links,
+        has_factors=bool(codecs.source.vocabulary.factors),
+        keep_rows=_copies(config),
+    )
     if report.kept == 0:
         raise _no_pairs(report, config)
     return report
@@ -152,7 +159,11 @@ def _encoded(config: Config, part: CorpusPart, codecs: Codecs, report: CorpusRep
         text = SentencePair(pair.source, pair.target)
         if links is not None and not _resamples(config):  # else the pair is segmented when it is read
             links = _piece_links(links, text, codecs)
-        yield EncodedPair(source, target, text, links)
+        rows = None
+        if _copies(config):
+            pieces, words = codecs.source.pieces(pair.source), codecs.target.vocabulary
+            rows, target = source_rows(pieces, words), target_rows(codecs.target.pieces(pair.target), pieces, words)
+        yield EncodedPair(source, target, text, links, rows)
 
 
 def _with_links(
@@ -167,6 +178,11 @@ def _with_links(
 def _resamples(config: Config) -> bool:
     """True if training text is segmented anew in every epoch, so that the text must be kept."""
     return config.training.subword_sampling.alpha is not None
+
+
+def _copies(config: Config) -> bool:
+    """True if words may be taken over from the source."""
+    return config.model.decoder.copying != "none"
 
 
 def _open_train(path: Path, config: Config, codecs: Codecs) -> EncodedCorpus:

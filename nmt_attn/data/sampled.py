@@ -10,6 +10,7 @@ than `training.batch_tokens`. A side that would exceed `data.max_length` keeps i
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.data.codec import Codecs, TextCodec
+from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.encoded import EncodedCorpus, EncodedRows, Ids
 from nmt_attn.data.subwords import SubwordSampling
 
@@ -45,17 +47,18 @@ class SampledCorpus(EncodedCorpus):
         return other
 
     def rows(self, indices: NDArray[np.integer[Any]]) -> EncodedRows:
-        links = super().rows(indices).links
-        source: list[Ids] = []
-        target: list[Ids] = []
-        piece_links: list[Ids] = []
+        best, found = super().rows(indices), EncodedRows([], [], [], [])
+        words, copies = self._plan.codecs.target.vocabulary, best.rows is not None
+        assert found.links is not None and found.rows is not None
         for place, (row, text) in enumerate(zip(indices, self.text_rows(indices), strict=True)):
-            sides = self._pieces(text.source, int(row), 0), self._pieces(text.target, int(row), 1)
-            for ids, codec, pieces in zip((source, target), self._plan.codecs, sides, strict=True):
-                ids.append(np.array(codec.vocabulary.ids_of(pieces), np.int64))
-            if links is not None:
-                piece_links.append(self._link(links[place], *sides))
-        return EncodedRows(source, target, None if links is None else piece_links)
+            source, target = self._pieces(text.source, int(row), 0), self._pieces(text.target, int(row), 1)
+            found.source.append(_ids(self._plan.codecs.source.vocabulary.ids_of(source)))
+            found.target.append(_ids(target_rows(target, source, words) if copies else words.ids_of(target)))
+            if best.links is not None:
+                found.links.append(self._link(best.links[place], source, target))
+            if copies:
+                found.rows.append(_ids(source_rows(source, words)))
+        return EncodedRows(found.source, found.target, found.links or None, found.rows or None)
 
     def _pieces(self, text: str, row: int, side: int) -> list[str]:
         codec: TextCodec = self._plan.codecs[side]
@@ -70,4 +73,8 @@ class SampledCorpus(EncodedCorpus):
             codec.tokenizer.word_indices(side) for codec, side in zip(self._plan.codecs, (source, target), strict=True)
         ]
         links = zip(word_links[::2].tolist(), word_links[1::2].tolist(), strict=True)
-        return np.array(link_pieces(sorted(links), *words), np.int32).reshape(-1)
+        return _ids(link_pieces(sorted(links), *words)).reshape(-1)
+
+
+def _ids(numbers: Sequence[Any]) -> Ids:
+    return np.array(numbers, np.int64)

@@ -4,8 +4,9 @@
     Luong      s_t = cell(s_{t-1}, W y_{t-1} + F f_{t-1});   c_t = attention(s_t);   h~_t = f(W_c [c_t ; s_t])
 
 The loops cover one layer, gru or lstm, a global window, and the scores of `LOOP_FORMS` (all but location), on every
-device, in float32 and float64 with products in autocast's format. Everything else takes the plain loops of
-nmt_attn/model/bahdanau.py and luong.py. In search, C c + U h is one product where U is packed and the cell only adds.
+device, in float32 and float64 with products in autocast's format. Everything else, and copying in Luong's order, takes
+the plain loops of nmt_attn/model/bahdanau.py and luong.py. In search, C c + U h is one product where U is packed and
+the cell only adds.
 
 Equal to the plain decoders: tests/fast/test_decoders.py, tests/fast/test_equal_to_plain.py.
 """
@@ -232,7 +233,8 @@ class FastBahdanau(Fast, BahdanauDecoder):
         ).batch_first()
         before = torch.cat([state.feed.unsqueeze(1), looped.outputs[:, :-1]], 1)
         readouts = self.make_readout(Advanced(before, looped.outputs, looped.contexts), embedded)
-        return self.output_dropout(readouts), Weights(looped.weights, None, memory.mask.shape[1])
+        weights = Weights(looped.weights, None, memory.mask.shape[1])
+        return self.output_dropout(readouts), self.gated(weights, looped.contexts, looped.outputs, embedded)
 
 
 class FastLuong(Fast, LuongDecoder):
@@ -250,7 +252,7 @@ class FastLuong(Fast, LuongDecoder):
         return self.bottom.finish(word_gates + self.joined(torch.cat([feed, before.hidden], -1)), before)
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
-        if self.feeding.size == 0 or not runs_by_hand(self):
+        if self.feeding.size == 0 or self.copying is not None or not runs_by_hand(self):
             return super().forward(embedded, state, memory)
         gates = self.embedding_to_gates(embedded)
         noise = self.attentional_state.dropout.noise(gates, self.bottom.hidden)

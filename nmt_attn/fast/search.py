@@ -6,6 +6,7 @@ fp32 has nothing to pack (float64, a GPU, a CPU without oneDNN), the form is tha
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,12 @@ from nmt_attn.fast.views import Fast, Forms, view
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import LSTM
 from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.copying import PointerGenerator
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.encoder import Direction, reverse
 from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.luong import LuongDecoder
+from nmt_attn.model.marginal import MarginalSeq2Seq
 from nmt_attn.model.readout import Deep, Maxout, Readout
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import gather_last
@@ -40,7 +43,7 @@ def for_search(model: Seq2Seq, precision: DecodingPrecision) -> Seq2Seq:
     needs a CPU that has it (nmt_attn/runtime.py: choose_decoding_precision).
     """
     if precision == "bf16" and runs_on_gpu(model.output.weight.device):
-        return lowered(model)
+        return for_training(model) if isinstance(model, MarginalSeq2Seq) else lowered(model)
     if precision == "fp32" and not Float32Linear.covers(model.output):
         return for_training(model)
     forms = SEVEN_BITS if precision == "int8" and not adds_in_32_bits() else SEARCH[precision]
@@ -72,10 +75,10 @@ def _word_maps(decoder: Decoder) -> list[nn.Linear]:
         return []
     assert isinstance(decoder, BahdanauDecoder | ConditionalDecoder | LuongDecoder)
     readout: Readout | None = decoder.readout
-    if readout is None:
-        return [decoder.embedding_to_gates]
-    is_known = type(readout) in KNOWN_READOUTS
-    return [decoder.embedding_to_gates, readout.embedding_projection] if is_known else []
+    parts = [part for part in (readout, decoder.copying) if part is not None]
+    if any(type(part) not in KNOWN_PARTS for part in parts):
+        return []
+    return [decoder.embedding_to_gates, *(cast(Readout, part).embedding_projection for part in parts)]
 
 
 class WordMaps(nn.Module):
@@ -166,7 +169,7 @@ class FusedDirection(Fast, Direction):
         return (reverse(states, lengths) if self.is_backward else states), final, cell[0]
 
 
-KNOWN_READOUTS = (Readout, Deep, Maxout)
+KNOWN_PARTS = (Readout, Deep, Maxout, PointerGenerator)
 """Which see the last word by their `embedding_projection` alone."""
 INNER = (Projection, GateProjection)
 SEARCH: dict[DecodingPrecision, Forms] = {

@@ -9,6 +9,7 @@
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
+from nmt_attn.data.copying import source_rows, spelled, target_rows
 from nmt_attn.errors import DataError
 from nmt_attn.files import shown
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
@@ -54,6 +56,7 @@ class Step(NamedTuple):
     readout: Tensor | None  # [R]; None of hard attention
     coverage: Tensor | None  # [S, d], C_t, after the look
     is_given: bool  # the weights are not the model's own
+    copied: float | None  # 1 - p_gen, of a model that copies
 
 
 class SentenceTrace(NamedTuple):
@@ -104,6 +107,7 @@ class _Source(NamedTuple):
     pieces: tuple[str, ...]  # `</s>` last
     ids: list[int]
     memory: Memory
+    own_words: tuple[str, ...]  # of the source, where they may be copied
 
 
 def only(position: int, tokens: int) -> list[float]:
@@ -161,7 +165,7 @@ class LabModel:
         with self._lock, torch.inference_mode():
             source = self._read(text)
             steps = NotingSteps(self._model, source.memory, self._checked(given or {}, source))
-            ids, is_ended = self._prefix(prefix)
+            ids, is_ended = self._prefix(prefix, source)
             best = Hypothesis(tuple(ids), True, 0.0, 0.0, (), None) if is_ended else self._find(steps, beam, ids)
             return self._replay(source, steps, best)
 
@@ -170,12 +174,13 @@ class LabModel:
         with self._lock, torch.inference_mode():
             source = self._read(text)
             steps = NotingSteps(self._model, source.memory, self._checked(given or {}, source))
-            best = self._find(steps, beam, self._prefix(prefix)[0])
+            best = self._find(steps, beam, self._prefix(prefix, source)[0])
             ranking = RANKINGS[self._search.length_penalty](self._search.alpha)
             nodes = beam_tree(steps.rounds, best, beam, ranking)
             target = self.translator.codecs.target
-            words = target.vocabulary.tokens_of(node.token for node in nodes)
-            return Tree(source.pieces, beam, tuple(nodes), tuple(words), target.decode(best.ids), best.log_prob)
+            words = spelled((node.token for node in nodes), source.own_words, target.vocabulary)
+            text = target.decode(best.ids, source.own_words)
+            return Tree(source.pieces, beam, tuple(nodes), tuple(words), text, best.log_prob)
 
     def score_terms(self, text: str, look: Look, position: int) -> Tensor | None:
         """The terms [A, 3] of one score; see `trace.score_terms`."""
@@ -187,7 +192,11 @@ class LabModel:
         pieces, ids = codec.pieces(text), codec.encode_checked(text, "text")
         if not ids:
             raise DataError("text: expected words, got none")
-        return _Source((*pieces, END), ids, self._model.encode(*collate_source([ids])))
+        own = tuple(pieces) if self.translator.copies else ()
+        rows = [source_rows(own, self.translator.codecs.target.vocabulary)] if own else None
+        batch = collate_source([ids], rows)
+        memory = self._model.encode(batch.src_ids, batch.src_lengths)._replace(copy_rows=batch.copy_rows)
+        return _Source((*pieces, END), ids, memory, own)
 
     def _checked(self, given: Given, source: _Source) -> dict[int, Tensor]:
         size = len(source.pieces)
@@ -201,11 +210,11 @@ class LabModel:
                 raise DataError(f"{where}: expected numbers from 0 on that are not all 0, got others")
         return {step: given_weights(weights) for step, weights in given.items()}
 
-    def _prefix(self, prefix: Sequence[str]) -> tuple[list[int], bool]:
+    def _prefix(self, prefix: Sequence[str], source: _Source) -> tuple[list[int], bool]:
         """Its ids, and whether it is a whole translation."""
         is_ended = bool(prefix) and prefix[-1] == END
         words = prefix[:-1] if is_ended else prefix
-        ids = self.translator.codecs.target.vocabulary.ids_of(words)
+        ids = target_rows(words, source.own_words, self.translator.codecs.target.vocabulary)
         for word, number in zip(words, ids, strict=True):
             if number in (PAD, BOS, EOS) or (number == UNK and word != SPECIAL_TOKENS[UNK]):
                 raise DataError(f"prefix: expected tokens of the target's vocabulary, got {shown(word)}")
@@ -222,16 +231,16 @@ class LabModel:
 
     def _replay(self, source: _Source, steps: NotingSteps, best: Hypothesis) -> SentenceTrace:
         target, word_id = self.translator.codecs.target, self.translator.codecs.source.vocabulary.word_id
-        tokens = target.vocabulary.tokens_of(best.ids)
-        state = steps.start()
+        spell = partial(spelled, source=source.own_words, vocabulary=target.vocabulary)
+        tokens, state = spell(best.ids), steps.start()
         done: list[Step] = []
         for t, (last, token) in enumerate(zip((BOS, *best.ids), (*best.ids, EOS), strict=True)):
             traced = steps.traced(torch.tensor([last]), state)
             likeliest = traced.log_probs[0].topk(min(TOP_WORDS, target.size))
-            words = target.vocabulary.tokens_of(likeliest.indices.tolist())
+            words = spell(likeliest.indices.tolist())
             done.append(
                 Step(
-                    previous=target.vocabulary.tokens_of([last])[0],
+                    previous=spell([last])[0],
                     word=[*tokens, END][t],
                     log_prob=float(traced.log_probs[0, token]),
                     top=tuple(zip(words, likeliest.values.exp().tolist(), strict=True)),
@@ -242,6 +251,7 @@ class LabModel:
                     readout=None if traced.readout is None else traced.readout[0],
                     coverage=None if traced.state.coverage is None else traced.state.coverage[0],
                     is_given=t in steps.given,
+                    copied=None if traced.copied is None else float(traced.copied[0]),
                 )
             )
             state = traced.state
@@ -250,7 +260,7 @@ class LabModel:
             source=source.pieces,
             unknown=tuple(place for place, number in enumerate(map(word_id, source.ids)) if number == UNK),
             target=tuple(tokens),
-            text=target.decode(best.ids),
+            text=target.decode(best.ids, source.own_words),
             log_prob=math.fsum(step.log_prob for step in done),
             is_finished=best.is_finished,
             encoder_states=source.memory.encoder_states[0],

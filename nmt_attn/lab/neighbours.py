@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from nmt_attn.data.batching import collate
+from nmt_attn.data.copying import source_rows
 from nmt_attn.errors import CheckpointError
 from nmt_attn.files import replacing, replacing_text
 from nmt_attn.lab.lab_model import END, SentenceTrace
@@ -136,8 +137,9 @@ def _states(translator: Translator, pairs: Sequence[SentencePair], first: int) -
     model, codecs = translator.model, translator.codecs
     sources = [codecs.source.encode(pair.source) for pair in pairs]
     targets = [codecs.target.encode(pair.target) for pair in pairs]
-    batch = collate(sources, targets)
-    memory = model.encode(batch.src_ids, batch.src_lengths)
+    rows = [source_rows(codecs.source.pieces(pair.source), codecs.target.vocabulary) for pair in pairs]
+    batch = collate(sources, targets, rows if translator.copies else None)
+    memory = model.encode(batch.src_ids, batch.src_lengths)._replace(copy_rows=batch.copy_rows)
     state = model.start(memory)
     states, contexts = [], []
     for ids in batch.tgt_in.unbind(1):

@@ -25,6 +25,7 @@ def model_payload(model: LabModel) -> Json:
         "alignment": parts.attention.alignment,
         "coverage": parts.attention.coverage,
         "output": parts.decoder.normalise,
+        "copying": parts.decoder.copying,
         "half_width": parts.attention.half_width,
         "sigma": parts.attention.sigma or parts.attention.half_width / 2,
         "position": parts.attention.position,
@@ -121,6 +122,7 @@ def _step(step: Step, t: int, vectors: int) -> Json:
         "attentional_state": None if step.attentional_state is None else numbers(step.attentional_state[:vectors]),
         "readout": None if step.readout is None else numbers(step.readout[:vectors]),
         "given": step.is_given,
+        "copied": number(step.copied),
     }
     if look is None:
         return found

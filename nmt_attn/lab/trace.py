@@ -48,6 +48,7 @@ class TracedStep(NamedTuple):
     look: Look | None
     attentional_state: Tensor | None  # [N, H], luong
     readout: Tensor | None  # [N, R]; None of hard attention, which has one for each source position
+    copied: Tensor | None  # [N], 1 - p_gen of a model that copies
 
 
 def traced_step(
@@ -62,9 +63,9 @@ def traced_step(
         return _hard_step(model, last_ids, state, memory, seen)
     with _watching(model, seen):
         read = model.step_readout(last_ids, state, memory)
-    return TracedStep(
-        model.log_probs(read.readout), read.weights, read.state, seen.look, seen.attentional_state, read.readout
-    )
+    log_probs = model.next_log_probs(read, memory)
+    copied = None if read.gate is None else torch.sigmoid(-read.gate)
+    return TracedStep(log_probs, read.weights, read.state, seen.look, seen.attentional_state, read.readout, copied)
 
 
 def score_terms(model: Seq2Seq, look: Look, memory: Memory, position: int) -> Tensor | None:
@@ -101,7 +102,7 @@ def _hard_step(model: HardSeq2Seq, last_ids: Tensor, state: DecoderState, memory
     mask = memory.mask.repeat_interleave(len(own) // len(memory.mask), 0)
     scores = seen.scores.flatten(0, 1).masked_fill(~mask, torch.nan)
     look = Look(seen.query.flatten(0, 1), scores, own, None, None, own, weights, None)
-    return TracedStep(log_probs, weights, after, look, None, None)
+    return TracedStep(log_probs, weights, after, look, None, None, None)
 
 
 class _Seen:

@@ -43,6 +43,7 @@ class BahdanauDecoder(Decoder):
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
         advanced, weights, state = self._advance(self.embedding_to_gates(embedded), state, memory, None)
+        weights = self.gated(weights, advanced.context, advanced.after, embedded)
         return self.make_readout(advanced, embedded), weights, state
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
@@ -55,7 +56,8 @@ class BahdanauDecoder(Decoder):
             advanced.append(result)
             weights.append(step_weights)
         whole = Advanced(*(torch.stack(parts, 1) for parts in zip(*advanced, strict=True)))
-        return self.output_dropout(self.make_readout(whole, embedded)), stack_weights(weights)
+        gated = self.gated(stack_weights(weights), whole.context, whole.after, embedded)
+        return self.output_dropout(self.make_readout(whole, embedded)), gated
 
     def bottom_step(self, word_gates: Tensor, context: Tensor, before: CellState) -> CellState:
         """W y_{t-1} [N, G x H], c_t [N, M], last state -> s_t of the bottom layer."""

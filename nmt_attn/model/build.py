@@ -25,6 +25,7 @@ from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
 from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.copying import COPYINGS, CopyingSeq2Seq
 from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.dropout import Dropout
@@ -69,8 +70,7 @@ def build_model(
         source_embedding.weight = target_embedding.weight
     if tied in ("target-output", "all"):
         output.weight = target_embedding.weight
-    kind = Seq2Seq if config.attention.alignment == "soft" else HardSeq2Seq
-    model = kind(
+    model = _kind(config)(
         source_embedding,
         encoder,
         target_embedding,
@@ -84,6 +84,12 @@ def build_model(
     INITIALISATIONS[config.initialisation](config.initial_range, config.word_deviation).initialise(model)
     zero_padding(model)
     return model
+
+
+def _kind(config: ModelConfig) -> type[Seq2Seq]:
+    if config.decoder.copying != "none":
+        return CopyingSeq2Seq
+    return Seq2Seq if config.attention.alignment == "soft" else HardSeq2Seq
 
 
 def _source_embedding(encoder: EncoderConfig, words: int, factors: Mapping[str, int]) -> nn.Embedding:
@@ -209,14 +215,17 @@ def build_luong(config: ModelConfig, positions: int) -> Decoder:
 
 def _parts(config: ModelConfig, positions: int) -> DecoderParts:
     decoder, rates = config.decoder, decoder_rates(config.decoder)
+    attention, copies = build_attention(config, positions), decoder.copying != "none"
+    sizes = (attention.context_size, decoder.hidden, decoder.embedding)
     return DecoderParts(
-        build_attention(config, positions),
+        attention,
         build_start_state(config),
         [CELLS[decoder.cell](decoder.hidden) for _ in range(decoder.layers)],
         decoder.embedding,
         _dropout(config, rates.layer),
         _dropout(config, rates.output),
         is_residual=decoder.residual,
+        copying=COPYINGS[decoder.copying](*sizes) if copies else None,
     )
 
 

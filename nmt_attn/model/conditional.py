@@ -28,7 +28,7 @@ class ConditionalDecoder(Decoder):
         bottom, context, weights = self._advance(self.embedding_to_gates(embedded), state, memory)
         top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], None)
         after = DecoderState((bottom, *above), state.feed, state.position + 1, weights.coverage)
-        return self.readout(top, embedded, context), weights, after
+        return self.readout(top, embedded, context), self.gated(weights, context, top, embedded), after
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         hidden, contexts, weights, first = [], [], [], state.layers
@@ -39,7 +39,9 @@ class ConditionalDecoder(Decoder):
             contexts.append(context)
             weights.append(step_weights)
         top = self.upper_layers(torch.stack(hidden, 1), first[1:])
-        return self.output_dropout(self.readout(top, embedded, torch.stack(contexts, 1))), stack_weights(weights)
+        context = torch.stack(contexts, 1)
+        gated = self.gated(stack_weights(weights), context, top, embedded)
+        return self.output_dropout(self.readout(top, embedded, context)), gated
 
     def _advance(self, word_gates: Tensor, state: DecoderState, memory: Memory) -> tuple[CellState, Tensor, Weights]:
         between = self.bottom(word_gates, state.layers[0])

@@ -28,6 +28,7 @@ _PARTS = (
     (r"decoder\.attention\.transition", "attention jumps"),
     (r"decoder\.attention\.coverage", "attention coverage"),
     (r"decoder\.attentional_state", "attentional state"),
+    (r"decoder\.copying", "copying gate"),
     (r"decoder\.readout", "readout"),
     (r"output", "output layer"),
 )

@@ -27,6 +27,7 @@ class DecoderParts(NamedTuple):
     layer_dropout: Dropout  # between layers
     output_dropout: Dropout  # on what the output layer reads
     is_residual: bool  # from the second layer on
+    copying: nn.Module | None  # nmt_attn/model/copying.py
 
 
 class Decoder(nn.Module):
@@ -47,6 +48,7 @@ class Decoder(nn.Module):
         self.layer_dropout = parts.layer_dropout
         self.output_dropout = parts.output_dropout
         self.is_residual = parts.is_residual
+        self.copying = parts.copying
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first word, one row for each sentence."""
@@ -87,6 +89,10 @@ class Decoder(nn.Module):
             contexts.append(context)
             looks.append(weights)
         return torch.stack(contexts, 1), stack_weights(looks)
+
+    def gated(self, weights: Weights, context: Tensor, state: Tensor, embedded: Tensor) -> Weights:
+        """The weights of c_t [.., M], top output s_t [.., H] and y_{t-1} [.., E], with the gate of copying if any."""
+        return weights if self.copying is None else weights._replace(gate=self.copying(context, state, embedded))
 
     def layer_noise(self, gates: Tensor) -> list[Tensor | None]:
         """Gate inputs [B, T, G x H] -> dropout of each of the T steps of the upper layers, drawn for all at once."""

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from nmt_attn.model.attention import Attention
 from nmt_attn.model.luong import NO_NOISE, LuongDecoder
+from nmt_attn.model.marginal import MarginalSeq2Seq, Smoothed
 from nmt_attn.model.scores import Score
-from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
+from nmt_attn.model.seq2seq import OwnWords
 from nmt_attn.model.state import AlignmentState, DecoderState, Memory, Weights
 from nmt_attn.model.transitions import IMPOSSIBLE, Transition
 from nmt_attn.model.windows import Window
@@ -54,15 +55,7 @@ class Lattice(NamedTuple):
     all_words: Tensor | None  # [B, T, S, V], p(word | a_t = j), where it was asked for
 
 
-class Smoothed(NamedTuple):
-    """What label smoothing needs of given targets."""
-
-    log_probs: Tensor  # [B, T], of the words of `tgt_out`
-    means: Tensor  # [B, T], over all words of the vocabulary
-    weights: Weights
-
-
-class HardSeq2Seq(Seq2Seq):
+class HardSeq2Seq(MarginalSeq2Seq):
     """The model whose attention is a `HardAttention` and whose decoder is Luong's without input feeding."""
 
     @property
@@ -81,7 +74,6 @@ class HardSeq2Seq(Seq2Seq):
         return log_probs, Weights(priors.exp(), None, priors.shape[2])
 
     def smoothed(self, batch: Batch, own_words: OwnWords | None) -> Smoothed:
-        """The same with the mean of log p(word | y_<t, x) over all words."""
         lattice = self.lattice(batch, own_words, keeps_all=True)
         log_probs, priors = self.sum_alignments(lattice)
         assert lattice.all_words is not None

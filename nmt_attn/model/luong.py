@@ -19,6 +19,14 @@ from nmt_attn.model.readout import Readout
 from nmt_attn.model.state import CellState, DecoderState, Memory, Weights
 
 
+class Advanced(NamedTuple):
+    """What one step makes, or all of them [B, T, ..]."""
+
+    attentional: Tensor  # [N, H], h~_t
+    top: Tensor  # [N, H], s_t of the top layer
+    context: Tensor  # [N, M]
+
+
 class AttentionalState(nn.Module):
     """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper. The decoder applies `dropout` to h~."""
 
@@ -69,8 +77,9 @@ class LuongDecoder(Decoder):
         self.readout = readout  # None: the paper's, h~ as it is
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
-        attentional, context, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory, NO_NOISE)
-        return self.make_readout(attentional, embedded, context), weights, after
+        made, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory, NO_NOISE)
+        readout = self.make_readout(made.attentional, embedded, made.context)
+        return readout, self.gated(weights, made.context, made.top, embedded), after
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         gates = self.embedding_to_gates(embedded)
@@ -78,15 +87,16 @@ class LuongDecoder(Decoder):
             top = self.top_states(gates, state)
             context, weights = self.attend_all(top, state, memory)
             attentional = self.attentional_state.dropout(self.attentional_state(context, top))
-            return self.output_dropout(self.make_readout(attentional, embedded, context)), weights
-        outputs, contexts, steps = [], [], []
+            gated = self.gated(weights, context, top, embedded)
+            return self.output_dropout(self.make_readout(attentional, embedded, context)), gated
+        made, looks = [], []
         for step_gates, noise in zip(gates.unbind(1), self._noise(gates), strict=True):
-            step_output, step_context, step_weights, state = self._advance(step_gates, state, memory, noise)
-            outputs.append(step_output)
-            contexts.append(step_context)
-            steps.append(step_weights)
-        readouts = self.make_readout(torch.stack(outputs, 1), embedded, torch.stack(contexts, 1))
-        return self.output_dropout(readouts), stack_weights(steps)
+            step_made, step_weights, state = self._advance(step_gates, state, memory, noise)
+            made.append(step_made)
+            looks.append(step_weights)
+        whole = Advanced(*(torch.stack(parts, 1) for parts in zip(*made, strict=True)))
+        gated = self.gated(stack_weights(looks), whole.context, whole.top, embedded)
+        return self.output_dropout(self.make_readout(whole.attentional, embedded, whole.context)), gated
 
     def top_states(self, gates: Tensor, state: DecoderState) -> Tensor:
         """W y [B, T, G x H], first state -> s_t [B, T, H] of the top layer, all steps at once: no input feeding."""
@@ -121,8 +131,7 @@ class LuongDecoder(Decoder):
 
     def _advance(
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
-    ) -> tuple[Tensor, Tensor, Weights, DecoderState]:
-        """-> h~ [N, H], c [N, M], weights, next state."""
+    ) -> tuple[Advanced, Weights, DecoderState]:
         bottom, top, above = self.update(word_gates, state, noise)
         context, weights = self.attend(top, state, memory)
         attentional = self.attentional_state(context, top)
@@ -130,4 +139,4 @@ class LuongDecoder(Decoder):
             attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)
         after = DecoderState((bottom, *above), feed, state.position + 1, weights.coverage)
-        return attentional, context, weights, after
+        return Advanced(attentional, top, context), weights, after

@@ -31,6 +31,7 @@ class StepReadout(NamedTuple):
     readout: Tensor  # [N, R]
     weights: Tensor  # [N, S]
     state: DecoderState
+    gate: Tensor | None = None  # [N], copying
 
 
 class OwnWords(NamedTuple):
@@ -103,9 +104,13 @@ class Seq2Seq(nn.Module):
 
         With `own_words`, some of the previous words are the model's own; no gradient goes through their choice.
         """
-        memory = self.encode(batch.src_ids, batch.src_lengths)
+        return self.read_out(batch.tgt_in, self.encode(batch.src_ids, batch.src_lengths), own_words)
+
+    def read_out(self, tgt_in: Tensor, memory: Memory, own_words: OwnWords | None) -> tuple[Tensor, Weights]:
+        """The same for tgt_in [B, T] and the encoded source."""
         state = self.start(memory)
-        tgt_in = batch.tgt_in if own_words is None else self.mix_own_words(batch.tgt_in, state, memory, own_words)
+        if own_words is not None:
+            tgt_in = self.mix_own_words(tgt_in, state, memory, own_words)
         embedded = self.target_dropout(self.target_embedding(tgt_in))
         readouts, weights = self.decoder(embedded, state, memory)
         return readouts, weights
@@ -151,8 +156,12 @@ class Seq2Seq(nn.Module):
 
     def step(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepOutput[DecoderState]:
         """last_ids [N] int64 -> log p(next word), attention weights, next state."""
-        readout, weights, state = self.step_readout(last_ids, state, memory)
-        return StepOutput(self.log_probs(readout), weights, state)
+        read = self.step_readout(last_ids, state, memory)
+        return StepOutput(self.next_log_probs(read, memory), read.weights, read.state)
+
+    def next_log_probs(self, read: StepReadout, memory: Memory) -> Tensor:
+        """What a step has read [N, R] -> log p of every next word [N, V]."""
+        return self.log_probs(read.readout)
 
     def log_probs(self, readout: Tensor) -> Tensor:
         """readout [N, R] -> log p of every word [N, V]."""
@@ -161,7 +170,7 @@ class Seq2Seq(nn.Module):
     def step_readout(self, last_ids: Tensor, state: DecoderState, memory: Memory) -> StepReadout:
         """last_ids [N] int64 -> what the output layer turns into scores, attention weights, next state."""
         readout, weights, state = self.decoder.step(self.target_embedding(last_ids), state, memory)
-        return StepReadout(readout, weights.dense().flatten(0, 1), state)
+        return StepReadout(readout, weights.dense().flatten(0, 1), state, weights.gate)
 
 
 def _last_own(is_own: Tensor) -> int:

@@ -31,6 +31,7 @@ class Memory(NamedTuple):
     final_hidden: tuple[Tensor, ...]  # per encoder layer [B, M]; directions concatenated, forward first
     final_cell: tuple[Tensor, ...]  # likewise, LSTM only
     coverage_read: Tensor | None = None  # [B, S, ..], what coverage needs of the encoder states
+    copy_rows: Tensor | None = None  # [B, S] int64, the target row of each position (nmt_attn/model/copying.py)
 
 
 class AlignmentState(NamedTuple):
@@ -62,6 +63,7 @@ class Weights(NamedTuple):
     positions: Tensor | None  # [B, T, W] int64, None where W = S and position w is column w
     source_length: int  # S
     coverage: Tensor | None = None  # [N, S, d] after the look, of a single step
+    gate: Tensor | None = None  # [B, T], or [N] of a single step: how far copying generates
 
     def dense(self) -> Tensor:
         """weights [B, T, S], zero outside the window."""

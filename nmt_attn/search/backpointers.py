@@ -44,6 +44,7 @@ class Hypothesis(NamedTuple):
     rank: float
     token_log_probs: tuple[float, ...]  # len(ids) + 1, `</s>` last
     weights: Tensor | None  # [len(ids) + 1, S], the row of `</s>` last
+    copied: Tensor | None = None  # [len(ids) + 1], 1 - p_gen of each step, of a model that copies
 
 
 class _End(NamedTuple):

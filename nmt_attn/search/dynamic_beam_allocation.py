@@ -45,8 +45,8 @@ def add_needed_tokens(beam: BeamState, values: Tensor, ids: Tensor) -> tuple[Ten
     A repeated id has the value -inf.
     """
     phrases, _ = _phrases_and_progress(beam)
-    begins_word = phrases.begins_word.clone()
-    begins_word[EOS] = False
+    begins_word = phrases.begins_word.repeat_interleave(len(values) // len(phrases.begins_word), 0)
+    begins_word[:, EOS] = False
     word_start = values.masked_fill(~begins_word, -torch.inf).argmax(1, keepdim=True)
     ids = torch.cat([ids, _needed(beam), word_start, torch.full_like(word_start, EOS)], dim=1)
     is_repeated = (ids.unsqueeze(2) == ids.unsqueeze(1)).tril(-1).any(2)

@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from nmt_attn.data.batching import SourceBatch
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import shown
@@ -25,7 +27,7 @@ from nmt_attn.search.searcher import Searcher
 from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.search.translation import Sentence
 from nmt_attn.search.translator import Translator
-from nmt_attn.types import StepOutput
+from nmt_attn.types import UNK, StepOutput
 
 Combination = Literal["linear", "log-linear"]
 
@@ -50,6 +52,7 @@ class EnsembleSteps:
     members: tuple[StepFunction[Any], ...]
     attending: tuple[int, ...]  # the members whose weights are averaged
     combination: Combination
+    words: int  # V
 
     def start(self) -> tuple[Any, ...]:
         """The state of each member before the first token."""
@@ -57,8 +60,9 @@ class EnsembleSteps:
 
     def step(self, last_ids: Tensor, state: tuple[Any, ...]) -> StepOutput[tuple[Any, ...]]:
         """One step of every member."""
-        results = [member.step(last_ids, own) for member, own in zip(self.members, state, strict=True)]
-        log_probs = COMBINATIONS[self.combination]([result.log_probs for result in results])
+        known = last_ids.masked_fill(last_ids >= self.words, UNK)  # what one of them has copied
+        results = [member.step(known, own) for member, own in zip(self.members, state, strict=True)]
+        log_probs = COMBINATIONS[self.combination](_same_words([result.log_probs for result in results]))
         weights = reduce(torch.add, [results[place].weights for place in self.attending]) / len(self.attending)
         return StepOutput(log_probs, weights, tuple(result.state for result in results))
 
@@ -69,7 +73,7 @@ class EnsembleSteps:
     def select_sentences(self, sentences: Tensor) -> "EnsembleSteps":
         """The step function of these sentences alone."""
         members = tuple(member.select_sentences(sentences) for member in self.members)
-        return EnsembleSteps(members, self.attending, self.combination)
+        return EnsembleSteps(members, self.attending, self.combination, self.words)
 
 
 class EnsembleSearcher(Searcher):
@@ -86,15 +90,21 @@ class EnsembleSearcher(Searcher):
     def _recorded(self) -> None:
         """None."""
 
-    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """The weights of the steps: no alignment is the most likely one of several models."""
-        return found
+    @property
+    def copies(self) -> bool:
+        return any(member.copies for member in self._members)
 
-    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> EnsembleSteps:
+    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """The weights of the steps: no alignment is the most likely one of several models. Copied shares are means."""
+        copying = [member.align(sentences, found) for member in self._members if member.copies]
+        return [list(map(_with_mean_share, *each)) for each in zip(*copying, strict=True)] if copying else found
+
+    def steps(self, source: SourceBatch, words: OutputWords | None = None) -> EnsembleSteps:
         return EnsembleSteps(
-            tuple(member.steps(src_ids, src_lengths, words) for member in self._members),
+            tuple(member.steps(source, words) for member in self._members),
             self._attending or tuple(range(len(self._members))),
             self._combination,
+            self._target.size,
         )
 
 
@@ -118,6 +128,10 @@ class EnsembleTranslator(Translator):
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
 
+    @property
+    def copies(self) -> bool:
+        return any(member.copies for member in self.members)
+
 
 def load_translator(
     folders: Sequence[Path], combination: Combination, device: torch.device, overrides: Sequence[str]
@@ -125,6 +139,20 @@ def load_translator(
     """The model of one folder, or those of several as one. Raises UserError."""
     members = [Translator.load(folder, device, overrides) for folder in folders]
     return EnsembleTranslator(members, combination) if len(members) > 1 else members[0]
+
+
+def _same_words(log_probs: Sequence[Tensor]) -> list[Tensor]:
+    """Of the models M tensors [N, V or V + S] -> all of the same size: who copies nothing writes no source word."""
+    size = max(each.size(1) for each in log_probs)
+    return [
+        each if each.size(1) == size else pad(each, (0, size - each.size(1)), value=-math.inf) for each in log_probs
+    ]
+
+
+def _with_mean_share(*same: Hypothesis) -> Hypothesis:
+    """One hypothesis as several models copy it."""
+    copied = [each.copied for each in same if each.copied is not None]
+    return same[0]._replace(copied=torch.stack(copied).mean(0))
 
 
 def _check_same(expected: TextCodec, found: TextCodec, side: str, first: str, other: str) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from nmt_attn.alignment.pieces import EMPTY, Words, merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.batching import collate, plan_evaluation
+from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.encoded import Lengths
 from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import ConfigError
@@ -39,6 +40,7 @@ class ForcedPair(NamedTuple):
     target: Words
     token_log_probs: tuple[float, ...]  # of the target's pieces and `</s>`
     weights: Tensor | None  # [target pieces + 1, source pieces + 1]; None without alignments
+    copied: Tensor | None = None  # [target pieces + 1], 1 - p_gen, of a model that copies
 
     @property
     def log_prob(self) -> float:
@@ -53,7 +55,7 @@ class ForcedPair(NamedTuple):
         weights = self.weights
         if shift:  # `</s>` is never input and keeps its row
             weights = torch.cat([weights[1:], weights[-1:]])
-        return merge_pieces(weights, self.source, self.target)
+        return merge_pieces(weights, self.source, self.target, self.copied)
 
 
 class _Encoded(NamedTuple):
@@ -61,6 +63,7 @@ class _Encoded(NamedTuple):
     target: Words
     source_ids: list[int]
     target_ids: list[int]
+    rows: list[int] | None  # of the source's pieces, where words are copied
 
 
 def force_decode(
@@ -139,12 +142,14 @@ def perplexity(pairs: Sequence[ForcedPair]) -> float | None:
 
 
 def _encode(translator: Translator, source: str, target: str, where: str) -> _Encoded:
-    codecs = translator.codecs
+    codecs, words = translator.codecs, translator.codecs.target.vocabulary
+    own = codecs.source.pieces(source) if translator.copies else []
     encoded = _Encoded(
         _words(codecs.source.tokenizer, source),
         _words(codecs.target.tokenizer, target),
         codecs.source.encode_checked(source, where),
-        codecs.target.encode(target),
+        target_rows(codecs.target.pieces(target), own, words),
+        source_rows(own, words) if translator.copies else None,
     )
     check_tokens(max(len(encoded.source_ids), len(encoded.target_ids)), where)
     return encoded
@@ -169,16 +174,19 @@ def _lengths(side: Sequence[Sequence[int]]) -> Lengths:
 @torch.inference_mode()
 def _decode(model: Seq2Seq, pairs: Sequence[_Encoded], *, with_alignments: bool) -> list[ForcedPair]:
     device = model.output.weight.device
-    batch = collate([pair.source_ids for pair in pairs], [pair.target_ids for pair in pairs]).to(device)
+    rows = [pair.rows for pair in pairs if pair.rows is not None]
+    batch = collate([pair.source_ids for pair in pairs], [pair.target_ids for pair in pairs], rows or None).to(device)
     scored, weights = model.score_target(batch)
     log_probs = scored.tolist()
     dense = weights.dense().float().cpu() if with_alignments else None
+    copied = weights.gate.neg().sigmoid().cpu() if with_alignments and weights.gate is not None else None
     return [
         ForcedPair(
             pair.source,
             pair.target,
             tuple(log_probs[row][: len(pair.target_ids) + 1]),
             None if dense is None else dense[row, : len(pair.target_ids) + 1, : len(pair.source_ids) + 1].clone(),
+            None if copied is None else copied[row, : len(pair.target_ids) + 1].clone(),
         )
         for row, pair in enumerate(pairs)
     ]

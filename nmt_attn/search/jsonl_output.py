@@ -6,8 +6,9 @@ log_prob, rank         natural, `</s>` included; the value that orders the list
 finished               false: cut at the greatest length
 tokens                 the pieces and `</s>`
 token_log_probs        one for each token
-alignment              source and target words, `</s>` last on both sides, and weights [target, source]; null if the
-                       model has no attention. For a blank line, all of these are empty.
+alignment              source and target words, `</s>` last on both sides, and weights [target, source]; of a model that
+                       copies also copied [target], the share of each word that was; null if the model has no
+                       attention. For a blank line, all of these are empty.
 
 A given translation has the keys sentence, source, target, log_prob, perplexity (per token), tokens and
 token_log_probs. If the source is blank, the lists are empty and perplexity is null.

@@ -6,6 +6,8 @@ The language model is an n-gram with backoff (Katz 1987), read from the ARPA for
 its words are the translator's target tokens:
 
     log p(w | h) = the file's number of h w if it is there, else backoff(h) + log p(w | h without its first word)
+
+Words that are copied from the source count as `<unk>`.
 """
 
 import math
@@ -46,6 +48,7 @@ class NGrams:
 
     def __init__(self, order: int, successors: Mapping[Context, Successors], backoffs: Mapping[Context, float]) -> None:
         self.order = order
+        self.words = len(successors[()].ids)  # V
         self._successors = successors
         self._backoffs = backoffs
         self._known: dict[Context, Tensor] = {}
@@ -109,10 +112,13 @@ class FusedSteps:
     def step(self, last_ids: Tensor, state: FusedState) -> StepOutput[FusedState]:
         """One step of both."""
         result = self.steps.step(last_ids, state.inner)
-        history = torch.cat([state.history[:, 1:], last_ids.cpu().unsqueeze(1)], 1)
         ngrams = self.fusion.ngrams
+        known = last_ids.masked_fill(last_ids >= ngrams.words, UNK)
+        history = torch.cat([state.history[:, 1:], known.cpu().unsqueeze(1)], 1)
         rows = [ngrams.log_probs(tuple(word for word in row if word != PAD)) for row in history.tolist()]
         more = torch.stack(rows).to(result.log_probs)
+        copies = result.log_probs.size(1) - ngrams.words  # the source's own words (nmt_attn/model/copying.py)
+        more = torch.cat([more, more[:, UNK, None].expand(-1, copies)], 1)
         log_probs = result.log_probs + self.fusion.weight * more
         return StepOutput(log_probs, result.weights, FusedState(result.state, history))
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from nmt_attn.data.codec import TextCodec
+from nmt_attn.data.copying import target_rows
 from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import DataError
 from nmt_attn.files import shown
@@ -51,7 +52,7 @@ class Phrases(NamedTuple):
     alphabet: Tensor  # [B, A] int64; then PAD
     # By state and token; the last two columns: any other token inside a word, any other token at the start of one.
     next_states: Tensor  # [B, P, M + 2, A + 2] int64
-    begins_word: Tensor  # [V] bool
+    begins_word: Tensor  # [B, V] bool
 
     def select(self, rows: Tensor) -> "Phrases":
         """The phrases of the sentences `rows` [B'] int64."""
@@ -61,7 +62,7 @@ class Phrases(NamedTuple):
             self.first_states[rows],
             self.alphabet[rows],
             self.next_states[rows],
-            self.begins_word,
+            self.begins_word[rows],
         )
 
     def to(self, device: torch.device) -> "Phrases":
@@ -76,7 +77,7 @@ class Phrases(NamedTuple):
     def advance(self, states: Tensor, ids: Tensor) -> Tensor:
         """states [B, C, P], ids [B, C] -> the states after these tokens [B, C, P]."""
         is_same = ids.unsqueeze(2) == self.alphabet.unsqueeze(1)  # [B, C, A]
-        other = self.alphabet.size(1) + self.begins_word[ids].long()
+        other = self.alphabet.size(1) + self.begins_word.gather(1, ids).long()
         columns = torch.where(is_same.any(2), is_same.int().argmax(2), other)  # [B, C]
         sentences = torch.arange(len(ids), device=ids.device)[:, None, None]
         phrases = torch.arange(self.lengths.size(1), device=ids.device)
@@ -89,7 +90,8 @@ class Phrases(NamedTuple):
         is_open = (states < lengths) & (states != self._contained)
         afresh = (lengths * is_open).sum(2)
         waiting = (lengths * is_waiting).sum(2, keepdim=True)
-        lost = torch.where(self.begins_word[self.needed(states)], 0, waiting)  # [B, C, P]
+        begins_word = self.begins_word.gather(1, self.needed(states).flatten(1)).view_as(states)
+        lost = torch.where(begins_word, 0, waiting)  # [B, C, P]
         begun = torch.where(is_open, afresh.unsqueeze(2) - states + lost, afresh.unsqueeze(2))
         return torch.minimum(afresh, begun.amin(2))
 
@@ -104,9 +106,12 @@ class Phrases(NamedTuple):
         return self.next_states.size(2) - 1
 
 
-def encode_phrases(texts: Sequence[str], codec: TextCodec, where: str) -> list[Phrase]:
-    """The distinct phrases of the texts. Raises DataError, naming `where`, for words outside the vocabulary."""
-    return list(dict.fromkeys(_encode(text, codec, where) for text in texts))
+def encode_phrases(texts: Sequence[str], codec: TextCodec, where: str, own_words: Sequence[str] = ()) -> list[Phrase]:
+    """The distinct phrases of the texts. Raises DataError, naming `where`, for words outside the vocabulary.
+
+    `own_words` are the source's, where they may be copied (nmt_attn/data/copying.py).
+    """
+    return list(dict.fromkeys(_encode(text, codec, where, own_words) for text in texts))
 
 
 def split_phrases(line: str) -> list[str]:
@@ -115,7 +120,10 @@ def split_phrases(line: str) -> list[str]:
 
 
 def phrases_of(sentences: Sequence[Sequence[Phrase]], begins_word: Tensor) -> Phrases:
-    """Transition tables for the phrases of B sentences, at least one of which has a phrase. begins_word [V] bool"""
+    """Transition tables for the phrases of B sentences, at least one of which has a phrase.
+
+    begins_word [V] bool, or [B, V] where sentences have words of their own
+    """
     most = max(len(phrases) for phrases in sentences)
     longest = max(len(phrase.ids) for phrases in sentences for phrase in phrases)
     alphabets = [sorted({token for phrase in phrases for token in phrase.ids}) for phrases in sentences]
@@ -127,11 +135,12 @@ def phrases_of(sentences: Sequence[Sequence[Phrase]], begins_word: Tensor) -> Ph
         first_states=torch.full((len(sentences), most), there),
         alphabet=torch.full((len(sentences), tokens), PAD),
         next_states=torch.full((len(sentences), most, longest + 2, tokens + 2), there),
-        begins_word=begins_word,
+        begins_word=begins_word.expand(len(sentences), -1),
     )
-    flags = begins_word.tolist()
     for row, (phrases, alphabet) in enumerate(zip(sentences, alphabets, strict=True)):
-        found.alphabet[row, : len(alphabet)] = torch.tensor(alphabet, dtype=torch.int64)
+        ids = torch.tensor(alphabet, dtype=torch.int64)
+        found.alphabet[row, : len(alphabet)] = ids
+        flags = found.begins_word[row, ids].tolist()
         for place, phrase in enumerate(phrases):
             length = len(phrase.ids)
             found.ids[row, place, :length] = torch.tensor(phrase.ids)
@@ -150,14 +159,22 @@ def word_beginnings(codec: TextCodec) -> Tensor:
     return flags
 
 
-def _encode(text: str, codec: TextCodec, where: str) -> Phrase:
+def own_beginnings(begins_word: Tensor, own_words: Sequence[Sequence[str]], codec: TextCodec, size: int) -> Tensor:
+    """The same [B, V + size] for sentences with words of their own."""
+    own = torch.zeros(len(own_words), size, dtype=torch.bool)
+    for row, words in zip(own, own_words, strict=True):
+        row[: len(words)] = torch.tensor([codec.tokenizer.begins_word(word) for word in words], dtype=torch.bool)
+    return torch.cat([begins_word.expand(len(own), -1), own], 1)
+
+
+def _encode(text: str, codec: TextCodec, where: str, own_words: Sequence[str]) -> Phrase:
     pieces = codec.pieces(text)
     if not pieces:
         raise DataError(f"{where}: expected a phrase, got {shown(text)}")
     first_state = 0
     if not codec.tokenizer.begins_word(pieces[0]):
         pieces, first_state = [BLANK, *pieces], 1
-    ids = codec.vocabulary.ids_of(pieces)
+    ids = target_rows(pieces, own_words, codec.vocabulary)
     if UNK in ids:
         unknown = pieces[ids.index(UNK)]
         raise DataError(
@@ -169,8 +186,11 @@ def _encode(text: str, codec: TextCodec, where: str) -> Phrase:
 def _transitions(
     ids: Sequence[int], alphabet: Sequence[int], begins_word: Sequence[bool], there: int
 ) -> list[list[int]]:
-    """The next state by state (0 ... m) and token: the alphabet, any other token inside a word, any at its start."""
-    tokens: list[tuple[int | None, bool]] = [(token, begins_word[token]) for token in alphabet]
+    """The next state by state (0 ... m) and token: the alphabet, any other token inside a word, any at its start.
+
+    `begins_word` is of each token of the alphabet.
+    """
+    tokens: list[tuple[int | None, bool]] = list(zip(alphabet, begins_word, strict=True))
     tokens += [(None, False), (None, True)]
     table: list[list[int]] = []
     shorter = 0  # length of the longest proper prefix of ids[:state] that is also its suffix

@@ -23,7 +23,7 @@ from nmt_attn.fast.gpu.beam_steps import EXACT, FIELDS, Beam, advance, best_word
 from nmt_attn.fast.gpu.lowered import scores_of
 from nmt_attn.fast.gpu.sizes import parts_of
 from nmt_attn.fast.graphs import Recorder, Replay, recorded_or_warned
-from nmt_attn.model.hard_attention import HardSeq2Seq
+from nmt_attn.model.marginal import MarginalSeq2Seq
 from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import DecoderState, Memory, changed
@@ -150,7 +150,7 @@ class RecordedSearch:
 
 def covers_model(model: Seq2Seq) -> bool:
     """Whether steps of a model can be recorded: the kernels know the softmax of one readout alone."""
-    return type(model.normaliser) is Softmax and not isinstance(model, HardSeq2Seq)
+    return type(model.normaliser) is Softmax and not isinstance(model, MarginalSeq2Seq)
 
 
 def covers(limits: Limits, options: BeamOptions) -> bool:

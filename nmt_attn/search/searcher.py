@@ -10,18 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.data.batching import collate_source
+from nmt_attn.data.batching import SourceBatch
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.fast.graphs import CudaRecorder
 from nmt_attn.fast.packed import JoinedLinear, output_rows
 from nmt_attn.fast.search import for_search
 from nmt_attn.memory_lack import Halving, free_cache
+from nmt_attn.model.copying import CopyingSeq2Seq
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import choose_decoding_precision, use_tf32
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction, beam_search
-from nmt_attn.search.lexical_constraints import word_beginnings
+from nmt_attn.search.copied import source_batch, with_copied_shares
+from nmt_attn.search.lexical_constraints import own_beginnings, word_beginnings
 from nmt_attn.search.recorded import RecordedSearch, covers, covers_model
 from nmt_attn.search.request import Request
 from nmt_attn.search.shortlist import OutputWords
@@ -54,37 +56,51 @@ class Searcher:
     @torch.inference_mode()
     def search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:
         """Hypotheses for each sentence; the attention's columns are those of the longest one."""
-        batch = collate_source([sentence.ids for sentence in sentences])
+        batch = source_batch(sentences)
         demands, options = [sentence.demand for sentence in sentences], request.options()
         if self._recorded is not None and request.shortlist is None and request.fusion is None:
             limits = request.limits(batch.src_lengths - 1, demands, self._begins_word)
             if covers(limits, options):
-                return self._recorded.search(*batch, limits, options)
-        src_ids, src_lengths = (tensor.to(self._device) for tensor in batch)
+                return self._recorded.search(batch.src_ids, batch.src_lengths, limits, options)
+        source = batch.to(self._device)
+        source_tokens = source.src_lengths - 1
         if request.shortlist is None:
-            limits = request.limits(src_lengths - 1, demands, self._begins_word)
-            steps = self.steps(src_ids, src_lengths)
+            limits = request.limits(source_tokens, demands, self._beginnings(sentences, source.src_ids.size(1)))
+            steps = self.steps(source)
             found = beam_search(steps if request.fusion is None else request.fusion.fuse(steps), limits, options)
             return self.align(sentences, found) if options.with_weights else found
-        words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
+        words = request.shortlist.choose(batch.src_ids, [demand.ids for demand in demands])
         demands = [demand.renumbered(words) for demand in demands]
-        limits = request.limits(src_lengths - 1, demands, self._begins_word[words.ids])
-        found = beam_search(self.steps(src_ids, src_lengths, words.to(self._device)), limits, options)
+        limits = request.limits(source_tokens, demands, self._begins_word[words.ids])
+        found = beam_search(self.steps(source, words.to(self._device)), limits, options)
         ids = words.ids.tolist()
         return [[each._replace(ids=tuple(ids[number] for number in each.ids)) for each in one] for one in found]
 
-    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> StepFunction[Any]:
-        """The step function for these sentences, over `words` alone: src_ids [B, S], src_lengths [B] with `</s>`."""
-        memory = self._fast.encode(src_ids, src_lengths)
+    def steps(self, source: SourceBatch, words: OutputWords | None = None) -> StepFunction[Any]:
+        """The step function for these sentences, over `words` alone."""
+        memory = self._fast.encode(source.src_ids, source.src_lengths)._replace(copy_rows=source.copy_rows)
         if words is None:
             return ModelSteps(self._fast, memory)
         return ShortlistSteps(self._fast, memory, self._output(words), words)
 
     def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """What search has found; of hard attention with the most likely alignment in place of the steps' weights."""
-        if not isinstance(self._fast, HardSeq2Seq):
-            return found
-        return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
+        """What search has found; of hard attention with the most likely alignment in place of the steps' weights, of a
+        copying model with the share that each word was copied with."""
+        if isinstance(self._fast, HardSeq2Seq):
+            return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
+        return with_copied_shares(self._fast, sentences, found) if isinstance(self._fast, CopyingSeq2Seq) else found
+
+    @property
+    def copies(self) -> bool:
+        """Whether translations may have words of the source that the vocabulary lacks."""
+        return isinstance(self._model, CopyingSeq2Seq)
+
+    def _beginnings(self, sentences: Sequence[Sentence], source_size: int) -> Tensor:
+        """Which tokens begin a word: of the vocabulary [V], or of that and each sentence's own words [B, V + S]."""
+        if not self.copies:
+            return self._begins_word
+        own = [sentence.own_words for sentence in sentences]
+        return own_beginnings(self._begins_word, own, self._target, source_size)
 
     @property
     def _device(self) -> torch.device:

@@ -61,6 +61,8 @@ class Sentence(NamedTuple):
     ids: list[int]
     prefix_pieces: list[str]
     demand: Demand
+    own_words: Sequence[str] = ()  # the source's tokens, where they may be copied
+    rows: Sequence[int] | None = None  # their target rows
 
 
 EMPTY_HYPOTHESIS = TranslatedHypothesis(
@@ -98,7 +100,7 @@ def _by_expected_metric(found: Sequence[TranslatedHypothesis], request: Request)
 def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request: Request) -> TranslatedHypothesis:
     prefix_tokens = len(sentence.demand.prefix_ids)
     written = hypothesis.ids[prefix_tokens:]
-    pieces = [*sentence.prefix_pieces, *codecs.target.output_pieces(written)]
+    pieces = [*sentence.prefix_pieces, *codecs.target.output_pieces(written, sentence.own_words)]
     text = codecs.target.tokenizer.decode(pieces)
     has_unknown = request.unknown is not None and UNK in written
     needs_alignment = request.with_alignments or has_unknown
@@ -130,6 +132,7 @@ def _align(line: str, target_pieces: Sequence[str], hypothesis: Hypothesis, code
         hypothesis.weights[:, : len(source_pieces) + 1],
         Words(tuple(source.words(line)), source.word_indices(source_pieces)),
         Words(tuple(target.words(target.decode(target_pieces))), target.word_indices(target_pieces)),
+        hypothesis.copied,
     )
 
 

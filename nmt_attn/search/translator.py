@@ -17,10 +17,12 @@ from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config, EvaluateConfig, SearchConfig
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.columns import SideColumns, source_columns
+from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import check_count, shown
 from nmt_attn.memory_lack import Halving
+from nmt_attn.model.copying import CopyingSeq2Seq
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
@@ -91,6 +93,11 @@ class Translator:
     def has_attention(self) -> bool:
         """Whether there are alignments."""
         return self.model.has_attention
+
+    @property
+    def copies(self) -> bool:
+        """Whether translations may have words of the source that the vocabulary lacks."""
+        return isinstance(self.model, CopyingSeq2Seq)
 
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str | Record], options: PythonOptions) -> list[Translation]:
@@ -208,6 +215,10 @@ class Translator:
                 raise ConfigError(f"{key}: expected a model with attention, got {self.name} (attention.score: none)")
         if shortlist is not None:
             self._require_soft("shortlist", "which normalises over all words at each source position")
+            if self.copies:
+                raise ConfigError(
+                    f"shortlist: expected none with copying, which needs all words, got one ({self.name})"
+                )
             shortlist.check(self.codecs.source.size, self.codecs.target.size)
         return Request(
             search=search,
@@ -263,12 +274,14 @@ class Translator:
 
     def _encode(self, number: int, line: str, prefix: str, constraints: Sequence[str]) -> Sentence:
         target = self.codecs.target
-        phrases = encode_phrases(constraints, target, f"constraints of line {number}")
-        demand = Demand(number, target.encode(prefix), phrases)
         ids = self.codecs.source.encode_checked(line, f"line {number}")
+        words = target.vocabulary
+        own = tuple(self.codecs.source.pieces(line)) if self.copies else ()
+        phrases = encode_phrases(constraints, target, f"constraints of line {number}", own)
+        demand = Demand(number, target_rows(target.pieces(prefix), own, words), phrases)
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
-        return Sentence(line, ids, target.pieces(prefix), demand)
+        return Sentence(line, ids, target.pieces(prefix), demand, own, source_rows(own, words) if self.copies else None)
 
 
 def _config(folder: Path, overrides: Sequence[str]) -> Config:

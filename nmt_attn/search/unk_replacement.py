@@ -37,7 +37,9 @@ class UnkReplacement:
             words = self._text(source_words[best], alignment.source[best]).split() if is_replaced else [word]
             target += words
             rows += [place] * len(words)
-        return WordAlignment(alignment.source, tuple(target), alignment.weights[[*rows, len(alignment.target)]])
+        kept = [*rows, len(alignment.target)]
+        copied = None if alignment.copied is None else alignment.copied[kept]
+        return WordAlignment(alignment.source, tuple(target), alignment.weights[kept], copied)
 
     def _text(self, written: str, tokenized: str) -> str:
         """The replacement of a source word, as `written` in the line and as `tokenized`, perhaps lowercased."""

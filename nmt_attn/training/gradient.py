@@ -228,4 +228,4 @@ def leaves_weights_out(objective: Objective) -> bool:
 def one_word() -> Batch:
     """A pair of sentences without words."""
     ids, lengths = torch.full((1, 1), EOS), torch.ones(1, dtype=torch.int64)
-    return Batch(ids, lengths, torch.full((1, 1), BOS), ids, lengths)
+    return Batch(ids, lengths, torch.full((1, 1), BOS), ids, lengths, copy_rows=ids)

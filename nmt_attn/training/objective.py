@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.fast.training import for_training
-from nmt_attn.model.hard_attention import HardSeq2Seq
+from nmt_attn.model.marginal import MarginalSeq2Seq
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.model.state import Weights
 from nmt_attn.runtime import at_least_float32, autocast
@@ -39,8 +39,8 @@ class Objective:
 
     @property
     def is_recordable(self) -> bool:
-        """Whether CUDA graphs can hold its work: none of sums over alignments, nor of samples."""
-        return not isinstance(self.model, HardSeq2Seq) and self._risk is None
+        """Whether CUDA graphs can hold its work: none of sums over ways to write a word, nor of samples."""
+        return not isinstance(self.model, MarginalSeq2Seq) and self._risk is None
 
     def plain(self, batch: Batch) -> Loss:
         """Of the batch as it is: teacher forcing."""
@@ -74,14 +74,14 @@ class Objective:
     def _word_loss(self, batch: Batch, own: OwnWords | None) -> tuple[Loss, Weights]:
         """The loss of the target's words, and the attention weights."""
         model, smoothing, means = self._fast, self.config.label_smoothing, None
-        is_hard = isinstance(model, HardSeq2Seq)
         with autocast(batch.src_ids.device, self.dtype):
-            if isinstance(model, HardSeq2Seq) and smoothing:
+            if isinstance(model, MarginalSeq2Seq) and smoothing:
                 found, means, weights = model.smoothed(batch, own)
             else:
                 found, weights = model(batch, own)
-        loss = given_loss(found, batch.tgt_out, means, smoothing) if is_hard else self._token_loss(found, batch.tgt_out)
-        return loss, weights
+        if isinstance(model, MarginalSeq2Seq):
+            return given_loss(found, batch.tgt_out, means, smoothing), weights
+        return self._token_loss(found, batch.tgt_out), weights
 
     def _token_loss(self, readouts: Tensor, targets: Tensor) -> Loss:
         return token_loss(

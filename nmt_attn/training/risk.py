@@ -21,7 +21,7 @@ from torch import Tensor
 from nmt_attn import registries
 from nmt_attn.config.risk_section import RiskConfig
 from nmt_attn.data.batching import collate
-from nmt_attn.model.hard_attention import HardSeq2Seq
+from nmt_attn.model.marginal import MarginalSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.registry import Registry
 from nmt_attn.runtime import autocast
@@ -75,7 +75,7 @@ class RiskLoss:
         device = batch.src_ids.device
         flat = collate([list(sources[row]) for row, _ in pairs], [ids for _, ids in pairs]).to(device)
         with autocast(device, dtype):
-            scored = model(flat)[0] if isinstance(model, HardSeq2Seq) else model.score_target(flat)[0]
+            scored = model(flat)[0] if isinstance(model, MarginalSeq2Seq) else model.score_target(flat)[0]
         log_probs = scored.masked_fill(flat.tgt_out == PAD, 0.0).sum(1)
         rewards = self._reward([ids for _, ids in pairs], [references[row] for row, _ in pairs])
         sizes = torch.tensor([len(each) for each in drawn], device=device)

@@ -112,6 +112,7 @@ EXAMPLES = {
     "model.attention.normalise": Example("sparsemax"),
     "model.decoder.normalise": Example("entmax-1.5"),
     "model.attention.coverage": Example("sum"),
+    "model.decoder.copying": Example("pointer-generator"),
     "model.attention.coverage_size": Example("7", ("model.attention.coverage=neural",)),
     "model.attention.fertility": Example("3", ("model.attention.coverage=linguistic",)),
     "training.coverage_loss": Example("0.5"),

@@ -1,5 +1,6 @@
 """Every accelerated form equals the plain one: each score x window x decoder x cell, in training and in search."""
 
+from collections.abc import Iterator
 from itertools import product
 
 import pytest
@@ -16,13 +17,14 @@ from nmt_attn.fast.training import PARTS, TRAINING, for_training
 from nmt_attn.fast.views import Fast, view
 from nmt_attn.model.build import DECODERS
 from nmt_attn.model.cells import CELLS
+from nmt_attn.model.copying import COPYINGS
 from nmt_attn.model.coverage import COVERAGES
 from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.scores import SCORES, Score, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.windows import WINDOWS
 from nmt_attn.runtime import DecodingPrecision, cpu_has_int8, cpu_has_packed_products
-from nmt_attn.types import Batch
+from nmt_attn.types import PAD, Batch
 
 EVERY = pytest.mark.parametrize(
     ("score", "window", "style", "cell"),
@@ -137,6 +139,39 @@ def test_coverage_takes_its_own_path_among_accelerated_parts(name: str, style: s
     model.float().eval()
     with torch.inference_mode():
         close(run_steps(for_search(model, "fp32"), batch()), run_steps(model, batch()), TOLERANCES["fp32"])
+
+
+@pytest.mark.parametrize("feeding", ["none", "attentional"])
+@pytest.mark.parametrize("style", sorted(DECODERS))
+@pytest.mark.parametrize("name", sorted(COPYINGS))
+def test_copying_takes_its_own_path_among_accelerated_parts(name: str, style: str, feeding: str) -> None:
+    feeding = feeding if style == "luong" else "none"
+    model = model_of("concat", "global", style, "lstm", **{"decoder.copying": name, "decoder.input_feeding": feeding})
+    parameters, given = list(model.parameters()), batch()._replace(copy_rows=batch().src_ids)
+
+    def loss_and_gradients(each: Seq2Seq) -> tuple[Tensor, ...]:
+        loss = -each(given)[0].masked_fill(given.tgt_out == PAD, 0.0).sum()
+        return (loss, *torch.autograd.grad(loss, parameters, allow_unused=True))
+
+    for forms in (TRAINING, GPU):
+        fast = view(model, forms)
+        assert isinstance(fast.decoder.bottom, Fast)
+        close(loss_and_gradients(fast), loss_and_gradients(model), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        for precision in (each for each, is_there in IS_THERE.items() if is_there):
+            fast = for_search(model, precision)
+            close(list(step_log_probs(fast, given)), list(step_log_probs(model, given)), TOLERANCES[precision])
+            close(fast.score_target(given)[0], model.score_target(given)[0], TOLERANCES[precision])
+
+
+def step_log_probs(model: Seq2Seq, given: Batch) -> Iterator[Tensor]:
+    """log p of every word at each step of the targets."""
+    memory = model.encode(given.src_ids, given.src_lengths)._replace(copy_rows=given.copy_rows)
+    state = model.start(memory)
+    for ids in given.tgt_in.unbind(1):
+        log_probs, _, state = model.step(ids, state, memory)
+        yield log_probs
 
 
 class Distance(Score):

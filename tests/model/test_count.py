@@ -89,6 +89,10 @@ def test_coverage_costs_what_its_formula_says(coverage: str, expected: int) -> N
     assert counted({"attention.coverage": coverage})["attention coverage"] == expected
 
 
+def test_a_copying_gate_has_three_vectors_and_a_bias() -> None:
+    assert counted({"decoder.copying": "pointer-generator"})["copying gate"] == 6 + 5 + 7 + 1  # w_h, w_s, w_x, b
+
+
 def test_layers_are_counted_one_by_one_and_in_order() -> None:
     counts = counted({"encoder.layers": 11, "decoder.layers": 2, "encoder.bidirectional": "bottom"})
     encoder = [part for part in counts if part.startswith("encoder")]

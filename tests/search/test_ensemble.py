@@ -43,7 +43,7 @@ def test_what_is_impossible_for_one_is_impossible_for_all_only_in_the_log_linear
 def test_searching_with_three_tables_is_searching_with_their_mixture(kind: Combination, name: str) -> None:
     """Sentences end at different lengths, so that rows leave every member."""
     tables = [random_tables(seed, 3) for seed in (1, 2, 3)]
-    steps = EnsembleSteps(tuple(map(TableSteps, tables)), attending=(0, 2), combination=kind)
+    steps = EnsembleSteps(tuple(map(TableSteps, tables)), attending=(0, 2), combination=kind, words=99)
     limits = Limits(torch.tensor([0, 0, 1]), torch.tensor([2, 5, 9]))
     ranking = RANKINGS[name](0.5)
     found = beam_search(steps, limits, BeamOptions(4, 4, ranking, with_weights=True))

@@ -9,6 +9,7 @@ from tiny_translators import LINES, MODELS, SEARCH, forced, make_codecs, make_mo
 from torch import Tensor, nn
 
 from nmt_attn.config.schema import SearchConfig
+from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.runtime import cpu_has_int8
@@ -58,10 +59,12 @@ def test_log_probabilities_and_weights_are_those_of_forced_decoding(model: str) 
     """Word tokens: a piece is a word, so the weights are the attention's own."""
     translator = make_translator(model)
     for translation in translator.translate([line for line in LINES if line.strip()], nbest=3, with_alignments=True):
-        source = translator.codecs.source.encode(translation.source)
+        codecs = translator.codecs
+        source, own = codecs.source.encode(translation.source), codecs.source.pieces(translation.source)
+        rows = source_rows(own, codecs.target.vocabulary) if translator.copies else None
         for hypothesis in translation.hypotheses:
-            target = [translator.codecs.target.vocabulary.tokens.index(piece) for piece in hypothesis.pieces]
-            log_probs, weights = forced(translator.model, source, target)
+            target = target_rows(hypothesis.pieces, own, codecs.target.vocabulary)
+            log_probs, weights = forced(translator.model, source, target, rows)
             torch.testing.assert_close(torch.tensor(hypothesis.token_log_probs), log_probs, atol=1e-5, rtol=1e-5)
             assert hypothesis.log_prob == pytest.approx(float(log_probs.double().sum()), abs=1e-5 * len(log_probs))
             assert hypothesis.rank == pytest.approx(hypothesis.log_prob / len(log_probs))

@@ -40,10 +40,10 @@ class LoopParts(NamedTuple):
 
 
 def loop_parts(decoder: Decoder, embedded: Tensor, state: DecoderState, memory: Memory) -> LoopParts | None:
-    """None if cell, window or score are not what loops cover."""
+    """None if cell, window or score are not what loops cover, or words are copied."""
     attention, cell = decoder.attention, decoder.bottom
     score = attention.loop_form(memory) if isinstance(attention, GpuAttention) else None
-    if score is None or not isinstance(cell, GpuCell):
+    if score is None or not isinstance(cell, GpuCell) or decoder.copying is not None:
         return None
     return LoopParts(loop_cell(cell, decoder.embedding_to_gates(embedded), state.layers[0]), score)
 
@@ -83,7 +83,7 @@ class GpuLuong(Fast, LuongDecoder):
     """luong, with or without input feeding."""
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
-        if self.feeding.size == 0 and isinstance(self.bottom, ONE_CALL):
+        if self.feeding.size == 0 and self.copying is None and isinstance(self.bottom, ONE_CALL):
             return self._without_feeding(embedded, state, memory)
         parts = None if self.feeding.size == 0 else loop_parts(self, embedded, state, memory)
         if parts is None:
