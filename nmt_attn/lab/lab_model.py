@@ -18,7 +18,7 @@ from torch import Tensor
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import DataError
 from nmt_attn.files import shown
 from nmt_attn.lab.beam_tree import Node, NotingSteps, beam_tree
 from nmt_attn.lab.trace import Look, given_weights, score_terms
@@ -51,7 +51,8 @@ class Step(NamedTuple):
     state: Tensor  # [H], s_t
     look: Look | None  # with one row; None without attention
     attentional_state: Tensor | None  # [H], h~_t of luong
-    readout: Tensor  # [R]
+    readout: Tensor | None  # [R]; None of hard attention
+    coverage: Tensor | None  # [S, d], C_t, after the look
     is_given: bool  # the weights are not the model's own
 
 
@@ -119,10 +120,6 @@ class LabModel:
     """A translator on the CPU, in float32. Several threads may ask it: they wait for each other."""
 
     def __init__(self, name: str, translator: Translator, config: Config) -> None:
-        """Raises ConfigError for hard attention, which has no context c_t to show or to change."""
-        alignment = config.model.attention.alignment
-        if alignment != "soft":
-            raise ConfigError(f"model.attention.alignment: expected 'soft' in the lab, got {alignment!r} ({name})")
         self.name = name
         self.translator = translator
         self.config = config
@@ -180,10 +177,10 @@ class LabModel:
             words = target.vocabulary.tokens_of(node.token for node in nodes)
             return Tree(source.pieces, beam, tuple(nodes), tuple(words), target.decode(best.ids), best.log_prob)
 
-    def score_terms(self, text: str, query: Tensor, position: int) -> Tensor | None:
+    def score_terms(self, text: str, look: Look, position: int) -> Tensor | None:
         """The terms [A, 3] of one score; see `trace.score_terms`."""
         with self._lock, torch.inference_mode():
-            return score_terms(self._model, query, self._read(text).memory, position)
+            return score_terms(self._model, look, self._read(text).memory, position)
 
     def _read(self, text: str) -> _Source:
         codec = self.translator.codecs.source
@@ -242,7 +239,8 @@ class LabModel:
                     state=traced.state.layers[-1].hidden[0],
                     look=traced.look,
                     attentional_state=None if traced.attentional_state is None else traced.attentional_state[0],
-                    readout=traced.readout[0],
+                    readout=None if traced.readout is None else traced.readout[0],
+                    coverage=None if traced.state.coverage is None else traced.state.coverage[0],
                     is_given=t in steps.given,
                 )
             )

@@ -144,7 +144,8 @@ def _states(translator: Translator, pairs: Sequence[SentencePair], first: int) -
         traced = traced_step(model, ids, state, memory)
         state = traced.state
         states.append(state.layers[-1].hidden)
-        contexts.append(state.layers[-1].hidden if traced.look is None else traced.look.context)
+        look = traced.look
+        contexts.append(states[-1] if look is None or look.context is None else look.context)
     source_lengths, target_lengths = batch.src_lengths.tolist(), batch.tgt_lengths.tolist()
     return {
         "encoder": _packed(memory.encoder_states, source_lengths, first),
@@ -169,4 +170,6 @@ def _vector(trace: SentenceTrace, layer: Layer, place: int) -> Tensor:
     if layer == "encoder":
         return trace.encoder_states[place]
     step = trace.steps[place]
-    return step.state if layer == "state" or step.look is None else step.look.context[0]
+    if layer == "state" or step.look is None or step.look.context is None:
+        return step.state
+    return step.look.context[0]

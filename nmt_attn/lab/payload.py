@@ -22,6 +22,8 @@ def model_payload(model: LabModel) -> Json:
         "score": parts.attention.score,
         "window": parts.attention.window,
         "normalise": parts.attention.normalise,
+        "alignment": parts.attention.alignment,
+        "coverage": parts.attention.coverage,
         "output": parts.decoder.normalise,
         "half_width": parts.attention.half_width,
         "sigma": parts.attention.sigma or parts.attention.half_width / 2,
@@ -102,6 +104,10 @@ def entropy(weights: Tensor) -> float:
     return -sum(weight * math.log(weight) for weight in weights.tolist() if weight > 0)
 
 
+def _rows(matrix: Tensor | None, vectors: int) -> list[list[float | None]] | None:
+    return None if matrix is None else [numbers(row[:vectors]) for row in matrix]
+
+
 def _step(step: Step, t: int, vectors: int) -> Json:
     look = step.look
     found: Json = {
@@ -113,7 +119,7 @@ def _step(step: Step, t: int, vectors: int) -> Json:
         "previous_state": numbers(step.previous_state[:vectors]),
         "state": numbers(step.state[:vectors]),
         "attentional_state": None if step.attentional_state is None else numbers(step.attentional_state[:vectors]),
-        "readout": numbers(step.readout[:vectors]),
+        "readout": None if step.readout is None else numbers(step.readout[:vectors]),
         "given": step.is_given,
     }
     if look is None:
@@ -126,6 +132,8 @@ def _step(step: Step, t: int, vectors: int) -> Json:
         "centre": None if look.centre is None else number(float(look.centre[0])),
         "own_weights": numbers(look.own_weights[0]),
         "weights": numbers(look.weights[0]),
-        "context": numbers(look.context[0, :vectors]),
+        "context": None if look.context is None else numbers(look.context[0, :vectors]),
+        "coverage": _rows(None if look.coverage is None else look.coverage[0], vectors),
+        "coverage_after": _rows(step.coverage, vectors),
         "entropy": number(entropy(look.weights[0])),
     }

@@ -142,7 +142,7 @@ class Service:
             _check_place("step", body.step, len(trace.steps))
             _check_place("position", body.position, len(trace.source))
             look = trace.steps[body.step].look
-            terms = None if look is None else model.score_terms(body.text, look.query[0], body.position)
+            terms = None if look is None else model.score_terms(body.text, look, body.position)
             score = None if look is None else number(float(look.scores[0, body.position]))
             rows = [] if terms is None else [numbers(term) for term in terms]
             return {"score": score, "kind": model.config.model.attention.score, "terms": rows}

@@ -4,7 +4,8 @@
     q_t = s_{t-1} (bahdanau), s'_t (conditional), s_t (luong)              Luong et al. 2015, eq. 5, 7
 
 The step is the model's own: hooks read what passes through attention, score and attentional state, and change nothing
-unless weights are given. This is the one module of the lab that knows how a decoder is made.
+unless weights are given. Hard attention has prior_t in place of a_t, and no context: it sums over words, not states
+(nmt_attn/model/hard_attention.py). This is the one module of the lab that knows how a decoder is made.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +15,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt_attn.model.attention import Attention
+from nmt_attn.model.attention import Attention, CoveredAttention
+from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.luong import LuongDecoder
 from nmt_attn.model.scores import Dot, General, Score, TanhScore
 from nmt_attn.model.seq2seq import Seq2Seq
-from nmt_attn.model.state import DecoderState, Memory, Weights
+from nmt_attn.model.state import AlignmentState, DecoderState, Memory, Weights
+from nmt_attn.model.transitions import IMPOSSIBLE
 from nmt_attn.model.windows import LocalP, WindowView
 
 
@@ -32,7 +35,8 @@ class Look(NamedTuple):
     centre: Tensor | None  # [N], p_t of a local window, from 1
     own_weights: Tensor  # [N, S], the model's
     weights: Tensor  # [N, S], those that made the context: the model's, or the given ones
-    context: Tensor  # [N, M]
+    context: Tensor | None  # [N, M]; None of hard attention
+    coverage: Tensor | None = None  # [N, S, d], C_{t-1} that the scores saw
 
 
 class TracedStep(NamedTuple):
@@ -43,7 +47,7 @@ class TracedStep(NamedTuple):
     state: DecoderState  # the next
     look: Look | None
     attentional_state: Tensor | None  # [N, H], luong
-    readout: Tensor  # [N, R]
+    readout: Tensor | None  # [N, R]; None of hard attention, which has one for each source position
 
 
 def traced_step(
@@ -54,6 +58,8 @@ def traced_step(
     Nobody else may run the same model meanwhile: hooks are on its modules until the step is over.
     """
     seen = _Seen(given)
+    if isinstance(model, HardSeq2Seq):
+        return _hard_step(model, last_ids, state, memory, seen)
     with _watching(model, seen):
         read = model.step_readout(last_ids, state, memory)
     return TracedStep(
@@ -61,11 +67,12 @@ def traced_step(
     )
 
 
-def score_terms(model: Seq2Seq, query: Tensor, memory: Memory, position: int) -> Tensor | None:
+def score_terms(model: Seq2Seq, look: Look, memory: Memory, position: int) -> Tensor | None:
     """The terms [A, 3] whose products' sum is one score: e = sum_k v_k f_k g_k, rows (v, inside, outside).
 
-    query [H] at source column `position` of one sentence. Rows are (v_k, x_k, tanh x_k) of the additive scores and
-    (1, q_k, k_k) of the multiplicative ones, before a gain; None for scores without such a form.
+    Of a look with one row, at source column `position` of one sentence. Rows are (v_k, x_k, tanh x_k) of the additive
+    scores, coverage included, and (1, q_k, k_k) of the multiplicative ones, before a gain; None for scores without such
+    a form.
     """
     attention = model.decoder.attention
     if not isinstance(attention, Attention):
@@ -73,8 +80,28 @@ def score_terms(model: Seq2Seq, query: Tensor, memory: Memory, position: int) ->
     key = memory.keys[0, position]
     for kind, terms in _TERMS.items():
         if isinstance(attention.score, kind):
-            return terms(attention.score, query, key)
+            if isinstance(attention, CoveredAttention):
+                assert look.coverage is not None
+                key = key + attention.coverage.to_score(look.coverage[0, position])
+            return terms(attention.score, look.query[0], key)
     return None
+
+
+def _hard_step(model: HardSeq2Seq, last_ids: Tensor, state: DecoderState, memory: Memory, seen: "_Seen") -> TracedStep:
+    """The same of hard attention, where `given` takes the place of prior_t."""
+    with _watching(model, seen):
+        log_probs, own, after = model.step(last_ids, state, memory)
+    assert seen.query is not None and seen.scores is not None and after.alignment is not None
+    weights = own
+    if seen.given is not None:
+        weights = seen.given.to(own).expand_as(own)
+        alignment = AlignmentState(weights.log().clamp_min(IMPOSSIBLE), after.alignment.emissions)
+        log_probs = (alignment.prior.unsqueeze(2) + alignment.emissions).logsumexp(1)
+        after = after._replace(alignment=alignment)
+    mask = memory.mask.repeat_interleave(len(own) // len(memory.mask), 0)
+    scores = seen.scores.flatten(0, 1).masked_fill(~mask, torch.nan)
+    look = Look(seen.query.flatten(0, 1), scores, own, None, None, own, weights, None)
+    return TracedStep(log_probs, weights, after, look, None, None)
 
 
 class _Seen:
@@ -82,13 +109,14 @@ class _Seen:
 
     def __init__(self, given: Tensor | None) -> None:
         self.given = given
+        self.query: Tensor | None = None
         self.scores: Tensor | None = None
         self.look: Look | None = None
         self.attentional_state: Tensor | None = None
 
     def read_scores(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
         """Of the score: [B, T, W], or [N, 1, W] of a local window."""
-        self.scores = output
+        self.query, self.scores = inputs[0], output
 
     def read_attentional(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
         """h~."""
@@ -99,7 +127,7 @@ class _Seen:
     ) -> tuple[Tensor, Weights] | None:
         """Notes the look; gives another result back only where weights are given."""
         assert isinstance(module, Attention)
-        query, memory, steps = inputs[:3]
+        query, memory, steps, *coverage = inputs
         context, weights = output
         own = weights.dense()
         if self.given is not None:
@@ -107,7 +135,8 @@ class _Seen:
             context = used.to(memory.encoder_states.dtype) @ memory.encoder_states
             output = context, Weights(used, None, weights.source_length)
         assert self.scores is not None, "the score ran before"
-        self.look = _look(module, module.window.select(query, memory, steps), query, self.scores, own, output)
+        look = _look(module, module.window.select(query, memory, steps), query, self.scores, own, output)
+        self.look = look._replace(coverage=coverage[0].flatten(0, 1)) if coverage else look
         return None if self.given is None else output
 
 

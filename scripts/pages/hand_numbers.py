@@ -121,7 +121,7 @@ def trained_numbers(sides: dict[str, SentenceTrace]) -> Numbers:
     numbers: Numbers = {}
     for letter, trace in sides.items():
         for t, step in enumerate(trace.steps, 1):
-            assert step.look is not None
+            assert step.look is not None and step.look.context is not None
             found = {"e": step.look.scores[0], "a": step.look.weights[0], "c": step.look.context[0], "s": step.state}
             found["p"] = torch.tensor([p for _, p in step.top])
             numbers |= {f"t{letter}{t}.{name}": values.double() for name, values in found.items()}
@@ -151,14 +151,14 @@ def _step(side: Side, model: Seq2Seq, memory: Memory, state: DecoderState, last:
     for hook in hooks:
         hook.remove()
     look = traced.look
-    assert look is not None
+    assert look is not None and look.context is not None and traced.readout is not None
     found |= {"e": look.scores[0], "exp": look.scores[0].exp(), "a": look.weights[0], "c": look.context[0]}
     found["ah"] = look.weights[0].unsqueeze(1) * memory.encoder_states[0]
     found["s"], found["r"] = traced.state.layers[-1].hidden[0], traced.readout[0]
     found["p"] = traced.log_probs[0].exp()
     found["sum"] = found["Wy"] + found["Us"] + found["Cc" if side.letter == "b" else "Fr"]
     if side.letter == "b":
-        rows = [score_terms(model, look.query[0], memory, j) for j in range(len(WORDS))]
+        rows = [score_terms(model, look, memory, j) for j in range(len(WORDS))]
         terms = torch.stack([row for row in rows if row is not None])  # [S, A, 3]: v, x, tanh x
         found |= {"x": terms[..., 1], "tanh": terms[..., 2], "tt": found["Uos"] + found["Voy"] + found["Coc"]}
     return found, traced.state

@@ -151,6 +151,7 @@ def test_two_systems_are_compared_by_words_and_ngrams(
     assert "more often right in out" in shown and "mine F1" in shown
     page = (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
     assert "n-grams more often right in out" in page and "Words of the references by how often" in page
+    assert read["ngrams"]["better_first"] == [] and page.count('<td colspan="3">none</td>') == 1
     assert "ngrams" not in figures(root, tmp_path / "one", model=(root / "runs" / "mine",))
     figures(root, tmp_path / "one", "evaluate.tables=[ngrams]", model=(root / "runs" / "mine",))
     assert "note: no table of ngrams, as two systems can be compared, not 1" in capsys.readouterr().err

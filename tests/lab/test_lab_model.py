@@ -9,13 +9,12 @@ from tiny_runs import make_run
 from tiny_translators import MODELS, make_translator
 
 from nmt_attn.config.schema import Config
-from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.errors import DataError
 from nmt_attn.lab.examples import SHIPPED, shipped_examples, shipped_models
 from nmt_attn.lab.lab_model import LabModel, even, only
 from nmt_attn.search.translator import Translator
 
 TEXT = "die Katze sieht das Haus nicht"
-SOFT = sorted(set(MODELS) - {"monotonic"})
 
 
 def make(model: str = "bahdanau") -> LabModel:
@@ -50,14 +49,29 @@ def test_the_shipped_models_translate_the_examples(shipped: LabModel) -> None:
     assert sum(right) >= (1 if shipped.name == "luong-local" else len(right) - 1)
 
 
-def test_hard_attention_has_no_context_to_show() -> None:
-    message = r"model.attention.alignment: expected 'soft' in the lab, got 'monotonic-first-order' \(monotonic\)"
-    with pytest.raises(ConfigError, match=message):
-        make("monotonic")
+def test_hard_attention_sums_over_the_words_of_its_positions() -> None:
+    model = make("monotonic")
+    free = model.trace(TEXT)
+    size = len(free.source)
+    assert all(step.look is not None and step.look.context is None and step.readout is None for step in free.steps)
+    changed = model.trace(TEXT, given={0: only(2, size)}).steps
+    assert changed[0].look is not None
+    assert changed[0].look.weights[0].tolist() == only(2, size)
+    assert changed[1].look is not None
+    assert float(changed[1].look.own_weights[0, :2].sum()) < 1e-6  # monotonic: there is no way back
+
+
+def test_coverage_counts_a_look_that_is_given() -> None:
+    trace = make("covered").trace(TEXT, given={0: only(1, 7)})
+    look, after = trace.steps[0].look, trace.steps[0].coverage
+    assert look is not None and look.coverage is not None and after is not None
+    assert float(look.coverage.abs().sum()) == 0
+    assert [place for place, number in enumerate(after[:, 0].tolist()) if number > 0] == [1]
+    assert float(after[1]) > 0.5  # at most two words come of one: 1 / fertility
 
 
 @pytest.mark.parametrize("beam", [1, 3])
-@pytest.mark.parametrize("model", SOFT)
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_a_trace_is_what_the_translator_finds(model: str, beam: int) -> None:
     lab = make(model)
     [translation] = lab.translator.translate([TEXT], beam=beam)
@@ -67,7 +81,10 @@ def test_a_trace_is_what_the_translator_finds(model: str, beam: int) -> None:
     assert trace.log_prob == pytest.approx(best.log_prob, abs=1e-4)
     assert [step.log_prob for step in trace.steps] == pytest.approx(best.token_log_probs, abs=1e-4)
     assert best.alignment is not None
-    torch.testing.assert_close(trace.weights, best.alignment.weights, atol=1e-4, rtol=0)
+    if model == "monotonic":  # a step's weights are prior_t; the translation's are the most likely alignment
+        torch.testing.assert_close(trace.weights.sum(1), torch.ones(len(trace.steps)))
+    else:
+        torch.testing.assert_close(trace.weights, best.alignment.weights, atol=1e-4, rtol=0)
 
 
 def test_a_step_shows_the_likeliest_words() -> None:
@@ -132,7 +149,7 @@ def test_a_model_without_attention_is_traced_too(tmp_path: Path) -> None:
         lab.trace("un gato", given={0: [1.0, 1.0, 1.0]})
 
 
-@pytest.mark.parametrize("model", SOFT)
+@pytest.mark.parametrize("model", sorted(MODELS))
 @pytest.mark.parametrize("beam", [1, 2, 4])
 def test_a_tree_is_the_search(model: str, beam: int) -> None:
     lab = make(model)

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from browsers import needs_browser
 from tiny_runs import make_run
+from tiny_translators import MODELS, make_translator
 
+from nmt_attn.config.schema import Config
 from nmt_attn.demo.corpus import demo_corpus
 from nmt_attn.lab.examples import shipped_examples, shipped_models
 from nmt_attn.lab.lab_model import LabModel
@@ -47,6 +49,8 @@ def lab(log: Path) -> Lab:
     pairs = [SentencePair(pair.source, pair.target) for pair in demo_corpus("train", 40)]
     short = [pair for pair in pairs if len(pair.source.split()) < 8]
     index = cache(partial(StateIndex.build, models["bahdanau"].translator, short))
+    for name in ("covered", "monotonic"):
+        models[name] = LabModel(name, make_translator(name), Config.model_validate({"model": MODELS[name]}))
     return Lab(models, shipped_examples(), {"bahdanau": index}, TrainingLog(log.parent, "un gato"))
 
 
@@ -174,6 +178,35 @@ def test_words_are_never_stretched_and_long_ones_are_cut_after_a_letter(open_pag
     [(text, fitted, natural)] = [each for each in texts if each[1] < each[2] - 1]
     assert re.fullmatch("inc[a-z]{1,8}…", text)
     assert fitted > 0.65 * natural
+
+
+def test_coverage_is_drawn_and_has_its_formula(open_page: Open) -> None:
+    page = open_page("#s=die+Katze+sieht+das+Haus+nicht&a=covered&b=bahdanau&k=2&t=1&m=1")
+    assert page.locator("#machine-a .coverage").count() == 7
+    assert page.locator("#machine-b .coverage").count() == 0
+    assert "Ct−1,j" in page.locator("#machine [data-side=a] .stage-line").inner_text()
+    assert "linguistic" in page.locator("#machine [data-side=a] h3").inner_text()
+    panel = page.locator("#numbers [data-side=a]")
+    assert [text.strip() for text in panel.locator("thead th").all_inner_texts()][2] == "Ct−1,j"
+    assert panel.locator(".scroll").evaluate("each => each.scrollWidth <= each.clientWidth")
+    panel.get_by_role("button", name="coverage of Katze").click()
+    page.locator("#formula-a", has_text="after this step").wait_for()
+
+
+def test_hard_attention_is_stepped_through_in_its_own_order(open_page: Open) -> None:
+    page = open_page("#s=die+Katze+sieht+das+Haus+nicht&a=monotonic&b=&k=2&t=0&m=0")
+    names = page.locator("#machine [data-side=a] .stages button").all_inner_texts()
+    assert names == ["state", "scores", "weights", "positions", "words", "word"]
+    for _ in range(6):
+        page.keyboard.press("Space")
+    assert "t=1&m=0" in page.url
+    assert page.locator("#numbers [data-side=a] tfoot").count() == 0  # it has no context
+    page.locator("#numbers [data-side=a]").get_by_role("button", name="weight of Katze").click()
+    page.locator("#formula-a", has_text="p(at = j | at−1 = i)").wait_for()
+    page.locator("#matrix [data-side=a] [data-t='1'][data-j='3']").focus()
+    page.keyboard.press("Enter")
+    page.locator("#matrix [data-side=a] .cell.changed").nth(6).wait_for()
+    assert row(page, 1) == [0, 0, 0, 1, 0, 0, 0]
 
 
 FITTED_AND_NATURAL = """all => all.map(text => {

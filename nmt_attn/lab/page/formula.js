@@ -3,7 +3,7 @@ import { fixed, html } from "./elements.js";
 import { math } from "./basics.js";
 import { ask } from "./api.js";
 
-export const SCORES = {
+const SCORES = {
   "additive": "e_{tj} = v_a · tanh(W_a Q + U_a h_j)",
   "normed-additive": "e_{tj} = g v/|v| · tanh(W_a Q + U_a h_j + b)",
   "dot": "e_{tj} = Q · h_j",
@@ -15,6 +15,23 @@ export const SCORES = {
 };
 export const QUERIES = { bahdanau: "s_{t−1}", conditional: "s′_t", luong: "s_t" };
 
+/** e_tj of a model: its score, with the coverage inside the tanh where it has one. */
+function scoreLine(model) {
+  const plain = (SCORES[model.score] ?? "no attention").replaceAll("Q", QUERIES[model.style]);
+  return model.coverage && model.coverage !== "none" ? plain.replace(/\)$/, " + V C_{t−1,j})") : plain;
+}
+
+/** What is added to the coverage of a position in a step. */
+const COVERAGES = {
+  sum: "C_{tj} = C_{t−1,j} + α_{tj}",
+  linguistic: "C_{tj} = C_{t−1,j} + α_{tj} / Φ_j",
+  neural: "C_{tj} = GRU(C_{t−1,j} ; α_{tj}, h_j, Q)",
+};
+
+/** Hard attention: a weight is the probability that this is the position. */
+export const isHard = model => (model.alignment ?? "soft") !== "soft";
+const priorOf = model => model.alignment === "hard" ? "α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})" : "α_{tj} = Σ_i p(a_{t−1} = i | y_1 … y_{t−1}) p(a_t = j | a_{t−1} = i)";
+
 /** How scores become weights: the formula, the name in words, and τ from a score and its weight. */
 const NORMALISERS = {
   "softmax": { formula: "α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})", says: "Softmax" },
@@ -25,12 +42,11 @@ const normaliserOf = model => NORMALISERS[model.normalise] ?? { formula: `α_{tj
 
 /** The six micro-steps of a model: { name, formula, says }. */
 export function stagesOf(model) {
-  const query = QUERIES[model.style];
-  const score = (SCORES[model.score] ?? "no attention").replaceAll("Q", query);
+  if (isHard(model)) return hardStages(model);
   const { formula, says } = normaliserOf(model), output = model.output ?? "softmax";
   const weights = model.window === "local-p" ? `α_{tj} = ${model.normalise}_j(e_{tj}) · exp(−(j − p_t)²/2σ²)` : formula;
   const look = [
-    { name: "scores", formula: score, says: "Each source word gets a score." },
+    { name: "scores", formula: scoreLine(model), says: model.coverage && model.coverage !== "none" ? "Each source word gets a score, which sees what the word was given before." : "Each source word gets a score." },
     { name: "weights", formula: weights, says: model.window === "local-p" ? `${says} inside the window, then the Gaussian round p_t.` : `${says} turns scores into weights that sum to 1${model.normalise === "softmax" ? "" : ", many of them 0"}.` },
     { name: "context", formula: "c_t = Σ_j α_{tj} h_j", says: "The weighted sum of the encoder's states." },
   ];
@@ -51,6 +67,19 @@ export function stagesOf(model) {
   ];
 }
 
+/** Hard attention sums over words, not over states. */
+function hardStages(model) {
+  const jumps = model.alignment === "hard" ? "" : " The look before says where it may go.";
+  return [
+    { name: "state", formula: "s_t = f(s_{t−1}, y_{t−1})", says: "No context comes in: the state knows of no look." },
+    { name: "scores", formula: scoreLine(model), says: "Each source word gets a score." },
+    { name: "weights", formula: priorOf(model), says: `The probability that this is the position.${jumps}` },
+    { name: "positions", formula: "h̃_{tj} = tanh(W_c [h_j ; s_t])", says: "No sum of states: each position stays by itself." },
+    { name: "words", formula: "p(y | a_t = j) = softmax(W_s h̃_{tj})", says: "Each position says what it would write." },
+    { name: "word", formula: "p(y_t) = Σ_j α_{tj} p(y_t | a_t = j)", says: "The sum over all positions that it may have looked at." },
+  ];
+}
+
 const line = (...parts) => html("p", { class: "formula" }, parts.map(part => typeof part === "string" ? math(part) : part));
 const bracketed = value => (value < 0 ? `(${fixed(value)})` : fixed(value));
 
@@ -60,6 +89,7 @@ export function weightFormula(model, step, source, j) {
   const seen = step.scores.filter(score => score !== null);
   if (step.scores[j] === null) return [line(`α_{tj} = 0: ${source[j]} is outside the window.`)];
   const terms = seen.slice(0, 8).map(score => `exp(${fixed(score)})`).join(" + ") + (seen.length > 8 ? ` + … (${seen.length} terms)` : "");
+  if (isHard(model) && model.alignment !== "hard") return [line(priorOf(model)), line(`= ${fixed(step.weights[j], 4)}`)];
   const { formula, tau, inner, power } = normaliserOf(model), lines = [line(formula)];
   if (model.normalise === "softmax") lines.push(line(`= exp(${fixed(step.scores[j])}) / (${terms}) = ${fixed(step.softmax[j], 4)}`));
   else if (tau) {
@@ -67,6 +97,17 @@ export function weightFormula(model, step, source, j) {
     lines.push(line(`= max(${inner(step.scores[j])} − ${bracketed(value)}, 0)${power} = ${fixed(step.softmax[j], 4)}`));
   }
   if (step.gaussian) lines.push(line(`· exp(−(j − p_t)²/2σ²), j = ${j + 1}, p_t = ${fixed(step.centre)}: · ${fixed(step.gaussian[j], 4)} = ${fixed(step.weights[j], 4)}`));
+  return lines;
+}
+
+/** C_{t-1,j}, which the score saw, and what the step makes of it. */
+export function coverageFormula(model, trace, step, j) {
+  const before = step.coverage[j], after = step.coverage_after[j], given = trace.steps.slice(0, step.t).map(each => fixed(each.weights[j]));
+  const lines = [line(COVERAGES[model.coverage].replace("Q", QUERIES[model.style]))];
+  if (model.coverage === "sum") lines.push(line(`C_{t−1,j} = ${given.join(" + ") || "0"}${given.length > 1 ? ` = ${fixed(before[0])}` : ""}: what ${trace.source[j]} was given before`));
+  if (model.coverage === "linguistic" && step.weights[j] > 0.005) lines.push(line(`Φ_j = ${fixed(step.weights[j] / (after[0] - before[0]))}, the words that ${trace.source[j]} becomes`));
+  if (before.length > 1) lines.push(line(`the first ${before.length} numbers: ${before.map(value => fixed(value)).join(", ")}; after this step ${after.map(value => fixed(value)).join(", ")}`));
+  else lines.push(line(`after this step: ${fixed(before[0])} → ${fixed(after[0])}`));
   return lines;
 }
 
@@ -81,7 +122,7 @@ export function contextFormula(step, states, n) {
 
 /** e_tj with the largest of its terms; the server has them all. */
 export async function scoreFormula(model, body, step, j) {
-  const formula = line((SCORES[model.score] ?? "").replaceAll("Q", QUERIES[model.style]));
+  const formula = line(scoreLine(model));
   if (step.scores[j] === null) return [formula, line("Outside the window: no score is taken.")];
   const answer = await ask("/api/formula", { ...body, step: step.t, position: j });
   if (!answer.terms.length) return [formula, line(`= ${fixed(step.scores[j], 4)}`)];

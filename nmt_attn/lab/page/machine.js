@@ -1,17 +1,18 @@
 /* The machine: one step, drawn in the paper's own order. Nothing is shown before its micro-step has come. */
 import { fixed, html, svg } from "./elements.js";
 import { fittedText, math, svgMath, probability } from "./basics.js";
-import { stagesOf, QUERIES } from "./formula.js";
+import { isHard, stagesOf, QUERIES } from "./formula.js";
 
 const LEFT = 96, CELL = 68, NARROW = 46, BOX = 40, STRIP = 8, LABEL = "14px", OUTPUT = "600 22px";
 const NARROWEST = 470, LEGIBLE = 0.85, PHONE = 0.7;
-const ROW = { word: 16, encoder: 30, score: 128, weight: 212, context: 268, decoder: 330, output: 420 };
+const ROW = { word: 16, encoder: 30, coverage: 84, score: 128, weight: 212, context: 268, decoder: 330, output: 420 };
 
 /** Which micro-step each part of the drawing belongs to. */
 const STAGE = {
   bahdanau: { query: 0, scores: 1, weights: 2, context: 3, state: 4, attentional: 9, word: 5 },
   conditional: { query: 0, scores: 1, weights: 2, context: 3, state: 4, attentional: 9, word: 5 },
   luong: { state: 0, query: 0, scores: 1, weights: 2, context: 3, attentional: 4, word: 5 },
+  hard: { state: 0, query: 0, scores: 1, weights: 2, context: 3, attentional: 4, word: 5 },
 };
 
 function strip(x, y, width, values, attributes = {}) {
@@ -31,6 +32,16 @@ function encoder(trace, x, cell) {
     svgMath(`h_${j + 1 > 9 ? `{${j + 1}}` : j + 1}`, { x: x(j), y: ROW.encoder + 14, "text-anchor": "middle", class: "symbol" }),
     strip(x(j) - BOX / 2 + 4, ROW.encoder + 20, BOX - 8, trace.encoder_states[j]),
   ]));
+}
+
+/** What each position was given before this step: a bar where it is one number. */
+function coverage(step, x) {
+  const most = Math.max(1, ...step.coverage.map(numbers => numbers[0]));
+  return step.coverage.map((numbers, j) => {
+    if (numbers.length > 1) return strip(x(j) - 16, ROW.coverage - STRIP, 32, numbers);
+    const height = (18 * numbers[0]) / most;
+    return svg("rect", { x: x(j) - 9, y: ROW.coverage - height, width: 18, height: Math.max(0.8, height), class: "coverage" }, svg("title", {}, `coverage ${fixed(numbers[0])}`));
+  });
 }
 
 function scores(step, x, stage) {
@@ -84,7 +95,7 @@ function looks(step, x, middle, stage) {
 }
 
 function decoder(trace, step, place, style) {
-  const stage = STAGE[style], { before, after, out, middle } = place, top = ROW.decoder, mid = top + 18, parts = [];
+  const hard = Boolean(step.weights) && !step.context, stage = STAGE[hard ? "hard" : style], { before, after, out, middle } = place, top = ROW.decoder, mid = top + 18, parts = [];
   const isLuong = style === "luong", n = step.t + 1;
   const sub = number => (number > 9 ? `{${number}}` : number);
   parts.push(box(before, top, `s_${sub(step.t)}`, step.previous_state));
@@ -99,16 +110,19 @@ function decoder(trace, step, place, style) {
     parts.push(arrow(isLuong
       ? `M${after},${top} C${after},${top - 44} ${far},${top - 20} ${far},${ROW.context} L${far},${ROW.score + 34} Q${far},${ROW.score} ${place.edge},${ROW.score}`
       : `M${before - 30},${mid} C${LEFT - 84},${mid} ${LEFT - 90},${ROW.score} ${LEFT + 4},${ROW.score}`, stage.query, { class: "arrow query" }));
-    parts.push(svg("g", { "data-stage": stage.context }, [svg("circle", { cx: middle, cy: ROW.context, r: 15, class: "context" }), svgMath(`c_${sub(n)}`, { x: middle, y: ROW.context + 4, "text-anchor": "middle", class: "symbol on-dark" })]));
+    parts.push(svg("g", { "data-stage": stage.context }, [svg("circle", { cx: middle, cy: ROW.context, r: 15, class: "context" }), svgMath(hard ? "h̃_{tj}" : `c_${sub(n)}`, { x: middle, y: ROW.context + 4, "text-anchor": "middle", class: "symbol on-dark" })]));
   }
-  if (isLuong) {
+  if (hard) {
+    parts.push(arrow(`M${after + 4},${top} C${after + 4},${top - 30} ${middle - 40},${ROW.context + 10} ${middle - 17},${ROW.context + 4}`, stage.context));
+    parts.push(arrow(`M${middle + 13},${ROW.context + 8} C${middle + 60},${ROW.context + 40} ${out},${top} ${out},${ROW.output - 20}`, stage.attentional));
+  } else if (isLuong) {
     parts.push(box(out, top, `h̃_${sub(n)}`, step.attentional_state, { "data-stage": stage.attentional }));
     parts.push(arrow(`M${after + 30},${mid} L${out - 33},${mid}`, stage.attentional));
     if (step.weights) parts.push(arrow(`M${middle + 13},${ROW.context + 8} C${middle + 40},${ROW.context + 40} ${out - 20},${top - 40} ${out - 6},${top - 3}`, stage.attentional));
   } else if (step.weights) {
     parts.push(arrow(`M${middle},${ROW.context + 15} C${middle},${top - 20} ${after},${top - 30} ${after},${top - 3}`, stage.state));
   }
-  parts.push(arrow(isLuong ? `M${out},${top + 36} L${out},${ROW.output - 19}` : `M${after + 30},${mid} L${out - 4},${mid} L${out - 4},${ROW.output - 20}`, stage.word));
+  if (!hard) parts.push(arrow(isLuong ? `M${out},${top + 36} L${out},${ROW.output - 19}` : `M${after + 30},${mid} L${out - 4},${mid} L${out - 4},${ROW.output - 20}`, stage.word));
   parts.push(fittedText(step.word, 2 * (place.width - out) - 8, OUTPUT, { x: out, y: ROW.output, "text-anchor": "middle", class: "output", "data-stage": stage.word }));
   parts.push(svg("text", { x: out, y: ROW.output + 16, "text-anchor": "middle", class: "digits", "data-stage": stage.word }, `p = ${fixed(probability(step.log_prob))}`));
   return parts;
@@ -116,7 +130,7 @@ function decoder(trace, step, place, style) {
 
 /** The picture of a step. */
 export function machinePicture(model, trace, t, id) {
-  const step = trace.steps[t], size = trace.source.length, style = model.style, stage = STAGE[style];
+  const step = trace.steps[t], size = trace.source.length, style = model.style, stage = STAGE[isHard(model) ? "hard" : style];
   const cell = Math.max(NARROW, Math.min(CELL, (NARROWEST - LEFT - 34) / size)), x = j => LEFT + cell * (j + 0.5);
   const edge = LEFT + cell * size, width = Math.max(edge + 34, NARROWEST);
   const looked = step.weights ? step.weights.reduce((sum, weight, j) => sum + weight * x(j), 0) / Math.max(1e-9, step.weights.reduce((sum, weight) => sum + weight, 0)) : x(size / 2);
@@ -128,9 +142,10 @@ export function machinePicture(model, trace, t, id) {
     label("h_j", ROW.encoder + 20), label("s", ROW.decoder + 22),
   ];
   if (step.weights) parts.push(
-    label("e_{tj}", ROW.score - 10, stage.scores), label("α_{tj}", ROW.weight - 4, stage.weights), label("c_t", ROW.context + 4, stage.context),
+    label("e_{tj}", ROW.score - 10, stage.scores), label("α_{tj}", ROW.weight - 4, stage.weights), isHard(model) ? null : label("c_t", ROW.context + 4, stage.context),
     scores(step, x, stage.scores), weights(step, x, stage.weights, model), looks(step, x, place.middle, stage.context),
   );
+  if (step.coverage) parts.push(label("C_{t−1,j}", ROW.coverage - 2, 0), ...coverage(step, x));
   parts.push(...decoder(trace, step, place, style));
   const query = QUERIES[style];
   return svg("svg", {
