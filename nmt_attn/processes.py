@@ -119,7 +119,7 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
-            # Torch tells of a lost connection by a bare RuntimeError; of its own faults by classes of it.
+            # Torch raises a bare RuntimeError for a lost connection, and subclasses for faults of its own.
             if self.count == 1 or not (type(error) is RuntimeError or isinstance(error, distributed.DistError)):
                 raise
             raise ProcessError(

@@ -32,7 +32,7 @@ Note = Callable[[str, int], object]
 """Called with what is odd about a line, and the line's number, from 1."""
 
 
-class Window(NamedTuple):
+class LineWindow(NamedTuple):
     """Lines that are translated together."""
 
     lines: list[str]
@@ -103,7 +103,7 @@ def count_lines(path: Path) -> int | None:
 # ---- reading a window at a time
 
 
-def read_windows(path: Path | None, window_lines: int) -> Iterator[Window]:
+def read_windows(path: Path | None, window_lines: int) -> Iterator[LineWindow]:
     """The lines of a file or of standard input, `window_lines` at a time; fewer when standard input pauses.
 
     Bytes that are not UTF-8 become U+FFFD. Raises DataError if the file cannot be read.
@@ -114,7 +114,7 @@ def read_windows(path: Path | None, window_lines: int) -> Iterator[Window]:
             _standard_input(decoder, window_lines) if path is None else _full(_chunks(path), decoder, window_lines)
         )
         for lines in windows:
-            yield Window([line.decode("utf-8", "replace") for line in lines], sum(map(_is_undecodable, lines)))
+            yield LineWindow([line.decode("utf-8", "replace") for line in lines], sum(map(_is_undecodable, lines)))
 
 
 def _standard_input(decoder: "_LineDecoder", window_lines: int) -> Iterator[list[bytes]]:

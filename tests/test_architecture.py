@@ -37,6 +37,10 @@ FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in name
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 
+LONGEST_FILE, LONGEST_FUNCTION = 335, 58
+"""Lines."""
+
+
 def package_of(module: str) -> str:
     """`nmt_attn.search.beam` -> `search`; the package itself is `__init__`."""
     return [*module.split("."), "__init__"][1]
@@ -88,6 +92,16 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_init_files_of_floors_are_empty(module: Path) -> None:
     if module.parent != Path():
         assert (PACKAGE / module).read_text() == ""
+
+
+def test_no_file_is_longer_than_335_lines_and_no_function_longer_than_58() -> None:
+    for path in MODULES:
+        text = (PACKAGE / path).read_text(encoding="utf-8")
+        assert text.count("\n") <= LONGEST_FILE, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno < LONGEST_FUNCTION, f"{path}: {node.name}"
 
 
 def test_every_package_that_is_imported_is_declared() -> None:

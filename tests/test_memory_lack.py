@@ -16,6 +16,7 @@ from nmt_attn.errors import ConfigError
 from nmt_attn.memory_lack import Halving, explained, lacks_memory
 from nmt_attn.search import forced
 from nmt_attn.search.forced import force_decode
+from nmt_attn.search.searcher import Searcher
 from nmt_attn.search.translator import Translator
 
 CPU = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: not enough memory: you tried to allocate 99 bytes."
@@ -98,8 +99,8 @@ def test_translations_are_those_of_enough_memory(
     translator = Translator.load(make_run(tmp_path))
     expected = [each.text for each in translator.translate(SOURCES * 2)]
     assert capsys.readouterr().err == ""
-    search = Translator._search
-    monkeypatch.setattr(Translator, "_search", too_small_for(search, 1, 1))
+    search = Searcher.search
+    monkeypatch.setattr(Searcher, "search", too_small_for(search, 1, 1))
     assert [each.text for each in translator.translate(SOURCES * 2)] == expected
     said = capsys.readouterr().err
     assert said.count("note: too little memory for 8 sentences together, so batches are halved until they fit") == 1
@@ -107,7 +108,7 @@ def test_translations_are_those_of_enough_memory(
     again = pickle.loads(pickle.dumps(translator))
     assert [each.text for each in again.translate(SOURCES)] == expected[:5]
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(Translator, "_search", too_small_for(search, 0, 1))
+    monkeypatch.setattr(Searcher, "search", too_small_for(search, 0, 1))
     said = r"search\.beam: expected a search that fits into the memory of cpu, got beam 2 for line 1 of \d+ tokens"
     with pytest.raises(ConfigError, match=said):
         translator.translate(SOURCES)
@@ -141,12 +142,12 @@ room = int(sys.argv.pop(1)) << 20
 resource.setrlimit(resource.RLIMIT_AS, (taken + room, taken + room))
 main()
 """
-"""A command in a process that may take only so many MiB (its first word) beyond what it has imported."""
+"""A command in a process that may take only this many MiB (its first word) beyond what it has imported."""
 ROOM, PLENTY = 150, 1 << 20
 
 
 def limited(folder: Path, mebibytes: int, *words: object) -> subprocess.CompletedProcess[str]:
-    """The command with so much room."""
+    """The command with this much room."""
     command = [sys.executable, "-c", LIMITED, str(mebibytes), *map(str, words)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 

@@ -23,8 +23,8 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import (
     CONFIG,
     VOCAB,
-    WEIGHTS,
     check_finite,
+    check_output,
     check_own,
     load_model,
     model_folder,
@@ -39,21 +39,21 @@ from nmt_attn.training.run_folder import CHECKPOINTS, learned_differences, model
 RECORD = "average.json"
 """Which models a folder is the mean of. Only a folder with it is replaced."""
 
-Weights = Mapping[str, Tensor]
+StateDict = Mapping[str, Tensor]
 
 
-class Part(NamedTuple):
+class Member(NamedTuple):
     """One of the models; its weights are read when they are asked for."""
 
     path: Path
     config: Config
     vocabulary: Path
-    read: Callable[[], Weights]
+    read: Callable[[], StateDict]
 
 
 def average(options: AverageOptions) -> None:
     """Writes the mean of the models to `options.output`. Raises UserError; nothing is left behind then."""
-    _check_output(options.output)
+    check_output(options.output, RECORD)
     parts = [_part(path) for path in _paths(options)]
     _check_alike(parts)
     codecs = load_codecs(parts[0].vocabulary)
@@ -66,17 +66,6 @@ def average(options: AverageOptions) -> None:
     names = "".join(f"\n  {part.path}" for part in parts)
     typer.echo(f"mean of {len(parts)} models:{names}\nmodel: {options.output}", err=True)
     typer.echo(f"translate: nmt-attn translate --model {quote(str(options.output))} --beam 5 < FILE", err=True)
-
-
-def _check_output(folder: Path) -> None:
-    """The folder is new, empty, or of this command."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    is_own = RECORD in names and names <= {RECORD, WEIGHTS, CONFIG, VOCAB}
-    if (names and not is_own) or (folder.exists() and not folder.is_dir()):
-        found = "a folder of something else" if names else "a file"
-        raise ConfigError(
-            f"--output: expected a new or empty folder, or one that this command has made, got {folder}, {found}"
-        )
 
 
 def _paths(options: AverageOptions) -> list[Path]:
@@ -135,18 +124,18 @@ def _best(run: Path, count: int | None) -> list[Path]:
     return [model_path(run, model.update) for model in kept[:count]]
 
 
-def _part(path: Path) -> Part:
+def _part(path: Path) -> Member:
     if path.is_file():
         run = path.parent.parent
         check_own(run)
-        return Part(path, load_config(run / CONFIG, []), run / VOCAB, lambda: read_weights(path))
+        return Member(path, load_config(run / CONFIG, []), run / VOCAB, lambda: read_weights(path))
     folder = model_folder(path)
-    return Part(
+    return Member(
         folder, load_config(folder / CONFIG, []), folder / VOCAB, lambda: dict(load_model(folder).named_parameters())
     )
 
 
-def _check_alike(parts: Sequence[Part]) -> None:
+def _check_alike(parts: Sequence[Member]) -> None:
     """Raises CheckpointError unless all models were trained with one configuration and one vocabulary."""
     first = parts[0]
     words = _vocabulary(first.vocabulary)
@@ -170,7 +159,7 @@ def _vocabulary(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-def _checked_weights(parts: Sequence[Part], model: Seq2Seq) -> Iterator[Weights]:
+def _checked_weights(parts: Sequence[Member], model: Seq2Seq) -> Iterator[StateDict]:
     expected = {name: weight.shape for name, weight in model.named_parameters()}
     for part in parts:
         weights = part.read()
@@ -183,7 +172,7 @@ def _checked_weights(parts: Sequence[Part], model: Seq2Seq) -> Iterator[Weights]
         yield weights
 
 
-def _put(model: Seq2Seq, weights: Weights) -> None:
+def _put(model: Seq2Seq, weights: StateDict) -> None:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])

@@ -5,11 +5,10 @@ from shlex import quote
 
 import typer
 
-from nmt_attn.errors import ConfigError
 from nmt_attn.files import replacing_folder, write_text
 from nmt_attn.foreign.assemble import assemble
 from nmt_attn.foreign.read import read_foreign
-from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, save_model
+from nmt_attn.model.store import VOCAB, check_output, save_model
 from nmt_attn.options.models import ImportOptions
 
 RECORD = "imported.json"
@@ -18,7 +17,7 @@ RECORD = "imported.json"
 
 def import_model(options: ImportOptions) -> None:
     """Writes the model to `options.output`. Raises UserError; nothing is left behind then."""
-    _check_output(options)
+    check_output(options.output, RECORD)
     found = read_foreign(options.file, options.vocab)
     imported = assemble(found, options.file, options.output.resolve().name, options.subwords)
     with replacing_folder(options.output) as folder:
@@ -37,15 +36,3 @@ def import_model(options: ImportOptions) -> None:
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"translate: nmt-attn translate --model {quote(str(options.output))} --beam 5 < FILE", err=True)
-
-
-def _check_output(options: ImportOptions) -> None:
-    """The folder is new, empty, or of this command."""
-    folder = options.output
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    is_own = RECORD in names and names <= {RECORD, WEIGHTS, CONFIG, VOCAB}
-    if (names and not is_own) or (folder.exists() and not folder.is_dir()):
-        found = "a folder of something else" if names else "a file"
-        raise ConfigError(
-            f"--output: expected a new or empty folder, or one that this command has made, got {folder}, {found}"
-        )

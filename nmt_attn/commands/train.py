@@ -60,13 +60,13 @@ def train(options: TrainOptions) -> None:
     mistake in them or in the run's folder; KeyboardInterrupt once the state of an interrupted run has been saved. Where
     torchrun has started several processes, the first one alone writes and speaks.
     """
+    path = options.config or _no_config()
+    config = load_config(path, options.overrides(), options.names())
     if options.seeds is not None:
-        train_seeds(options, options.config or _no_config())
+        train_seeds(path, config, options)
         return
     with joined() as processes:
         is_fresh = options.fresh and not processes.is_restart()  # else each lost process would cost the whole run
-        path = options.config or _no_config()
-        config = load_config(path, options.overrides(), options.names())
         device = processes.device(choose_device(config.run.device))
         _set_threads(config, device, voice_of(processes))
         if config.training.cuda_graphs is True:
@@ -95,10 +95,7 @@ def train(options: TrainOptions) -> None:
         freeze(config.training.freeze, model, voice_of(processes))
         with folder.locked(is_fresh=is_fresh) if processes.is_first else nullcontext():
             if processes.is_first:
-                say_data(config, data)
-                if not data.is_cached:
-                    for warning in corpus_warnings(config, data):
-                        say(f"warning: {warning}")
+                _say_data(config, data)
                 _keep_vocabulary(folder, data)
             processes.wait()
             trainer = _trainer(config, folder, data, model, processes)
@@ -111,6 +108,14 @@ def train(options: TrainOptions) -> None:
                 _run(config, folder, data, trainer)
     if processes.is_first:
         say_end(folder, config, trainer.progress)
+
+
+def _say_data(config: Config, data: PreparedData) -> None:
+    """What was read; what is doubtful in it, the first time."""
+    say_data(config, data)
+    if not data.is_cached:
+        for warning in corpus_warnings(config, data):
+            say(f"warning: {warning}")
 
 
 def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -> Config:

@@ -16,14 +16,13 @@ from tqdm import tqdm
 
 from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.weights import EosPolicy
-from nmt_attn.config.file import load_config
 from nmt_attn.data.columns import SideColumns
 from nmt_attn.data.corpus_warnings import unknown_source, unknown_tags
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.model.seed_runs import find_seed_runs
-from nmt_attn.model.store import CONFIG, find_model
+from nmt_attn.model.store import find_model
 from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.runtime import choose_device, precision_override
 from nmt_attn.search.ensemble import load_translator
@@ -44,7 +43,7 @@ def translate(options: TranslateOptions) -> None:
     overrides = _overrides(options)
     texts = _read_texts(options)
     device = choose_device(options.device)
-    folders = _find_models(options)
+    folders = _find_models(options.model, options.seeds)
     translator = load_translator(folders, options.ensemble or "linear", device, overrides)
     if options.columns and translator.columns is None:
         raise ConfigError(f"--columns: expected a model that was trained with data.columns, got {translator.name}")
@@ -66,17 +65,16 @@ def translate(options: TranslateOptions) -> None:
         for reference in texts.references:
             reference.check(notes.lines, texts.input)
         first, *further = (reference.lines for reference in texts.references)
-        config = load_config(folders[0] / CONFIG, []).evaluate
-        result = measure("bleu", notes.translations, first, config, further).result()
+        result = measure("bleu", notes.translations, first, translator.evaluate, further).result()
         typer.echo(f"{result.name} {result.value:.2f} {result.signature}", err=True)
 
 
-def _find_models(options: TranslateOptions) -> list[Path]:
+def _find_models(models: Sequence[Path], seeds: int | None) -> list[Path]:
     """The model folders that search as one; with --seeds those of the seeds of each."""
-    named = options.model or (None,)
-    if options.seeds is None:
+    named = models or (None,)
+    if seeds is None:
         return [find_model(model) for model in named]
-    return [find_model(run) for model in named for run in find_seed_runs(model, options.seeds).runs]
+    return [find_model(run) for model in named for run in find_seed_runs(model, seeds).runs]
 
 
 class _Companion(NamedTuple):

@@ -30,7 +30,7 @@ HELD_OUT = 0.05
 _LONGEST_LIST = 100
 """Letters of the list of a section's keys, where nothing is like the misspelt one."""
 MOST_MISTAKES = 50
-"""Mistakes that are told at once."""
+"""Mistakes that one message lists."""
 _LONGEST_NAME = 80
 """Letters of a misspelt key that are shown and compared with others."""
 _MOST_MEANT, _FEWEST_LETTERS = 2, 3

@@ -288,7 +288,7 @@ class EvaluateConfig(Section):
         return " " if self.separator is None else self.separator
 
     def chosen_tables(self, systems: int) -> tuple[TableName, ...]:
-        """The tables to show of so many systems, beside the one by length."""
+        """The tables to show of this number of systems, beside the one by length."""
         if self.tables is not None:
             return self.tables
         if set(self.metrics) & SYMBOL_METRICS:

@@ -18,7 +18,6 @@ import typer
 
 from nmt_attn.config.data_paths import require_files
 from nmt_attn.config.extends import find_config
-from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.errors import ConfigError
 from nmt_attn.experiments.jobs import Job, Step, require_all, work_on
@@ -37,17 +36,16 @@ OWN_KEYS = ("run.name", "run.seed", "run.threads")
 """What each run is started with, in place of what the options say."""
 
 
-def train_seeds(options: TrainOptions, path: Path) -> None:
+def train_seeds(path: Path, config: Config, options: TrainOptions) -> None:
     """Trains a run for each seed to its end, in processes of their own, and shows what has become of them.
 
-    Raises UserError where the configuration is wrong or a run has failed, KeyboardInterrupt once all that were
+    Raises UserError where a file of the data is missing or a run has failed, KeyboardInterrupt once all that were
     interrupted have saved.
     """
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ConfigError(
             "--seeds: expected one process, got several (torchrun trains one run; --jobs N runs side by side)"
         )
-    config = load_config(path, options.overrides(), options.names())
     say_corpus(path, config)
     require_files(config, find_config(path), is_new=options.fresh)
     threads = config.run.threads if isinstance(config.run.threads, int) else 1

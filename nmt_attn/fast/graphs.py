@@ -104,6 +104,18 @@ class CudaRecorder:
         current.wait_stream(self._stream)
 
 
+def recorded_or_warned(recorder: Recorder, work: Callable[[], None], consequence: str) -> Replay | None:
+    """The recording of the work; None, with a warning of the consequence, where the work cannot be recorded."""
+    try:
+        return recorder.record(work)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        warnings.warn(f"{consequence}, as a recording failed ({reason})", stacklevel=3)
+        return None
+
+
 class _Recorded(NamedTuple):
     batch: Batch
     divisor: Tensor  # []
@@ -163,15 +175,8 @@ class Graphs:
         def work() -> None:
             sums.copy_(self._work(batch, divisor))
 
-        replay = None
-        try:
-            replay = self._recorder.record(work)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            self._can_record = False
-            reason = str(error).partition("\n")[0]
-            warnings.warn(f"training goes on without CUDA graphs, as a recording failed ({reason})", stacklevel=2)
+        replay = recorded_or_warned(self._recorder, work, "training goes on without CUDA graphs")
+        self._can_record = replay is not None
         torch._foreach_copy_(self._gradients(), kept)
         return None if replay is None else _Recorded(batch, divisor, sums, replay)
 

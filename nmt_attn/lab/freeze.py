@@ -17,7 +17,7 @@ BEAM, VECTORS = 5, 4
 """What the page asks for by default."""
 FORCED_WORDS = 5
 NEIGHBOURS, MOST_PLACES = 10, 20
-"""As many as the page asks for, of so many places."""
+"""Neighbours of a state, and states that have some: fewer than with a server."""
 MOST_CELLS = 200
 """Of a matrix whose every cell is tried."""
 

@@ -72,7 +72,7 @@ class StateIndex:
     def build(
         cls, translator: Translator, pairs: Iterable[SentencePair], progress: Callable[[int], object] = lambda _: None
     ) -> "StateIndex":
-        """Of the states of the pairs as the model reads them; as many as fit. `progress` is told of each batch."""
+        """Of the states of the pairs as the model reads them; as many as fit. `progress` gets each batch's size."""
         kept: dict[Layer, list[_Layer]] = {name: [] for name in LAYERS}
         texts: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         remaining, size = iter(pairs), 0

@@ -41,9 +41,9 @@ class Attention(nn.Module):
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """query [B, T, H], steps [B, T] int64 (target positions, from 0) -> context [B, T, M], weights over S."""
         view = self.window.select(query, memory, steps)
-        return self.look(view, self.scores(view), query, memory)
+        return self.attend(view, self.scores(view), query, memory)
 
-    def look(self, view: WindowView, scores: Tensor, query: Tensor, memory: Memory) -> tuple[Tensor, Weights]:
+    def attend(self, view: WindowView, scores: Tensor, query: Tensor, memory: Memory) -> tuple[Tensor, Weights]:
         """Scores [B, T, W] of what the window shows of `memory` to `query` [B, T, H] -> context and weights."""
         weights = self.window.reweight(self.normaliser.masked(scores, view.mask), view)
         context = weights.to(view.encoder_states.dtype) @ view.encoder_states
@@ -73,12 +73,12 @@ class CoveredAttention(Attention):
         return self.coverage.read(encoder_states)
 
     def first_coverage(self, memory: Memory) -> Tensor:
-        """C_0 [B, S, d], before the first look."""
+        """C_0 [B, S, d], before the first step."""
         rows, size = memory.mask.shape
         return at_least_float32(memory.encoder_states).new_zeros(rows, size, self.coverage.size)
 
     def cover(self, query: Tensor, memory: Memory, steps: Tensor, before: Tensor) -> tuple[Tensor, Weights]:
-        """The same with C [B x T, S, d] before the look; the weights bring along C after it."""
+        """The same with C [B x T, S, d] before this step; the weights bring along C after it."""
         rows = before.unflatten(0, query.shape[:2])  # [B, T, S, d]
         context, weights = self(query, memory, steps, rows)
         assert memory.coverage_read is not None
@@ -89,13 +89,13 @@ class CoveredAttention(Attention):
     def forward(  # type: ignore[override]
         self, query: Tensor, memory: Memory, steps: Tensor, coverage: Tensor
     ) -> tuple[Tensor, Weights]:
-        """query [B, T, H], steps [B, T] int64, C [B, T, S, d] before the look -> context [B, T, M], weights over S."""
+        """query [B, T, H], steps [B, T] int64, C [B, T, S, d] before this step -> context [B, T, M], weights over S."""
         view = self.window.select(query, memory, steps)
         if self.window.is_local:  # which sees each query as a sentence of its own
             rows = torch.arange(len(view.positions), device=query.device).unsqueeze(1)
             coverage = coverage.flatten(0, 1)[rows, view.positions].unsqueeze(1)  # [B x T, 1, W, d]
         covered = self.coverage.to_score(coverage)
-        return self.look(view, self.score(view.query, view.keys, view.positions, covered), query, memory)
+        return self.attend(view, self.score(view.query, view.keys, view.positions, covered), query, memory)
 
 
 class NoAttention(nn.Module):

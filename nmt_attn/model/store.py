@@ -20,7 +20,7 @@ from nmt_attn.config.extends import EXTENDS
 from nmt_attn.config.file import dump_config, load_config, save_config
 from nmt_attn.config.schema import Config
 from nmt_attn.config.yaml_io import parse_yaml
-from nmt_attn.errors import CheckpointError, DataError
+from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import check_inside, reason, replacing, shown
 from nmt_attn.model.build import build_model
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -39,6 +39,17 @@ RUNS = Path("runs")
 def model_from_config(config: Config, source_size: int, target_size: int) -> Seq2Seq:
     """A new model for vocabularies of these sizes."""
     return build_model(config.model, source_size, target_size, positions=config.data.max_length + 1)
+
+
+def check_output(folder: Path, record: str) -> None:
+    """Raises ConfigError unless a model may be written there: the folder is new, empty, or a model with this record."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    is_own = record in names and names <= {record, WEIGHTS, CONFIG, VOCAB}
+    if (names and not is_own) or (folder.exists() and not folder.is_dir()):
+        found = "a folder of something else" if names else "a file"
+        raise ConfigError(
+            f"--output: expected a new or empty folder, or one that this command has made, got {folder}, {found}"
+        )
 
 
 def save_model(model: Seq2Seq, config: Config, folder: Path, *, vocabulary: str) -> None:

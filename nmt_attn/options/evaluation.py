@@ -18,9 +18,9 @@ from nmt_attn.options.shared import (
     Model,
     Precision,
     Reverse,
-    Shift,
     SourceText,
     TargetText,
+    WeightsShift,
     check_threshold,
 )
 from nmt_attn.registries import SYMMETRISATIONS
@@ -66,7 +66,7 @@ class EvalOptions:
     gold_base: GoldBase = None
     gold_swapped: GoldSwapped = False
     reverse: Reverse = None
-    shift: Shift = 0
+    shift: WeightsShift = 0
     threshold: Annotated[float, Option(help="Threshold links: every pair with at least this weight.")] = 0.3
     set: Annotated[
         tuple[str, ...],
@@ -106,7 +106,7 @@ class AlignOptions:
     output: Annotated[
         Path | None, Option(help="File that ends in .jsonl, .npz or .pharaoh. Default: standard output.")
     ] = None
-    shift: Shift = 0
+    shift: WeightsShift = 0
     threshold: LinkThreshold = None
     reverse: Reverse = None
     symmetrise: Annotated[

@@ -30,7 +30,7 @@ Overrides = Annotated[
 ]
 SourceText = Annotated[Path, Option(help="Text, one sentence a line (compressed too).")]
 TargetText = Annotated[Path, Option(help="Its translations.")]
-Shift = Annotated[
+WeightsShift = Annotated[
     int,
     Option(min=0, max=1, help="A target word's weights are those of the step that predicts it (0) or reads it (1)."),
 ]

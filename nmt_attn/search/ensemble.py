@@ -19,9 +19,9 @@ from torch import Tensor
 from nmt_attn.data.codec import TextCodec
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import shown
-from nmt_attn.model.store import find_model
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.beam import StepFunction
+from nmt_attn.search.searcher import Searcher
 from nmt_attn.search.shortlist import OutputWords
 from nmt_attn.search.translation import Sentence
 from nmt_attn.search.translator import Translator
@@ -72,6 +72,32 @@ class EnsembleSteps:
         return EnsembleSteps(members, self.attending, self.combination)
 
 
+class EnsembleSearcher(Searcher):
+    """Searches by the steps of all members; without recorded steps, which would be those of the first alone."""
+
+    def __init__(self, members: Sequence[Translator], combination: Combination) -> None:
+        first = members[0]
+        super().__init__(first.model, first.codecs.target, first.search.precision)
+        self._members = tuple(member.searcher for member in members)
+        self._attending = tuple(place for place, member in enumerate(members) if member.has_attention)
+        self._combination = combination
+
+    @cached_property
+    def _recorded(self) -> None:
+        """None."""
+
+    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        """The weights of the steps: no alignment is the most likely one of several models."""
+        return found
+
+    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> EnsembleSteps:
+        return EnsembleSteps(
+            tuple(member.steps(src_ids, src_lengths, words) for member in self._members),
+            self._attending or tuple(range(len(self._members))),
+            self._combination,
+        )
+
+
 class EnsembleTranslator(Translator):
     """Several translators combined; the search options are those of the first.
 
@@ -81,39 +107,23 @@ class EnsembleTranslator(Translator):
     def __init__(self, members: Sequence[Translator], combination: Combination) -> None:
         first, *others = members
         name = " + ".join(member.name for member in members)
-        super().__init__(first.model, first.codecs, first.search, name, first.columns)
+        super().__init__(first.model, first.codecs, first.search, name, first.columns, first.evaluate)
         for other in others:
             _check_same(first.codecs.source, other.codecs.source, "source", first.name, other.name)
             _check_same(first.codecs.target, other.codecs.target, "target", first.name, other.name)
         self.members = tuple(members)
-        self.combination = combination
-
-    @cached_property
-    def _recorded(self) -> None:
-        """No recorded steps, which would be those of the first model alone."""
+        self.searcher = EnsembleSearcher(members, combination)
 
     @property
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
 
-    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """The weights of the steps: no alignment is the most likely one of several models."""
-        return found
-
-    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> EnsembleSteps:
-        attending = tuple(place for place, member in enumerate(self.members) if member.has_attention)
-        return EnsembleSteps(
-            tuple(member.steps(src_ids, src_lengths, words) for member in self.members),
-            attending or tuple(range(len(self.members))),
-            self.combination,
-        )
-
 
 def load_translator(
-    folders: Sequence[Path | None], combination: Combination, device: torch.device, overrides: Sequence[str]
+    folders: Sequence[Path], combination: Combination, device: torch.device, overrides: Sequence[str]
 ) -> Translator:
-    """The model of one folder, or those of several as one; None is the newest run. Raises UserError."""
-    members = [Translator.load(find_model(folder), device, overrides) for folder in folders]
+    """The model of one folder, or those of several as one. Raises UserError."""
+    members = [Translator.load(folder, device, overrides) for folder in folders]
     return EnsembleTranslator(members, combination) if len(members) > 1 else members[0]
 
 

@@ -81,7 +81,7 @@ class Fusion:
     ngrams: NGrams
     weight: float
 
-    def join(self, steps: StepFunction[Any]) -> "FusedSteps":
+    def fuse(self, steps: StepFunction[Any]) -> "FusedSteps":
         """The translator's step function with the language model."""
         return FusedSteps(steps, self)
 

@@ -10,7 +10,6 @@ prefixes, groups, sampling, the coverage penalty, rules that look at the tokens 
 left to nmt_attn/search/beam.py, whose results this gives: tests/search/test_recorded.py.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock
@@ -23,7 +22,7 @@ from nmt_attn.fast.by_hand import leaves
 from nmt_attn.fast.gpu.beam_steps import EXACT, FIELDS, Beam, advance, best_words
 from nmt_attn.fast.gpu.lowered import scores_of
 from nmt_attn.fast.gpu.sizes import parts_of
-from nmt_attn.fast.graphs import Recorder, Replay
+from nmt_attn.fast.graphs import Recorder, Replay, recorded_or_warned
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.normalise import Softmax
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -136,16 +135,11 @@ class RecordedSearch:
 
     def _replay(self, work: Callable[[], None]) -> Replay:
         """The work itself where it cannot be recorded."""
+        replay = None
         if self._can_record:
-            try:
-                return self._recorder.record(work)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                self._can_record = False
-                reason = str(error).partition("\n")[0]
-                warnings.warn(f"search goes on without CUDA graphs, as a recording failed ({reason})", stacklevel=2)
-        return Replay(work, lambda: None, 0)
+            replay = recorded_or_warned(self._recorder, work, "search goes on without CUDA graphs")
+            self._can_record = replay is not None
+        return replay or Replay(work, lambda: None, 0)
 
     def _make_room(self, wanted: int) -> None:
         while self._recorded and sum(each.bytes for each in self._recorded.values()) + wanted > MOST_BYTES:

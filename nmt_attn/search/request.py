@@ -176,7 +176,7 @@ class Request:
         )
 
     def too_large(self, line: int, tokens: int, device: torch.device) -> str:
-        """What to say where the memory is too small for the search of one line of so many tokens."""
+        """What to say where the memory is too small for the search of one line of this length."""
         return (
             f"search.beam: expected a search that fits into the memory of {device}, got beam {self.search.beam} for "
             f"line {line} of {tokens} tokens (a smaller --beam needs less, and a shorter line)"

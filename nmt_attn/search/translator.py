@@ -6,38 +6,28 @@ does not depend on the lines around it. A blank line becomes an empty translatio
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from nmt_attn.alignment.pieces import EMPTY
 from nmt_attn.config.columns_section import ColumnName
 from nmt_attn.config.file import load_config
 from nmt_attn.config.schema import Config, EvaluateConfig, SearchConfig
-from nmt_attn.data.batching import collate_source
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.columns import SideColumns, source_columns
 from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
-from nmt_attn.fast.graphs import CudaRecorder
-from nmt_attn.fast.packed import JoinedLinear, output_rows
-from nmt_attn.fast.search import for_search
 from nmt_attn.files import check_count, shown
-from nmt_attn.memory_lack import Halving, free_cache
+from nmt_attn.memory_lack import Halving
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options.translation import SearchOptions
-from nmt_attn.runtime import choose_decoding_precision, choose_device, use_tf32
-from nmt_attn.search.backpointers import Hypothesis
-from nmt_attn.search.beam import StepFunction, beam_search
+from nmt_attn.runtime import choose_decoding_precision, choose_device
 from nmt_attn.search.language_model import fusion_of
-from nmt_attn.search.lexical_constraints import encode_phrases, word_beginnings
-from nmt_attn.search.recorded import RecordedSearch, covers, covers_model
+from nmt_attn.search.lexical_constraints import encode_phrases
 from nmt_attn.search.request import (
     Demand,
     PythonOptions,
@@ -49,11 +39,10 @@ from nmt_attn.search.request import (
     sampling_of,
     with_keywords,
 )
-from nmt_attn.search.shortlist import OutputWords, Shortlist
-from nmt_attn.search.step_functions import ModelSteps, ShortlistSteps
+from nmt_attn.search.searcher import Searcher
+from nmt_attn.search.shortlist import Shortlist
 from nmt_attn.search.translation import EMPTY_HYPOTHESIS, Sentence, Translation, batches_by_length, to_text
 from nmt_attn.search.unk_replacement import UnkReplacement
-from nmt_attn.search.viterbi import with_best_alignments
 
 Record = Mapping[ColumnName, str]
 """The columns of a source, by the numbers or names that `data.columns` has."""
@@ -77,8 +66,7 @@ class Translator:
         self.search = search
         self.evaluate = evaluate or EvaluateConfig()  # how metrics count, for search.mbr
         self.name = name
-        self._common: tuple[Tensor, nn.Linear] | None = None  # ids [F] and output rows of the last shortlist
-        self._searching = Halving("sentences", "a smaller --batch-size, search.batch_sentences or --beam needs less")
+        self.searcher = Searcher(model, codecs.target, search.precision)
         self.forcing = Halving("pairs", "fewer tokens a line, or a smaller model, need less")
 
     @classmethod
@@ -103,44 +91,6 @@ class Translator:
     def has_attention(self) -> bool:
         """Whether there are alignments."""
         return self.model.has_attention
-
-    @cached_property
-    def _begins_word(self) -> Tensor:
-        return word_beginnings(self.codecs.target)
-
-    def steps(self, src_ids: Tensor, src_lengths: Tensor, words: OutputWords | None = None) -> StepFunction[Any]:
-        """The step function for these sentences, over `words` alone: src_ids [B, S], src_lengths [B] with `</s>`."""
-        memory = self._fast.encode(src_ids, src_lengths)
-        if words is None:
-            return ModelSteps(self._fast, memory)
-        return ShortlistSteps(self._fast, memory, self._output(words), words)
-
-    def _output(self, words: OutputWords) -> nn.Module:
-        """The output layer for these words. Its rows for the words that all batches share are packed once."""
-        common, other = words.ids[: words.common], words.ids[words.common :]
-        if self._common is None or not torch.equal(self._common[0], common):
-            self._common = common, output_rows(self._fast.output, common)
-        if len(other) == 0:
-            return self._common[1]
-        return JoinedLinear(self._common[1], output_rows(self._fast.output, other))
-
-    @cached_property
-    def _fast(self) -> Seq2Seq:
-        """The model as it decodes. Made once: after a change of the weights, make a new translator."""
-        use_tf32(self.search.precision)
-        return for_search(self.model, choose_decoding_precision(self.search.precision, self.model.output.weight.device))
-
-    @cached_property
-    def _recorded(self) -> RecordedSearch | None:
-        """The search whose steps are CUDA graphs; None without a GPU, or where its kernels do not cover the model."""
-        device, is_covered = self.model.output.weight.device, covers_model(self.model)
-        return RecordedSearch(self._fast, CudaRecorder(device)) if device.type == "cuda" and is_covered else None
-
-    def align(self, sentences: Sequence[Sentence], found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
-        """What search has found; of hard attention with the most likely alignment in place of the steps' weights."""
-        if not isinstance(self._fast, HardSeq2Seq):
-            return found
-        return with_best_alignments(self._fast, [sentence.ids for sentence in sentences], found)
 
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str | Record], options: PythonOptions) -> list[Translation]:
@@ -232,11 +182,6 @@ class Translator:
             if rest is not None and next(rest, None) is not None:
                 raise DataError(f"{name}: expected one for each line, got more than {first_line - 1}")
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Without what is made of the weights for search, which is made anew: packed matrices cannot be copied."""
-        made = ("_fast", "_begins_word", "_recorded")
-        return {name: value for name, value in self.__dict__.items() if name not in made} | {"_common": None}
-
     def request(
         self,
         options: SearchOptions,
@@ -307,7 +252,7 @@ class Translator:
         translations = [Translation(line, (empty,)) for line in lines]
         progress(sum(not sentence.ids for sentence in sentences))
         for rows in batches_by_length([len(sentence.ids) for sentence in sentences], request.search.batch_sentences):
-            for done, found in self._search_what_fits(rows, sentences, request):
+            for done, found in self.searcher.search_in_parts(rows, sentences, request):
                 for row, hypotheses in zip(done, found, strict=True):
                     if not hypotheses:
                         raise request.nothing_found(self.name, lines[row])
@@ -324,46 +269,6 @@ class Translator:
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
         return Sentence(line, ids, target.pieces(prefix), demand)
-
-    def _search_what_fits(
-        self, rows: Sequence[int], sentences: Sequence[Sentence], request: Request
-    ) -> Iterator[tuple[Sequence[int], Sequence[list[Hypothesis]]]]:
-        """Groups of the rows with the hypotheses of each; smaller ones where the memory is too small for all."""
-        device = self.model.output.weight.device
-        return self._searching.each(
-            rows,
-            lambda some: self._search([sentences[row] for row in some], request),
-            self._free,
-            lambda row: request.too_large(sentences[row].demand.line, len(sentences[row].ids), device),
-        )
-
-    def _free(self) -> None:
-        """Gives back what is kept of a GPU's memory for searches to come."""
-        self.__dict__.pop("_recorded", None)
-        free_cache()
-
-    @torch.inference_mode()
-    def _search(self, sentences: Sequence[Sentence], request: Request) -> list[list[Hypothesis]]:
-        """Hypotheses for each sentence; the attention's columns are those of the longest one."""
-        device = self.model.output.weight.device
-        batch = collate_source([sentence.ids for sentence in sentences])
-        demands, options = [sentence.demand for sentence in sentences], request.options()
-        if self._recorded is not None and request.shortlist is None and request.fusion is None:
-            limits = request.limits(batch.src_lengths - 1, demands, self._begins_word)
-            if covers(limits, options):
-                return self._recorded.search(*batch, limits, options)
-        src_ids, src_lengths = (tensor.to(device) for tensor in batch)
-        if request.shortlist is None:
-            limits = request.limits(src_lengths - 1, demands, self._begins_word)
-            steps = self.steps(src_ids, src_lengths)
-            found = beam_search(steps if request.fusion is None else request.fusion.join(steps), limits, options)
-            return self.align(sentences, found) if options.with_weights else found
-        words = request.shortlist.choose(batch[0], [demand.ids for demand in demands])
-        demands = [demand.renumbered(words) for demand in demands]
-        limits = request.limits(src_lengths - 1, demands, self._begins_word[words.ids])
-        found = beam_search(self.steps(src_ids, src_lengths, words.to(device)), limits, options)
-        ids = words.ids.tolist()
-        return [[each._replace(ids=tuple(ids[number] for number in each.ids)) for each in one] for one in found]
 
 
 def _config(folder: Path, overrides: Sequence[str]) -> Config:

@@ -26,7 +26,7 @@ _FILL, _BEST, _PLAIN = "\x1b[36m", "\x1b[1;32m", "\x1b[0m"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-class Part(NamedTuple):
+class Segment(NamedTuple):
     """A piece of the line; where there is no room, those of the highest `rank` go first."""
 
     rank: int
@@ -53,17 +53,17 @@ class Averages:
             setattr(self, name, before + NEWEST_WEIGHT * (getattr(report, name) - before))
         self.weight += NEWEST_WEIGHT * (1 - self.weight)
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[Segment]:
         """Loss, perplexity, speeds and padding."""
         if not self.weight:
-            return [Part(2, "no finite loss yet")]
+            return [Segment(2, "no finite loss yet")]
         loss, seconds = self.loss / self.weight, max(self.seconds, 1e-9)
         return [
-            Part(2, f"loss {loss:.3f}"),
-            Part(7, f"perplexity {perplexity(loss)}"),
-            Part(8, f"source {self.source_tokens / seconds:,.0f} tokens/s"),
-            Part(6, f"target {self.target_tokens / seconds:,.0f} tokens/s"),
-            Part(9, f"padding {self.padding_share / self.weight:.1%}"),
+            Segment(2, f"loss {loss:.3f}"),
+            Segment(7, f"perplexity {perplexity(loss)}"),
+            Segment(8, f"source {self.source_tokens / seconds:,.0f} tokens/s"),
+            Segment(6, f"target {self.target_tokens / seconds:,.0f} tokens/s"),
+            Segment(9, f"padding {self.padding_share / self.weight:.1%}"),
         ]
 
 
@@ -121,31 +121,31 @@ class Display:
         """Closes the bar and leaves it on the screen."""
         self._bar.close()
 
-    def _counts(self, report: UpdateEvent) -> list[Part]:
+    def _counts(self, report: UpdateEvent) -> list[Segment]:
         limits = self._limits
         return [
-            Part(3, f"epoch {report.epoch}" + _of(limits.epochs)),
-            Part(4, f"update {report.update:,}" + _of(limits.updates)),
+            Segment(3, f"epoch {report.epoch}" + _of(limits.epochs)),
+            Segment(4, f"update {report.update:,}" + _of(limits.updates)),
         ]
 
-    def _times(self, share: float) -> list[Part]:
+    def _times(self, share: float) -> list[Segment]:
         """Time of all starts so far, and the time left, estimated from the share done since the second update."""
         now = time.monotonic()
         if self._first is None:
             self._first = now, share
         started, first_share = self._first
-        elapsed = Part(1, f"{tqdm.format_interval(round(self._seconds + now - self._started))} elapsed")
+        elapsed = Segment(1, f"{tqdm.format_interval(round(self._seconds + now - self._started))} elapsed")
         if share <= first_share:
             return [elapsed]
         left = round((1 - share) * (now - started) / (share - first_share))
-        return [elapsed, Part(0, f"{tqdm.format_interval(left)} left")]
+        return [elapsed, Segment(0, f"{tqdm.format_interval(left)} left")]
 
-    def _patience(self) -> list[Part]:
+    def _patience(self) -> list[Segment]:
         patience = self._limits.patience
-        return [] if patience is None else [Part(5, f"patience {self._misses}/{patience}")]
+        return [] if patience is None else [Segment(5, f"patience {self._misses}/{patience}")]
 
 
-def progress_line(share: float, parts: list[Part], width: int, *, has_colour: bool) -> str:
+def progress_line(share: float, parts: list[Segment], width: int, *, has_colour: bool) -> str:
     """` 42% ████▌     03:10 elapsed, 04:21 left, loss 2.310` in at most `width` columns, without the least important.
 
     What is left of the width is the bar's.

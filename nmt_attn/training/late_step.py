@@ -7,7 +7,6 @@ of batches is recorded as CUDA graphs this is one more graph, the same for all u
 the device.
 """
 
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from nmt_attn.fast.graphs import Recorder, Replay
+from nmt_attn.fast.graphs import Recorder, Replay, recorded_or_warned
 
 
 def skips_by_itself(optimizer: Optimizer) -> bool:
@@ -71,13 +70,8 @@ class LateStep:
         gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
         kept = [gradient.clone() for gradient in gradients]
         self._holds.fill_(1)
-        try:
-            self._replay = recorder.record(self._work)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
+        self._replay = recorded_or_warned(recorder, self._work, "optimizer steps go on without a CUDA graph")
+        if self._replay is None:
             self._recorder = None
-            reason = str(error).partition("\n")[0]
-            warnings.warn(f"optimizer steps go on without a CUDA graph, as a recording failed ({reason})", stacklevel=2)
         self._holds.fill_(0)
         torch._foreach_copy_(gradients, kept)

@@ -1,4 +1,4 @@
-"""`nmt-attn aer`: known figures to four decimals, both formats, either side first, what is refused and what is told."""
+"""`nmt-attn aer`: known figures to four decimals, both formats, either side first, refusals and reports."""
 
 from pathlib import Path
 

@@ -174,7 +174,7 @@ def test_groups_divide_the_width_that_is_asked_for(run: Path, capfd: pytest.Capt
         translate(options)
 
 
-def test_samples_hang_on_the_seed_and_on_the_line_alone(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_samples_depend_on_the_seed_and_on_the_line_alone(run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     written = []
     drawn = TranslateOptions(model=(run,), input=Path("source.txt"), sample=True, nbest=4, top_p=0.9)
     for options in (drawn, replace(drawn, batch_size=1), replace(drawn, seed=2), replace(drawn, top_k=1)):

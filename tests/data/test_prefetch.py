@@ -37,7 +37,7 @@ def wait_for(made: list[int], count: int) -> None:
 
 
 @pytest.mark.parametrize("ahead", [1, 3])
-def test_so_many_are_made_before_they_are_asked_for(ahead: int) -> None:
+def test_a_number_of_them_is_made_before_they_are_asked_for(ahead: int) -> None:
     made: list[int] = []
     with prefetched(noting(10, made), ahead) as items:
         wait_for(made, ahead)

@@ -6,7 +6,7 @@ from tiny_models import Overrides, accepted, tiny_model
 from torch import Tensor
 
 from nmt_attn.fast.gpu.forms import GPU
-from nmt_attn.fast.gpu.whole import Weights, run_cell
+from nmt_attn.fast.gpu.whole import LayerWeights, run_cell
 from nmt_attn.fast.views import view
 from nmt_attn.model.cells import CELLS, RecurrentLayer
 from nmt_attn.model.encoder import Encoder
@@ -48,7 +48,7 @@ def test_a_cell_in_one_call_is_the_cell(name: str) -> None:
     state = layer.zero_state(inputs[:, 0])._replace(hidden=start[0])
     state = state._replace(cell=start[1]) if name == "lstm" else state
     recurrent = layer.cell.recurrent
-    weights = Weights(layer.input_to_gates.weight, layer.input_to_gates.bias, recurrent.weight, recurrent.bias)
+    weights = LayerWeights(layer.input_to_gates.weight, layer.input_to_gates.bias, recurrent.weight, recurrent.bias)
     expected, _ = layer(inputs, state)
     found = run_cell(type(layer.cell), weights, inputs, *state, torch.float64).states
     variables = [*layer.parameters(), start[0]]

@@ -80,7 +80,7 @@ def test_an_early_stop_misses_what_ranks_higher_only_later() -> None:
 
 
 @pytest.mark.parametrize(("lookahead", "best"), [(0, ()), (1, ()), (2, (A, A, A)), (9, (A, A, A)), (None, (A, A, A))])
-def test_a_lookahead_grants_so_many_tokens_at_no_cost(lookahead: int | None, best: tuple[int, ...]) -> None:
+def test_a_lookahead_grants_tokens_at_no_cost(lookahead: int | None, best: tuple[int, ...]) -> None:
     """As above with p(A) = 0.1: log(0.1) / 2 = -1.151, / 3 = -0.768, and with a third A / 4 = -0.576 > log 0.5."""
     table = chain({EOS: 0.5, A: 0.1}, {A: 1.0}, {A: 1.0}, {EOS: 1.0})
     average = RANKINGS["average"](1.0)

@@ -7,13 +7,16 @@ import torch
 from search_tables import NAMES, TableSteps, ids_of, plain_search, random_tables
 from tiny_translators import LINES, MODELS, SEARCH, forced, make_codecs, make_model, texts
 
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.data.codec import Codecs
 from nmt_attn.data.tokenizer import TextOptions
 from nmt_attn.errors import ConfigError
+from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.ensemble import COMBINATIONS, Combination, EnsembleSteps, EnsembleTranslator, linear, log_linear
 from nmt_attn.search.ranking import RANKINGS
+from nmt_attn.search.searcher import Searcher
 from nmt_attn.search.translator import Translator
 
 KINDS: list[Combination] = ["linear", "log-linear"]
@@ -60,8 +63,18 @@ def test_recorded_steps_of_one_model_are_not_taken_for_those_of_all(monkeypatch:
     """On a GPU a translator searches by recorded steps of its model, which an ensemble must not inherit."""
     members = make_translators("bahdanau", "luong")
     ensemble = EnsembleTranslator(members, "linear")
-    monkeypatch.setattr(Translator, "_recorded", property(lambda self: pytest.fail("the first model's alone")))
+    monkeypatch.setattr(Searcher, "_recorded", property(lambda self: pytest.fail("the first model's alone")))
     assert len(ensemble.translate(LINES)) == len(LINES)
+
+
+def test_an_ensemble_counts_metrics_as_its_first_model_does() -> None:
+    """By which `search.mbr` chooses."""
+    codecs = make_codecs("word")
+    model = make_model(MODELS["luong"], codecs)
+    counts = EvaluateConfig(tokenize="char")
+    members = [Translator(model, codecs, SEARCH, evaluate=each) for each in (counts, None)]
+    request = EnsembleTranslator(members, "linear").request(SearchOptions(), with_alignments=False)
+    assert request.evaluate == counts != EvaluateConfig()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -111,7 +111,7 @@ def test_a_wide_search_finds_the_best_sum_of_all(weight: float, path: Path) -> N
     ngrams, longest = read(path), 3
     options = BeamOptions(beam=20, wanted=3, ranking=BY_LOG_PROB, with_weights=False)
     limits = Limits(torch.zeros(2, dtype=torch.int64), torch.full((2,), longest))
-    found = beam_search(Fusion(ngrams, weight).join(TableSteps(tables)), limits, options)
+    found = beam_search(Fusion(ngrams, weight).fuse(TableSteps(tables)), limits, options)
     for row, hypotheses in enumerate(found):
         totals = {}
         for length in range(longest + 1):

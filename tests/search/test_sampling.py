@@ -65,7 +65,7 @@ def test_the_ends_of_the_range_fall_on_possible_tokens(number: float) -> None:
     assert found.item() == (1 if number == 0 else 3)
 
 
-def test_each_line_and_each_sample_has_numbers_of_its_own_that_hang_on_nothing_else() -> None:
+def test_each_line_and_each_sample_has_numbers_of_its_own_that_depend_on_nothing_else() -> None:
     many = draws_of(Sampling(seed=7), [1, 2, 5], samples=4, steps=6)
     assert len(many.flatten().unique()) == 3 * 4 * 6
     assert torch.equal(draws_of(Sampling(seed=7), [5], samples=2, steps=3), many[2:, :2, :3])
@@ -180,7 +180,7 @@ def test_the_likeliest_token_alone_is_greedy_search() -> None:
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-def test_a_sample_hangs_on_the_seed_and_the_line_alone(model: str) -> None:
+def test_a_sample_depends_on_the_seed_and_the_line_alone(model: str) -> None:
     """Not on the batch, the window, how many samples there are, nor on the other lines."""
     translator = make_translator(model)
     drawn = partial(translator.translate, sample=True, temperature=1.3)

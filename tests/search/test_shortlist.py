@@ -92,7 +92,7 @@ def test_log_p_is_that_of_the_words_a_line_may_have() -> None:
     with torch.inference_mode():
         lengths = torch.tensor([ids.size(1)])
         words = shortlist.choose(ids, [[]])
-        every, short = translator.steps(ids, lengths), translator.steps(ids, lengths, words)
+        every, short = (translator.searcher.steps(ids, lengths, each) for each in (None, words))
         first = torch.tensor([2])
         p = every.step(first, every.start()).log_probs.exp()[0, words.ids]
         found = short.step(first, short.start()).log_probs[0]

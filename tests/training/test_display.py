@@ -13,7 +13,7 @@ from nmt_attn.config.schema import TrainingConfig
 from nmt_attn.screen import cells
 from nmt_attn.training import display as module
 from nmt_attn.training.checkpoint import Progress
-from nmt_attn.training.display import Averages, Display, Part, perplexity, progress_line
+from nmt_attn.training.display import Averages, Display, Segment, perplexity, progress_line
 from nmt_attn.training.events import TextScore, UpdateEvent, ValidationEvent
 
 
@@ -138,7 +138,7 @@ def test_the_bar_is_coloured_where_the_terminal_has_colours(monkeypatch: pytest.
 
 @given(st.floats(0, 1), st.integers(20, 200), st.booleans())
 def test_a_progress_line_fits_and_loses_the_least_important_first(share: float, width: int, has_colour: bool) -> None:
-    parts = [Part(rank, f"part {rank}" + "." * rank) for rank in (3, 1, 0, 2)]
+    parts = [Segment(rank, f"part {rank}" + "." * rank) for rank in (3, 1, 0, 2)]
     line = progress_line(share, parts, width, has_colour=has_colour)
     assert cells(re.sub(r"\x1b\[[\d;]*m", "", line)) <= width
     assert line.startswith("100%") is (share == 1)

@@ -62,7 +62,7 @@ class Run:
         )
 
     def updates(self) -> list[int]:
-        """The updates that the log tells of, every line being whole."""
+        """The updates in the log, every line of which is whole."""
         text = self.folder.log.read_text()
         assert text.endswith("\n") or not text
         return [json.loads(line)["update"] for line in text.split("\n")[:-1]]

@@ -362,7 +362,7 @@ def test_a_model_without_probabilities_is_not_searched() -> None:
     assert session.watcher.validations[0].scores == {}
 
 
-def test_training_stops_after_so_many_validations_without_a_gain() -> None:
+def test_training_stops_after_a_number_of_validations_without_a_gain() -> None:
     session = start(epochs=9, bleu=iter([5.0, 7.0, 6.0, 6.5]).__next__, metric="bleu", patience=2)
     progress = session.run()
     assert progress.is_finished

@@ -11,10 +11,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nmt_attn.fast.gpu.operation import operation
-from nmt_attn.fast.gpu.sizes import parts_of
+from nmt_attn.fast.gpu.sizes import Part, parts_of
 from nmt_attn.types import BOS, EOS, PAD, UNK
-
-Part = Tensor | None
 
 EXACT = -1
 """The `lookahead` of a search that goes on until nothing can win."""
@@ -92,10 +90,7 @@ def advance(
     `EXACT` until its greatest length.
     """
     (batch, beam), words = totals.shape, scores.shape[1]
-    norm = sums[..., 0].amax(1)
-    norm = norm.masked_fill(norm == -torch.inf, 0.0)
-    share = (sums[..., 1] * torch.exp(sums[..., 0] - norm.unsqueeze(1))).sum(1)
-    norm = norm + torch.log(share.masked_fill(share == 0, 1.0))  # [N]
+    norm = _log_norms(sums)
     log_probs = values.flatten(1) - norm.unsqueeze(1)  # [N, C * k]
     end = (
         _with_bias(scores[:, EOS : EOS + 1], None if bias is None else bias[EOS : EOS + 1], values)[:, 0] - norm
@@ -103,29 +98,24 @@ def advance(
     parents = torch.arange(beam, device=totals.device)
     new = _impossible_if_nan(totals.unsqueeze(2) + log_probs.view(batch, beam, -1)).flatten(1)
     places = (parents.view(1, -1, 1) * words + ids.view(batch, beam, -1)).flatten(1)  # parent * V + token
-    order = places.argsort(dim=1, stable=True)
-    order = order.gather(1, new.gather(1, order).argsort(dim=1, descending=True, stable=True))[:, :beam]
+    order = _best(new, places, beam)
     open_totals, open_places = new.gather(1, order), places.gather(1, order)
     is_there = open_totals > -torch.inf
     chosen = log_probs.view(batch, -1).gather(1, order).masked_fill(~is_there, 0.0)
 
     closed = _impossible_if_nan(totals + end)
-    is_short = (lengths < shortest).unsqueeze(1)
-    ending = closed.masked_fill(is_short, -torch.inf)
+    ending = closed.masked_fill((lengths < shortest).unsqueeze(1), -torch.inf)
     before = _counts_before(open_totals, open_places, ending, parents * words + EOS)
     before = before + _counts_before(ending, (parents * words + EOS).expand_as(ending), ending, parents * words + EOS)
     is_end = (ending > -torch.inf) & (before < beam)
     is_last = lengths >= longest
     is_closed = is_end | (is_last.unsqueeze(1) & (closed > -torch.inf))
-    divisor, bonus = terms.gather(1, (lengths + 1).clamp(max=terms.shape[1] - 1).expand(2, -1)).unsqueeze(2)
-    ranks = (closed / divisor + bonus).masked_fill(~is_closed, -torch.inf)
+    ranks = _ranks(closed, lengths + 1, terms).masked_fill(~is_closed, -torch.inf)
     best_ranks.copy_(torch.cat([best_ranks, ranks], 1).sort(dim=1, descending=True).values[:, : best_ranks.shape[1]])
 
     at = longest + 1 if lookahead == EXACT else torch.minimum(longest + 1, lengths + 2 + lookahead)
-    divisor, bonus = terms.gather(1, at.clamp(max=terms.shape[1] - 1).expand(2, -1))
-    is_done.copy_(
-        (open_totals[:, 0] / divisor + bonus <= best_ranks[:, -1]) | (is_end.sum(1) == beam) | is_last,
-    )
+    is_won = _ranks(open_totals[:, :1], at, terms)[:, 0] <= best_ranks[:, -1]
+    is_done.copy_(is_won | (is_end.sum(1) == beam) | is_last)
     open_parents = torch.where(is_there, open_places // words, 0)
     open_ids = torch.where(is_there, open_places % words, PAD)
     step = torch.stack([open_parents, open_ids, chosen, end, ranks, is_end], 0).to(trace.dtype)
@@ -138,6 +128,26 @@ def advance(
 
 def _with_bias(scores: Tensor, bias: Part, like: Tensor) -> Tensor:
     return scores.to(like.dtype) if bias is None else scores.to(like.dtype) + bias.to(like.dtype)
+
+
+def _log_norms(sums: Tensor) -> Tensor:
+    """Each part's greatest score and sum of exponentials [N, C, 2] -> log of the sum of all exponentials [N]."""
+    norm = sums[..., 0].amax(1)
+    norm = norm.masked_fill(norm == -torch.inf, 0.0)
+    share = (sums[..., 1] * torch.exp(sums[..., 0] - norm.unsqueeze(1))).sum(1)
+    return norm + torch.log(share.masked_fill(share == 0, 1.0))
+
+
+def _best(totals: Tensor, places: Tensor, beam: int) -> Tensor:
+    """Where the greatest `beam` of the totals [B, n] stand, the lower place first where they are equal: [B, K]."""
+    order = places.argsort(dim=1, stable=True)
+    return order.gather(1, totals.gather(1, order).argsort(dim=1, descending=True, stable=True))[:, :beam]
+
+
+def _ranks(log_probs: Tensor, tokens: Tensor, terms: Tensor) -> Tensor:
+    """Of wholes with these log p [B, K] and numbers of tokens [B]."""
+    divisor, bonus = terms.gather(1, tokens.clamp(max=terms.shape[1] - 1).expand(2, -1)).unsqueeze(2)
+    return log_probs / divisor + bonus
 
 
 def _impossible_if_nan(totals: Tensor) -> Tensor:

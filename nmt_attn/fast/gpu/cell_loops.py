@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nmt_attn.fast.gpu.sizes import Part
 from nmt_attn.fast.gpu.steps import (
-    Part,
     cho_back,
     cho_gates,
     cho_gates_back,

@@ -18,7 +18,7 @@ from nmt_attn.fast.gpu.cells import GpuCell, loop_cell
 from nmt_attn.fast.gpu.loop_parts import LoopCell
 from nmt_attn.fast.gpu.loops import LoopOutput, bahdanau, conditional, luong
 from nmt_attn.fast.gpu.stack import UpperLayer, UpperOptions, deep_luong
-from nmt_attn.fast.gpu.whole import ONE_CALL, Weights, run_cell
+from nmt_attn.fast.gpu.whole import ONE_CALL, LayerWeights, run_cell
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast
 from nmt_attn.model import state as records
@@ -122,7 +122,7 @@ class GpuLuong(Fast, LuongDecoder):
     def _without_feeding(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
         """The bottom layer in one call from the words on, so that their projection is part of it."""
         to_gates, recurrent = self.embedding_to_gates, self.bottom.recurrent
-        weights = Weights(to_gates.weight, to_gates.bias, recurrent.weight, recurrent.bias)
+        weights = LayerWeights(to_gates.weight, to_gates.bias, recurrent.weight, recurrent.bias)
         kind = next(each for each in ONE_CALL if isinstance(self.bottom, each))
         whole = run_cell(kind, weights, embedded, *state.layers[0], product_dtype(to_gates.weight))
         top = self.upper_layers(whole.states, state.layers[1:])

@@ -13,10 +13,8 @@ from nmt_attn.fast.gpu import attention_kernels as attention
 from nmt_attn.fast.gpu import beam_kernels as beams
 from nmt_attn.fast.gpu import cell_kernels as cells
 from nmt_attn.fast.gpu import loss_kernels as losses
-from nmt_attn.fast.gpu.sizes import PART, DoesNotFit, parts_of
+from nmt_attn.fast.gpu.sizes import PART, DoesNotFit, Part, parts_of
 from nmt_attn.types import BOS, EOS, PAD, UNK
-
-Part = Tensor | None
 
 UNITS = 256
 """Units of a row that one program of a cell holds."""

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from nmt_attn.fast.attention import KEY_POSITIONS, LoopForm
 from nmt_attn.fast.gpu.cell_loops import CellSteps, States, first_state, product_gradient
-from nmt_attn.fast.gpu.steps import Part, attend, attend_back, key_gradients
+from nmt_attn.fast.gpu.sizes import Part
+from nmt_attn.fast.gpu.steps import attend, attend_back, key_gradients
 
 
 class LoopCell(NamedTuple):

@@ -29,8 +29,8 @@ from nmt_attn.fast.gpu.loop_parts import (
     plus,
     times,
 )
+from nmt_attn.fast.gpu.sizes import Part
 from nmt_attn.fast.gpu.steps import (
-    Part,
     attentional_back,
     attentional_step,
 )

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, multiply, product_gradient
 from nmt_attn.fast.gpu.loop_parts import LoopCell, dense, exact_states, loop_states, plus
-from nmt_attn.fast.gpu.steps import Part
+from nmt_attn.fast.gpu.sizes import Part
 
 
 def sequence(cell: LoopCell, low: torch.dtype) -> tuple[Tensor, Tensor | None]:

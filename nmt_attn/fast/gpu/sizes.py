@@ -1,5 +1,9 @@
-"""What kernels can hold, and how they cut what they read."""
+"""What kernels and their definitions share: operands, what a kernel can hold, and how it cuts what it reads."""
 
+from torch import Tensor
+
+Part = Tensor | None
+"""An operand that may be left out."""
 FEW_WORDS, PART, WIDE_PART = 1 << 14, 1 << 11, 1 << 13
 """A vocabulary is read in parts of `PART` words, one of more than `FEW_WORDS` in parts of `WIDE_PART`."""
 

@@ -19,7 +19,8 @@ from nmt_attn.fast.attention import LoopForm
 from nmt_attn.fast.gpu.cell_loops import CellSteps, LSTMSteps, Start, multiply, product_gradient
 from nmt_attn.fast.gpu.loop_parts import LoopAttention, LoopCell, Looped, at, dense, exact_states, loop_states, plus
 from nmt_attn.fast.gpu.loops import LoopOutput
-from nmt_attn.fast.gpu.steps import Part, attentional_back, attentional_step
+from nmt_attn.fast.gpu.sizes import Part
+from nmt_attn.fast.gpu.steps import attentional_back, attentional_step
 
 
 class UpperLayer(NamedTuple):

@@ -19,8 +19,7 @@ from torch.nn.functional import pad
 
 from nmt_attn.fast.attention import KEY_POSITIONS
 from nmt_attn.fast.gpu.operation import operation
-
-Part = Tensor | None
+from nmt_attn.fast.gpu.sizes import Part
 
 
 def _sum(parts: tuple[Part, ...], like: Tensor) -> Tensor:

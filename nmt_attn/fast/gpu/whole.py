@@ -28,7 +28,7 @@ ONE_CALL: tuple[type[Cell], ...] = (LSTM, GRU)
 """Cells that torch has."""
 
 
-class Weights(NamedTuple):
+class LayerWeights(NamedTuple):
     """Of one direction: a cell's W, b, U and U's bias."""
 
     inputs: Tensor  # W [G x H, I]
@@ -45,13 +45,15 @@ class Whole(NamedTuple):
     cell: Tensor | None  # [D, B, H], LSTM
 
 
-def weights_of(layer: RecurrentLayer) -> Weights:
+def weights_of(layer: RecurrentLayer) -> LayerWeights:
     """Of a layer with one of the cells of `ONE_CALL`."""
     projection, recurrent = layer.input_to_gates, layer.cell.recurrent
-    return Weights(projection.weight, projection.bias, recurrent.weight, recurrent.bias)
+    return LayerWeights(projection.weight, projection.bias, recurrent.weight, recurrent.bias)
 
 
-def run_layer(kind: type[Cell], directions: list[Weights], inputs: Tensor, lengths: Tensor, low: torch.dtype) -> Whole:
+def run_layer(
+    kind: type[Cell], directions: list[LayerWeights], inputs: Tensor, lengths: Tensor, low: torch.dtype
+) -> Whole:
     """One or two directions from the state 0 over sentences inputs [B, S, I] of `lengths` [B], padded on the right."""
     rows, steps, _ = inputs.shape
     mark = inputs.new_zeros(rows, steps, MARK, dtype=low)
@@ -62,7 +64,7 @@ def run_layer(kind: type[Cell], directions: list[Weights], inputs: Tensor, lengt
 
 
 def run_cell(
-    kind: type[Cell], weights: Weights, inputs: Tensor, hidden: Tensor, cell: Tensor | None, low: torch.dtype
+    kind: type[Cell], weights: LayerWeights, inputs: Tensor, hidden: Tensor, cell: Tensor | None, low: torch.dtype
 ) -> Whole:
     """One direction over inputs [B, T, I] from the states [B, H], padding not marked."""
     start = hidden.to(low).unsqueeze(0), (hidden if cell is None else cell).to(low).unsqueeze(0)
@@ -71,7 +73,7 @@ def run_cell(
 
 def _call(
     kind: type[Cell],
-    directions: list[Weights],
+    directions: list[LayerWeights],
     inputs: Tensor,
     start: tuple[Tensor, Tensor],
     low: torch.dtype,
@@ -102,7 +104,7 @@ class _Flat(Function):
 
     @staticmethod
     def forward(ctx: Any, kind: type[Cell], low: torch.dtype, has_mark: bool, *parts: Any) -> tuple[Tensor, ...]:
-        directions = [Weights(*parts[first : first + 4]) for first in range(0, len(parts), 4)]
+        directions = [LayerWeights(*parts[first : first + 4]) for first in range(0, len(parts), 4)]
         matrices, biases = [], []
         for inputs, bias, recurrent, recurrent_bias in directions:
             marked = torch.cat([inputs, _mark_columns(kind, inputs)], 1) if has_mark else inputs
