@@ -27,7 +27,8 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def _inline(found: re.Match[str]) -> str:
-    return convert(found[1]).translate(MARKDOWN)
+    # To Markdown <math> at the start of a line is a block, which would end the paragraph; <span> is none.
+    return f"<span>{convert(found[1]).translate(MARKDOWN)}</span>"
 
 
 def _display(found: re.Match[str]) -> str:

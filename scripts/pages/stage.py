@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pages.formulas import outside_code, with_formulas
+from pages.formulas import MARKDOWN, outside_code, with_formulas
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -28,6 +28,9 @@ SHOWN_ELSEWHERE = {"README.md": "index.md", "configs": "reference/configurations
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^()\s]+\.svg)\)")
 MODULE = re.compile(r"(?<![\[`\w])`((?:nmt_attn/)?[\w/]+\.py)`(?![`\]])")
+CODE = re.compile(r"`([^`\n]+)`")
+BAR = "\\|"
+"""In a table's code a bar of its own, whose backslash the site's Markdown would show."""
 
 Places = dict[Path, str]
 """Files of the repository -> where the site shows them."""
@@ -42,7 +45,7 @@ class Page(NamedTuple):
 
     def staged(self, text: str) -> str:
         """Its Markdown as the site's generator takes it."""
-        text = MODULE.sub(self._module, text)
+        text = MODULE.sub(self._module, CODE.sub(_with_bars, text))
         text = outside_code(text, lambda part: LINK.sub(self._link, PICTURE.sub(self._picture, part)))
         return with_formulas(text.replace("<details>", '<details markdown="1">'))
 
@@ -85,6 +88,13 @@ def stage(target: Path, made: Mapping[str, str], modules: Mapping[str, str]) -> 
             _write(target / place, source.read_bytes())
     for place, text in made.items():
         _write(target / place, text.encode())
+
+
+def _with_bars(found: re.Match[str]) -> str:
+    if BAR not in found[1]:
+        return found[0]
+    code = escape(found[1].replace(BAR, "|")).translate(MARKDOWN)
+    return f"<code>{code}</code>"
 
 
 def places_of(modules: Places) -> Places:

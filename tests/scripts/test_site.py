@@ -91,6 +91,16 @@ def test_formulas_become_mathml_and_code_stays(scripts: ModuleType) -> None:
         assert kept in text
 
 
+def test_a_formula_at_the_start_of_a_line_stays_in_its_paragraph(scripts: ModuleType) -> None:
+    from markdown import markdown
+    from pages.formulas import with_formulas
+
+    html = markdown(with_formulas("$c$ has as many numbers,\n$d$ too\n\n- $a_t$ and\n"), extensions=["md_in_html"])
+    assert html.count("<p>") == 1
+    assert html.startswith("<p><span><math")
+    assert "<li><span><math" in html
+
+
 def test_links_lead_to_pages_of_the_site_or_are_left_out(scripts: ModuleType) -> None:
     from pages.stage import DOCS, Page, places_of
 
@@ -107,6 +117,8 @@ def test_links_lead_to_pages_of_the_site_or_are_left_out(scripts: ModuleType) ->
         "`nmt_attn/types.py`": "[`nmt_attn/types.py`](../reference/python/x.md#t)",
         "`[g](names.md)`": "`[g](names.md)`",
         "![h](../lab/machine.png)": "![h](../lab/machine.png)",
+        r"| `a [b] \| c` |": "| <code>a &#91;b&#93; &#124; c</code> |",
+        r"| `a` | \|b\| | `c` |": r"| `a` | \|b\| | `c` |",
     }
     for given, expected in moved.items():
         assert page.staged(given) == expected
