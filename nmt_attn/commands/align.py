@@ -20,7 +20,7 @@ from nmt_attn.files import check_apart, or_standard, shown, writing
 from nmt_attn.model.store import find_model, model_folder
 from nmt_attn.options.evaluation import AlignOptions
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.forced import ForcedPair, Shift, force_decode_windows
+from nmt_attn.search.forced import ForcedPair, Shift, force_decode_windows, plain_texts
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_parallel
 
@@ -38,7 +38,8 @@ def align(options: AlignOptions) -> None:
     translator = _load_attending(find_model(options.model), options.device)
     backward = None if options.reverse is None else _load_backward(options.reverse, translator, options.device)
     shift: Shift = 1 if options.shift else 0
-    alignments = (pair.alignment(shift) for pair in _decoded(translator, sources, targets))
+    written = targets if backward is None else plain_texts(backward, targets)
+    alignments = (pair.alignment(shift) for pair in _decoded(translator, sources, written))
     if options.weights_path is not None:
         with alignment_writer(options.weights_path, options.eos or "kept", None) as write:
             for number, alignment in enumerate(alignments, 1):
@@ -47,7 +48,7 @@ def align(options: AlignOptions) -> None:
     with writing(output) as write_text:
         found: Iterator[Links] = (_links(alignment, options.threshold) for alignment in alignments)
         if backward is not None:
-            pairs = force_decode_windows(backward, targets, sources, with_alignments=True)
+            pairs = force_decode_windows(backward, targets, plain_texts(translator, sources), with_alignments=True)
             others = (_links(pair.alignment(shift), options.threshold) for pair in pairs)
             found = _symmetrised(found, others, options.symmetrise or METHOD)
         for each in found:

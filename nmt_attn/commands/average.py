@@ -57,7 +57,8 @@ def average(options: AverageOptions) -> None:
     parts = [_part(path) for path in _paths(options)]
     _check_alike(parts)
     codecs = load_codecs(parts[0].vocabulary)
-    model = model_from_config(parts[0].config, codecs.source.size, codecs.target.size)
+    factors = codecs.source.vocabulary.factor_sizes
+    model = model_from_config(parts[0].config, codecs.source.size, codecs.target.size, factors)
     _put(model, mean_weights(_checked_weights(parts, model)))
     with replacing_folder(options.output) as folder:
         save_model(model, parts[0].config, folder, vocabulary=codecs.digest())

@@ -32,6 +32,7 @@ from nmt_attn.evaluation.evaluation_inputs import (
     locate_model,
     read_gold,
     read_test_set,
+    without_factors,
 )
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.metrics import measure_system
@@ -84,7 +85,7 @@ def evaluate(options: EvalOptions) -> None:
     gold = _find_gold(options, first, test)
     paths = OutputPaths(_choose_folder(options, models, test), options.json, options.plot)
     outputs = [read_output(path, name, test) for path, name in _named_files(options, models)]
-    reverse = _reverse_links(options, test)
+    reverse = _reverse_links(options, test, first)
     lists = NBest(options.beam, 0 if options.report is None else NBEST, config.top)
     systems = [*_run_models(options, families, test, lists), *outputs]
     results = _summarise(options, systems, test, config, gold, reverse, _groups(options, families, outputs))
@@ -195,11 +196,11 @@ def _choose_folder(options: EvalOptions, models: Sequence[EvaluatedModel], test:
     return folder
 
 
-def _reverse_links(options: EvalOptions, test: EvaluationSet) -> list[Links]:
+def _reverse_links(options: EvalOptions, test: EvaluationSet, first: EvaluatedModel | None) -> list[Links]:
     if options.reverse is None:
         return []
     translator = Translator.load(options.reverse, choose_device(options.device))
-    return reverse_links(translator, test, LinkOptions(_shift(options), options.threshold))
+    return reverse_links(translator, without_factors(test, first), LinkOptions(_shift(options), options.threshold))
 
 
 def _joined(options: EvalOptions, test: EvaluationSet) -> EvaluationSet:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import typer
 
 from nmt_attn.alignment.weights import WeightMatrix, WordAlignment
-from nmt_attn.data.corpus_warnings import unknown_source
+from nmt_attn.data.corpus_warnings import unknown_factors, unknown_source
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import check_writable, write
 from nmt_attn.evaluation.evaluation_inputs import locate_model
@@ -59,7 +59,8 @@ def explain(options: ExplainOptions) -> None:
 def _unknown_pieces(translator: Translator, sentence: str) -> list[str]:
     source = translator.codecs.source
     pairs = zip(source.pieces(sentence), source.encode(sentence), strict=True)
-    return list(dict.fromkeys(printable(piece) for piece, number in pairs if number == UNK))
+    unknown = (piece for piece, number in pairs if source.vocabulary.word_id(number) == UNK)
+    return list(dict.fromkeys(map(printable, [*unknown, *unknown_factors(translator.codecs, [sentence])])))
 
 
 def _printable_matrix(alignment: WordAlignment) -> WeightMatrix:

@@ -91,7 +91,8 @@ def init(options: InitOptions) -> None:
     if found.columns is not None:
         sides = _Sides(*(side._replace(kind="letters") for side in sides))
     recipe = choose_recipe(sides.source, sides.target, has_tags=found.columns is not None)
-    choices = choose_for_recipe(*sides) if recipe else choose(*sides, found.count.lines)
+    has_variants = found.columns is None and found.count.distinct_pairs > found.count.distinct_sources
+    choices = choose_for_recipe(*sides, has_variants=has_variants) if recipe else choose(*sides, found.count.lines)
     text = _configuration(_name(options), output, found, recipe, choices)
     try:
         parse_config(text, [], str(output))

@@ -86,7 +86,8 @@ def train(options: TrainOptions) -> None:
         if processes.is_first:
             folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)  # again, with all its keys
         prepare_runtime(config.run.seed)
-        model = model_from_config(config, data.source.size, data.target.size).to(device)
+        factors = data.source.vocabulary.factor_sizes
+        model = model_from_config(config, data.source.size, data.target.size, factors).to(device)
         is_new = is_fresh or not folder.has_checkpoints()
         changed = [] if is_new else folder.changed_data()
         start_embeddings(config, data.codecs, model, is_new=is_new, note=voice_of(processes))

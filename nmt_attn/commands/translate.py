@@ -17,7 +17,7 @@ from tqdm import tqdm
 from nmt_attn.alignment.formats import WriteAlignment, alignment_writer
 from nmt_attn.alignment.weights import EosPolicy
 from nmt_attn.data.columns import SideColumns
-from nmt_attn.data.corpus_warnings import unknown_source, unknown_tags
+from nmt_attn.data.corpus_warnings import unknown_factors, unknown_source, unknown_tags
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
@@ -196,6 +196,7 @@ class _Notes:
     translations: list[str]
     warning: str | None = None  # about the first window
     unknown_tags: Counter[str] = field(default_factory=Counter)
+    unknown_factors: Counter[str] = field(default_factory=Counter)
 
 
 def _translate_windows(
@@ -206,6 +207,7 @@ def _translate_windows(
         start, count = notes.lines, len(window.lines)
         lines = _of_columns(window.lines, texts, start + 1)
         notes.unknown_tags.update(unknown_tags(translator.codecs, lines))
+        notes.unknown_factors.update(unknown_factors(translator.codecs, lines))
         if start == 0:
             notes.warning = unknown_source(translator.codecs, lines)
         constraints = None if texts.constraints is None else texts.constraints.part(start, count)
@@ -243,9 +245,12 @@ def _of_columns(lines: Sequence[str], texts: _Texts, first_line: int) -> Sequenc
 def _say(notes: _Notes) -> None:
     if notes.warning is not None:
         typer.echo(f"warning: {notes.warning}", err=True)
-    if notes.unknown_tags:
-        tags, lines = ", ".join(sorted(notes.unknown_tags)), sum(notes.unknown_tags.values())
-        typer.echo(f"note: tags that training has not seen, read as <unk>: {tags} ({lines} in all)", err=True)
+    for what, unknown in (("tags", notes.unknown_tags), ("factors", notes.unknown_factors)):
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            typer.echo(
+                f"note: {what} that training has not seen, read as <unk>: {names} ({unknown.total()} in all)", err=True
+            )
     if notes.undecodable > 0:
         typer.echo(f"note: lines that are not UTF-8, read with U+FFFD in it: {notes.undecodable}", err=True)
     if notes.cut > 0:

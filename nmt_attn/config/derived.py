@@ -20,6 +20,11 @@ def encoder_directions(encoder: EncoderConfig) -> list[int]:
     return [2 if encoder.bidirectional else 1] * encoder.layers
 
 
+def source_vector_size(encoder: EncoderConfig) -> int:
+    """Size of what the encoder reads: word vector and, where they are not summed, those of the factors."""
+    return encoder.embedding + (0 if encoder.factors == "sum" else sum(encoder.factors))
+
+
 def encoder_sizes(encoder: EncoderConfig) -> list[int]:
     """What each layer gives, both directions together, bottom first. The last is M."""
     return [directions * encoder.hidden for directions in encoder_directions(encoder)]

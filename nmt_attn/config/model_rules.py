@@ -15,6 +15,7 @@ from nmt_attn.config.derived import (
     encoder_rates,
     encoder_sizes,
     readout_size,
+    source_vector_size,
     start_layer,
     start_size,
 )
@@ -38,7 +39,7 @@ def _layers(config: Config) -> Iterator[str]:
     if encoder.bidirectional == "bottom" and encoder.layers == 1:
         expected = f"true or false with {with_value(config, 'model.encoder.layers')}"
         yield complain(config, "model.encoder.bidirectional", expected, "true is the same here")
-    sizes = [encoder.embedding, *encoder_sizes(encoder)]
+    sizes = [source_vector_size(encoder), *encoder_sizes(encoder)]
     if encoder.residual and not any(above == below for below, above in pairwise(sizes)):
         reason = f"{with_value(config, 'model.encoder.layers')} and {with_value(config, 'model.encoder.embedding')}"
         hint = f"no layer's input is as large as its output: {', '.join(map(str, sizes))}"
@@ -160,7 +161,8 @@ def _without_attention(config: Config) -> Iterator[str]:
     attention, encoder, decoder = config.model.attention, config.model.encoder, config.model.decoder
     if attention.score != "none":
         return
-    reason, sizes = with_value(config, "model.attention.score"), [encoder.embedding, *encoder_sizes(encoder)]
+    reason = with_value(config, "model.attention.score")
+    sizes = [source_vector_size(encoder), *encoder_sizes(encoder)]
     first = INITIAL_STATES[decoder.init]
     is_sum_read = first.reads_states or any(above == below for below, above in pairwise(sizes[:-1]))
     if encoder.residual and sizes[-1] == sizes[-2] and not is_sum_read:

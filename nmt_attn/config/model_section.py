@@ -32,6 +32,10 @@ class EncoderConfig(Section):
     hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
     embedding: Units = Field(256, description="size of a source word vector")
+    factors: Literal["sum"] | tuple[Units, ...] = Field(
+        "sum",
+        description="vectors of tokenizer.factors: added to the word's (sum), or beside it with these sizes, [16, 8]",
+    )
     dropout: Fraction = Field(0.3, description="on embeddings and between layers, where no key below says otherwise")
     embedding_dropout: Fraction | None = Field(None, description="on embeddings; by default `dropout`")
     layer_dropout: Fraction | None = Field(None, description="between layers; by default `dropout`")

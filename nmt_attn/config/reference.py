@@ -14,6 +14,7 @@ from nmt_attn.config.base import NameOf, Section
 from nmt_attn.config.key_paths import section_of
 from nmt_attn.config.messages import join_words, show
 from nmt_attn.config.schema import DEVICE_PATTERN, NAME_PATTERN, Config
+from nmt_attn.config.tokenizer_section import DIVIDER_PATTERN, FACTOR_PATTERN
 from nmt_attn.config.yaml_io import format_yaml
 
 _WIDTH = 120
@@ -77,8 +78,15 @@ FAR = 10_000
 _PATTERN_WORDS = {
     NAME_PATTERN: "a name of letters, digits, '_', '-' and '.' (the last two not first)",
     DEVICE_PATTERN: "'auto', 'cpu', 'cuda' or one GPU, such as 'cuda:1'",
+    FACTOR_PATTERN: "a name of small letters, digits and '_', a letter first",
+    DIVIDER_PATTERN: "text without white space",
 }
-_PATTERN_SYMBOLS = {NAME_PATTERN: "letters, digits, _ - .", DEVICE_PATTERN: "auto | cpu | cuda | cuda:N"}
+_PATTERN_SYMBOLS = {
+    NAME_PATTERN: "letters, digits, _ - .",
+    DEVICE_PATTERN: "auto | cpu | cuda | cuda:N",
+    FACTOR_PATTERN: "small letters, digits, _",
+    DIVIDER_PATTERN: "text without white space",
+}
 _TYPE_WORDS = {bool: "true or false", types.NoneType: "null", int: "a whole number", float: "a number"}
 _TYPE_SYMBOLS = {bool: "true | false", types.NoneType: "null", int: "whole number", float: "number"}
 _LIMIT_WORDS = {">=": "of at least", ">": "above", "<=": "up to", "<": "below"}

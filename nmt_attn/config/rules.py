@@ -122,6 +122,26 @@ def _tokenizer(config: Config) -> Iterator[str]:
             yield complain_idle(config, f"tokenizer.{name}", reason)
 
 
+def _factors(config: Config) -> Iterator[str]:
+    """Source words have factors of distinct names, and as many sizes as names."""
+    names, key = config.tokenizer.factors.names, "tokenizer.factors.names"
+    sizes, reason = config.model.encoder.factors, with_value(config, key)
+    if not names:
+        others = ("tokenizer.factors.separator", "model.encoder.factors")
+        yield from (complain_idle(config, other, reason) for other in others if not is_default(config, other))
+        return
+    if len(set(names)) < len(names):
+        yield complain(config, key, "each name once")
+    if config.tokenizer.shared:
+        yield complain(config, "tokenizer.shared", f"false with {reason}, as the target has no factors")
+    if sizes != "sum" and len(sizes) != len(names):
+        yield complain(config, "model.encoder.factors", f"sum or a size for each of {reason}")
+    source, own = config.tokenizer.side("source"), "tokenizer.source.separator"
+    if source.kind == "symbols" and config.tokenizer.factors.separator in source.separator:
+        divider = own if config.tokenizer.source.separator else "tokenizer.separator"
+        yield complain(config, "tokenizer.factors.separator", f"another than in {with_value(config, divider)}")
+
+
 def _subword_sampling(config: Config) -> Iterator[str]:
     sampling, where = config.training.subword_sampling, "training.subword_sampling"
     sides = [config.tokenizer.side(side) for side in SIDES]
@@ -208,6 +228,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     _guided_attention,
     risk_contradictions,
     _tokenizer,
+    _factors,
     _subword_sampling,
     _vectors,
     _search,

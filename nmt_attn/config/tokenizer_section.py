@@ -15,6 +15,16 @@ Units = Literal["code-points", "graphemes"]
 NormalForm = Literal["none", "NFC", "NFD", "NFKC"]
 Separator = Annotated[str, Field(min_length=1)]
 VocabularySize = Annotated[int, Field(ge=8, le=MOST_WORDS)]
+FACTOR_PATTERN = r"^[a-z][a-z0-9_]{0,30}$"
+DIVIDER_PATTERN = r"^\S+$"
+FactorName = Annotated[str, Field(pattern=FACTOR_PATTERN)]
+
+
+class FactorsConfig(Section):
+    """What each source word carries beside its text: `house|NOUN`."""
+
+    names: tuple[FactorName, ...] = Field((), description="in the order in which they stand after a word")
+    separator: str = Field("|", pattern=DIVIDER_PATTERN, description="what stands before each")
 
 
 class SideTokenizerConfig(Section):
@@ -49,14 +59,17 @@ class TokenizerConfig(Section):
     normalise: NormalForm = Field(
         "none", description="Unicode's normal form of the text, lowercased first; translations stay in that form"
     )
+    factors: FactorsConfig = Field(FactorsConfig(), description="what source words carry: house|NOUN")
     source: SideTokenizerConfig = Field(SideTokenizerConfig(), description="keys of the source side alone")
     target: SideTokenizerConfig = Field(SideTokenizerConfig(), description="keys of the target side alone")
 
     def side(self, name: Side) -> "TokenizerConfig":
-        """The keys of one side: its own where they are set, else the common ones."""
+        """The keys of one side: its own where they are set, else the common ones; factors are of the source."""
         own: SideTokenizerConfig = getattr(self, name)
-        empty = {each: SideTokenizerConfig() for each in SIDES}
-        return self.model_copy(update=own.model_dump(exclude_none=True) | empty)
+        others: dict[str, Section] = {each: SideTokenizerConfig() for each in SIDES}
+        if name == "target":
+            others["factors"] = FactorsConfig()
+        return self.model_copy(update=own.model_dump(exclude_none=True) | others)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """Codec: converts text of one language to ids and back; saved as plain files beside a model.
 
 NAME.json   which tokenizer          NAME.txt   one token a line          NAME.model   SentencePiece only
+                                     NAME.FACTOR.txt   the values of a factor, one a line
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +16,9 @@ from pydantic import ValidationError
 
 from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.columns import LABEL, TAG, label_of
+from nmt_attn.data.factors import FactoredTokenizer, FactoredVocabulary, FactorFormat, factor_path
 from nmt_attn.data.tags import DefaultTags, Tagged, untagged
-from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer
+from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer, Word
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
 from nmt_attn.files import check_inside, replacing, shown, write_text
@@ -36,7 +39,7 @@ class TextCodec:
 
     @property
     def size(self) -> int:
-        """Size of the vocabulary, special tokens included."""
+        """Size of the vocabulary, special tokens included; factors are not counted."""
         return len(self.vocabulary)
 
     def pieces(self, text: str) -> list[str]:
@@ -53,8 +56,13 @@ class TextCodec:
         found = sorted(filter(LABEL.fullmatch, self.vocabulary.tokens)) if isinstance(self.tokenizer, Tagged) else []
         return tuple(label[2:-1] for label in found)
 
-    def encode_labelled(self, text: str, where: str) -> list[int]:
-        """`encode` of a text to translate. Raises DataError, that begins with `where`, unless its label is known."""
+    def encode_checked(self, text: str, where: str) -> list[int]:
+        """`encode` of a text to translate.
+
+        Raises DataError, that begins with `where`, unless its label is known and its words have all their factors.
+        """
+        if fault := self.tokenizer.fault(text):
+            raise DataError(f"{where}: {fault}")
         pieces = self.tokenizer.encode(text)
         if self.labels and pieces:
             found = [piece[2:-1] for piece in pieces if LABEL.fullmatch(piece)]
@@ -87,32 +95,40 @@ class TextCodec:
     def digest(self) -> bytes:
         """Stands for all that turns text into ids and back."""
         found = hashlib.blake2b(self.tokenizer.model, digest_size=8)
-        others = [self._others()] if self._others() else []
+        others: list[Any] = [self._others()] if self._others() else []
+        others += [factor.tokens for factor in self.vocabulary.factors]
         found.update(json.dumps([self.kind, self.tokenizer.text.lowercase, self.vocabulary.tokens, *others]).encode())
         return found.digest()
 
     def _others(self) -> dict[str, Any]:
-        """The further options of the text that are not at their defaults, and the tags of a text without any."""
+        """The further options of the text that are not at their defaults, its factors, and the tags if it has none."""
         options = self.tokenizer.text._asdict()
         defaults = TextOptions(lowercase=options["lowercase"])._asdict()
         found = {key: value for key, value in options.items() if value != defaults[key]}
+        if isinstance(self.vocabulary, FactoredVocabulary):
+            form = self.vocabulary.form
+            found["factors"] = {"names": list(form.names), "separator": form.separator}
         return found | ({"tags": self.tokenizer.default._asdict()} if isinstance(self.tokenizer, Tagged) else {})
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "TextCodec":
         """Loads what `save` wrote. Raises CheckpointError if a file is missing or damaged."""
         try:
-            kind, options, tags = _read_record(folder / f"{name}.json")
-            tokenizer = _load_tokenizer(TOKENIZERS[kind], folder / f"{name}.model", options)
-            tokenizer = tokenizer if tags is None else Tagged(tokenizer, tags)
-            vocabulary = Vocabulary.load(folder / f"{name}.txt")
+            config, tags = _read_record(folder / f"{name}.json")
+            kind, form = TOKENIZERS[config.kind], FactorFormat.of(config)
+            tokenizer = _load_tokenizer(kind, folder / f"{name}.model", TextOptions.of(config))
+            words = folder / f"{name}.txt"
+            vocabulary = Vocabulary.load(words)
+            if form is not None:
+                factors = [Vocabulary.load(factor_path(words, factor)) for factor in form.names]
+                vocabulary = FactoredVocabulary(vocabulary.tokens, form, factors)
         except DataError as error:
             raise CheckpointError(str(error)) from error
         learned = len(tokenizer.tokens)
         others = [token for token in vocabulary.tokens[learned:] if tags is None or not TAG.fullmatch(token)]
         if learned and (tokenizer.tokens != vocabulary.tokens[:learned] or others):
-            raise CheckpointError(f"{folder / name}.txt: expected the pieces of {name}.model, got others")
-        return cls(kind, tokenizer, vocabulary)
+            raise CheckpointError(f"{words}: expected the pieces of {name}.model, got others")
+        return cls(config.kind, _wrapped(tokenizer, form, tags), vocabulary)
 
 
 class Codecs(NamedTuple):
@@ -153,30 +169,50 @@ def learn_codec(
 
     Raises ConfigError if `vocab_size` does not fit the text.
     """
-    kind = TOKENIZERS[config.kind]
+    kind, form = TOKENIZERS[config.kind], FactorFormat.of(config)
     seen: set[str] = set()
-    texts = lines if tags is None or not kind.has_model else untagged(lines, seen)
+    values: list[Counter[str]] = [Counter() for _ in form.names] if form is not None else []
+    plain = lines if form is None else form.counted(lines, values)
+    texts = plain if tags is None or not kind.has_model else untagged(plain, seen)
     tokenizer = kind(TextOptions.of(config), kind.learn_model(texts, config, text_name))
-    tokenizer = tokenizer if tags is None else Tagged(tokenizer, tags)
     if tokenizer.tokens:
-        return TextCodec(config.kind, tokenizer, Vocabulary((*tokenizer.tokens, *sorted(seen))))
-    pieces = (tokenizer.encode(line) for line in lines)
-    vocabulary = Vocabulary.learn(pieces, size=config.vocab_size, min_frequency=config.min_frequency)
-    return TextCodec(config.kind, tokenizer, vocabulary)
+        vocabulary = Vocabulary((*tokenizer.tokens, *sorted(seen)))
+    else:
+        pieces = map(_wrapped(tokenizer, None, tags).encode, plain)
+        vocabulary = Vocabulary.learn(pieces, size=config.vocab_size, min_frequency=config.min_frequency)
+    if form is not None:
+        factors = [
+            Vocabulary.learn([each.elements()], size=config.vocab_size, min_frequency=config.min_frequency)
+            for each in values
+        ]
+        vocabulary = FactoredVocabulary.of(vocabulary, form, factors)
+    return TextCodec(config.kind, _wrapped(tokenizer, form, tags), vocabulary)
 
 
-def _read_record(path: Path) -> tuple[str, TextOptions, DefaultTags | None]:
+def side_tokenizer(config: TokenizerConfig, tags: DefaultTags | None) -> Tokenizer:
+    """That of one side before anything is learned; words in place of pieces that are still to be learned."""
+    kind = TOKENIZERS[config.kind]
+    plain = (Word if kind.has_model else kind)(TextOptions.of(config))
+    return _wrapped(plain, FactorFormat.of(config), tags)
+
+
+def _wrapped(tokenizer: Tokenizer, form: FactorFormat | None, tags: DefaultTags | None) -> Tokenizer:
+    """The tokenizer with what stands beside the words: their factors, and tags."""
+    tokenizer = tokenizer if form is None else FactoredTokenizer(tokenizer, form)
+    return tokenizer if tags is None else Tagged(tokenizer, tags)
+
+
+def _read_record(path: Path) -> tuple[TokenizerConfig, DefaultTags | None]:
     text = read_text(path)
     try:
         record = json.loads(text)
         kind, lowercase, tags = record.pop("tokenizer"), record.pop("lowercase"), record.pop("tags", None)
         default = None if tags is None else DefaultTags(str(tags["before"]), str(tags["after"]))
-        config = TokenizerConfig(kind=kind, lowercase=lowercase, **record)
+        return TokenizerConfig(kind=kind, lowercase=lowercase, **record), default
     except ValidationError as error:
         raise CheckpointError(f"{path}: {_complaint(error)}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: expected the keys tokenizer and lowercase, got {shown(text)}") from error
-    return kind, TextOptions.of(config), default
 
 
 def _complaint(error: ValidationError) -> str:

@@ -22,6 +22,7 @@ from nmt_attn.config.messages import join_words
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig
 from nmt_attn.data.columns import SideColumns, source_columns
 from nmt_attn.data.corpus_stats import CorpusReport
+from nmt_attn.data.factors import FactorFormat
 from nmt_attn.data.held_out import CorpusPart, is_held_out, part_of
 from nmt_attn.data.readers import (
     Fault,
@@ -144,7 +145,23 @@ def _is_kept(fault: Fault, policy: _Policy, number: int, report: CorpusReport) -
 
 
 def _read(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
-    """All pairs of a corpus in any form."""
+    """All pairs of a corpus in any form; where source words have factors, one without is a fault of its line."""
+    pairs = _as_written(config, part, report)
+    form = FactorFormat.of(config.tokenizer.side("source"))
+    if form is None:
+        return pairs
+    columns = source_columns(config.data.columns)
+    has_tags = columns is not None and columns.has_tags
+    return (_checked(pair, form.fault(pair.source, has_tags=has_tags), report) for pair in pairs)
+
+
+def _checked(pair: NumberedPair, wrong: str | None, report: CorpusReport) -> NumberedPair:
+    if wrong is None or pair.fault is not None:
+        return pair
+    return NumberedPair(pair.number, "", "", Fault("malformed", f"{report.source}:{pair.number}: {wrong}"))
+
+
+def _as_written(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
     corpus: CorpusConfig = getattr(config.data, part)
     form = _form(corpus, report.corpus)
     if form is None:

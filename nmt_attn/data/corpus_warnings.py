@@ -5,7 +5,7 @@ Each function gives sentences without an end mark; whoever calls it prints them.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from nmt_attn.config.schema import Config
@@ -52,6 +52,15 @@ def unknown_tags(codecs: Codecs, lines: Sequence[str]) -> Counter[str]:
     return Counter(piece for line in lines for piece in _unknown_pieces(codecs.source, line) if TAG.fullmatch(piece))
 
 
+def unknown_factors(codecs: Codecs, lines: Iterable[str]) -> Counter[str]:
+    """How often each value of a factor occurs that the model does not know, such as `pos VERB`."""
+    vocabulary = codecs.source.vocabulary
+    if not vocabulary.factors:
+        return Counter()
+    words = (word for line in lines for word in codecs.source.tokenizer.words(line))
+    return Counter(value for word in words for value in vocabulary.unknown_values(word))
+
+
 def corpus_warnings(config: Config, data: PreparedData) -> Iterator[str]:
     """What is odd about the corpora of a training that begins."""
     yield from _longer_validation(data)
@@ -66,13 +75,16 @@ def corpus_warnings(config: Config, data: PreparedData) -> Iterator[str]:
             yield f"{name}: source and target seem to be swapped, as each fits the vocabulary of the other side better"
         elif unknown := unknown_source(data.codecs, [pair.source for pair in pairs]):
             yield f"{name}: {unknown}{_letters_hint(config, pairs)}"
+        if values := unknown_factors(data.codecs, (pair.source for pair in pairs)):
+            names, count = ", ".join(sorted(values)), values.total()
+            yield f"{name}: factors that training has not seen, read as <unk>: {shown(names)} ({count} in all)"
     yield from _repeated(config, texts)
 
 
 def is_swapped(codecs: Codecs, pairs: Sequence[SentencePair]) -> bool:
     """Whether both sides fit the other side's vocabulary much better. A shared vocabulary tells nothing."""
-    if codecs.source is codecs.target or not pairs:
-        return False
+    if codecs.source is codecs.target or codecs.source.vocabulary.factors or not pairs:
+        return False  # targets without the factors of the source would not have been read
     sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
     as_given = _misfit(codecs.source, sources), _misfit(codecs.target, targets)
     turned = _misfit(codecs.target, sources), _misfit(codecs.source, targets)
@@ -110,7 +122,7 @@ def _repeated(config: Config, texts: dict[str, list[SentencePair]]) -> Iterator[
 def _count(codec: TextCodec, lines: Sequence[str]) -> tuple[int, int]:
     """Tokens, and those of them that are unknown."""
     ids = [number for line in lines for number in codec.encode(line)]
-    return len(ids), ids.count(UNK)
+    return len(ids), codec.vocabulary.count_unknown(ids)
 
 
 def _share(codec: TextCodec, lines: Sequence[str]) -> float:
@@ -127,7 +139,7 @@ def _misfit(codec: TextCodec, lines: Sequence[str]) -> float:
 
 def _unknown_pieces(codec: TextCodec, line: str) -> Iterator[str]:
     for piece, number in zip(codec.pieces(line), codec.encode(line), strict=True):
-        if number == UNK:
+        if codec.vocabulary.word_id(number) == UNK:
             yield piece
 
 
@@ -151,7 +163,7 @@ def _is_joined(codec: TextCodec, text: str) -> bool:
     ends = [0]  # where a row of known pieces from the start of the text can end
     for end in range(2, len(text) + 1):
         pieces = [text[start:end] for start in ends if end - start > 1]
-        if any(number != UNK for number in codec.vocabulary.ids_of(pieces)):
+        if codec.vocabulary.count_unknown(codec.vocabulary.ids_of(pieces)) < len(pieces):
             ends.append(end)
     return ends[-1] == len(text)
 

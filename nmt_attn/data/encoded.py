@@ -1,7 +1,8 @@
 """Encoded corpora: pairs of ids in a memory-mapped Arrow file.
 
 The file has the format of the `datasets` library: columns `source` and `target` (lists of int32, without `<s>` and
-`</s>`); with text, also `source_text` and `target_text`; with word alignments, `links`.
+`</s>`; of int64 where source tokens have factors); with text, also `source_text` and `target_text`; with word
+alignments, `links`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from nmt_attn.types import SentencePair
 
-Ids = NDArray[np.int32]
+Ids = NDArray[np.int32] | NDArray[np.int64]
 Lengths = NDArray[np.int32]
 
 CHUNK_PAIRS = 50_000
@@ -31,7 +32,7 @@ class EncodedPair(NamedTuple):
 
 
 class EncodedRows(NamedTuple):
-    """Some pairs of a corpus: read-only int32 views of the mapped file."""
+    """Some pairs of a corpus: read-only views of the mapped file."""
 
     source: list[Ids]
     target: list[Ids]
@@ -79,13 +80,16 @@ class EncodedCorpus:
         return [SentencePair(source, target) for source, target in zip(sources, targets, strict=True)]
 
 
-def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool, keep_links: bool = False) -> None:
+def write_encoded(
+    path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool, keep_links: bool = False, has_factors: bool = False
+) -> None:
     """Writes the pairs to an Arrow file, chunk by chunk. Raises OSError if the file cannot be written."""
     import pyarrow as pa
     from datasets.arrow_writer import ArrowWriter
 
     ids = pa.list_(pa.int32())
-    fields = {"source": ids, "target": ids}
+    fields = {"source": pa.list_(pa.int64()) if has_factors else ids, "target": ids}
+    source_type = np.int64 if has_factors else np.int32
     if keep_text:
         fields |= {"source_text": pa.string(), "target_text": pa.string()}
     if keep_links:
@@ -93,7 +97,8 @@ def write_encoded(path: Path, pairs: Iterable[EncodedPair], *, keep_text: bool, 
     schema = pa.schema(list(fields.items()))
     with ArrowWriter(schema=schema, path=str(path)) as writer:
         for chunk in _chunks(pairs):
-            columns = [_list_array([pair.source for pair in chunk]), _list_array([pair.target for pair in chunk])]
+            columns = [_list_array([pair.source for pair in chunk], source_type)]
+            columns += [_list_array([pair.target for pair in chunk])]
             if keep_text:
                 columns += [pa.array([pair.text.source for pair in chunk], pa.string())]
                 columns += [pa.array([pair.text.target for pair in chunk], pa.string())]
@@ -119,7 +124,7 @@ def open_table(path: Path) -> Any:
 
 
 class _Column:
-    """A chunked Arrow column of int32 lists, indexed without creating Python objects."""
+    """A chunked Arrow column of lists of integers, indexed without creating Python objects."""
 
     def __init__(self, chunks: list[Any]) -> None:
         self._offsets = [_numbers(chunk.offsets) for chunk in chunks]
@@ -140,22 +145,23 @@ class _Column:
 
 
 def _numbers(array: Any) -> Ids:
-    """A numpy view of an Arrow int32 array without nulls.
+    """A numpy view of an Arrow array of integers without nulls.
 
     Arrow's own `to_numpy` imports pandas where that is installed: 41 MiB.
     """
     _, values = array.buffers()
     if not len(array):  # it may have no buffer
         return np.zeros(0, np.int32)
-    return np.frombuffer(values, np.int32, count=len(array), offset=array.offset * np.dtype(np.int32).itemsize)
+    kind = np.dtype(np.int64 if array.type.bit_width == 64 else np.int32)
+    return np.frombuffer(values, kind, count=len(array), offset=array.offset * kind.itemsize)
 
 
-def _list_array(rows: list[list[int]]) -> Any:
+def _list_array(rows: list[list[int]], kind: type[np.integer[Any]] = np.int32) -> Any:
     import pyarrow as pa
 
     offsets = np.zeros(len(rows) + 1, np.int32)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
-    values = np.fromiter((i for row in rows for i in row), np.int32, count=int(offsets[-1]))
+    values = np.fromiter((i for row in rows for i in row), kind, count=int(offsets[-1]))
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
 
 

@@ -43,9 +43,11 @@ def choose_recipe(source: TextProfile, target: TextProfile, *, has_tags: bool) -
     return Recipe("transliteration", "words to words, letter by letter") if target.kind == "letters" else None
 
 
-def choose_for_recipe(source: TextProfile, target: TextProfile) -> list[Choice]:
-    """What a configuration says beside its recipe."""
-    return _choose_length(max(source.longest_letters, target.longest_letters))
+def choose_for_recipe(source: TextProfile, target: TextProfile, *, has_variants: bool) -> list[Choice]:
+    """What a configuration says beside its recipe; `has_variants`: some source has several targets."""
+    length = _choose_length(max(source.longest_letters, target.longest_letters))
+    variants = Choice("evaluate", {"join_sources": True}, "of a word with several lines, each target is right")
+    return [*length, variants] if has_variants else length
 
 
 def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]:

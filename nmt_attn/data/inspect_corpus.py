@@ -20,15 +20,26 @@ from nmt_attn.text_io import byte_lines, open_binary
 SAMPLE_LINES = 5000
 """Lines by which a form and the kind of a text are judged."""
 
-_SEPARATORS = {"\t": "tabs", " ||| ": "' ||| '", ";": "semicolons", ",": "commas"}
+LEXICON = " "
+"""Divides a word from its symbols, which have blanks between them too, as CMUdict and Kaldi have it."""
+_SEPARATORS = {
+    "\t": "tabs",
+    " ||| ": "' ||| '",
+    ";": "semicolons",
+    ",": "commas",
+    LEXICON: "the first blank of a line",
+}
+_VARIANT = re.compile(r"\(\d+\)$")
+_MOST_SYMBOLS = 200
+"""Different symbols of a lexicon."""
 _HEADER_WORDS = re.compile(
     r"source|target|src|tgt|trg|input|output|word|words|ipa|phones?|pronunciation|lemma|form|inflected|tags?|features"
     r"|sentence|translation|text|english|german|french|spanish|hindi|from|to|id|score|license|attribution|[a-z]{2}",
     re.IGNORECASE,
 )
-_TAGS = re.compile(r"[A-Z0-9][A-Za-z0-9;,.:|+/(){}*_-]*")
+_TAGS = re.compile(r"([A-Z0-9]|[a-z]+=)[A-Za-z0-9;,.:|+/(){}*=_-]*")
 TAG_SPLITS = ";|,+()"
-"""Characters that stand between tags: V;PST, V|3|SG, NOM(3,SG)."""
+"""Characters that stand between tags: V;PST, V|3|SG, NOM(3,SG), pos=V,tense=PST."""
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _ATTRIBUTION = re.compile(r"CC[- ]BY|https?://|tatoeba", re.IGNORECASE)
 
@@ -68,6 +79,7 @@ class Count(NamedTuple):
     blank: int
     distinct_sources: int
     equal_sides: int  # pairs whose target is the source
+    distinct_pairs: int
     faults: list[str]  # messages of the first lines that cannot be read
     sample: list[tuple[str, str]]
 
@@ -76,6 +88,7 @@ def count_pairs(pairs: Iterable[NumberedPair]) -> Count:
     """Reads all pairs once; the sample is the first ones that hold text, up to SAMPLE_LINES."""
     lines = blank = equal = 0
     sources: set[int] = set()
+    distinct: set[int] = set()
     faults: list[str] = []
     sample: list[tuple[str, str]] = []
     for pair in pairs:
@@ -86,10 +99,11 @@ def count_pairs(pairs: Iterable[NumberedPair]) -> Count:
             blank += 1
         else:
             sources.add(hash(" ".join(pair.source.split())))
+            distinct.add(hash((*pair.source.split(), "\t", *pair.target.split())))
             equal += pair.source.split() == pair.target.split()
             if len(sample) < SAMPLE_LINES:
                 sample.append((pair.source, pair.target))
-    return Count(lines, blank, len(sources), equal, faults, sample)
+    return Count(lines, blank, len(sources), equal, len(distinct), faults, sample)
 
 
 def describe_file(path: Path) -> str:
@@ -126,7 +140,7 @@ def inspect_table(path: Path, columns: Sequence[str]) -> Table:
             f"{path}: expected columns with tabs, ' ||| ', semicolons or commas between them, got lines such as "
             f"{lines[0][:60]!r} (a text and its translation in two files: --source A --target B)"
         )
-    rows = [split_row(line, separator) for line in lines]
+    rows = [row for line in lines if (row := split_row(line, separator))]
     width = _most_common(len(row) for row in rows)
     has_header = _is_header(rows[0]) and not _is_header(rows[-1])
     rows = [row for row in rows[has_header:] if len(row) == width]
@@ -135,6 +149,8 @@ def inspect_table(path: Path, columns: Sequence[str]) -> Table:
 
 def split_row(line: str, separator: str) -> list[str]:
     """The cells of a line; quotes have a meaning beside commas and semicolons alone."""
+    if separator == LEXICON:
+        return _lexicon_row(line)
     if separator in ",;":
         return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
     return [cell.strip() for cell in line.split(separator)] if separator == " ||| " else line.split(separator)
@@ -192,11 +208,31 @@ def _sample_lines(path: Path) -> list[str]:
 
 def _divides(lines: Sequence[str], separator: str) -> bool:
     """Whether nearly all lines have it; commas and semicolons are also text, and must divide all lines alike."""
+    if separator == LEXICON:
+        return _is_lexicon([row for line in lines if (row := _lexicon_row(line))])
     widths = [len(split_row(line, separator)) for line in lines]
     if separator in ",;":
         width = _most_common(widths)
         return 2 <= width <= 6 and widths.count(width) >= 0.95 * len(widths)
     return sum(width > 1 for width in widths) >= 0.8 * len(widths)
+
+
+def _lexicon_row(line: str) -> list[str]:
+    """A word, without the number of its variant, `read(2)`, and its symbols; empty without a word.
+
+    Comments, after `;;;` or ` #`, are left out.
+    """
+    word, *symbols = ("" if line.startswith(";;;") else line.partition(" #")[0]).split(maxsplit=1) or [""]
+    return [_VARIANT.sub("", word), *symbols] if word else []
+
+
+def _is_lexicon(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether most words are different, and few of the symbols after them are."""
+    words = {row[0] for row in rows}
+    symbols = [symbol for row in rows for cell in row[1:] for symbol in cell.split()]
+    types = len(set(symbols))
+    has_symbols = sum(len(row) == 2 for row in rows) >= 0.95 * len(rows)
+    return has_symbols and len(words) >= 0.5 * len(rows) and 5 * types <= len(symbols) and types <= _MOST_SYMBOLS
 
 
 def _is_header(cells: Sequence[str]) -> bool:
@@ -233,8 +269,14 @@ def _column_kind(cells: Sequence[str]) -> str:
     )
     for kind, test in tests:
         if sum(bool(test(cell)) for cell in cells) >= 0.95 * len(cells):
-            return kind if kind != "tags" or len(set(cells)) <= 0.5 * len(cells) else "text"
+            return kind if kind != "tags" or _are_repeated(cells) else "text"
     return "text"
+
+
+def _are_repeated(cells: Sequence[str]) -> bool:
+    """Whether most tags occur more than once, as words of capitals do not."""
+    tags = [tag for cell in cells for tag in re.split(f"[{re.escape(TAG_SPLITS)}]", cell) if tag]
+    return len(set(tags)) <= 0.5 * len(tags)
 
 
 def _most_common(values: Iterable[int]) -> int:

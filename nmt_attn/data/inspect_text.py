@@ -84,8 +84,8 @@ def _kind(split: Sequence[Sequence[str]], tokens: Sequence[str], script: str) ->
 
 
 def _visible_letters(token: str) -> int:
-    """Its letters without marks and modifiers, which belong to the letter before: 1 for `t͡ʃʰ` counts as 2."""
-    return sum(unicodedata.category(char) not in ("Mn", "Mc", "Me", "Lm", "Sk") for char in token)
+    """Its letters without marks, modifiers and stress, which belong to the letter before: `t͡ʃʰ` and `AO1` have 2."""
+    return sum(unicodedata.category(char) not in ("Mn", "Mc", "Me", "Lm", "Sk", "Nd") for char in token)
 
 
 def _is_tokenised(tokens: Sequence[str]) -> bool:

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from nmt_attn.alignment.pieces import link_pieces
 from nmt_attn.config.schema import Config
-from nmt_attn.config.tokenizer_section import SIDES, TokenizerConfig
+from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
-from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs
+from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs, side_tokenizer
 from nmt_attn.data.columns import source_columns
 from nmt_attn.data.corpus import cache_folder, read_part
 from nmt_attn.data.corpus_stats import CorpusReport
@@ -26,12 +26,12 @@ from nmt_attn.data.held_out import CorpusPart, is_held_out
 from nmt_attn.data.readers import NumberedPair
 from nmt_attn.data.sampled import SampledCorpus, SamplingPlan
 from nmt_attn.data.subwords import SubwordSampling
-from nmt_attn.data.tags import DefaultTags, Tagged
-from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer, Word
+from nmt_attn.data.tags import DefaultTags
+from nmt_attn.data.tokenizer import Tokenizer
 from nmt_attn.errors import DataError
 from nmt_attn.files import write_text
 from nmt_attn.text_io import read_text
-from nmt_attn.types import UNK, SentencePair
+from nmt_attn.types import SentencePair
 
 _PARTS: tuple[CorpusPart, ...] = ("train", "valid")
 
@@ -96,15 +96,13 @@ def _learn(config: Config) -> Codecs:
         return Codecs(shared, shared)
     sources = (pair.source for pair in _learnable(config, "source side"))
     targets = (pair.target for pair in _learnable(config, "target side"))
-    source = learn_codec(sources, tokenizer.side("source"), "the source side of data.train", _default_tags(config))
+    source = learn_codec(sources, tokenizer.side("source"), "the source side of data.train", default_tags(config))
     return Codecs(source, learn_codec(targets, tokenizer.side("target"), "the target side of data.train"))
 
 
 def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
     """The training pairs except those known to be over-long, whose words would be in the vocabulary but in no pair."""
-    source, target = (_plain_tokenizer(config.tokenizer.side(side)) for side in SIDES)
-    tags = _default_tags(config)
-    source = source if tags is None else Tagged(source, tags)
+    source, target = side_tokenizers(config)
     report = CorpusReport("data.train")
     is_empty = True
     for pair in _progress(read_part(config, "train", report), f"vocabulary, {side}"):
@@ -117,16 +115,16 @@ def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
         raise _no_pairs(report, config)
 
 
-def _default_tags(config: Config) -> DefaultTags | None:
+def side_tokenizers(config: Config) -> tuple[Tokenizer, Tokenizer]:
+    """Those of both sides, before anything is learned."""
+    source, target = (config.tokenizer.side(side) for side in SIDES)
+    return side_tokenizer(source, default_tags(config)), side_tokenizer(target, None)
+
+
+def default_tags(config: Config) -> DefaultTags | None:
     """The tags of a source text without any; None if no source text has tags."""
     columns = source_columns(config.data.columns)
     return DefaultTags(*columns.default_tags()) if columns is not None and columns.has_tags else None
-
-
-def _plain_tokenizer(config: TokenizerConfig) -> Tokenizer:
-    """That of one side; words in place of pieces that are still to be learned."""
-    kind = TOKENIZERS[config.kind]
-    return (Word if kind.has_model else kind)(TextOptions.of(config))
 
 
 def _encode(config: Config, part: CorpusPart, codecs: Codecs, path: Path) -> CorpusReport:
@@ -134,7 +132,9 @@ def _encode(config: Config, part: CorpusPart, codecs: Codecs, path: Path) -> Cor
     report = CorpusReport(f"data.{part}")
     has_links = part == "train" and config.data.alignments is not None
     keep_text = part == "valid" or _resamples(config)
-    write_encoded(path, _encoded(config, part, codecs, report), keep_text=keep_text, keep_links=has_links)
+    pairs = _encoded(config, part, codecs, report)
+    has_factors = bool(codecs.source.vocabulary.factors)
+    write_encoded(path, pairs, keep_text=keep_text, keep_links=has_links, has_factors=has_factors)
     if report.kept == 0:
         raise _no_pairs(report, config)
     return report
@@ -147,8 +147,8 @@ def _encoded(config: Config, part: CorpusPart, codecs: Codecs, report: CorpusRep
         if part == "train" and _is_over_long(pair, source, target, config, report):
             report.drop("over-long", pair.number)
             continue
-        report.source_tokens.add(len(source), source.count(UNK))
-        report.target_tokens.add(len(target), target.count(UNK))
+        report.source_tokens.add(len(source), codecs.source.vocabulary.count_unknown(source))
+        report.target_tokens.add(len(target), codecs.target.vocabulary.count_unknown(target))
         text = SentencePair(pair.source, pair.target)
         if links is not None and not _resamples(config):  # else the pair is segmented when it is read
             links = _piece_links(links, text, codecs)

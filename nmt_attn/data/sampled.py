@@ -52,7 +52,7 @@ class SampledCorpus(EncodedCorpus):
         for place, (row, text) in enumerate(zip(indices, self.text_rows(indices), strict=True)):
             sides = self._pieces(text.source, int(row), 0), self._pieces(text.target, int(row), 1)
             for ids, codec, pieces in zip((source, target), self._plan.codecs, sides, strict=True):
-                ids.append(np.array(codec.vocabulary.ids_of(pieces), np.int32))
+                ids.append(np.array(codec.vocabulary.ids_of(pieces), np.int64))
             if links is not None:
                 piece_links.append(self._link(links[place], *sides))
         return EncodedRows(source, target, None if links is None else piece_links)

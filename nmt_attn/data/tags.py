@@ -67,16 +67,19 @@ class Tagged(Tokenizer):
     def begins_word(self, piece: str) -> bool:
         return _is_tag(piece) or self.inner.begins_word(piece)
 
+    def plain(self, text: str) -> str:
+        return " ".join(part if is_tag else self.inner.plain(part) for part, is_tag in _runs(text.split()))
+
+    def fault(self, text: str) -> str | None:
+        parts = (part for part, is_tag in _runs(text.split()) if not is_tag)
+        return next(filter(None, map(self.inner.fault, parts)), None)
+
     def _parts(self, text: str) -> Iterator[tuple[str, bool]]:
         """Tags, and the texts between them."""
         words = text.split()
         before, after = (self._missing(side, words) for side in self.default)
         yield from ((tag, True) for tag in before)
-        for is_tag, run in groupby(words, _is_tag):
-            if is_tag:
-                yield from ((tag, True) for tag in run)
-            else:
-                yield " ".join(run), False
+        yield from _runs(words)
         yield from ((tag, True) for tag in after)
 
     @staticmethod
@@ -84,6 +87,15 @@ class Tagged(Tokenizer):
         """The default tags of a text of these words: a label where it has none, others where it has no other."""
         kinds = {_is_label(word) for word in words if _is_tag(word)}
         return [tag for tag in default.split() if words and _is_label(tag) not in kinds]
+
+
+def _runs(words: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Tags, and the texts between them, as they stand in the words."""
+    for is_tag, run in groupby(words, _is_tag):
+        if is_tag:
+            yield from ((tag, True) for tag in run)
+        else:
+            yield " ".join(run), False
 
 
 def untagged(lines: Iterable[str], tags: set[str]) -> Iterator[str]:

@@ -98,6 +98,14 @@ class Tokenizer:
         """True if a word before the piece ends there."""
         return piece.startswith(BLANK)
 
+    def plain(self, text: str) -> str:
+        """The text without what words carry beside it."""
+        return text
+
+    def fault(self, text: str) -> str | None:
+        """Why the text cannot be read; None if it can."""
+        return None
+
 
 class Word(Tokenizer):
     """Whitespace-separated words."""

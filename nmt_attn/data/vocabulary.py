@@ -14,6 +14,9 @@ from nmt_attn.types import SPECIAL_TOKENS, UNK
 class Vocabulary:
     """Tokens by id and ids by token. Text that spells a special token, such as `</s>`, is unknown."""
 
+    factors: tuple["Vocabulary", ...] = ()
+    """The values of each factor of a word (nmt_attn/data/factors.py)."""
+
     def __init__(self, tokens: Sequence[str]) -> None:
         assert tuple(tokens[: len(SPECIAL_TOKENS)]) == SPECIAL_TOKENS, "a vocabulary begins with the special tokens"
         self.tokens = tuple(tokens)
@@ -40,6 +43,23 @@ class Vocabulary:
     def tokens_of(self, ids: Iterable[int]) -> list[str]:
         """The spelling of each id, special tokens included."""
         return [self.tokens[i] for i in ids]
+
+    @property
+    def factor_sizes(self) -> dict[str, int]:
+        """How many values each factor has, by its name."""
+        return {}
+
+    def count_unknown(self, ids: Sequence[int]) -> int:
+        """How many of them are `<unk>`."""
+        return ids.count(UNK)
+
+    def word_id(self, number: int) -> int:
+        """The id of the word alone."""
+        return number
+
+    def unknown_values(self, token: str) -> list[str]:
+        """The factors of a token whose values are outside the vocabulary, such as `pos VERB`."""
+        return []
 
     def save(self, path: Path) -> None:
         """Writes one token per line; the id is the line number, from 0. Raises DataError."""

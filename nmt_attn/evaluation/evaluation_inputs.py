@@ -11,6 +11,7 @@ from nmt_attn.alignment.links import GoldLinks
 from nmt_attn.config.file import load_config, parse_config
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, EvaluateConfig
 from nmt_attn.data.corpus import has_test, read_whole
+from nmt_attn.data.factors import FactorFormat
 from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.references import join_sources
@@ -106,6 +107,12 @@ def read_test_set(source: Path | None, references: Sequence[Path], model: Evalua
     for path, lines in zip(references[1:], further, strict=True):
         check_count(path, len(lines), len(corpus.pairs), ONE_A_SENTENCE)
     return EvaluationSet(name, [pair.source for pair in corpus.pairs], [pair.target for pair in corpus.pairs], further)
+
+
+def without_factors(test: EvaluationSet, model: EvaluatedModel | None) -> EvaluationSet:
+    """The set with the sources as the model's language is written: without what the model reads beside its words."""
+    form = None if model is None else FactorFormat.of(model.config.tokenizer.side("source"))
+    return test if form is None else test._replace(sources=list(map(form.strip, test.sources)))
 
 
 def read_gold(file: LinkFile, test: EvaluationSet) -> list[GoldLinks]:

@@ -184,7 +184,7 @@ class LabModel:
 
     def _read(self, text: str) -> _Source:
         codec = self.translator.codecs.source
-        pieces, ids = codec.pieces(text), codec.encode(text)
+        pieces, ids = codec.pieces(text), codec.encode_checked(text, "text")
         if not ids:
             raise DataError("text: expected words, got none")
         return _Source((*pieces, END), ids, self._model.encode(*collate_source([ids])))
@@ -221,7 +221,7 @@ class LabModel:
         return found[0][0]
 
     def _replay(self, source: _Source, steps: NotingSteps, best: Hypothesis) -> SentenceTrace:
-        target = self.translator.codecs.target
+        target, word_id = self.translator.codecs.target, self.translator.codecs.source.vocabulary.word_id
         tokens = target.vocabulary.tokens_of(best.ids)
         state = steps.start()
         done: list[Step] = []
@@ -248,7 +248,7 @@ class LabModel:
         return SentenceTrace(
             model=self.name,
             source=source.pieces,
-            unknown=tuple(place for place, number in enumerate(source.ids) if number == UNK),
+            unknown=tuple(place for place, number in enumerate(map(word_id, source.ids)) if number == UNK),
             target=tuple(tokens),
             text=target.decode(best.ids),
             log_prob=math.fsum(step.log_prob for step in done),

@@ -4,7 +4,7 @@ Which parts there are stands in nmt_attn/registries.py. A new score, window or i
 decoder one class and a function here, and each one line there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import nn
 
@@ -16,10 +16,11 @@ from nmt_attn.config.derived import (
     encoder_rates,
     encoder_sizes,
     readout_size,
+    source_vector_size,
     start_layer,
     start_size,
 )
-from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, ModelConfig
+from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
 from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
@@ -28,6 +29,7 @@ from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder, EncoderLayer
+from nmt_attn.model.factors import FactoredEmbedding
 from nmt_attn.model.hard_attention import HardAttention, HardSeq2Seq
 from nmt_attn.model.initial_state import (
     ACTIVATIONS,
@@ -49,16 +51,19 @@ from nmt_attn.registry import Registry, reads
 from nmt_attn.types import PAD
 
 
-def build_model(config: ModelConfig, source_size: int, target_size: int, positions: int) -> Seq2Seq:
+def build_model(
+    config: ModelConfig, source_size: int, target_size: int, positions: int, factors: Mapping[str, int] | None = None
+) -> Seq2Seq:
     """A new model, its weights drawn from torch's random state.
 
-    Sizes of the two vocabularies; `positions` are the source positions that the location score can see by default.
+    Sizes of the two vocabularies, and of the source's `factors` by name; `positions` are the source positions that
+    the location score can see by default.
     """
     encoder = build_encoder(config)
     decoder = DECODERS[config.decoder.style](config, positions)
     tied = config.tie
     target_embedding = nn.Embedding(target_size, config.decoder.embedding, padding_idx=PAD)
-    source_embedding = nn.Embedding(source_size, config.encoder.embedding, padding_idx=PAD)
+    source_embedding = _source_embedding(config.encoder, source_size, factors or {})
     output = nn.Linear(readout_size(config.decoder), target_size)
     if tied in ("source-target", "all"):
         source_embedding.weight = target_embedding.weight
@@ -81,10 +86,16 @@ def build_model(config: ModelConfig, source_size: int, target_size: int, positio
     return model
 
 
+def _source_embedding(encoder: EncoderConfig, words: int, factors: Mapping[str, int]) -> nn.Embedding:
+    if not factors:
+        return nn.Embedding(words, encoder.embedding, padding_idx=PAD)
+    return FactoredEmbedding(words, encoder.embedding, factors, None if encoder.factors == "sum" else encoder.factors)
+
+
 def build_encoder(config: ModelConfig) -> Encoder:
     """The stack; its first layer reads word vectors, the others the layer below."""
     encoder = config.encoder
-    layers, inputs = [], encoder.embedding
+    layers, inputs = [], source_vector_size(encoder)
     for directions in encoder_directions(encoder):
         cells = [CELLS[encoder.cell](encoder.hidden) for _ in range(directions)]
         layers.append(EncoderLayer(cells, inputs))

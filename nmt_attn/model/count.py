@@ -64,8 +64,9 @@ def count_parameters(model: Seq2Seq) -> list[PartCount]:
 
 def count_from_config(config: Config, source_size: int, target_size: int) -> list[PartCount]:
     """The same of the model that `config` describes, for vocabularies of these sizes."""
+    factors = dict.fromkeys(config.tokenizer.factors.names, source_size)
     with torch.device("meta"), _NoDraw():
-        return count_parameters(model_from_config(config, source_size, target_size))
+        return count_parameters(model_from_config(config, source_size, target_size, factors))
 
 
 class _NoDraw(TorchFunctionMode):

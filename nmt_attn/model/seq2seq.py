@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder
+from nmt_attn.model.factors import FactoredEmbedding
 from nmt_attn.model.normalise import Normaliser
 from nmt_attn.model.state import DecoderState, Memory, Weights
 from nmt_attn.runtime import at_least_float32
@@ -65,6 +66,12 @@ class Seq2Seq(nn.Module):
         self.source_dropout = source_dropout  # on word vectors
         self.target_dropout = target_dropout
         self.attends_eos = attends_eos
+
+    @property
+    def factor_sizes(self) -> dict[str, int]:
+        """How many values each factor of the source has, by name; none where words have no factors."""
+        embedding = self.source_embedding
+        return embedding.factor_sizes if isinstance(embedding, FactoredEmbedding) else {}
 
     @property
     def has_attention(self) -> bool:

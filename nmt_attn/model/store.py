@@ -19,6 +19,7 @@ from nmt_attn.bounds import MOST_WORDS
 from nmt_attn.config.extends import EXTENDS
 from nmt_attn.config.file import dump_config, load_config, save_config
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import FACTOR_PATTERN
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import check_inside, reason, replacing, shown
@@ -30,15 +31,20 @@ from nmt_attn.text_io import read_text
 WEIGHTS, CONFIG, VOCAB, SHORTLIST = "model.safetensors", "config.yaml", "vocab", "shortlist.txt"
 """What a model folder holds: two files, the folder of its codecs, and perhaps a shortlist."""
 
+FACTOR_SIZES = "factor_sizes"
+"""In the metadata of the weights: how many values each factor of the source has."""
+
 BEST = "best"
 """The model folder inside a run."""
 RUNS = Path("runs")
 """Where `find_model` looks for runs."""
 
 
-def model_from_config(config: Config, source_size: int, target_size: int) -> Seq2Seq:
-    """A new model for vocabularies of these sizes."""
-    return build_model(config.model, source_size, target_size, positions=config.data.max_length + 1)
+def model_from_config(
+    config: Config, source_size: int, target_size: int, factors: Mapping[str, int] | None = None
+) -> Seq2Seq:
+    """A new model for vocabularies of these sizes; `factors`: how many values each of the source's has, by name."""
+    return build_model(config.model, source_size, target_size, config.data.max_length + 1, factors)
 
 
 def check_output(folder: Path, record: str) -> None:
@@ -61,6 +67,7 @@ def save_model(model: Seq2Seq, config: Config, folder: Path, *, vocabulary: str)
     metadata = {
         "source_size": str(model.source_embedding.num_embeddings),
         "target_size": str(model.target_embedding.num_embeddings),
+        **({FACTOR_SIZES: json.dumps(factors)} if (factors := model.factor_sizes) else {}),
         "vocabulary": vocabulary,
         "config": _config_digest(dump_config(config)),
     }
@@ -86,7 +93,7 @@ def load_model(folder: Path, vocabulary: str | None = None) -> Seq2Seq:
     _check_digests(folder, metadata, vocabulary)
     config = load_config(folder / CONFIG, [])
     try:
-        sizes = _size(metadata["source_size"]), _size(metadata["target_size"])
+        sizes = _size(metadata["source_size"]), _size(metadata["target_size"]), _factor_sizes(metadata)
         with torch.device("meta"):  # no memory: the sizes may be anything
             _check_shapes(path, shapes, model_from_config(config, *sizes))
         with torch.random.fork_rng(devices=[]):
@@ -165,6 +172,14 @@ def _size(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > MOST_WORDS:
         raise ValueError(f"a vocabulary of {shown(text)} tokens in its metadata")
     return int(text)
+
+
+def _factor_sizes(metadata: Mapping[str, str]) -> dict[str, int]:
+    """Of each factor, by name. Raises ValueError."""
+    found = json.loads(metadata.get(FACTOR_SIZES, "{}"))
+    if not isinstance(found, dict) or not all(re.fullmatch(FACTOR_PATTERN, name) for name in found):
+        raise ValueError(f"factors {shown(metadata[FACTOR_SIZES])} in its metadata")
+    return {name: _size(str(size)) for name, size in found.items()}
 
 
 def _check_digests(folder: Path, metadata: Mapping[str, str], vocabulary: str | None) -> None:

@@ -124,6 +124,11 @@ def force_decode_windows(
         )
 
 
+def plain_texts(reader: Translator, texts: Sequence[str]) -> list[str]:
+    """The texts that a model reads, as another model writes them: without the factors of their words."""
+    return list(map(reader.codecs.source.tokenizer.plain, texts))
+
+
 def perplexity(pairs: Sequence[ForcedPair]) -> float | None:
     """exp of the mean loss in nats per target token, `</s>` counted; None without tokens."""
     losses = [-value for pair in pairs for value in pair.token_log_probs]
@@ -138,7 +143,7 @@ def _encode(translator: Translator, source: str, target: str, where: str) -> _En
     encoded = _Encoded(
         _words(codecs.source.tokenizer, source),
         _words(codecs.target.tokenizer, target),
-        codecs.source.encode_labelled(source, where),
+        codecs.source.encode_checked(source, where),
         codecs.target.encode(target),
     )
     check_tokens(max(len(encoded.source_ids), len(encoded.target_ids)), where)

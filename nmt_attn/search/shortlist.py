@@ -76,7 +76,8 @@ class Shortlist:
         """The words for src_ids [B, S] (with `</s>` and padding), including the `required` ids of each sentence."""
         common = torch.cat([torch.arange(len(SPECIAL_TOKENS)), self.frequent])
         is_own = torch.zeros(len(src_ids), self.target_size, dtype=torch.bool)
-        likely = self.candidates[src_ids].masked_fill((src_ids == PAD).unsqueeze(2), PAD)  # [B, S, N]
+        words = src_ids % len(self.candidates)  # factors play no part
+        likely = self.candidates[words].masked_fill((src_ids == PAD).unsqueeze(2), PAD)  # [B, S, N]
         is_own.scatter_(1, likely.flatten(1), value=True)
         for row, needed in enumerate(required):
             is_own[row, list(needed)] = True
@@ -133,7 +134,7 @@ class AlignmentCounts:
 
     def add(self, source_ids: Sequence[int], target_ids: Sequence[int], weights: Tensor) -> None:
         """Counts a pair of ids without `</s>`; weights [target ids + 1, source ids + 1] include `</s>`."""
-        sources = [*source_ids, EOS]
+        sources = [*(number % self.source_size for number in source_ids), EOS]  # factors play no part
         places = weights[: len(target_ids)].argmax(1).tolist()
         links = ((sources[place], token) for place, token in zip(places, target_ids, strict=True))
         self._links.update(link for link in links if link[1] >= len(SPECIAL_TOKENS))

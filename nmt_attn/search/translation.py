@@ -106,7 +106,10 @@ def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request
     if request.unknown is not None and alignment is not None and has_unknown:
         words = codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
         places = {word for word, token in zip(words, written, strict=True) if token == UNK}
-        alignment = request.unknown.replace(sentence.line, alignment, places)
+        plain = codecs.source.tokenizer.plain
+        read = alignment._replace(source=tuple(map(plain, alignment.source)))
+        replaced = request.unknown.replace(plain(sentence.line), read, places)
+        alignment = replaced._replace(source=alignment.source)
         text = codecs.target.tokenizer.join_words(alignment.target)
     return TranslatedHypothesis(
         text=text,

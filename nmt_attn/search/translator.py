@@ -265,7 +265,7 @@ class Translator:
         target = self.codecs.target
         phrases = encode_phrases(constraints, target, f"constraints of line {number}")
         demand = Demand(number, target.encode(prefix), phrases)
-        ids = self.codecs.source.encode_labelled(line, f"line {number}")
+        ids = self.codecs.source.encode_checked(line, f"line {number}")
         check_tokens(len(ids), f"line {number}")
         check_tokens(len(demand.prefix_ids), f"prefix of line {number}")
         return Sentence(line, ids, target.pieces(prefix), demand)

@@ -42,7 +42,8 @@ def say_data(config: Config, data: PreparedData) -> None:
     """What was read, how large the vocabularies are, and what is missing."""
     for report in (data.train_report, data.valid_report):
         say(fold(report.text(), width_of(sys.stderr)))
-    say(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens")
+    factors = "".join(f", {size:,} of {name}" for name, size in data.source.vocabulary.factor_sizes.items())
+    say(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens{factors}")
     mosts = [config.tokenizer.side(side).vocab_size for side in SIDES]
     sides = zip(data.codecs, mosts, strict=True)
     small = {codec.size: most for codec, most in sides if codec.tokenizer.has_model and codec.size < most}

@@ -16,8 +16,10 @@ from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.tokenizer import TextOptions
+from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, ConfigError
 from nmt_attn.files import usable_path
+from nmt_attn.model.factors import factor_module
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, load_model, model_folder
 from nmt_attn.training.run_folder import learned_differences
@@ -53,10 +55,10 @@ class SharedRows(NamedTuple):
     new: int  # tokens of the new one alone
     dropped: int  # tokens of the other one alone
 
-    def describe(self, side: str) -> str:
+    def describe(self, name: str) -> str:
         """`source words: 812 kept, 188 new, 45 dropped`."""
         kept = len(self.here) - len(SPECIAL_TOKENS)
-        return f"{side} words: {kept:,} kept, {self.new:,} new, {self.dropped:,} dropped"
+        return f"{name}: {kept:,} kept, {self.new:,} new, {self.dropped:,} dropped"
 
 
 def warm_start(config: Config, codecs: Codecs, model: Seq2Seq, note: Callable[[str], None]) -> None:
@@ -84,12 +86,15 @@ def warm_start(config: Config, codecs: Codecs, model: Seq2Seq, note: Callable[[s
     weights = {
         name: value for name, value in other.named_parameters(remove_duplicate=False) if not name.startswith(others)
     }
-    new = _copy(folder, weights, model, rows)
+    factors = _shared_factors(codecs.source.vocabulary, there.source.vocabulary)
+    of_factors = {factor_module(name): shared for name, shared in factors.items()}
+    new = _copy(folder, weights, model, {module: rows[side] for module, side in SIDES.items()} | of_factors)
     kept = sum(1 for _ in model.parameters()) - len(new)
     own_names = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     dropped = [name for name, _ in other.named_parameters() if name not in own_names & weights.keys()]
     note(f"warm start from {folder}: {kept} parameters kept, {len(new)} new, {len(dropped)} dropped")
-    note("; ".join(shared.describe(side) for side, shared in rows.items()))
+    described = [(f"{side} words", shared) for side, shared in rows.items()] + [*factors.items()]
+    note("; ".join(shared.describe(name) for name, shared in described))
     for what, names in (("new", new), ("dropped", dropped)):
         if names:
             note(f"{what}: {', '.join(names)}")
@@ -132,6 +137,13 @@ def _shared_rows(folder: Path, side: str, own: TextCodec, other: TextCodec) -> S
     return rows
 
 
+def _shared_factors(own: Vocabulary, other: Vocabulary) -> dict[str, SharedRows]:
+    """The values of each factor that both have, by its name."""
+    there = dict(zip(other.factor_sizes, other.factors, strict=True))
+    pairs = zip(own.factor_sizes, own.factors, strict=True)
+    return {name: shared_rows(factor.tokens, there[name].tokens) for name, factor in pairs if name in there}
+
+
 def _way(codec: TextCodec) -> str:
     """How text is cut, in words: `word, lowercase, normalise 'NFC'`; what is as by default is left out."""
     options = zip(TextOptions._fields, codec.tokenizer.text, TextOptions(), strict=True)
@@ -151,7 +163,10 @@ def shared_rows(own: Iterable[str], other: Iterable[str]) -> SharedRows:
 
 @torch.no_grad()
 def _copy(folder: Path, weights: Weights, model: Seq2Seq, rows: Mapping[str, SharedRows]) -> list[str]:
-    """Copies every parameter that `weights` has a name of; gives back the names of the others."""
+    """Copies every parameter that `weights` has a name of; gives back the names of the others.
+
+    `rows` are those of modules that have a row for each token.
+    """
     new, wrong = [], []
     names: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
@@ -167,14 +182,14 @@ def _copy(folder: Path, weights: Weights, model: Seq2Seq, rows: Mapping[str, Sha
                 f"{KEY}: expected {' and '.join(sources)} to share their weights, as here, got different ones in "
                 f"{folder} (model.tie)"
             )
-        side = SIDES.get(name.partition(".")[0])
-        shape = value.shape if side is None else (len(parameter), *value.shape[1:])
+        shared = rows.get(name.rpartition(".")[0])
+        shape = value.shape if shared is None else (len(parameter), *value.shape[1:])
         if parameter.shape != shape:
             wrong.append(f"{name} {list(parameter.shape)}, got {list(value.shape)}")
-        elif side is None:
+        elif shared is None:
             parameter.copy_(value)
         else:
-            parameter[rows[side].here] = value[rows[side].there].to(parameter.device)
+            parameter[shared.here] = value[shared.there].to(parameter.device)
     if wrong:
         raise ConfigError(f"{KEY}: expected in {folder} the shapes of this model: {'; '.join(wrong)}")
     if len(new) == len(list(model.parameters())):

@@ -119,7 +119,7 @@ def make_ready(job: TrainingJob, corpus: Corpus) -> Ready:
     data = prepared(corpus)
     prepare_runtime(config.run.seed)
     torch.set_flush_denormal(job.flushes_denormals)
-    model = model_from_config(config, data.source.size, data.target.size)
+    model = model_from_config(config, data.source.size, data.target.size, data.source.vocabulary.factor_sizes)
     dtype = choose_precision(job.precision, torch.device("cpu"))
     return Ready(config, data, model, build_optimizer(model.parameters(), config.training), dtype)
 

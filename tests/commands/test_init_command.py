@@ -57,6 +57,40 @@ def test_two_files_with_siblings() -> None:
     assert shown.endswith("train: nmt-attn train mine.yaml\n")
 
 
+CMUDICT = """;;; A comment
+READ  R EH1 D
+READ(1)  R IY1 D  # the other tense
+'TIS  T IH1 Z
+"""
+
+
+@pytest.mark.parametrize("blank", ["  ", " "])
+def test_a_lexicon_whose_words_have_variants(blank: str) -> None:
+    words = [(f"{word}{'xyz'[i // 26]}".upper(), symbols.upper()) for i, (word, symbols) in enumerate(WORDS)]
+    many = "".join(f"{word}{blank}{symbols}\n" for word, symbols in words)
+    Path("cmudict.dict").write_text(CMUDICT.replace("  ", blank) + many)
+    config, shown = init("--tsv", "cmudict.dict")
+    assert "2 columns, the first blank of a line between them" in shown
+    assert "recipe       g2p" in shown and config.training.metric == "per" and config.evaluate.join_sources
+    known = pairs_of(config) + pairs_of(config, "valid") + pairs_of(config, "test")
+    assert len(known) == len(WORDS) + 3
+    assert {("READ", "R EH1 D"), ("READ", "R IY1 D"), ("'TIS", "T IH1 Z")} <= set(known)
+
+
+def test_words_with_one_pronunciation_are_not_joined() -> None:
+    Path("words.tsv").write_text(lines([*WORDS, WORDS[0]]))
+    assert not init("--tsv", "words.tsv")[0].evaluate.join_sources
+
+
+@pytest.mark.parametrize("tags", ["V;PST;{}", "pos=V,tense=PST,per={}"])
+def test_few_rows_of_different_tags_are_tags(tags: str) -> None:
+    rows = [(word, tags.format(f"{i % 3}(SG{i % 7},{i})"), f"{word}a") for i, (word, _) in enumerate(WORDS[:30])]
+    Path("few.tsv").write_text(lines(rows))
+    config, shown = init("--tsv", "few.tsv")
+    assert "tags in column 2" in shown and "recipe       inflection" in shown
+    assert " ⟦V⟧ ⟦PST⟧ " in pairs_of(config)[0][0] or " ⟦pos=V⟧ ⟦tense=PST⟧ " in pairs_of(config)[0][0]
+
+
 def test_siblings_of_two_files_belong_together() -> None:
     for name in ("train.a", "train.b", "dev.a", "dev.b", "val.b", "test.a", "tst.b"):
         Path(name).write_text("".join(f"{pair['ab'.index(name[-1])]}\n" for pair in SENTENCES))

@@ -57,6 +57,10 @@ COLUMNS = (
     *(f"data.{name}={{tsv: {name}.tsv}}" for name in ("train", "valid", "test")),
     "data.columns={source: 1, target: 2}",
 )
+FACTORS = (
+    *(f"data.{name}={{tsv: factored-{name}.tsv}}" for name in ("train", "valid", "test")),
+    "tokenizer.factors.names=[pos]",
+)
 BUILT_IN = tuple(f"data.{name}={{builtin: demo, split: {name}, limit: 20}}" for name in ("train", "valid", "test"))
 
 
@@ -94,6 +98,9 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "data.over_long": ("data.max_length=4", "data.over_long=error"),
     # the training sources are lower case but for one
     "tokenizer.source.lowercase": ("data.train.source=train.b", "tokenizer.source.lowercase=true"),
+    "tokenizer.factors.names": FACTORS,
+    "tokenizer.factors.separator": (*FACTORS, "tokenizer.factors.separator=':'"),
+    "model.encoder.factors": (*FACTORS, "model.encoder.factors=[3]"),
     "tokenizer.algorithm": (*SUBWORDS, "tokenizer.algorithm=bpe"),
     "model.attention.half_width": ("model.attention.window=local-m", "model.attention.half_width=1"),
     "model.initialisation": ("model.initial_range=0.1", "model.initialisation=xavier"),
@@ -232,6 +239,8 @@ def write_corpora(folder: Path, words: str = WORDS) -> None:
             (folder / f"{name}.{side}").write_bytes(b"".join(row + b"\n" for row in rows))
         pairs = [(a.decode(), b.decode()) for a, b in zip(sources[:30], targets[:30], strict=True)]
         (folder / f"{name}.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs))
+        factored = [(" ".join(f"{word}:{word.upper()}|{word}" for word in a.split()), b) for a, b in pairs]
+        (folder / f"factored-{name}.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in factored))
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({"source": a, "target": b}) + "\n" for a, b in pairs))
 
 

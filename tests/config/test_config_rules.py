@@ -151,6 +151,30 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "model.encoder.embedding_dropout 0.1, got 0.2",
         ),
         (
+            ["tokenizer.factors.separator=x"],
+            "tokenizer.factors.separator: expected '|', as any other value has no effect with tokenizer.factors.names "
+            "[], got 'x'",
+        ),
+        (
+            ["model.encoder.factors=[3]"],
+            "model.encoder.factors: expected 'sum', as any other value has no effect with tokenizer.factors.names [], "
+            "got [3]",
+        ),
+        (
+            ["tokenizer.factors.names=[a]", "model.encoder.factors=[3,4]"],
+            'model.encoder.factors: expected sum or a size for each of tokenizer.factors.names ["a"], got [3, 4]',
+        ),
+        (["tokenizer.factors.names=[a,a]"], 'tokenizer.factors.names: expected each name once, got ["a", "a"]'),
+        (
+            ["tokenizer.factors.names=[a]", "tokenizer.shared=true"],
+            'tokenizer.shared: expected false with tokenizer.factors.names ["a"], as the target has no factors, '
+            "got true",
+        ),
+        (
+            ["tokenizer.factors.names=[a]", "tokenizer.source.kind=symbols", "tokenizer.source.separator='|'"],
+            "tokenizer.factors.separator: expected another than in tokenizer.source.separator '|', got '|'",
+        ),
+        (
             ["training.scheduled_sampling.updates=7"],
             "training.scheduled_sampling.updates: expected 1000, as any other value has no effect with "
             "training.scheduled_sampling.rate 0.0, got 7",

@@ -75,18 +75,18 @@ def unknown_tag(folder: Path) -> None:
 
 def unknown_language(folder: Path) -> None:
     with pytest.raises(DataError, match="line 4: expected one of the tags ⟦@de⟧, got ⟦@it⟧"):
-        codec(["⟦@de⟧ ab"]).encode_labelled(LABEL.text(["it", "ab"]), "line 4")
+        codec(["⟦@de⟧ ab"]).encode_checked(LABEL.text(["it", "ab"]), "line 4")
 
 
 def no_language(folder: Path) -> None:
     assert LABEL.text(["", "ab"]) == ""  # blank, as a row without text
     with pytest.raises(DataError, match="line 4: expected one of the tags ⟦@de⟧, got none"):
-        codec(["⟦@de⟧ ab"]).encode_labelled("ab", "line 4")
+        codec(["⟦@de⟧ ab"]).encode_checked("ab", "line 4")
 
 
 def two_languages(folder: Path) -> None:
     with pytest.raises(DataError, match="got ⟦@de⟧ ⟦@de⟧"):
-        codec(["⟦@de⟧ ab"]).encode_labelled("⟦@de⟧ ⟦@de⟧ ab", "line 4")
+        codec(["⟦@de⟧ ab"]).encode_checked("⟦@de⟧ ⟦@de⟧ ab", "line 4")
 
 
 def tag_that_begins_with_at(folder: Path) -> None:
@@ -205,7 +205,7 @@ def letter_that_training_lacks(folder: Path) -> None:
 
 
 def empty_line(folder: Path) -> None:
-    assert codec(["ab ⟦V⟧"]).encode_labelled("  ", "line 1") == []
+    assert codec(["ab ⟦V⟧"]).encode_checked("  ", "line 1") == []
 
 
 def empty_guess(folder: Path) -> None:

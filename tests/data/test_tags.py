@@ -66,12 +66,12 @@ def test_subwords_have_tags_beside_them(tmp_path: Path) -> None:
 
 def test_a_label_that_is_unknown_is_refused() -> None:
     codec = learn_codec(["⟦@de⟧ ab", "⟦@fr⟧ ba"], TokenizerConfig(kind="char"), "text", DefaultTags("", ""))
-    assert codec.encode_labelled("⟦@fr⟧ ab", "line 1") == codec.encode("⟦@fr⟧ ab")
-    assert codec.encode_labelled("", "line 1") == []
+    assert codec.encode_checked("⟦@fr⟧ ab", "line 1") == codec.encode("⟦@fr⟧ ab")
+    assert codec.encode_checked("", "line 1") == []
     known = "line 3: expected one of the tags ⟦@de⟧, ⟦@fr⟧, got"
     for text, got in [("⟦@it⟧ ab", "⟦@it⟧"), ("ab", r"none \(--tag gives one\)"), ("⟦@de⟧ ⟦@fr⟧ a", "⟦@de⟧ ⟦@fr⟧")]:
         with pytest.raises(DataError, match=f"{known} {got}$"):
-            codec.encode_labelled(text, "line 3")
+            codec.encode_checked(text, "line 3")
 
 
 @pytest.mark.parametrize("kind", KINDS)
