@@ -25,5 +25,7 @@ def target_rows(tokens: Iterable[str], source: Sequence[str], vocabulary: Vocabu
 
 def spelled(rows: Iterable[int], source: Sequence[str], vocabulary: Vocabulary) -> list[str]:
     """The token of each row."""
+    if not source:  # none are copied
+        return vocabulary.tokens_of(rows)
     size = len(vocabulary)
     return [vocabulary.tokens[row] if row < size else source[row - size] for row in rows]

@@ -118,8 +118,8 @@ def test_a_linear_ensemble_halves_what_one_of_two_copies() -> None:
     sentence = members[0]._encode(1, LINE, "", ())
     batch = source_batch([sentence])
     with torch.inference_mode():
-        both = EnsembleTranslator(members, "linear").steps(batch)
-        alone = members[0].steps(batch)
+        both = EnsembleTranslator(members, "linear").searcher.steps(batch)
+        alone = members[0].searcher.steps(batch)
         last = torch.tensor([2])
         found, own = (each.step(last, each.start()).log_probs[0].exp() for each in (both, alone))
     size = codecs.target.size
