@@ -55,24 +55,26 @@ def table(folder: Path) -> Any:
     return timeless(json.loads((folder / "runs" / "sweep" / "table.json").read_text()))
 
 
+def progress(folder: Path) -> int:
+    """Lines that all runs together have in their logs."""
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("runs/**/log.jsonl"))
+
+
 def test_ten_kills_change_nothing(tmp_path: Path) -> None:
-    whole = start(tmp_path / "whole")
-    started = time.monotonic()
+    """Each kill comes after a random share of the work, at most a twelfth, so that none comes too late."""
+    whole, killed = start(tmp_path / "whole"), tmp_path / "killed"
     _, said = whole.communicate()
     assert whole.returncode == 0, said
-    seconds = time.monotonic() - started
-    choose, kills = random.Random(1), 0
-    while kills < KILLS:
-        process = start(tmp_path / "killed")
-        try:
-            process.wait(choose.uniform(0.05, 0.098) * seconds)
-            break  # cannot be: all ten waits together are shorter than the whole sweep
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-            kills += 1
-    assert kills == KILLS
-    last = start(tmp_path / "killed")
+    choose, share = random.Random(1), progress(tmp_path / "whole") // (KILLS + 2)
+    assert share > 2
+    for _ in range(KILLS):
+        process, goal = start(killed), progress(killed) + choose.randint(0, share)
+        while process.poll() is None and progress(killed) < goal:
+            time.sleep(0.02)
+        assert process.poll() is None, process.communicate()
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    last = start(killed)
     _, said = last.communicate()
     assert last.returncode == 0, said
-    assert table(tmp_path / "killed") == table(tmp_path / "whole")
+    assert table(killed) == table(tmp_path / "whole")
