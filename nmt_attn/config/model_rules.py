@@ -67,11 +67,8 @@ def _attention(config: Config) -> Iterator[str]:
     if not SCORES[attention.score].needs_equal_sizes:
         return
     is_equal = encoder_sizes(config.model.encoder)[-1] == config.model.decoder.hidden
-    reason = f"{with_value(config, f'{where}.score')} and {_encoder_words(config, -1)}"
-    if attention.project and is_equal:
-        equal = f"{reason} = {with_value(config, 'model.decoder.hidden')}"
-        yield complain_idle(config, f"{where}.project", equal)
     if not attention.project and not is_equal:
+        reason = f"{with_value(config, f'{where}.score')} and {_encoder_words(config, -1)}"
         can_project = "project" in options_of(SCORES[attention.score])
         hint = f"or take {where}.score: general" + (f", or {where}.project: true" if can_project else "")
         expected = f"{encoder_sizes(config.model.encoder)[-1]} with {reason}"

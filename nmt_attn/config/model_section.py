@@ -67,7 +67,9 @@ class AttentionConfig(Section):
     concat_keys: Literal["projected", "identity"] = Field(
         "projected", description="concat: W on [s; h] (arXiv), or identity on h (Luong's own code)"
     )
-    project: bool = Field(False, description="dot, scaled-dot: a learned projection, for sizes that differ")
+    project: bool = Field(
+        False, description="dot, scaled-dot: a learned projection of the source, needed where sizes differ"
+    )
     attend_eos: bool = Field(True, description="whether the source's </s> can be attended to")
     max_positions: Length | None = Field(
         None, description="location: positions that can be scored; by default data.max_length + 1"
@@ -139,6 +141,7 @@ class DecoderConfig(Section):
         description="output layer: softmax, or sparsemax or entmax-1.5, which give most words the probability 0 and "
         "learn by their Fenchel-Young loss",
     )
+    output_bias: bool = Field(True, description="output layer: whether each word has a bias (not in joeynmt)")
     copying: CopyingName = Field(
         "none",
         description="whether a word may be taken over from the source, words outside of the vocabulary too: none, or "

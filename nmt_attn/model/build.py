@@ -43,7 +43,7 @@ from nmt_attn.model.initial_state import (
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
 from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
 from nmt_attn.model.normalise import NORMALISERS
-from nmt_attn.model.readout import READOUTS, Readout
+from nmt_attn.model.readout import READOUTS, Readout, UnbiasedOutput
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes, TanhScore
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.transitions import TRANSITIONS, TransitionSizes
@@ -65,7 +65,7 @@ def build_model(
     tied = config.tie
     target_embedding = nn.Embedding(target_size, config.decoder.embedding, padding_idx=PAD)
     source_embedding = _source_embedding(config.encoder, source_size, factors or {})
-    output = nn.Linear(readout_size(config.decoder), target_size)
+    output = (nn.Linear if config.decoder.output_bias else UnbiasedOutput)(readout_size(config.decoder), target_size)
     if tied in ("source-target", "all"):
         source_embedding.weight = target_embedding.weight
     if tied in ("target-output", "all"):

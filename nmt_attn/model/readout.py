@@ -8,6 +8,7 @@
 p(y_t) = softmax(W_o of this). It feeds nothing back, so a whole target goes through at once.
 """
 
+import torch
 from torch import Tensor, nn
 
 from nmt_attn import registries
@@ -50,6 +51,15 @@ class Maxout(Readout):
 
     def activate(self, total: Tensor) -> Tensor:
         return total.unflatten(-1, (-1, 2)).amax(-1)
+
+
+class UnbiasedOutput(nn.Linear):
+    """An output layer W_o without b: the bias that others read is 0, is not learned and is in no file."""
+
+    def __init__(self, inputs: int, words: int) -> None:
+        super().__init__(inputs, words, bias=False)
+        del self.bias
+        self.register_buffer("bias", torch.zeros(words), persistent=False)
 
 
 READOUTS: Registry[type[Readout]] = registries.READOUTS

@@ -113,6 +113,7 @@ EXAMPLES = {
     "model.decoder.normalise": Example("entmax-1.5"),
     "model.attention.coverage": Example("sum"),
     "model.decoder.copying": Example("pointer-generator"),
+    "model.decoder.output_bias": Example("false"),
     "model.attention.coverage_size": Example("7", ("model.attention.coverage=neural",)),
     "model.attention.fertility": Example("3", ("model.attention.coverage=linguistic",)),
     "training.coverage_loss": Example("0.5"),

@@ -69,11 +69,6 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "got 7 (or take model.attention.score: general, or model.attention.project: true)",
         ),
         (
-            [*DOT, "model.attention.project=true"],
-            "model.attention.project: expected false, as any other value has no effect with model.attention.score "
-            "'dot' and model.encoder.hidden 256 x 2 directions = model.decoder.hidden 512, got true",
-        ),
-        (
             [*DOT, "model.attention.hidden=7"],
             "model.attention.hidden: expected null, as any other value has no effect with model.attention.score 'dot', "
             "got 7 (it is for 'additive', 'normed-additive' or 'concat' and for model.attention.window 'local-p')",

@@ -89,6 +89,11 @@ def test_coverage_costs_what_its_formula_says(coverage: str, expected: int) -> N
     assert counted({"attention.coverage": coverage})["attention coverage"] == expected
 
 
+def test_an_output_layer_may_have_no_bias() -> None:
+    with_bias, without = (counted({"decoder.output_bias": each})["output layer"] for each in (True, False))
+    assert (with_bias, without) == (11 * 5 + 11, 11 * 5)
+
+
 def test_a_copying_gate_has_three_vectors_and_a_bias() -> None:
     assert counted({"decoder.copying": "pointer-generator"})["copying gate"] == 6 + 5 + 7 + 1  # w_h, w_s, w_x, b
 

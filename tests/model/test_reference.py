@@ -70,6 +70,9 @@ OPTIONS: dict[str, Overrides] = {
     "additive-inner-size": {"attention.hidden": 9},
     "concat-identity": {"attention.score": "concat", "attention.concat_keys": "identity"},
     "concat-identity-bias": {"attention.score": "concat", "attention.concat_keys": "identity", "attention.bias": True},
+    **{f"output-without-bias-{style}": {"decoder.output_bias": False, **keys} for style, keys in STYLES.items()},
+    "output-without-bias-tied": {"decoder.output_bias": False, "tie": "target-output", "decoder.readout_hidden": 7},
+    "dot-project-equal-sizes": {"attention.score": "dot", "attention.project": True, "decoder.hidden": 6},
     "dot-project": {"attention.score": "dot", "attention.project": True},
     "scaled-dot-project": {"attention.score": "scaled-dot", "attention.project": True},
     **{

@@ -139,7 +139,7 @@ def read_out(p: Parameters, settings: DecoderSettings, s: Vector, y: Vector, c: 
 
 def output_layer(p: Parameters, t: Vector) -> Vector:
     """Logits W_o t + b_o."""
-    return p["output"]["W"] @ t + p["output"]["b"]
+    return p["output"]["W"] @ t + p["output"].get("b", 0)
 
 
 def bahdanau(
