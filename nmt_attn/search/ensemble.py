@@ -128,10 +128,6 @@ class EnsembleTranslator(Translator):
     def has_attention(self) -> bool:
         return any(member.has_attention for member in self.members)
 
-    @property
-    def copies(self) -> bool:
-        return any(member.copies for member in self.members)
-
 
 def load_translator(
     folders: Sequence[Path], combination: Combination, device: torch.device, overrides: Sequence[str]

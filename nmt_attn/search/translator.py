@@ -22,7 +22,6 @@ from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
 from nmt_attn.files import check_count, shown
 from nmt_attn.memory_lack import Halving
-from nmt_attn.model.copying import CopyingSeq2Seq
 from nmt_attn.model.hard_attention import HardSeq2Seq
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
@@ -97,7 +96,7 @@ class Translator:
     @property
     def copies(self) -> bool:
         """Whether translations may have words of the source that the vocabulary lacks."""
-        return isinstance(self.model, CopyingSeq2Seq)
+        return self.searcher.copies
 
     @with_keywords(PythonOptions)
     def translate(self, lines: Iterable[str | Record], options: PythonOptions) -> list[Translation]:
