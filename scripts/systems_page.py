@@ -29,8 +29,6 @@ defaults. Sizes, dropout and everything else that a row does not name can be cho
 FOOT = """
 ## What no keys can express
 
-- The attention of GNMT in tensorflow/nmt (`gnmt`, `gnmt_v2`), which queries with the bottom layer and feeds the
-  context to every layer. Its encoder can be expressed: `encoder.bidirectional=bottom`, `encoder.residual=true`.
 - Layer normalisation inside cells (nematus, Marian) and deep transition (several cells in a row at one step): both
   change the equations of the cell, of which each fast path has its own form. `import` refuses such models.
 - Alternating directions (nematus, Marian) have no key of their own. `import` expresses them with matrices that are

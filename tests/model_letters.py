@@ -50,6 +50,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
         style=decoder.style,
         cell=decoder.cell,
         residual=decoder.residual,
+        deep_context=decoder.deep_context,
         reads_eos=config.encoder.reads_eos,
         init=decoder.init,
         init_cell=decoder.init_cell,
@@ -88,8 +89,7 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         first_inputs["F"] = "decoder.feed_to_gates"
     bottom = cell_letters(named, cell, "decoder.bottom", first_inputs)
     upper = [
-        cell_letters(named, cell, f"decoder.upper.{layer}.cell", {"W": f"decoder.upper.{layer}.input_to_gates"})
-        for layer in range(decoder.layers - 1)
+        upper_letters(named, cell, f"decoder.upper.{layer}", decoder.hidden) for layer in range(decoder.layers - 1)
     ]
     p: dict[str, Any] = {"E": named["target_embedding.weight"], "cells": [bottom, *upper]}
     if decoder.style == "conditional":
@@ -109,6 +109,14 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         p["readout"]["C"] = named["decoder.readout.context_projection.weight"]
     p["output"] = with_bias(named, "output", "W")
     return p
+
+
+def upper_letters(named: Arrays, cell: str, root: str, hidden: int) -> dict[str, np.ndarray]:
+    """A layer above the bottom: W of the layer below, and C of the context where it reads one."""
+    inputs = f"{root}.input_to_gates"
+    below, context = np.split(named[f"{inputs}.weight"], [hidden], 1)
+    parts = {**named, f"{inputs}.weight": below, "context.weight": context}
+    return cell_letters(parts, cell, f"{root}.cell", {"W": inputs, "C": "context"} if context.size else {"W": inputs})
 
 
 def attention_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:

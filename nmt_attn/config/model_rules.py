@@ -11,6 +11,7 @@ from typing import Any
 from nmt_attn.config.alignment_rules import hard_attention
 from nmt_attn.config.copying_rules import copying
 from nmt_attn.config.derived import (
+    context_size,
     decoder_rates,
     encoder_directions,
     encoder_rates,
@@ -47,6 +48,17 @@ def _layers(config: Config) -> Iterator[str]:
         yield complain_idle(config, "model.encoder.residual", reason, hint)
     if decoder.residual and decoder.layers == 1:
         yield complain_idle(config, "model.decoder.residual", with_value(config, "model.decoder.layers"))
+    if decoder.deep_context:
+        yield from _deep_context(config)
+
+
+def _deep_context(config: Config) -> Iterator[str]:
+    key, attention = "model.decoder.deep_context", "model.attention"
+    if config.model.decoder.layers == 1:
+        yield complain_idle(config, key, with_value(config, "model.decoder.layers"))
+    if context_size(config.model) == 0:
+        reason = f"{with_value(config, f'{attention}.score')} and {with_value(config, f'{attention}.fixed_context')}"
+        yield complain_idle(config, key, reason, "there is no context")
 
 
 def _attention(config: Config) -> Iterator[str]:

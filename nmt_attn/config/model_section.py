@@ -95,6 +95,9 @@ class DecoderConfig(Section):
     style: DecoderName = Field("bahdanau", description="bahdanau, luong, or conditional (dl4mt, nematus)")
     cell: CellName = Field("gru", description="as model.encoder.cell")
     layers: Layers = Field(1, description="stacked layers; attention belongs to the papers' layer")
+    deep_context: bool = Field(
+        False, description="the bottom layer looks, and the context enters every layer (GNMT; sockeye, nematus)"
+    )
     hidden: Units = Field(256, description="units of one layer")
     embedding: Units = Field(256, description="size of a target word vector")
     dropout: Fraction = Field(

@@ -20,6 +20,7 @@ from nmt_attn.model.cells import LSTM
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.copying import PointerGenerator
 from nmt_attn.model.decoder import Decoder
+from nmt_attn.model.deep_context import BahdanauDeepContext, LuongDeepContext
 from nmt_attn.model.encoder import Direction, reverse
 from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.luong import LuongDecoder
@@ -71,7 +72,7 @@ def looked_up(model: Seq2Seq, forms: Forms) -> dict[nn.Module, nn.Module]:
 
 def _word_maps(decoder: Decoder) -> list[nn.Linear]:
     """All maps through which `decoder` sees the last word; empty if it is of a class that is not known here."""
-    if type(decoder) not in (BahdanauDecoder, ConditionalDecoder, LuongDecoder):
+    if type(decoder) not in KNOWN_DECODERS:
         return []
     assert isinstance(decoder, BahdanauDecoder | ConditionalDecoder | LuongDecoder)
     readout: Readout | None = decoder.readout
@@ -169,6 +170,8 @@ class FusedDirection(Fast, Direction):
         return (reverse(states, lengths) if self.is_backward else states), final, cell[0]
 
 
+KNOWN_DECODERS = (BahdanauDecoder, BahdanauDeepContext, ConditionalDecoder, LuongDecoder, LuongDeepContext)
+"""Which see the last word by `embedding_to_gates` and these parts:"""
 KNOWN_PARTS = (Readout, Deep, Maxout, PointerGenerator)
 """Which see the last word by their `embedding_projection` alone."""
 INNER = (Projection, GateProjection)

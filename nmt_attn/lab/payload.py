@@ -33,6 +33,7 @@ def model_payload(model: LabModel) -> Json:
         "encoder": parts.encoder.hidden,
         "decoder": parts.decoder.hidden,
         "layers": parts.decoder.layers,
+        "deep_context": parts.decoder.deep_context,
         "parameters": sum(parameter.numel() for parameter in model.translator.model.parameters()),
         "attention": model.translator.has_attention,
         "beam": model.translator.search.beam,

@@ -28,6 +28,7 @@ from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.copying import COPYINGS, CopyingSeq2Seq
 from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
+from nmt_attn.model.deep_context import BahdanauDeepContext, LuongDeepContext
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import Encoder, EncoderLayer
 from nmt_attn.model.factors import FactoredEmbedding
@@ -189,7 +190,8 @@ def _start_sizes(layer: int, config: ModelConfig) -> StartSizes:
 def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
     """Attend with the previous state, then update."""
     decoder, parts = config.decoder, _parts(config, positions)
-    return BahdanauDecoder(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
+    kind = BahdanauDeepContext if parts.deep_context else BahdanauDecoder
+    return kind(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
 
 
 def build_conditional(config: ModelConfig, positions: int) -> Decoder:
@@ -210,7 +212,8 @@ def build_luong(config: ModelConfig, positions: int) -> Decoder:
         use_bias=decoder.attentional_bias,
     )
     readout = None if decoder.readout == "linear" else _readout(decoder, parts)
-    return LuongDecoder(parts, attentional, _feeding(decoder, parts), readout)
+    kind = LuongDeepContext if parts.deep_context else LuongDecoder
+    return kind(parts, attentional, _feeding(decoder, parts), readout)
 
 
 def _parts(config: ModelConfig, positions: int) -> DecoderParts:
@@ -226,6 +229,7 @@ def _parts(config: ModelConfig, positions: int) -> DecoderParts:
         _dropout(config, rates.output),
         is_residual=decoder.residual,
         copying=COPYINGS[decoder.copying](*sizes) if copies else None,
+        deep_context=decoder.deep_context,
     )
 
 

@@ -27,6 +27,15 @@ class Advanced(NamedTuple):
     context: Tensor  # [N, M]
 
 
+class Looked(NamedTuple):
+    """What one step updates and sees."""
+
+    layers: tuple[CellState, ...]  # the next states, bottom first
+    top: Tensor  # [N, H], s_t of the top layer
+    context: Tensor  # [N, M]
+    weights: Weights
+
+
 class AttentionalState(nn.Module):
     """h~ = f(W_c [c ; s] [+ b]), with f = tanh in the paper. The decoder applies `dropout` to h~."""
 
@@ -84,8 +93,7 @@ class LuongDecoder(Decoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         gates = self.embedding_to_gates(embedded)
         if self.feeding.size == 0:
-            top = self.top_states(gates, state)
-            context, weights = self.attend_all(top, state, memory)
+            top, context, weights = self.look_all(gates, state, memory)
             attentional = self.attentional_state.dropout(self.attentional_state(context, top))
             gated = self.gated(weights, context, top, embedded)
             return self.output_dropout(self.make_readout(attentional, embedded, context)), gated
@@ -98,17 +106,28 @@ class LuongDecoder(Decoder):
         gated = self.gated(stack_weights(looks), whole.context, whole.top, embedded)
         return self.output_dropout(self.make_readout(whole.attentional, embedded, whole.context)), gated
 
+    def look_all(self, gates: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, Weights]:
+        """W y [B, T, G x H], first state -> s_t of the top [B, T, H], c_t [B, T, M], weights: no input feeding."""
+        top = self.top_states(gates, state)
+        return top, *self.attend_all(top, state, memory)
+
+    def look(self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise) -> Looked:
+        """W y_{t-1} [N, G x H] -> what one step updates and sees."""
+        bottom, top, above = self.update(word_gates, state, noise)
+        context, weights = self.attend(top, state, memory)
+        return Looked((bottom, *above), top, context, weights)
+
     def top_states(self, gates: Tensor, state: DecoderState) -> Tensor:
         """W y [B, T, G x H], first state -> s_t [B, T, H] of the top layer, all steps at once: no input feeding."""
         hidden, _ = self.bottom.sequence(gates, state.layers[0])
-        return self.upper_layers(hidden, state.layers[1:])
+        return self.upper_layers(hidden, None, state.layers[1:])
 
     def update(
         self, word_gates: Tensor, state: DecoderState, noise: Noise
     ) -> tuple[CellState, Tensor, tuple[CellState, ...]]:
         """W y_{t-1} [N, G x H] -> the bottom layer's next state, s_t [N, H] of the top one, states of those above."""
         bottom = self.bottom_step(word_gates, state.feed, state.layers[0])
-        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise.layers)
+        top, above = self.upper_layers_step(bottom.hidden, None, state.layers[1:], noise.layers)
         return bottom, top, above
 
     def bottom_step(self, word_gates: Tensor, feed: Tensor, before: CellState) -> CellState:
@@ -132,11 +151,10 @@ class LuongDecoder(Decoder):
     def _advance(
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
     ) -> tuple[Advanced, Weights, DecoderState]:
-        bottom, top, above = self.update(word_gates, state, noise)
-        context, weights = self.attend(top, state, memory)
+        layers, top, context, weights = self.look(word_gates, state, memory, noise)
         attentional = self.attentional_state(context, top)
         if noise.attentional is not None:
             attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)
-        after = DecoderState((bottom, *above), feed, state.position + 1, weights.coverage)
+        after = DecoderState(layers, feed, state.position + 1, weights.coverage)
         return Advanced(attentional, top, context), weights, after

@@ -228,6 +228,46 @@ OPTIONS: dict[str, Overrides] = {
         "decoder.input_feeding": "attentional",
         "attention.score": "none",
     },
+    **{
+        f"deep-context-{style}-{cell}-{'residual' if residual else 'plain'}": {
+            **DEEP_STACK,
+            **keys,
+            "decoder.deep_context": True,
+            "encoder.cell": cell,
+            "decoder.cell": cell,
+            "decoder.residual": residual,
+        }
+        for (style, keys), cell, residual in product(STYLES.items(), GRID_CELLS, [False, True])
+    },
+    **{
+        f"deep-context-{style}-{window}-{coverage}": {
+            "decoder.layers": 2,
+            **keys,
+            "decoder.deep_context": True,
+            "attention.window": window,
+            "attention.coverage": coverage,
+        }
+        for (style, keys), window, coverage in product(STYLES.items(), WINDOWS, ["none", "neural"])
+    },
+    **{
+        f"deep-context-feeding-{feed}": {
+            "decoder.layers": 3,
+            "decoder.style": "luong",
+            "decoder.deep_context": True,
+            "decoder.input_feeding": feed,
+        }
+        for feed in ("attentional", "context")
+    },
+    **{
+        f"deep-context-fixed-{style}": {"decoder.layers": 2, **FIXED, **keys, "decoder.deep_context": True}
+        for style, keys in STYLES.items()
+    },
+    "deep-context-previous": {
+        "decoder.layers": 2,
+        "decoder.residual": True,
+        "decoder.deep_context": True,
+        "decoder.readout_state": "previous",
+    },
     "attentional-no-tanh": {"decoder.style": "luong", "decoder.attentional_activation": "none"},
     "attentional-bias": {"decoder.style": "luong", "decoder.attentional_bias": True},
     **{
@@ -343,7 +383,20 @@ def refused() -> dict[str, Refusal]:
         for score in SCORES
         if score not in COVERED
     }
-    return {**windows, **sizes, **blind, **feeds, **covers}
+    above = {
+        f"deep-context-{style}: there are no layers above": Refusal(
+            {"decoder.style": style, "decoder.deep_context": True},
+            "model.decoder.deep_context",
+            "true",
+        )
+        for style in STYLES
+    }
+    above["deep-context-none: there is no context"] = Refusal(
+        {"attention.score": "none", "decoder.layers": 2, "decoder.deep_context": True},
+        "model.decoder.deep_context",
+        "true",
+    )
+    return {**windows, **sizes, **blind, **feeds, **covers, **above}
 
 
 REFUSED = refused()

@@ -26,6 +26,7 @@ class DecoderSettings:
     style: str = "bahdanau"
     cell: str = "gru"
     residual: bool = False
+    deep_context: bool = False
     reads_eos: bool = True
     init: str = "bridge"
     init_cell: str = "zero"
@@ -115,12 +116,13 @@ def look(
 
 
 def upper_layers(
-    p: Parameters, settings: DecoderSettings, bottom: State, previous: Sequence[State]
+    p: Parameters, settings: DecoderSettings, bottom: State, previous: Sequence[State], context: Vector | None
 ) -> tuple[list[State], Vector]:
-    """The states of all layers above a bottom state, and what comes out of the top."""
+    """The states of all layers above a bottom state, and what comes out of the top. The context is there by option."""
     states, output = [bottom], bottom[0]
     for number in range(1, len(p["cells"])):
-        state = CELLS[settings.cell](p["cells"][number], {"W": output}, previous[number])
+        inputs = {"W": output, "C": context} if settings.deep_context else {"W": output}
+        state = CELLS[settings.cell](p["cells"][number], inputs, previous[number])
         output = state[0] + output if settings.residual else state[0]
         states.append(state)
     return states, output
@@ -152,10 +154,14 @@ def bahdanau(
     t: int,
     coverage: Sequence[Vector] | None,
 ) -> Step:
-    """Look with s_{t-1}, what came out of the top, then update with the context in every gate, then read out."""
-    attended = look(p, settings, before, encoded, t, coverage)
+    """Look with s_{t-1}, what came out of the top, then update with the context in every gate, then read out.
+
+    Where the context enters every layer, with that of the bottom.
+    """
+    query = previous[0][0] if settings.deep_context else before
+    attended = look(p, settings, query, encoded, t, coverage)
     bottom = CELLS[settings.cell](p["cells"][0], {"W": y, "C": attended.context}, previous[0])
-    states, output = upper_layers(p, settings, bottom, previous)
+    states, output = upper_layers(p, settings, bottom, previous, attended.context)
     s = output if settings.readout_state == "current" else before
     readout = read_out(p, settings, s, y, attended.context)
     return Step(states, attended, readout, output_layer(p, readout), output)
@@ -175,7 +181,7 @@ def conditional(
     between = CELLS[settings.cell](p["first"], {"W": y}, previous[0])
     attended = look(p, settings, between[0], encoded, t, coverage)
     bottom = CELLS[settings.cell](p["cells"][0], {"C": attended.context}, between)
-    states, output = upper_layers(p, settings, bottom, previous)
+    states, output = upper_layers(p, settings, bottom, previous, attended.context)
     readout = read_out(p, settings, output, y, attended.context)
     return Step(states, attended, readout, output_layer(p, readout), None)
 
@@ -190,11 +196,18 @@ def luong(
     t: int,
     coverage: Sequence[Vector] | None,
 ) -> Step:
-    """Update with the word and what is fed back, look with the new state, join both in h~, read out."""
+    """Update with the word and what is fed back, look with the new state, join both in h~, read out.
+
+    Where the context enters every layer, the look comes between the bottom layer and the others.
+    """
     inputs = {"W": y} if feed is None else {"W": y, "F": feed}
     bottom = CELLS[settings.cell](p["cells"][0], inputs, previous[0])
-    states, output = upper_layers(p, settings, bottom, previous)
-    attended = look(p, settings, output, encoded, t, coverage)
+    if settings.deep_context:
+        attended = look(p, settings, bottom[0], encoded, t, coverage)
+        states, output = upper_layers(p, settings, bottom, previous, attended.context)
+    else:
+        states, output = upper_layers(p, settings, bottom, previous, None)
+        attended = look(p, settings, output, encoded, t, coverage)
     joined = np.concatenate([attended.context, output])
     attentional = p["attentional"]["W_c"] @ joined + p["attentional"].get("b", 0)
     if settings.attentional_activation == "tanh":

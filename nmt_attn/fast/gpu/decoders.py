@@ -74,7 +74,7 @@ class GpuConditional(Fast, ConditionalDecoder):
         second = parts.cell._replace(inputs=to_gates.bias, weight=recurrent.weight, bias=recurrent.bias)
         low, weight = product_dtype(to_gates.weight), to_gates.weight
         looped = conditional(parts.cell, second, weight, parts.score, memory.encoder_states, memory.mask, low)
-        top = self.upper_layers(looped.outputs, state.layers[1:])
+        top = self.upper_layers(looped.outputs, looped.contexts, state.layers[1:])
         readouts = self.readout(top, embedded, looped.contexts)
         return self.output_dropout(readouts), records.Weights(looped.weights, None, memory.mask.shape[1])
 
@@ -125,7 +125,7 @@ class GpuLuong(Fast, LuongDecoder):
         weights = LayerWeights(to_gates.weight, to_gates.bias, recurrent.weight, recurrent.bias)
         kind = next(each for each in ONE_CALL if isinstance(self.bottom, each))
         whole = run_cell(kind, weights, embedded, *state.layers[0], product_dtype(to_gates.weight))
-        top = self.upper_layers(whole.states, state.layers[1:])
+        top = self.upper_layers(whole.states, None, state.layers[1:])
         context, seen = self.attend_all(top, state, memory)
         attentional = self.attentional_state.dropout(self.attentional_state(context, top))
         return self.output_dropout(self.make_readout(attentional, embedded, context)), seen

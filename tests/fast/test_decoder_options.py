@@ -1,0 +1,40 @@
+"""Options of the decoder among accelerated parts: training on either device and search give the plain numbers."""
+
+from itertools import product
+
+import pytest
+import torch
+from reference_runs import run_steps
+from test_equal_to_plain import IS_THERE, TOLERANCES, batch, close, model_of, results
+from tiny_models import Overrides
+
+from nmt_attn.fast.gpu.forms import GPU
+from nmt_attn.fast.search import for_search
+from nmt_attn.fast.training import TRAINING
+from nmt_attn.fast.views import Fast, view
+from nmt_attn.model.build import DECODERS
+
+FEEDINGS = ("none", "attentional", "context")
+STYLES: dict[str, Overrides] = {
+    **{style: {"decoder.style": style} for style in DECODERS if style != "luong"},
+    **{f"luong-{feed}": {"decoder.style": "luong", "decoder.input_feeding": feed} for feed in FEEDINGS},
+}
+ABOVE: Overrides = {"decoder.layers": 2, "decoder.deep_context": True}
+OPTIONS: dict[str, Overrides] = {
+    **{f"deep-context-{name}": {**ABOVE, **keys} for name, keys in STYLES.items()},
+}
+
+
+@pytest.mark.parametrize(("name", "cell"), list(product(OPTIONS, ["gru", "lstm"])))
+def test_accelerated_parts_give_the_numbers_of_the_plain_model(name: str, cell: str) -> None:
+    keys = dict(OPTIONS[name])
+    model = model_of("general", "global", keys.pop("decoder.style"), cell, **keys)
+    parameters = list(model.parameters())
+    for forms in (TRAINING, GPU):
+        fast = view(model, forms)
+        assert isinstance(fast.decoder.bottom, Fast)
+        close(results(fast, parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        for precision in (each for each, is_there in IS_THERE.items() if is_there):
+            close(run_steps(for_search(model, precision), batch()), run_steps(model, batch()), TOLERANCES[precision])
