@@ -112,9 +112,12 @@ INITIAL_CELL_STATES: Registry[Any] = Registry(
 READOUTS: Registry[Any] = Registry(
     ("model.decoder.readout",),
     {
-        "linear": "nmt_attn.model.readout:Readout",
+        "linear": "nmt_attn.model.readout:Linear",
         "deep": "nmt_attn.model.readout:Deep",
         "maxout": "nmt_attn.model.readout:Maxout",
+        "state": "nmt_attn.model.readout:State",
+        "state-linear": "nmt_attn.model.readout:StateLinear",
+        "state-deep": "nmt_attn.model.readout:StateDeep",
     },
 )
 

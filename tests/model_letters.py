@@ -57,6 +57,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
         init_activation=decoder.init_activation,
         init_reads=decoder.init_reads,
         input_feeding=decoder.input_feeding,
+        attentional_state=decoder.attentional_state,
         attentional_activation=decoder.attentional_activation,
         readout=decoder.readout,
         readout_state=decoder.readout_state,
@@ -105,8 +106,9 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         p["attentional"] = with_bias(named, "decoder.attentional_state.projection", "W_c")
     if has(named, "decoder.readout.state_projection"):
         p["readout"] = with_bias(named, "decoder.readout.state_projection", "U")
-        p["readout"]["V"] = named["decoder.readout.embedding_projection.weight"]
-        p["readout"]["C"] = named["decoder.readout.context_projection.weight"]
+    for letter, part in (("V", "embedding"), ("C", "context")):
+        if has(named, f"decoder.readout.{part}_projection"):
+            p["readout"][letter] = named[f"decoder.readout.{part}_projection.weight"]
     p["output"] = with_bias(named, "output", "W")
     return p
 

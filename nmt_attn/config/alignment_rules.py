@@ -15,6 +15,7 @@ _NEEDED = {
     "model.decoder.style": ("luong", "as in another order the states would depend on the alignment"),
     "model.decoder.input_feeding": ("none", "as states would depend on the alignment"),
     "model.decoder.deep_context": (False, "as states would depend on the alignment"),
+    "model.decoder.attentional_state": (True, "as words depend on the position by it"),
     "model.attention.window": ("global", "as the sum is over all positions"),
     "model.attention.normalise": ("softmax", "as the alignment is a choice of one position"),
     "model.attention.coverage": ("none", "as scores would depend on the alignment"),

@@ -25,7 +25,7 @@ from nmt_attn.config.key_paths import defaults, is_default, value_at
 from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
 from nmt_attn.config.options import describe_readers, readers_of
 from nmt_attn.config.schema import Config
-from nmt_attn.registries import CELLS, INITIAL_CELL_STATES, INITIAL_STATES, REGISTRIES, SCORES, WINDOWS
+from nmt_attn.registries import CELLS, INITIAL_CELL_STATES, INITIAL_STATES, READOUTS, REGISTRIES, SCORES, WINDOWS
 from nmt_attn.registry import exclusions_of, options_of
 
 
@@ -195,10 +195,34 @@ def _without_attention(config: Config) -> Iterator[str]:
 
 
 def _readout(config: Config) -> Iterator[str]:
-    decoder = config.model.decoder
+    decoder, where = config.model.decoder, "model.decoder"
+    readout, style = with_value(config, f"{where}.readout"), with_value(config, f"{where}.style")
     if decoder.readout_hidden is not None and decoder.style == "luong" and decoder.readout == "linear":
-        reason = f"{with_value(config, 'model.decoder.style')} and {with_value(config, 'model.decoder.readout')}"
-        yield complain_idle(config, "model.decoder.readout_hidden", reason, "the attentional state is read as it is")
+        hint = f"the attentional state is read as it is; or take {where}.readout: state-linear"
+        yield complain_idle(config, f"{where}.readout_hidden", f"{style} and {readout}", hint)
+    if decoder.readout == "state" and decoder.style == "luong":
+        yield complain(config, f"{where}.readout", f"another than 'state' with {style}", "linear is h~ as it is")
+    if decoder.readout_state == "previous" and not READOUTS[decoder.readout].sees_word:
+        expected = f"current with {readout}, as a word would not depend on the one before"
+        yield complain(config, f"{where}.readout_state", expected)
+
+
+def _attentional_state(config: Config) -> Iterator[str]:
+    """What there is no h~ for, in Luong's order without it."""
+    decoder, key = config.model.decoder, "model.decoder.attentional_state"
+    if decoder.attentional_state or decoder.style != "luong":
+        return
+    reason = with_value(config, key)
+    if decoder.input_feeding == "attentional":
+        yield complain(config, "model.decoder.input_feeding", f"none or context with {reason}")
+    for name in ("activation", "bias"):
+        if not is_default(config, f"model.decoder.attentional_{name}"):
+            yield complain_idle(config, f"model.decoder.attentional_{name}", reason)
+    is_read = READOUTS[decoder.readout].sees_word and decoder.readout != "linear"  # which is h~ as it is
+    reaches_words = is_read or decoder.deep_context or decoder.copying != "none" or decoder.input_feeding != "none"
+    if context_size(config.model) > 0 and not reaches_words:
+        hint = "or take model.decoder.input_feeding: context, or a readout of context and state"
+        yield complain(config, key, "true, as the words would not depend on the context", hint)
 
 
 def _dropout(config: Config) -> Iterator[str]:
@@ -253,6 +277,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     hard_attention,
     copying,
     _readout,
+    _attentional_state,
     _dropout,
     _exclusions,
     _tied,

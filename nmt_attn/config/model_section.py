@@ -130,10 +130,13 @@ class DecoderConfig(Section):
     input_feeding: Literal["none", "attentional", "context"] = Field(
         "none", description="luong: what of the last step joins the next input"
     )
+    attentional_state: bool = Field(True, description="luong: h~ of context and state; without, the state in its place")
     attentional_activation: Literal["tanh", "none"] = Field("tanh", description="luong: of W_c [c; s]")
     attentional_bias: bool = Field(False, description="luong: bias beside W_c")
     readout: ReadoutName = Field(
-        "linear", description="U s + V y + C c as it is, its tanh, or the larger of each pair; luong: linear is W_s h~"
+        "linear",
+        description="U s + V y + C c as it is, its tanh, or the larger of each pair; s as it is, U s + b, or its tanh; "
+        "luong: linear is h~, the others read it in place of s",
     )
     readout_hidden: Units | None = Field(None, description="size of the readout; by default the decoder's hidden")
     readout_state: Literal["current", "previous"] = Field(

@@ -25,7 +25,7 @@ from nmt_attn.model.encoder import Direction, reverse
 from nmt_attn.model.initialise import GateProjection, Projection
 from nmt_attn.model.luong import LuongDecoder
 from nmt_attn.model.marginal import MarginalSeq2Seq
-from nmt_attn.model.readout import Deep, Maxout, Readout
+from nmt_attn.model.readout import Deep, Linear, Maxout, Readout, State, StateDeep, StateLinear
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import gather_last
 from nmt_attn.runtime import DecodingPrecision
@@ -76,10 +76,10 @@ def _word_maps(decoder: Decoder) -> list[nn.Linear]:
         return []
     assert isinstance(decoder, BahdanauDecoder | ConditionalDecoder | LuongDecoder)
     readout: Readout | None = decoder.readout
-    parts = [part for part in (readout, decoder.copying) if part is not None]
+    parts = [part for part in (readout, decoder.copying) if type(part) not in BLIND_PARTS]
     if any(type(part) not in KNOWN_PARTS for part in parts):
         return []
-    return [decoder.embedding_to_gates, *(cast(Readout, part).embedding_projection for part in parts)]
+    return [decoder.embedding_to_gates, *(cast(Linear, part).embedding_projection for part in parts)]
 
 
 class WordMaps(nn.Module):
@@ -172,7 +172,9 @@ class FusedDirection(Fast, Direction):
 
 KNOWN_DECODERS = (BahdanauDecoder, BahdanauDeepContext, ConditionalDecoder, LuongDecoder, LuongDeepContext)
 """Which see the last word by `embedding_to_gates` and these parts:"""
-KNOWN_PARTS = (Readout, Deep, Maxout, PointerGenerator)
+BLIND_PARTS = (type(None), State, StateLinear, StateDeep)
+"""Which do not see the last word."""
+KNOWN_PARTS = (Linear, Deep, Maxout, PointerGenerator)
 """Which see the last word by their `embedding_projection` alone."""
 INNER = (Projection, GateProjection)
 SEARCH: dict[DecodingPrecision, Forms] = {

@@ -26,6 +26,8 @@ def model_payload(model: LabModel) -> Json:
         "coverage": parts.attention.coverage,
         "output": parts.decoder.normalise,
         "copying": parts.decoder.copying,
+        "attentional_state": parts.decoder.attentional_state,
+        "readout": parts.decoder.readout,
         "half_width": parts.attention.half_width,
         "sigma": parts.attention.sigma or parts.attention.half_width / 2,
         "position": parts.attention.position,

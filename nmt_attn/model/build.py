@@ -42,7 +42,7 @@ from nmt_attn.model.initial_state import (
     StartState,
 )
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
-from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
+from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder, TopState
 from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.readout import READOUTS, Readout, UnbiasedOutput
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes, TanhScore
@@ -200,20 +200,23 @@ def build_conditional(config: ModelConfig, positions: int) -> Decoder:
     return ConditionalDecoder(parts, CELLS[decoder.cell](decoder.hidden), _readout(decoder, parts))
 
 
-@reads("input_feeding", "attentional_activation", "attentional_bias", "attentional_dropout")
+@reads("input_feeding", "attentional_state", "attentional_activation", "attentional_bias", "attentional_dropout")
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
     """Update, then attend with the new state."""
     decoder, parts = config.decoder, _parts(config, positions)
-    attentional = AttentionalState(
-        parts.attention.context_size,
-        decoder.hidden,
-        _dropout(config, decoder.attentional_dropout),
-        has_tanh=decoder.attentional_activation == "tanh",
-        use_bias=decoder.attentional_bias,
-    )
     readout = None if decoder.readout == "linear" else _readout(decoder, parts)
     kind = LuongDeepContext if parts.deep_context else LuongDecoder
-    return kind(parts, attentional, _feeding(decoder, parts), readout)
+    return kind(parts, _attentional_state(config, parts), _feeding(decoder, parts), readout)
+
+
+def _attentional_state(config: ModelConfig, parts: DecoderParts) -> AttentionalState:
+    decoder = config.decoder
+    dropout = _dropout(config, decoder.attentional_dropout)
+    if not decoder.attentional_state:
+        return TopState(dropout)
+    has_tanh, use_bias = decoder.attentional_activation == "tanh", decoder.attentional_bias
+    context = parts.attention.context_size
+    return AttentionalState(context, decoder.hidden, dropout, has_tanh=has_tanh, use_bias=use_bias)
 
 
 def _parts(config: ModelConfig, positions: int) -> DecoderParts:

@@ -1,9 +1,9 @@
 """A context for every layer: the bottom layer looks, and those above it read what it saw beside the layer below.
 
-    s^l_t = cell(s^l_{t-1}, W s^{l-1}_t + C c_t), l > 1
-    bahdanau      c_t = attention(s^1_{t-1})      Wu et al. 2016 (arXiv 1609.08144), section 3; `gnmt` of tensorflow/nmt
-    luong         c_t = attention(s^1_t)          `gnmt_v2` of tensorflow/nmt; sockeye
-    conditional   c_t = attention(s'_t)           nematus, for deep models; nmt_attn/model/conditional.py looks there anyway
+s^l_t = cell(s^l_{t-1}, W s^{l-1}_t + C c_t), l > 1
+bahdanau      c_t = attention(s^1_{t-1})      Wu et al. 2016 (arXiv 1609.08144), section 3; `gnmt` of tensorflow/nmt
+luong         c_t = attention(s^1_t)          `gnmt_v2` of tensorflow/nmt; sockeye
+conditional   c_t = attention(s'_t)           nematus, for deep models; nmt_attn/model/conditional.py looks there anyway
 """
 
 from torch import Tensor

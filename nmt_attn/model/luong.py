@@ -4,7 +4,7 @@
 
 Luong et al. 2015 (arXiv 1508.04025), eq. 3 (the stack), 5 (h~) and 3.3. Input feeding brings f_{t-1} = h~_{t-1} (the
 paper) or c_{t-1} (google/seq2seq) to the next step's input; f_0 = 0. Without it no state depends on attention: over a
-whole target the stack runs all steps at once, then attention does, then the readout.
+whole target the stack runs all steps at once, then attention does, then the readout. By option there is no W_c: h~ = s.
 """
 
 from typing import NamedTuple
@@ -49,6 +49,17 @@ class AttentionalState(nn.Module):
         """[..., M], [..., H] -> [..., H]."""
         total = self.projection(torch.cat([context, state], -1))
         return torch.tanh(total) if self.has_tanh else total
+
+
+class TopState(AttentionalState):
+    """h~ = s: there is no W_c."""
+
+    def __init__(self, dropout: Dropout) -> None:
+        nn.Module.__init__(self)
+        self.dropout = dropout
+
+    def forward(self, context: Tensor, state: Tensor) -> Tensor:
+        return state
 
 
 class Feeding(NamedTuple):
@@ -136,7 +147,7 @@ class LuongDecoder(Decoder):
         return state
 
     def make_readout(self, attentional: Tensor, embedded: Tensor, context: Tensor) -> Tensor:
-        """The paper's readout is h~ itself; deep and maxout put a layer over h~, y and c."""
+        """The paper's readout is h~ itself; the others put a layer over h~, or over h~, y and c."""
         if self.readout is None:
             return attentional
         readout: Tensor = self.readout(attentional, embedded, context)

@@ -13,6 +13,7 @@ from nmt_attn.fast.search import for_search
 from nmt_attn.fast.training import TRAINING
 from nmt_attn.fast.views import Fast, view
 from nmt_attn.model.build import DECODERS
+from nmt_attn.model.readout import READOUTS
 
 FEEDINGS = ("none", "attentional", "context")
 STYLES: dict[str, Overrides] = {
@@ -20,8 +21,19 @@ STYLES: dict[str, Overrides] = {
     **{f"luong-{feed}": {"decoder.style": "luong", "decoder.input_feeding": feed} for feed in FEEDINGS},
 }
 ABOVE: Overrides = {"decoder.layers": 2, "decoder.deep_context": True}
+WITHOUT_H: Overrides = {"decoder.style": "luong", "decoder.attentional_state": False}
 OPTIONS: dict[str, Overrides] = {
     **{f"deep-context-{name}": {**ABOVE, **keys} for name, keys in STYLES.items()},
+    **{
+        f"{readout}-{name}": {"decoder.readout": readout, **keys}
+        for name, keys in STYLES.items()
+        for readout in READOUTS
+        if readout != "state" or "luong" not in name
+    },
+    "without-h-fed": WITHOUT_H | {"decoder.input_feeding": "context"},
+    "without-h-fed-deep-context": WITHOUT_H | ABOVE | {"decoder.input_feeding": "context"},
+    "without-h-maxout": WITHOUT_H | {"decoder.input_feeding": "none", "decoder.readout": "maxout"},
+    "without-h-deep-context": WITHOUT_H | ABOVE | {"decoder.input_feeding": "none"},
 }
 
 

@@ -61,6 +61,19 @@ FREE = [score for score in SCORES if not SCORES[score].needs_equal_sizes]
 LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
 DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
+WITHOUT_H: dict[str, Overrides] = {
+    "none": {"attention.score": "none"},
+    "fed": {"decoder.input_feeding": "context"},
+    "fed-deep-readout": {"decoder.input_feeding": "context", "decoder.readout": "deep"},
+    "maxout": {"decoder.readout": "maxout"},
+    "deep-context": {"decoder.deep_context": True, "decoder.layers": 2},
+    "gnmt-v2": {
+        "decoder.deep_context": True,
+        "decoder.layers": 3,
+        "decoder.residual": True,
+        "decoder.input_feeding": "context",
+    },
+}
 FIXED = {"attention.score": "none", "attention.fixed_context": True}
 OPTIONS: dict[str, Overrides] = {
     **{
@@ -277,6 +290,36 @@ OPTIONS: dict[str, Overrides] = {
     },
     "readout-linear-size": {"decoder.readout_hidden": 4},
     **{
+        f"readout-state-{style}-{'residual' if residual else 'plain'}": {
+            "decoder.readout": "state",
+            "decoder.layers": 2,
+            "decoder.residual": residual,
+            **STYLES[style],
+        }
+        for style, residual in product(("bahdanau", "conditional"), (False, True))
+    },
+    **{
+        f"readout-{readout}-{style}": {"decoder.readout": readout, "decoder.readout_hidden": 4, **keys}
+        for readout in ("state-linear", "state-deep")
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"readout-{readout}-feeding": {
+            "decoder.readout": readout,
+            "decoder.style": "luong",
+            "decoder.input_feeding": "attentional",
+        }
+        for readout in ("state-linear", "state-deep")
+    },
+    **{
+        f"without-attentional-state-{name}": {
+            "decoder.style": "luong",
+            "decoder.attentional_state": False,
+            **keys,
+        }
+        for name, keys in WITHOUT_H.items()
+    },
+    **{
         f"readout-previous-{readout}": {"decoder.readout_state": "previous", "decoder.readout": readout}
         for readout in ("linear", "deep", "maxout")
     },
@@ -396,7 +439,45 @@ def refused() -> dict[str, Refusal]:
         "model.decoder.deep_context",
         "true",
     )
-    return {**windows, **sizes, **blind, **feeds, **covers, **above}
+    without = {"decoder.style": "luong", "decoder.attentional_state": False}
+    readouts = {
+        f"previous-{readout}: nothing would be known of the last word": Refusal(
+            {"decoder.readout": readout, "decoder.readout_state": "previous"}, "model.decoder.readout_state", "previous"
+        )
+        for readout in ("state", "state-linear", "state-deep")
+    }
+    readouts |= {
+        "luong-state: linear is h~ as it is": Refusal(
+            {"decoder.style": "luong", "decoder.readout": "state"}, "model.decoder.readout", "state"
+        ),
+        "state-size: it has that of the state": Refusal(
+            {"decoder.readout": "state", "decoder.readout_hidden": 4}, "model.decoder.readout_hidden", "4"
+        ),
+        "without-h-fed: there is none to feed": Refusal(
+            {**without, "decoder.input_feeding": "attentional"}, "model.decoder.input_feeding", "attentional"
+        ),
+        "without-h-bias: there is no W_c": Refusal(
+            {**without, "decoder.input_feeding": "context", "decoder.attentional_bias": True},
+            "model.decoder.attentional_bias",
+            "true",
+        ),
+        "without-h-activation: there is no W_c": Refusal(
+            {**without, "decoder.input_feeding": "context", "decoder.attentional_activation": "none"},
+            "model.decoder.attentional_activation",
+            "none",
+        ),
+        **{
+            f"without-h-{name}: the context would reach no word": Refusal(
+                {**without, **keys}, "model.decoder.attentional_state", "false"
+            )
+            for name, keys in {
+                "linear": {},
+                "state-deep": {"decoder.readout": "state-deep"},
+                "fixed": FIXED,
+            }.items()
+        },
+    }
+    return {**windows, **sizes, **blind, **feeds, **covers, **above, **readouts}
 
 
 REFUSED = refused()

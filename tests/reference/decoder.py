@@ -33,6 +33,7 @@ class DecoderSettings:
     init_activation: str = "tanh"
     init_reads: str = "layers"
     input_feeding: str = "none"
+    attentional_state: bool = True
     attentional_activation: str = "tanh"
     readout: str = "linear"
     readout_state: str = "current"
@@ -129,8 +130,13 @@ def upper_layers(
 
 
 def read_out(p: Parameters, settings: DecoderSettings, s: Vector, y: Vector, c: Vector) -> Vector:
-    """t = U s + V y + C c + b, as it is, through tanh, or the larger of each pair."""
+    """t = U s + V y + C c + b, as it is, through tanh, or the larger of each pair; or s alone, as it is or U s + b."""
+    if settings.readout == "state":
+        return s
     r = p["readout"]
+    if settings.readout.startswith("state"):
+        t = r["U"] @ s + r["b"]
+        return np.tanh(t) if settings.readout == "state-deep" else t
     t = r["U"] @ s + r["V"] @ y + r["C"] @ c + r["b"]
     if settings.readout == "linear":
         return t
@@ -208,15 +214,20 @@ def luong(
     else:
         states, output = upper_layers(p, settings, bottom, previous, None)
         attended = look(p, settings, output, encoded, t, coverage)
-    joined = np.concatenate([attended.context, output])
-    attentional = p["attentional"]["W_c"] @ joined + p["attentional"].get("b", 0)
-    if settings.attentional_activation == "tanh":
-        attentional = np.tanh(attentional)
+    attentional = attentional_state(p, settings, attended.context, output)
     readout = attentional
     if settings.readout != "linear":
         readout = read_out(p, settings, attentional, y, attended.context)
     fed = {"none": None, "attentional": attentional, "context": attended.context}[settings.input_feeding]
     return Step(states, attended, readout, output_layer(p, readout), fed)
+
+
+def attentional_state(p: Parameters, settings: DecoderSettings, c: Vector, s: Vector) -> Vector:
+    """h~ = f(W_c [c ; s] + b), or s where there is none."""
+    if not settings.attentional_state:
+        return s
+    total = p["attentional"]["W_c"] @ np.concatenate([c, s]) + p["attentional"].get("b", 0)
+    return np.tanh(total) if settings.attentional_activation == "tanh" else total
 
 
 STYLES = {"bahdanau": bahdanau, "conditional": conditional, "luong": luong}

@@ -26,7 +26,7 @@ from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder
 from nmt_attn.model.cells import RecurrentLayer
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder
-from nmt_attn.model.luong import LuongDecoder
+from nmt_attn.model.luong import LuongDecoder, TopState
 from nmt_attn.model.state import DecoderState, Memory
 
 Made = tuple[Tensor, records.Weights]
@@ -85,7 +85,8 @@ class GpuLuong(Fast, LuongDecoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
         if self.feeding.size == 0 and self.copying is None and isinstance(self.bottom, ONE_CALL):
             return self._without_feeding(embedded, state, memory)
-        parts = None if self.feeding.size == 0 else loop_parts(self, embedded, state, memory)
+        has_loop = self.feeding.size > 0 and not isinstance(self.attentional_state, TopState)
+        parts = loop_parts(self, embedded, state, memory) if has_loop else None
         if parts is None:
             return super().forward(embedded, state, memory)
         noise = self.attentional_state.dropout.noise(embedded, self.bottom.hidden)

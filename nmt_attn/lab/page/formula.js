@@ -58,7 +58,8 @@ export function stagesOf(model) {
   if (model.style === "luong") return [
     { name: "state", formula: `${queryOf(model)} = f(s_{t−1}, y_{t−1}, h̃_{t−1})`, says: model.deep_context ? "The bottom layer moves first, then looks." : "Luong moves first: the new state comes before the look." },
     ...look,
-    { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: "Context and state become one vector." },
+    model.attentional_state === false ? { name: "attentional state", formula: "h̃_t = s_t", says: "The state is read as it is." }
+      : { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: "Context and state become one vector." },
     { name: "word", formula: `p(y_t) = ${output}(W_s h̃_t)`, says: "The next word is read off it." },
   ];
   const first = model.style === "conditional"
@@ -68,7 +69,8 @@ export function stagesOf(model) {
     first,
     ...look,
     { name: "state", formula: model.style === "conditional" ? "s_t = f_2(s′_t, c_t)" : "s_t = f(s_{t−1}, y_{t−1}, c_t)", says: "Now it moves, and the context comes in." },
-    { name: "word", formula: `p(y_t) = ${output}(W_o r(s_t, y_{t−1}, c_t))`, says: "The next word is read off state, last word and context." },
+    model.readout?.startsWith("state") ? { name: "word", formula: `p(y_t) = ${output}(W_o r(s_t))`, says: "The next word is read off the state." }
+      : { name: "word", formula: `p(y_t) = ${output}(W_o r(s_t, y_{t−1}, c_t))`, says: "The next word is read off state, last word and context." },
   ];
 }
 
