@@ -66,6 +66,15 @@ COPYINGS: Registry[Any] = Registry(
     },
 )
 
+CONTEXT_GATES: Registry[Any] = Registry(
+    ("model.decoder.context_gate",),
+    {
+        "source": "nmt_attn.model.context_gate:Source",
+        "target": "nmt_attn.model.context_gate:Target",
+        "both": "nmt_attn.model.context_gate:Both",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -246,6 +255,7 @@ REGISTRIES = (
     NORMALISERS,
     COVERAGES,
     COPYINGS,
+    CONTEXT_GATES,
     DECODERS,
     CELLS,
     INITIAL_STATES,

@@ -31,8 +31,7 @@ FOOT = """
 
 - Layer normalisation inside cells (nematus, Marian) and deep transition (several cells in a row at one step): both
   change the equations of the cell, of which each fast path has its own form. `import` refuses such models.
-- nmtpytorch's softmax temperature, its tanh on the context before the second cell, and the context gate of sockeye
-  and OpenNMT-py.
+- nmtpytorch's softmax temperature, and its tanh on the context before the second cell.
 - Several heads of attention: all that shows or reads alignments has one row of weights for each target word.
 """
 

@@ -58,6 +58,7 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
         init_reads=decoder.init_reads,
         input_feeding=decoder.input_feeding,
         attentional_state=decoder.attentional_state,
+        context_gate=decoder.context_gate,
         attentional_activation=decoder.attentional_activation,
         readout=decoder.readout,
         readout_state=decoder.readout_state,
@@ -104,6 +105,14 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         ]
     if has(named, "decoder.attentional_state.projection"):
         p["attentional"] = with_bias(named, "decoder.attentional_state.projection", "W_c")
+    root = "decoder.attentional_state.gate"
+    if has(named, f"{root}.gate"):
+        parts = {"z": "gate", "S": "source_projection", "T": "target_projection"}
+        p["gate"] = {
+            f"{letter}_{part}": named[f"{root}.{name}.{kind}"]
+            for part, name in parts.items()
+            for letter, kind in (("W", "weight"), ("b", "bias"))
+        }
     if has(named, "decoder.readout.state_projection"):
         p["readout"] = with_bias(named, "decoder.readout.state_projection", "U")
     for letter, part in (("V", "embedding"), ("C", "context")):

@@ -16,6 +16,7 @@ _NEEDED = {
     "model.decoder.input_feeding": ("none", "as states would depend on the alignment"),
     "model.decoder.deep_context": (False, "as states would depend on the alignment"),
     "model.decoder.attentional_state": (True, "as words depend on the position by it"),
+    "model.decoder.context_gate": ("none", "as h~ of each position sees its state and s alone"),
     "model.attention.window": ("global", "as the sum is over all positions"),
     "model.attention.normalise": ("softmax", "as the alignment is a choice of one position"),
     "model.attention.coverage": ("none", "as scores would depend on the alignment"),

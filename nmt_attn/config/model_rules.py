@@ -208,13 +208,18 @@ def _readout(config: Config) -> Iterator[str]:
 
 
 def _attentional_state(config: Config) -> Iterator[str]:
-    """What there is no h~ for, in Luong's order without it."""
-    decoder, key = config.model.decoder, "model.decoder.attentional_state"
+    """What needs h~, in Luong's order without it, and a context."""
+    decoder, key, gate = config.model.decoder, "model.decoder.attentional_state", "model.decoder.context_gate"
+    if decoder.context_gate != "none" and context_size(config.model) == 0:
+        expected = f"none with {with_value(config, 'model.attention.score')}, as there is no context"
+        yield complain(config, gate, expected)
     if decoder.attentional_state or decoder.style != "luong":
         return
     reason = with_value(config, key)
     if decoder.input_feeding == "attentional":
         yield complain(config, "model.decoder.input_feeding", f"none or context with {reason}")
+    if decoder.context_gate != "none":
+        yield complain(config, gate, f"none with {reason}, as it is over h~")
     for name in ("activation", "bias"):
         if not is_default(config, f"model.decoder.attentional_{name}"):
             yield complain_idle(config, f"model.decoder.attentional_{name}", reason)

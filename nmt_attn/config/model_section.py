@@ -7,6 +7,7 @@ from pydantic import Field
 from nmt_attn.config.base import (
     AlignmentName,
     CellName,
+    ContextGateName,
     CopyingName,
     CoverageName,
     DecoderName,
@@ -137,6 +138,10 @@ class DecoderConfig(Section):
     attentional_state: bool = Field(True, description="luong: h~ of context and state; without, the state in its place")
     attentional_activation: Literal["tanh", "none"] = Field("tanh", description="luong: of W_c [c; s]")
     attentional_bias: bool = Field(False, description="luong: bias beside W_c")
+    context_gate: ContextGateName = Field(
+        "none",
+        description="luong: a gate over h~ that is on the source side, the target side, or shares out between them",
+    )
     readout: ReadoutName = Field(
         "linear",
         description="U s + V y + C c as it is, its tanh, or the larger of each pair; s as it is, U s + b, or its tanh; "

@@ -23,7 +23,7 @@ from nmt_attn.model.decoder import Decoder
 from nmt_attn.model.deep_context import BahdanauDeepContext, LuongDeepContext
 from nmt_attn.model.encoder import Direction, reverse
 from nmt_attn.model.initialise import GateProjection, Projection
-from nmt_attn.model.luong import LuongDecoder
+from nmt_attn.model.luong import AttentionalState, LuongDecoder, TopState
 from nmt_attn.model.marginal import MarginalSeq2Seq
 from nmt_attn.model.readout import Deep, Linear, Maxout, Readout, State, StateDeep, StateLinear
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -76,7 +76,8 @@ def _word_maps(decoder: Decoder) -> list[nn.Linear]:
         return []
     assert isinstance(decoder, BahdanauDecoder | ConditionalDecoder | LuongDecoder)
     readout: Readout | None = decoder.readout
-    parts = [part for part in (readout, decoder.copying) if type(part) not in BLIND_PARTS]
+    attentional = decoder.attentional_state if isinstance(decoder, LuongDecoder) else None
+    parts = [part for part in (readout, decoder.copying, attentional) if type(part) not in BLIND_PARTS]
     if any(type(part) not in KNOWN_PARTS for part in parts):
         return []
     return [decoder.embedding_to_gates, *(cast(Linear, part).embedding_projection for part in parts)]
@@ -172,7 +173,7 @@ class FusedDirection(Fast, Direction):
 
 KNOWN_DECODERS = (BahdanauDecoder, BahdanauDeepContext, ConditionalDecoder, LuongDecoder, LuongDeepContext)
 """Which see the last word by `embedding_to_gates` and these parts:"""
-BLIND_PARTS = (type(None), State, StateLinear, StateDeep)
+BLIND_PARTS = (type(None), State, StateLinear, StateDeep, AttentionalState, TopState)
 """Which do not see the last word."""
 KNOWN_PARTS = (Linear, Deep, Maxout, PointerGenerator)
 """Which see the last word by their `embedding_projection` alone."""

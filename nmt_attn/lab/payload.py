@@ -27,6 +27,7 @@ def model_payload(model: LabModel) -> Json:
         "output": parts.decoder.normalise,
         "copying": parts.decoder.copying,
         "attentional_state": parts.decoder.attentional_state,
+        "context_gate": parts.decoder.context_gate,
         "readout": parts.decoder.readout,
         "half_width": parts.attention.half_width,
         "sigma": parts.attention.sigma or parts.attention.half_width / 2,

@@ -25,6 +25,7 @@ from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS
 from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.context_gate import CONTEXT_GATES
 from nmt_attn.model.copying import COPYINGS, CopyingSeq2Seq
 from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
@@ -42,7 +43,7 @@ from nmt_attn.model.initial_state import (
     StartState,
 )
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
-from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder, TopState
+from nmt_attn.model.luong import AttentionalState, Feeding, GatedState, LuongDecoder, TopState
 from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.readout import READOUTS, Readout, UnbiasedOutput
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes, TanhScore
@@ -202,7 +203,14 @@ def build_conditional(config: ModelConfig, positions: int) -> Decoder:
     return ConditionalDecoder(parts, CELLS[decoder.cell](decoder.hidden), _readout(decoder, parts))
 
 
-@reads("input_feeding", "attentional_state", "attentional_activation", "attentional_bias", "attentional_dropout")
+@reads(
+    "input_feeding",
+    "attentional_state",
+    "attentional_activation",
+    "attentional_bias",
+    "attentional_dropout",
+    "context_gate",
+)
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
     """Update, then attend with the new state."""
     decoder, parts = config.decoder, _parts(config, positions)
@@ -217,8 +225,11 @@ def _attentional_state(config: ModelConfig, parts: DecoderParts) -> AttentionalS
     if not decoder.attentional_state:
         return TopState(dropout)
     has_tanh, use_bias = decoder.attentional_activation == "tanh", decoder.attentional_bias
-    context = parts.attention.context_size
-    return AttentionalState(context, decoder.hidden, dropout, has_tanh=has_tanh, use_bias=use_bias)
+    context, hidden = parts.attention.context_size, decoder.hidden
+    if decoder.context_gate == "none":
+        return AttentionalState(context, hidden, dropout, has_tanh=has_tanh, use_bias=use_bias)
+    gate = CONTEXT_GATES[decoder.context_gate](decoder.embedding + _feeding(decoder, parts).size + hidden, hidden)
+    return GatedState(context, hidden, dropout, gate, has_tanh=has_tanh, use_bias=use_bias)
 
 
 def _parts(config: ModelConfig, positions: int) -> DecoderParts:

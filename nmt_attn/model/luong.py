@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nmt_attn.model.context_gate import ContextGate
 from nmt_attn.model.decoder import Decoder, DecoderParts, stack_weights
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.initialise import GateProjection, Projection
@@ -45,8 +46,8 @@ class AttentionalState(nn.Module):
         self.has_tanh = has_tanh
         self.dropout = dropout
 
-    def forward(self, context: Tensor, state: Tensor) -> Tensor:
-        """[..., M], [..., H] -> [..., H]."""
+    def forward(self, context: Tensor, state: Tensor, embedded: Tensor, feed: Tensor) -> Tensor:
+        """c_t [..., M], s_t [..., H] -> h~ [..., H]. A gate sees y_{t-1} [..., E] and f_{t-1} [..., F] too."""
         total = self.projection(torch.cat([context, state], -1))
         return torch.tanh(total) if self.has_tanh else total
 
@@ -58,8 +59,23 @@ class TopState(AttentionalState):
         nn.Module.__init__(self)
         self.dropout = dropout
 
-    def forward(self, context: Tensor, state: Tensor) -> Tensor:
+    def forward(self, context: Tensor, state: Tensor, embedded: Tensor, feed: Tensor) -> Tensor:
         return state
+
+
+class GatedState(AttentionalState):
+    """h~ behind a gate, which takes its place."""
+
+    def __init__(
+        self, context: int, hidden: int, dropout: Dropout, gate: ContextGate, *, has_tanh: bool, use_bias: bool
+    ) -> None:
+        super().__init__(context, hidden, dropout, has_tanh=has_tanh, use_bias=use_bias)
+        self.gate = gate
+
+    def forward(self, context: Tensor, state: Tensor, embedded: Tensor, feed: Tensor) -> Tensor:
+        attentional = super().forward(context, state, embedded, feed)
+        gated: Tensor = self.gate(attentional, torch.cat([embedded, feed, state], -1))
+        return gated
 
 
 class Feeding(NamedTuple):
@@ -97,7 +113,7 @@ class LuongDecoder(Decoder):
         self.readout = readout  # None: the paper's, h~ as it is
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
-        made, weights, after = self._advance(self.embedding_to_gates(embedded), state, memory, NO_NOISE)
+        made, weights, after = self._advance(self.embedding_to_gates(embedded), embedded, state, memory, NO_NOISE)
         readout = self.make_readout(made.attentional, embedded, made.context)
         return readout, self.gated(weights, made.context, made.top, embedded), after
 
@@ -105,17 +121,21 @@ class LuongDecoder(Decoder):
         gates = self.embedding_to_gates(embedded)
         if self.feeding.size == 0:
             top, context, weights = self.look_all(gates, state, memory)
-            attentional = self.attentional_state.dropout(self.attentional_state(context, top))
+            attentional = self.attentional_states(context, top, embedded)
             gated = self.gated(weights, context, top, embedded)
             return self.output_dropout(self.make_readout(attentional, embedded, context)), gated
         made, looks = [], []
-        for step_gates, noise in zip(gates.unbind(1), self._noise(gates), strict=True):
-            step_made, step_weights, state = self._advance(step_gates, state, memory, noise)
+        for step_gates, word, noise in zip(gates.unbind(1), embedded.unbind(1), self._noise(gates), strict=True):
+            step_made, step_weights, state = self._advance(step_gates, word, state, memory, noise)
             made.append(step_made)
             looks.append(step_weights)
         whole = Advanced(*(torch.stack(parts, 1) for parts in zip(*made, strict=True)))
         gated = self.gated(stack_weights(looks), whole.context, whole.top, embedded)
         return self.output_dropout(self.make_readout(whole.attentional, embedded, whole.context)), gated
+
+    def attentional_states(self, context: Tensor, top: Tensor, embedded: Tensor) -> Tensor:
+        """c_t [B, T, M], s_t [B, T, H], y_{t-1} [B, T, E] -> h~_t [B, T, H] with dropout: no input feeding."""
+        return self.attentional_state.dropout(self.attentional_state(context, top, embedded, embedded[..., :0]))
 
     def look_all(self, gates: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor, Weights]:
         """W y [B, T, G x H], first state -> s_t of the top [B, T, H], c_t [B, T, M], weights: no input feeding."""
@@ -160,10 +180,10 @@ class LuongDecoder(Decoder):
         return list(map(Noise, self.layer_noise(gates), attentional))
 
     def _advance(
-        self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Noise
+        self, word_gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory, noise: Noise
     ) -> tuple[Advanced, Weights, DecoderState]:
         layers, top, context, weights = self.look(word_gates, state, memory, noise)
-        attentional = self.attentional_state(context, top)
+        attentional = self.attentional_state(context, top, embedded, state.feed)
         if noise.attentional is not None:
             attentional = attentional * noise.attentional
         feed = self.feeding.choose(attentional, context)

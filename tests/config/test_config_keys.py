@@ -150,6 +150,7 @@ EXAMPLES = {
     "model.decoder.deep_context": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.init_shared": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.input_feeding": Example("attentional", ("model.decoder.style=luong",)),
+    "model.decoder.context_gate": Example("both", ("model.decoder.style=luong",)),
     "model.decoder.attentional_state": Example(
         "false", ("model.decoder.style=luong", "model.decoder.input_feeding=context")
     ),

@@ -13,6 +13,7 @@ from nmt_attn.fast.search import for_search
 from nmt_attn.fast.training import TRAINING
 from nmt_attn.fast.views import Fast, view
 from nmt_attn.model.build import DECODERS
+from nmt_attn.model.context_gate import CONTEXT_GATES
 from nmt_attn.model.readout import READOUTS
 
 FEEDINGS = ("none", "attentional", "context")
@@ -30,6 +31,13 @@ OPTIONS: dict[str, Overrides] = {
         for readout in READOUTS
         if readout != "state" or "luong" not in name
     },
+    **{
+        f"context-gate-{gate}-{name}": {"decoder.context_gate": gate, **keys}
+        for gate in CONTEXT_GATES
+        for name, keys in STYLES.items()
+        if keys["decoder.style"] == "luong"
+    },
+    "context-gate-deep-context": {**STYLES["luong-attentional"], **ABOVE, "decoder.context_gate": "both"},
     "without-h-fed": WITHOUT_H | {"decoder.input_feeding": "context"},
     "without-h-fed-deep-context": WITHOUT_H | ABOVE | {"decoder.input_feeding": "context"},
     "without-h-maxout": WITHOUT_H | {"decoder.input_feeding": "none", "decoder.readout": "maxout"},

@@ -233,6 +233,7 @@ def test_where_no_word_depends_on_the_position_hard_is_soft() -> None:
         ("decoder.input_feeding", "context"),
         ("decoder.deep_context", True),
         ("decoder.attentional_state", False),
+        ("decoder.context_gate", "both"),
         ("attention.window", "local-m"),
         ("attention.window", "local-p"),
         ("attention.normalise", "sparsemax"),

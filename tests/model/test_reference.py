@@ -17,6 +17,7 @@ from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 from nmt_attn.config.rules import contradictions
 from nmt_attn.registries import (
     CELLS,
+    CONTEXT_GATES,
     COVERAGES,
     DECODERS,
     INITIAL_CELL_STATES,
@@ -346,6 +347,34 @@ OPTIONS: dict[str, Overrides] = {
         for readout in ("state-linear", "state-deep")
     },
     **{
+        f"context-gate-{name}-feeding-{feed}": {
+            "decoder.style": "luong",
+            "decoder.context_gate": name,
+            "decoder.input_feeding": feed,
+        }
+        for name, feed in product(CONTEXT_GATES, ["none", "attentional", "context"])
+    },
+    **{
+        f"context-gate-{name}-deep-context": {
+            "decoder.style": "luong",
+            "decoder.context_gate": name,
+            "decoder.deep_context": True,
+            "decoder.input_feeding": "attentional",
+            "decoder.readout": "deep",
+            "attention.window": "local-p",
+            **LSTM,
+            **DEEP_STACK,
+        }
+        for name in CONTEXT_GATES
+    },
+    "context-gate-fixed": {**FIXED, "decoder.style": "luong", "decoder.context_gate": "both"},
+    "context-gate-no-tanh": {
+        "decoder.style": "luong",
+        "decoder.context_gate": "both",
+        "decoder.attentional_activation": "none",
+        "decoder.attentional_bias": True,
+    },
+    **{
         f"without-attentional-state-{name}": {
             "decoder.style": "luong",
             "decoder.attentional_state": False,
@@ -511,7 +540,22 @@ def refused() -> dict[str, Refusal]:
             }.items()
         },
     }
-    return {**windows, **sizes, **blind, **feeds, **covers, **above, **readouts}
+    gated = {"decoder.context_gate": "both"}
+    gates = {
+        **{
+            f"context-gate-{style}: it is over h~": Refusal(
+                {**gated, "decoder.style": style}, "model.decoder.context_gate", "both"
+            )
+            for style in ("bahdanau", "conditional")
+        },
+        "context-gate-without-h: it is over h~": Refusal(
+            {**without, **gated, "decoder.input_feeding": "context"}, "model.decoder.context_gate", "both"
+        ),
+        "context-gate-none: there is no context": Refusal(
+            {**gated, "decoder.style": "luong", "attention.score": "none"}, "model.decoder.context_gate", "both"
+        ),
+    }
+    return {**windows, **sizes, **blind, **feeds, **covers, **above, **readouts, **gates}
 
 
 REFUSED = refused()

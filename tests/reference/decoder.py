@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from reference.attention import Attended, AttentionSettings, attend, fixed_vector
-from reference.cells import CELLS, State, Vector
+from reference.cells import CELLS, State, Vector, sigmoid
 from reference.encoder import Encoded
 from reference.normalise import loss
 
@@ -34,6 +34,7 @@ class DecoderSettings:
     init_reads: str = "layers"
     input_feeding: str = "none"
     attentional_state: bool = True
+    context_gate: str = "none"
     attentional_activation: str = "tanh"
     readout: str = "linear"
     readout_state: str = "current"
@@ -215,6 +216,8 @@ def luong(
         states, output = upper_layers(p, settings, bottom, previous, None)
         attended = look(p, settings, output, encoded, t, coverage)
     attentional = attentional_state(p, settings, attended.context, output)
+    if settings.context_gate != "none":
+        attentional = gate(p["gate"], settings, attentional, np.concatenate([y, [] if feed is None else feed, output]))
     readout = attentional
     if settings.readout != "linear":
         readout = read_out(p, settings, attentional, y, attended.context)
@@ -228,6 +231,14 @@ def attentional_state(p: Parameters, settings: DecoderSettings, c: Vector, s: Ve
         return s
     total = p["attentional"]["W_c"] @ np.concatenate([c, s]) + p["attentional"].get("b", 0)
     return np.tanh(total) if settings.attentional_activation == "tanh" else total
+
+
+def gate(p: Parameters, settings: DecoderSettings, source: Vector, target: Vector) -> Vector:
+    """h~ and [y ; f ; s] behind a gate on one of the two, or that shares out between them."""
+    z = sigmoid(p["W_z"] @ np.concatenate([target, source]) + p["b_z"])
+    of_source, of_target = p["W_S"] @ source + p["b_S"], p["W_T"] @ target + p["b_T"]
+    factors = {"source": (z, 1), "target": (1, z), "both": (z, 1 - z)}[settings.context_gate]
+    return np.tanh(factors[0] * of_source + factors[1] * of_target)
 
 
 STYLES = {"bahdanau": bahdanau, "conditional": conditional, "luong": luong}

@@ -84,6 +84,7 @@ MODELS: list[Overrides] = [
     {"decoder.style": "bahdanau", "decoder.cell": "rnn", "decoder.readout": "maxout"},
     {"decoder.style": "bahdanau", "decoder.layers": 2, "decoder.deep_context": True},
     {"decoder.style": "luong", "decoder.layers": 2, "decoder.deep_context": True},
+    {"decoder.style": "luong", "decoder.context_gate": "both", "decoder.input_feeding": "attentional"},
 ]
 
 

@@ -26,7 +26,7 @@ from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder
 from nmt_attn.model.cells import RecurrentLayer
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder
-from nmt_attn.model.luong import LuongDecoder, TopState
+from nmt_attn.model.luong import AttentionalState, LuongDecoder
 from nmt_attn.model.state import DecoderState, Memory
 
 Made = tuple[Tensor, records.Weights]
@@ -85,7 +85,7 @@ class GpuLuong(Fast, LuongDecoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
         if self.feeding.size == 0 and self.copying is None and isinstance(self.bottom, ONE_CALL):
             return self._without_feeding(embedded, state, memory)
-        has_loop = self.feeding.size > 0 and not isinstance(self.attentional_state, TopState)
+        has_loop = self.feeding.size > 0 and type(self.attentional_state) is AttentionalState
         parts = loop_parts(self, embedded, state, memory) if has_loop else None
         if parts is None:
             return super().forward(embedded, state, memory)
@@ -128,5 +128,5 @@ class GpuLuong(Fast, LuongDecoder):
         whole = run_cell(kind, weights, embedded, *state.layers[0], product_dtype(to_gates.weight))
         top = self.upper_layers(whole.states, None, state.layers[1:])
         context, seen = self.attend_all(top, state, memory)
-        attentional = self.attentional_state.dropout(self.attentional_state(context, top))
+        attentional = self.attentional_states(context, top, embedded)
         return self.output_dropout(self.make_readout(attentional, embedded, context)), seen

@@ -31,6 +31,13 @@ const COVERAGES = {
   neural: "C_{tj} = GRU(C_{t−1,j} ; α_{tj}, h_j, Q)",
 };
 
+/** What a context gate z makes of the attentional state, with S and T of source and target side. */
+const GATES = {
+  source: " A gate takes its place: tanh(T + z · S), with S of it and T of word and state.",
+  target: " A gate takes its place: tanh(z · T + S), with S of it and T of word and state.",
+  both: " A gate takes its place: tanh((1 − z) · T + z · S), with S of it and T of word and state.",
+};
+
 /** Hard attention: a weight is the probability that this is the position. */
 export const isHard = model => (model.alignment ?? "soft") !== "soft";
 const priorOf = model => model.alignment === "hard" ? "α_{tj} = exp(e_{tj}) / Σ_k exp(e_{tk})" : "α_{tj} = Σ_i p(a_{t−1} = i | y_1 … y_{t−1}) p(a_t = j | a_{t−1} = i)";
@@ -59,7 +66,7 @@ export function stagesOf(model) {
     { name: "state", formula: `${queryOf(model)} = f(s_{t−1}, y_{t−1}, h̃_{t−1})`, says: model.deep_context ? "The bottom layer moves first, then looks." : "Luong moves first: the new state comes before the look." },
     ...look,
     model.attentional_state === false ? { name: "attentional state", formula: "h̃_t = s_t", says: "The state is read as it is." }
-      : { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: "Context and state become one vector." },
+      : { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: `Context and state become one vector.${GATES[model.context_gate] ?? ""}` },
     { name: "word", formula: `p(y_t) = ${output}(W_s h̃_t)`, says: "The next word is read off it." },
   ];
   const first = model.style === "conditional"
