@@ -37,7 +37,7 @@ def model_contradictions(config: Config) -> Iterator[str]:
 
 def _layers(config: Config) -> Iterator[str]:
     encoder, decoder = config.model.encoder, config.model.decoder
-    if encoder.bidirectional == "bottom" and encoder.layers == 1:
+    if isinstance(encoder.bidirectional, str) and encoder.layers == 1:
         expected = f"true or false with {with_value(config, 'model.encoder.layers')}"
         yield complain(config, "model.encoder.bidirectional", expected, "true is the same here")
     sizes = [source_vector_size(encoder), *encoder_sizes(encoder)]

@@ -31,7 +31,11 @@ class EncoderConfig(Section):
     cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
     layers: Layers = Field(1, description="stacked layers")
     hidden: Units = Field(256, description="units of one direction of one layer")
-    bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
+    bidirectional: bool | Literal["bottom", "separate", "alternating"] = Field(
+        True,
+        description="true, false, bottom: the first layer only; two stacks that meet at the top, each of one direction "
+        "(separate, Marian) or of both in turn (alternating, nematus)",
+    )
     embedding: Units = Field(256, description="size of a source word vector")
     factors: Literal["sum"] | tuple[Units, ...] = Field(
         "sum",

@@ -61,6 +61,7 @@ FREE = [score for score in SCORES if not SCORES[score].needs_equal_sizes]
 LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
 DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
+STACKED = ("separate", "alternating")
 FIXED = {"attention.score": "none", "attention.fixed_context": True}
 OPTIONS: dict[str, Overrides] = {
     **{
@@ -140,6 +141,39 @@ OPTIONS: dict[str, Overrides] = {
         "encoder.bidirectional": "bottom",
         "encoder.residual": True,
         "decoder.layers": 2,
+    },
+    **{
+        f"{kind}-{layers}-layers-{cell}": {
+            "encoder.bidirectional": kind,
+            "encoder.layers": layers,
+            "encoder.residual": layers == 3,
+            "encoder.cell": cell,
+            "decoder.cell": cell,
+        }
+        for kind in STACKED
+        for layers in (2, 3)
+        for cell in CELLS
+    },
+    **{
+        f"{kind}-{init}": {
+            "encoder.bidirectional": kind,
+            "encoder.layers": 2,
+            "decoder.layers": 2,
+            "decoder.init": init,
+            "decoder.hidden": hidden_for(init),
+        }
+        for kind in STACKED
+        for init in ("last", "last-forward", "backward-first")
+    },
+    **{
+        f"{kind}-reversed": {
+            "encoder.bidirectional": kind,
+            "encoder.layers": 2,
+            "encoder.reverse_source": True,
+            "encoder.reads_eos": False,
+            "attention.attend_eos": False,
+        }
+        for kind in STACKED
     },
     **{
         f"init-{init}{name}": {**DEEP_STACK, **cells, "decoder.init": init, "decoder.hidden": hidden_for(init)}
