@@ -47,8 +47,11 @@ class Page(NamedTuple):
     def staged(self, text: str) -> str:
         """Its Markdown as the site's generator takes it."""
         text = MODULE.sub(self._module, CODE.sub(_with_bars, text))
-        text = outside_code(text, lambda part: LINK.sub(self._link, PICTURE.sub(self._picture, SHOT.sub(self._shot, part))))
+        text = outside_code(text, self._pictures_and_links)
         return with_formulas(text.replace("<details>", '<details markdown="1">'))
+
+    def _pictures_and_links(self, text: str) -> str:
+        return LINK.sub(self._link, PICTURE.sub(self._picture, SHOT.sub(self._shot, text)))
 
     def _link(self, found: re.Match[str]) -> str:
         text, target = found.groups()
