@@ -29,9 +29,9 @@ defaults. Sizes, dropout and everything else that a row does not name can be cho
 FOOT = """
 ## What no keys can express
 
-- Layer normalisation inside cells (nematus, Marian) and deep transition (several cells in a row at one step): both
-  change the equations of the cell, of which each fast path has its own form. `import` refuses such models.
-- nmtpytorch's softmax temperature, and its tanh on the context before the second cell.
+- Layer normalisation (nematus, Marian), which is in cells, attention, first state and readout. `import` refuses such
+  models.
+- nmtpytorch's `dec_inp_activ`, a nonlinearity on the context before the second cell, which is off by default.
 - Several heads of attention: all that shows or reads alignments has one row of weights for each target word.
 """
 

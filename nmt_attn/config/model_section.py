@@ -31,6 +31,9 @@ class EncoderConfig(Section):
 
     cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
     layers: Layers = Field(1, description="stacked layers")
+    transition_depth: Layers | tuple[Layers, ...] = Field(
+        1, description="cells in a row at each step of a layer (deep transition), or one number for each layer, [4, 2]"
+    )
     hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom", "separate", "alternating"] = Field(
         True,
@@ -102,6 +105,9 @@ class DecoderConfig(Section):
     layers: Layers = Field(1, description="stacked layers; attention belongs to the papers' layer")
     deep_context: bool = Field(
         False, description="the bottom layer looks, and the context enters every layer (GNMT; sockeye, nematus)"
+    )
+    transition_depth: Layers | tuple[Layers, ...] = Field(
+        1, description="as model.encoder.transition_depth; conditional: in place of its second cell"
     )
     hidden: Units = Field(256, description="units of one layer")
     embedding: Units = Field(256, description="size of a target word vector")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from reference.attention import Attended, AttentionSettings, attend, fixed_vector
-from reference.cells import CELLS, State, Vector, sigmoid
+from reference.cells import State, Vector, advance, sigmoid
 from reference.encoder import Encoded
 from reference.normalise import loss
 
@@ -124,7 +124,7 @@ def upper_layers(
     states, output = [bottom], bottom[0]
     for number in range(1, len(p["cells"])):
         inputs = {"W": output, "C": context} if settings.deep_context else {"W": output}
-        state = CELLS[settings.cell](p["cells"][number], inputs, previous[number])
+        state = advance(settings.cell, p["cells"][number], inputs, previous[number])
         output = state[0] + output if settings.residual else state[0]
         states.append(state)
     return states, output
@@ -167,7 +167,7 @@ def bahdanau(
     """
     query = previous[0][0] if settings.deep_context else before
     attended = look(p, settings, query, encoded, t, coverage)
-    bottom = CELLS[settings.cell](p["cells"][0], {"W": y, "C": attended.context}, previous[0])
+    bottom = advance(settings.cell, p["cells"][0], {"W": y, "C": attended.context}, previous[0])
     states, output = upper_layers(p, settings, bottom, previous, attended.context)
     s = output if settings.readout_state == "current" else before
     readout = read_out(p, settings, s, y, attended.context)
@@ -185,9 +185,9 @@ def conditional(
     coverage: Sequence[Vector] | None,
 ) -> Step:
     """Update with the word, look with that state, update with the context, read out."""
-    between = CELLS[settings.cell](p["first"], {"W": y}, previous[0])
+    between = advance(settings.cell, p["first"], {"W": y}, previous[0])
     attended = look(p, settings, between[0], encoded, t, coverage)
-    bottom = CELLS[settings.cell](p["cells"][0], {"C": attended.context}, between)
+    bottom = advance(settings.cell, p["cells"][0], {"C": attended.context}, between)
     states, output = upper_layers(p, settings, bottom, previous, attended.context)
     readout = read_out(p, settings, output, y, attended.context)
     return Step(states, attended, readout, output_layer(p, readout), None)
@@ -208,7 +208,7 @@ def luong(
     Where the context enters every layer, the look comes between the bottom layer and the others.
     """
     inputs = {"W": y} if feed is None else {"W": y, "F": feed}
-    bottom = CELLS[settings.cell](p["cells"][0], inputs, previous[0])
+    bottom = advance(settings.cell, p["cells"][0], inputs, previous[0])
     if settings.deep_context:
         attended = look(p, settings, bottom[0], encoded, t, coverage)
         states, output = upper_layers(p, settings, bottom, previous, attended.context)
