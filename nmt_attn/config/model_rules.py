@@ -45,6 +45,10 @@ def _layers(config: Config) -> Iterator[str]:
         reason = f"{with_value(config, 'model.encoder.layers')} and {with_value(config, 'model.encoder.embedding')}"
         hint = f"no layer's input is as large as its output: {', '.join(map(str, sizes))}"
         yield complain_idle(config, "model.encoder.residual", reason, hint)
+    for side, section in (("encoder", encoder), ("decoder", decoder)):
+        depths, where = section.transition_depth, f"model.{side}.transition_depth"
+        if isinstance(depths, tuple) and len(depths) != section.layers:
+            yield complain(config, where, f"as many numbers as {with_value(config, f'model.{side}.layers')}, or one")
     if decoder.residual and decoder.layers == 1:
         yield complain_idle(config, "model.decoder.residual", with_value(config, "model.decoder.layers"))
 

@@ -30,6 +30,9 @@ class EncoderConfig(Section):
 
     cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
     layers: Layers = Field(1, description="stacked layers")
+    transition_depth: Layers | tuple[Layers, ...] = Field(
+        1, description="cells in a row at each step of a layer (deep transition), or one number for each layer, [4, 2]"
+    )
     hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom", "separate", "alternating"] = Field(
         True,
@@ -99,6 +102,9 @@ class DecoderConfig(Section):
     style: DecoderName = Field("bahdanau", description="bahdanau, luong, or conditional (dl4mt, nematus)")
     cell: CellName = Field("gru", description="as model.encoder.cell")
     layers: Layers = Field(1, description="stacked layers; attention belongs to the papers' layer")
+    transition_depth: Layers | tuple[Layers, ...] = Field(
+        1, description="as model.encoder.transition_depth; conditional: in place of its second cell"
+    )
     hidden: Units = Field(256, description="units of one layer")
     embedding: Units = Field(256, description="size of a target word vector")
     dropout: Fraction = Field(
