@@ -1,5 +1,5 @@
-"""Memory of the process: freed memory is kept for the next batch, compiled products are few, and what stays is kept out of
-garbage collection.
+"""Memory of the process: what is freed is kept for the next batch, compiled products are few, and what stays is kept
+out of garbage collection.
 
 The first touch of fresh memory costs a page fault for every 4 KiB, a tenth of a training update where a machine is a
 virtual one; by itself glibc gives large blocks back to the system and asks for them again at every update. oneDNN
