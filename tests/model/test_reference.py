@@ -340,6 +340,16 @@ OPTIONS: dict[str, Overrides] = {
         f"deep-context-fixed-{style}": {"decoder.layers": 2, **FIXED, **keys, "decoder.deep_context": True}
         for style, keys in STYLES.items()
     },
+    **{
+        f"deep-context-transition-{style}": {
+            **DEEP_STACK,
+            **LSTM,
+            **keys,
+            "decoder.deep_context": True,
+            "decoder.transition_depth": 2,
+        }
+        for style, keys in STYLES.items()
+    },
     "deep-context-previous": {
         "decoder.layers": 2,
         "decoder.residual": True,
