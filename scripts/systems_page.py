@@ -31,7 +31,8 @@ FOOT = """
 
 - The attention of GNMT in tensorflow/nmt (`gnmt`, `gnmt_v2`), which queries with the bottom layer and feeds the
   context to every layer. Its encoder can be expressed: `encoder.bidirectional=bottom`, `encoder.residual=true`.
-- Layer normalisation (nematus, Marian), which is in cells, attention, first state and readout. `import` refuses such
+- Layer normalisation of attention, first state and readout (nematus, Marian); that of their cells can be expressed
+  (`gru-layernorm`, `gru-layernorm-joint`, `lstm-layernorm`). As those toolkits have all or none, `import` refuses such
   models.
 - nmtpytorch's `out_logic: simple` and softmax temperature, its tanh on the context before the second cell, and the
   context gate of sockeye and OpenNMT-py.
