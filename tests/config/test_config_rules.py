@@ -253,7 +253,7 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         ),
         (
             ["model.decoder.cell=lstm", "model.decoder.init_cell=bridge"],
-            "model.encoder.cell: expected 'lstm' with model.decoder.init_cell 'bridge', got 'gru' "
+            "model.encoder.cell: expected 'lstm' or 'lstm-layernorm' with model.decoder.init_cell 'bridge', got 'gru' "
             "(or take model.decoder.init_cell: zero or copy)",
         ),
         (
