@@ -30,6 +30,12 @@ def encoder_sizes(encoder: EncoderConfig) -> list[int]:
     return [directions * encoder.hidden for directions in encoder_directions(encoder)]
 
 
+def transition_depths(side: EncoderConfig | DecoderConfig) -> list[int]:
+    """How many cells in a row each layer has at a step, bottom first."""
+    depth = side.transition_depth
+    return [depth] * side.layers if isinstance(depth, int) else list(depth)
+
+
 def start_layer(decoder_layer: int, model: ModelConfig) -> int | None:
     """The encoder layer from whose final state this layer of the decoder starts, both from 0; None for all layers.
 

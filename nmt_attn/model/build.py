@@ -19,15 +19,19 @@ from nmt_attn.config.derived import (
     source_vector_size,
     start_layer,
     start_size,
+    transition_depths,
 )
 from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
 from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
-from nmt_attn.model.cells import CELLS
+from nmt_attn.model.cells import CELLS, Cell
 from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.context_gate import CONTEXT_GATES
 from nmt_attn.model.copying import COPYINGS, CopyingSeq2Seq
 from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
+from nmt_attn.model.deep_context import BahdanauDeepContext, LuongDeepContext
+from nmt_attn.model.deep_transition import in_a_row
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import AlternatingLayer, Encoder, EncoderLayer, SeparateLayer
 from nmt_attn.model.factors import FactoredEmbedding
@@ -41,7 +45,7 @@ from nmt_attn.model.initial_state import (
     StartState,
 )
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
-from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
+from nmt_attn.model.luong import AttentionalState, Feeding, GatedState, LuongDecoder, TopState
 from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.readout import READOUTS, Readout, UnbiasedOutput
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes, TanhScore
@@ -104,8 +108,8 @@ def build_encoder(config: ModelConfig) -> Encoder:
     layers: list[EncoderLayer] = []
     inputs = source_vector_size(encoder)
     above = {"separate": SeparateLayer, "alternating": AlternatingLayer}.get(str(encoder.bidirectional), EncoderLayer)
-    for directions in encoder_directions(encoder):
-        cells = [CELLS[encoder.cell](encoder.hidden) for _ in range(directions)]
+    for directions, depth in zip(encoder_directions(encoder), transition_depths(encoder), strict=True):
+        cells = [_cell(encoder, depth) for _ in range(directions)]
         layers.append((above if layers else EncoderLayer)(cells, inputs))
         inputs = directions * encoder.hidden
     dropout = _dropout(config, encoder_rates(encoder).layer)
@@ -191,28 +195,45 @@ def _start_sizes(layer: int, config: ModelConfig) -> StartSizes:
 def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
     """Attend with the previous state, then update."""
     decoder, parts = config.decoder, _parts(config, positions)
-    return BahdanauDecoder(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
+    kind = BahdanauDeepContext if parts.deep_context else BahdanauDecoder
+    return kind(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
 
 
 def build_conditional(config: ModelConfig, positions: int) -> Decoder:
     """Update, attend, update again."""
     decoder, parts = config.decoder, _parts(config, positions)
-    return ConditionalDecoder(parts, CELLS[decoder.cell](decoder.hidden), _readout(decoder, parts))
+    second, *upper = parts.cells
+    parts = parts._replace(cells=[_cell(decoder, 1), *upper])
+    return ConditionalDecoder(parts, second, _readout(decoder, parts))
 
 
-@reads("input_feeding", "attentional_activation", "attentional_bias", "attentional_dropout")
+@reads(
+    "input_feeding",
+    "attentional_state",
+    "attentional_activation",
+    "attentional_bias",
+    "attentional_dropout",
+    "context_gate",
+)
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
     """Update, then attend with the new state."""
     decoder, parts = config.decoder, _parts(config, positions)
-    attentional = AttentionalState(
-        parts.attention.context_size,
-        decoder.hidden,
-        _dropout(config, decoder.attentional_dropout),
-        has_tanh=decoder.attentional_activation == "tanh",
-        use_bias=decoder.attentional_bias,
-    )
     readout = None if decoder.readout == "linear" else _readout(decoder, parts)
-    return LuongDecoder(parts, attentional, _feeding(decoder, parts), readout)
+    kind = LuongDeepContext if parts.deep_context else LuongDecoder
+    return kind(parts, _attentional_state(config, parts), _feeding(decoder, parts), readout)
+
+
+def _attentional_state(config: ModelConfig, parts: DecoderParts) -> AttentionalState:
+    decoder = config.decoder
+    dropout = _dropout(config, decoder.attentional_dropout)
+    if not decoder.attentional_state:
+        return TopState(dropout)
+    has_tanh, use_bias = decoder.attentional_activation == "tanh", decoder.attentional_bias
+    context, hidden = parts.attention.context_size, decoder.hidden
+    if decoder.context_gate == "none":
+        return AttentionalState(context, hidden, dropout, has_tanh=has_tanh, use_bias=use_bias)
+    gate = CONTEXT_GATES[decoder.context_gate](decoder.embedding + _feeding(decoder, parts).size + hidden, hidden)
+    return GatedState(context, hidden, dropout, gate, has_tanh=has_tanh, use_bias=use_bias)
 
 
 def _parts(config: ModelConfig, positions: int) -> DecoderParts:
@@ -222,13 +243,19 @@ def _parts(config: ModelConfig, positions: int) -> DecoderParts:
     return DecoderParts(
         attention,
         build_start_state(config),
-        [CELLS[decoder.cell](decoder.hidden) for _ in range(decoder.layers)],
+        [_cell(decoder, depth) for depth in transition_depths(decoder)],
         decoder.embedding,
         _dropout(config, rates.layer),
         _dropout(config, rates.output),
         is_residual=decoder.residual,
         copying=COPYINGS[decoder.copying](*sizes) if copies else None,
+        deep_context=decoder.deep_context,
     )
+
+
+def _cell(side: EncoderConfig | DecoderConfig, depth: int) -> Cell:
+    """That of one layer and direction, `depth` in a row."""
+    return in_a_row([CELLS[side.cell](side.hidden) for _ in range(depth)])
 
 
 def _dropout(config: ModelConfig, rate: float) -> Dropout:

@@ -97,6 +97,8 @@ EXAMPLES = {
     **tokenizer_examples("target"),
     "model.encoder.cell": Example("lstm"),
     "model.encoder.layers": Example("2"),
+    "model.encoder.transition_depth": Example("2"),
+    "model.decoder.transition_depth": Example("[2]"),
     "model.encoder.hidden": Example("7"),
     "model.encoder.bidirectional": Example("bottom", ("model.encoder.layers=2",)),
     "model.encoder.embedding": Example("7"),
@@ -147,8 +149,13 @@ EXAMPLES = {
     "model.decoder.init_cell": Example("copy", ("model.decoder.cell=lstm",)),
     "model.decoder.init_activation": Example("relu"),
     "model.decoder.init_reads": Example("all", ("model.encoder.layers=2",)),
+    "model.decoder.deep_context": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.init_shared": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.input_feeding": Example("attentional", ("model.decoder.style=luong",)),
+    "model.decoder.context_gate": Example("both", ("model.decoder.style=luong",)),
+    "model.decoder.attentional_state": Example(
+        "false", ("model.decoder.style=luong", "model.decoder.input_feeding=context")
+    ),
     "model.decoder.attentional_activation": Example("none", ("model.decoder.style=luong",)),
     "model.decoder.attentional_bias": Example("true", ("model.decoder.style=luong",)),
     "model.decoder.readout": Example("maxout"),
