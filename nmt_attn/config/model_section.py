@@ -29,7 +29,11 @@ from nmt_attn.config.base import (
 class EncoderConfig(Section):
     """The source side: embedding and a recurrent network."""
 
-    cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
+    cell: CellName = Field(
+        "gru",
+        description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn; with layer normalisation "
+        "gru-layernorm (nematus), gru-layernorm-joint or lstm-layernorm (Marian), which nothing accelerates",
+    )
     layers: Layers = Field(1, description="stacked layers")
     transition_depth: Layers | tuple[Layers, ...] = Field(
         1, description="cells in a row at each step of a layer (deep transition), or one number for each layer, [4, 2]"
