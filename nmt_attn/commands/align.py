@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import typer
 from tqdm import tqdm
 
 from nmt_attn.alignment.formats import alignment_writer, by_target, pharaoh_line
 from nmt_attn.alignment.links import Links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, extract_links
+from nmt_attn.data.corpus_warnings import unknown_source
 from nmt_attn.errors import ConfigError
 from nmt_attn.files import check_apart, or_standard, shown, writing
 from nmt_attn.model.store import find_model, model_folder
@@ -36,6 +38,8 @@ def align(options: AlignOptions) -> None:
     check_apart({"source": options.source, "target": options.target}, {"output": output})
     sources, targets = read_parallel(options.source, options.target)
     translator = _load_attending(find_model(options.model), options.device)
+    if warning := unknown_source(translator.codecs, sources):
+        typer.echo(f"warning: {warning}", err=True)
     backward = None if options.reverse is None else _load_backward(options.reverse, translator, options.device)
     shift: Shift = 1 if options.shift else 0
     written = targets if backward is None else plain_texts(backward, targets)

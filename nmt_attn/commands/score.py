@@ -11,6 +11,7 @@ import sys
 import typer
 from tqdm import tqdm
 
+from nmt_attn.data.corpus_warnings import unknown_source
 from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.model.store import find_model
 from nmt_attn.options.evaluation import ScoreOptions
@@ -30,6 +31,8 @@ def score(options: ScoreOptions) -> None:
     check_apart({"source": options.source, "target": options.target}, {"output": output})
     sources, targets = read_parallel(options.source, options.target)
     translator = Translator.load(find_model(options.model), choose_device(options.device))
+    if warning := unknown_source(translator.codecs, sources):
+        typer.echo(f"warning: {warning}", err=True)
     is_json = output is not None and output.name.endswith(ENDINGS)
     total, tokens = 0.0, 0
     with (

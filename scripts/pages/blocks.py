@@ -107,7 +107,7 @@ def centres() -> str:
         look = step.look
         assert look is not None and look.centre is not None
         rows.append(f"| {t + 1} | {escape(step.word)} | {float(look.centre[0]):.1f} | {_most(steps, t)} |")
-    return "\n".join(["| step | word written | $p_t$ | looks at |", "|---|---|---|---|", *rows])
+    return "\n".join(["| step | word written | centre $p_t$ | looks at |", "|---|---|---|---|", *rows])
 
 
 def _look(side: SentenceTrace, t: int) -> tuple[list[float], list[float]]:

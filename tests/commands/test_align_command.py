@@ -62,6 +62,18 @@ def test_scores_are_of_lines_and_sum_up(run: Path, capsys: pytest.CaptureFixture
     assert f"28 target tokens, perplexity {math.exp(-total / 28):.1f}"[:-2] in err
 
 
+@pytest.mark.parametrize("command", ["score", "align"])
+def test_a_source_of_another_language_is_told(command: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = run.parents[1] / "test.en", run.parents[1] / "test.es"
+    if command == "score":
+        score(replace(score_options(run), source=source, target=target))
+    else:
+        align(replace(options(run), source=source, target=target))
+    assert "source tokens (" in capsys.readouterr().err
+    score(score_options(run))
+    assert "warning" not in capsys.readouterr().err
+
+
 def test_a_terminal_is_told_what_the_columns_of_scores_are(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
