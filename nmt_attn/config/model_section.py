@@ -10,6 +10,7 @@ from nmt_attn.config.base import (
     CopyingName,
     CoverageName,
     DecoderName,
+    EncoderLayers,
     Fraction,
     InitialCellStateName,
     InitialisationName,
@@ -29,7 +30,9 @@ class EncoderConfig(Section):
     """The source side: embedding and a recurrent network."""
 
     cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
-    layers: Layers = Field(1, description="stacked layers")
+    layers: EncoderLayers = Field(
+        1, description="stacked layers; 0: there is no source, and the decoder is a language model of the target"
+    )
     hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
     embedding: Units = Field(256, description="size of a source word vector")
@@ -170,3 +173,8 @@ class ModelConfig(Section):
         gt=0,
         description="xavier, orthogonal: standard deviation of first word vectors that the output layer does not share",
     )
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it translates; else it is a language model of the target."""
+        return self.encoder.layers > 0

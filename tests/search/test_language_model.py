@@ -13,7 +13,8 @@ from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
-from nmt_attn.search.language_model import IMPOSSIBLE, LN_10, Fusion, NGrams, read_arpa
+from nmt_attn.search.language_model import Fusion
+from nmt_attn.search.ngrams import IMPOSSIBLE, LN_10, NGrams, read_arpa
 from nmt_attn.search.shortlist import AlignmentCounts
 from nmt_attn.types import BOS, EOS, UNK
 
