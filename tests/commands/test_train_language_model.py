@@ -91,7 +91,7 @@ def test_a_translation_has_the_sum_of_both_log_probabilities(folder: Path, membe
         translator = fused[0] if members == 1 else EnsembleTranslator(fused, "linear")
         found = translator.translate(source, **({"beam": 1} if name == "greedy" else {"nbest": 3}))
         for each in found:
-            for hypothesis in each.nbest:
+            for hypothesis in each.hypotheses:
                 pairs = [force_decode(one, [each.source], [hypothesis.text], with_alignments=False)[0] for one in alone]
                 steps = zip(*(pair.token_log_probs for pair in pairs), strict=True)
                 mean = sum(math.log(math.fsum(map(math.exp, step)) / members) for step in steps)
