@@ -14,8 +14,9 @@ _KEPT_BYTES = 2**31 - 1
 _GROWTH_BYTES = 1 << 26
 TRAINING_PROGRAMS = 16
 """Compiled products to keep: those of the loops come at every step, larger ones are hardly met again."""
-SEARCH_PROGRAMS = 64
-"""Batches shrink as sentences stop, and the next batch goes through the same sizes again."""
+SEARCH_PROGRAMS = 128
+"""Batches shrink as sentences stop, and the next batch goes through the same sizes again: about 25 sizes, each of which
+needs four to five programs."""
 
 
 def prepare_memory(programs: int = TRAINING_PROGRAMS) -> None:

@@ -121,10 +121,10 @@ def format_table(
     kept = list(range(len(named)))
     body = [*rows]
     table = _lay_out([column.title for column in named], body, is_folded=False)
-    while width is not None and _widest(table) > width:
+    while width is not None and widest(table) > width:
         table = _lay_out([named[i].title for i in kept], [[row[i] for i in kept] for row in body], is_folded=True)
         least = max(kept, key=lambda i: (named[i].rank, i))
-        if _widest(table) <= width or named[least].rank == 0:
+        if widest(table) <= width or named[least].rank == 0:
             break
         rank = named[least].rank
         kept = [i for i in kept if named[i].rank != rank]
@@ -134,7 +134,8 @@ def format_table(
     return table
 
 
-def _widest(text: str) -> int:
+def widest(text: str) -> int:
+    """The columns of a terminal that its longest line takes."""
     return max(map(cells, text.split("\n")))
 
 

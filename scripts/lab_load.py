@@ -24,6 +24,7 @@ import httpx
 
 from nmt_attn.demo.corpus import demo_corpus
 from nmt_attn.lab.examples import shipped_models
+from nmt_attn.memory import SEARCH_PROGRAMS, prepare_memory
 from nmt_attn.search.translator import Translator
 
 PORT = 8765
@@ -182,6 +183,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--model", type=Path, help="a run; by default the first model of the package")
     options = parser.parse_args()
+    prepare_memory(SEARCH_PROGRAMS)  # as `translate` and the server do
     # The server translates equal texts once: none is asked for twice.
     texts = list(dict.fromkeys(pair.source for pair in demo_corpus("train", 2500)))
     with shipped_models() as folders:

@@ -17,12 +17,11 @@ from nmt_attn.lab.service import Lab
 FOLDER = Path(__file__).parents[1] / "docs" / "lab"
 LIGHTS = "#s=Turn+off+the+lights&a=bahdanau&b=luong&k=3"
 PICTURES = {
-    "machine": (LIGHTS + "&t=0&m=3", "#machine", "light"),
-    "machine-dark": (LIGHTS + "&t=0&m=3", "#machine", "dark"),
-    "changed": (LIGHTS + "&t=0&m=5&ga=%7B%220%22%3A%5B0%2C1%2C0%2C0%2C0%5D%7D", "#matrix", "light"),
-    "compare": (LIGHTS + "&t=2", "#compare", "light"),
+    "machine": (LIGHTS + "&t=0&m=3", "#machine"),
+    "changed": (LIGHTS + "&t=0&m=5&ga=%7B%220%22%3A%5B0%2C1%2C0%2C0%2C0%5D%7D", "#matrix"),
+    "compare": (LIGHTS + "&t=2", "#compare"),
 }
-"""Of each file the address, the part of the page and the colours."""
+"""Of each picture the address and the part of the page; NAME.png is light, NAME-dark.png dark."""
 WAIT_MS = 500
 
 
@@ -38,8 +37,9 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, (state, place, scheme) in PICTURES.items():
-            _take(browser, scheme, address + state, place, FOLDER / f"{name}.png")
+        for name, (state, place) in PICTURES.items():
+            _take(browser, "light", address + state, place, FOLDER / f"{name}.png")
+            _take(browser, "dark", address + state, place, FOLDER / f"{name}-dark.png")
         browser.close()
     server.should_exit = True
 

@@ -33,8 +33,6 @@ FOOT = """
   context to every layer. Its encoder can be expressed: `encoder.bidirectional=bottom`, `encoder.residual=true`.
 - Layer normalisation inside cells (nematus, Marian) and deep transition (several cells in a row at one step): both
   change the equations of the cell, of which each fast path has its own form. `import` refuses such models.
-- Alternating directions (nematus, Marian) have no key of their own. `import` expresses them with matrices that are
-  0 where a layer does not read the other direction.
 - nmtpytorch's `out_logic: simple` and softmax temperature, its tanh on the context before the second cell, and the
   context gate of sockeye and OpenNMT-py.
 - Several heads of attention: all that shows or reads alignments has one row of weights for each target word.

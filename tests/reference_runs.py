@@ -70,6 +70,7 @@ def run_reference(named: Mapping[str, np.ndarray], config: ModelConfig, batch: B
             reverse_source=config.encoder.reverse_source,
             reads_eos=config.encoder.reads_eos,
             residual=config.encoder.residual,
+            bidirectional=config.encoder.bidirectional,
         )
         steps = decode(letters.decoder, letters.settings, encoded, batch.tgt_in[row, :target_length].tolist())
         loss = summed_loss(letters.settings, steps, batch.tgt_out[row, :target_length].tolist())

@@ -42,12 +42,20 @@ def view(label: str, source: str, target: str, log_prob: float, *, is_reference:
     return AlignmentView(label, target, log_prob, alignment, is_reference)
 
 
+def copying_view(label: str, source: str, target: str, log_prob: float) -> AlignmentView:
+    """The same of a model that copies: the first word nearly for certain, the others with a half, a third, ..."""
+    made = view(label, source, target, log_prob)
+    assert made.alignment is not None
+    shares = 1 / torch.arange(1, len(target.split()) + 2)
+    return made._replace(alignment=made.alignment._replace(copied=shares - 0.01))
+
+
 def sentence(number: int) -> ReportSentence:
     """The first system attends, the second is a file."""
     source, reference = SOURCES[number], REFERENCES[number]
     views = (
         view("best", source, FIRST[number], -0.25),
-        view("2nd best", source, SECOND_BEST, -1.5),
+        copying_view("2nd best", source, SECOND_BEST, -1.5),
         view("reference", source, reference, -0.5, is_reference=True),
     )
     gold = frozenset({Link(3, 0), Link(1, 1)}) if number == 0 else frozenset()

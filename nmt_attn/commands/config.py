@@ -14,7 +14,7 @@ from nmt_attn.config.reference import reference_yaml
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.options.training import ConfigOptions
-from nmt_attn.screen import cells, fold, format_table, width_of
+from nmt_attn.screen import fold, format_table, widest, width_of
 
 _PIPE_WIDTH = 120
 """Columns where no terminal says how many it has."""
@@ -60,7 +60,7 @@ def _difference(options: ConfigOptions, before: Path) -> str:
         return f"no key differs between {before} and {other}"
     width = width_of(sys.stdout)
     table = format_table(["key", str(before), other], rows)
-    if width is None or max(map(cells, table.split("\n"))) <= width:
+    if width is None or widest(table) <= width:
         return table
     folded = (f"{key}\n  {mine}\n  {others}" for key, mine, others in [["key", str(before), other], *rows])
     return "\n".join(folded)

@@ -46,6 +46,8 @@ def score(options: ScoreOptions) -> None:
             total, tokens = total + pair.log_prob, tokens + len(pair.token_log_probs)
     mean = f"perplexity {math.exp(min(-total / tokens, 700)):.4f}" if tokens else "no token"
     typer.echo(f"log-probability {total:.4f}, {tokens:,} target tokens, {mean}", err=True)
+    if output is None and sys.stdout.isatty():
+        typer.echo("each line: log-probability, target tokens with </s>, perplexity", err=True)
 
 
 def _line(pair: ForcedPair) -> str:

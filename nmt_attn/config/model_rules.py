@@ -38,7 +38,7 @@ def model_contradictions(config: Config) -> Iterator[str]:
 
 def _encoder_layers(config: Config) -> Iterator[str]:
     encoder = config.model.encoder
-    if encoder.bidirectional == "bottom" and encoder.layers == 1:
+    if isinstance(encoder.bidirectional, str) and encoder.layers == 1:
         expected = f"true or false with {with_value(config, 'model.encoder.layers')}"
         yield complain(config, "model.encoder.bidirectional", expected, "true is the same here")
     sizes = [source_vector_size(encoder), *encoder_sizes(encoder)]

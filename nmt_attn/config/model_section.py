@@ -34,7 +34,11 @@ class EncoderConfig(Section):
         1, description="stacked layers; 0: there is no source, and the decoder is a language model of the target"
     )
     hidden: Units = Field(256, description="units of one direction of one layer")
-    bidirectional: bool | Literal["bottom"] = Field(True, description="true, false, or bottom: the first layer only")
+    bidirectional: bool | Literal["bottom", "separate", "alternating"] = Field(
+        True,
+        description="true, false, bottom: the first layer only; two stacks that meet at the top, each of one direction "
+        "(separate, Marian) or of both in turn (alternating, nematus)",
+    )
     embedding: Units = Field(256, description="size of a source word vector")
     factors: Literal["sum"] | tuple[Units, ...] = Field(
         "sum",

@@ -66,9 +66,10 @@ def format_errors(title: str, found: Confusions, width: int | None = None) -> st
         share = f"{100 * each.times / each.gold_times:.1f}" if each.gold_times else "-"
         example = shortened(f"{first.source}: {first.gold} → {first.guess}", EXAMPLE_WIDTH)
         rows.append([f"{shown(each.gold)}→{shown(each.guess)}", f"{each.times:,}", share, example])
-    columns = [Column(title), Column("count"), Column("in 100 of the gold one", 1), Column("such as", 2)]
+    columns = [Column(title), Column("count"), Column("% of gold", 1), Column("such as", 2)]
     left = len(found.errors) - len(rows)
-    notes = [f"{left:,} rarer ones are in --json"] if left else []
+    notes = [fold("% of gold: how often the gold symbol comes out like this; ∅ is no symbol", width)]
+    notes += [f"{left:,} rarer ones are in --json"] if left else []
     return "\n".join([format_table(columns, rows, width, ELSEWHERE), *notes])
 
 

@@ -172,6 +172,8 @@ def _view(view: AlignmentView, sentence: ReportSentence, weights: str | None) ->
         found["isLeftOut"] = True
     else:
         found["weights"] = weights
+        if view.alignment.copied is not None:
+            found["copied"] = pack_weights(view.alignment.copied.float().numpy(force=True))
     return found
 
 

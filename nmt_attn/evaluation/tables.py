@@ -4,6 +4,8 @@ Where there is no room, columns that matter less are left out and named; the fil
 """
 
 from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from nmt_attn.evaluation import help_lines
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
@@ -11,7 +13,7 @@ from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComp
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, GroupRow
 from nmt_attn.evaluation.seeds import SeedGroup
 from nmt_attn.evaluation.summary import Summary
-from nmt_attn.screen import Column, cells, fold, format_table
+from nmt_attn.screen import Column, fold, format_table, widest
 
 SMALL_MARK = "*"
 ELSEWHERE = " (a wider terminal or --json has them)"
@@ -46,20 +48,19 @@ def format_systems(
     summaries: Sequence[Summary], comparisons: Sequence[SystemComparison], width: int | None = None
 ) -> str:
     """One line a system: each metric with its interval, and against the first system; then the signatures."""
-    names = [each.result.name for each in summaries[0].estimates]
-    header = [Column("system"), *(column for name in names for column in _metric_columns(name))]
-    has_perplexity = any(summary.perplexity is not None for summary in summaries)
     against = {comparison.system: comparison.metrics for comparison in comparisons}
-    rows = []
-    for summary in summaries:
-        metrics = against.get(summary.system, (None,) * len(names))
-        cells = [summary.system]
-        for estimate, metric in zip(summary.estimates, metrics, strict=True):
-            cells += [f"{estimate.result.value:.2f}", interval(estimate.interval), *_difference(metric)]
-        perplexity = "-" if summary.perplexity is None else f"{summary.perplexity:.3f}"
-        rows.append([*cells, *([perplexity] if has_perplexity else [])])
-    columns = [*header, *([Column("perplexity", 1)] if has_perplexity else [])]
-    table = format_table(columns, rows, width, ELSEWHERE)
+    parts = []
+    for place, first in enumerate(summaries[0].estimates):
+        rows = []
+        for summary in summaries:
+            estimate = summary.estimates[place]
+            metric = against[summary.system][place] if summary.system in against else None
+            rows.append([f"{estimate.result.value:.2f}", interval(estimate.interval), *_difference(metric)])
+        parts.append(_Part(_metric_columns(first.result.name), rows))
+    if any(summary.perplexity is not None for summary in summaries):
+        values = ["-" if summary.perplexity is None else f"{summary.perplexity:.3f}" for summary in summaries]
+        parts.append(_Part([Column("perplexity")], [[value] for value in values]))
+    table = _beside_or_below([Column("system")], [[summary.system] for summary in summaries], parts, width)
     signatures = [fold(f"{each.result.name}  {each.result.signature}", width) for each in summaries[0].estimates]
     note = f"difference from {summaries[0].system}, p by paired bootstrap" if len(summaries) > 1 else ""
     return "\n".join([table, *signatures, *([note] if note else [])])
@@ -67,18 +68,18 @@ def format_systems(
 
 def format_seeds(groups: Sequence[SeedGroup], width: int | None = None) -> str:
     """One line a group: means over its seeds, against the first group; then the first metric of every system."""
-    columns = [Column("system"), Column("seeds", 1)]
-    for metric in groups[0].metrics:
-        value, limits, *others = _metric_columns(metric.name)
-        columns += [value, Column("sd"), limits, *others]
-    rows = []
-    for group in groups:
-        row = [group.name, str(len(group.systems))]
-        for metric in group.metrics:
+    parts = []
+    for place, first in enumerate(groups[0].metrics):
+        value, *others = _metric_columns(first.name)
+        rows = []
+        for metric in (group.metrics[place] for group in groups):
             deviation = "-" if metric.deviation is None else f"{metric.deviation:.2f}"
-            row += [f"{metric.mean:.2f}", deviation, interval(metric.interval)]
+            row = [f"{metric.mean:.2f}", deviation, interval(metric.interval)]
             row += ["-", "-"] if metric.difference is None else [f"{metric.difference:+.2f}", f"{metric.p_value:.3f}"]
-        rows.append(row)
+            rows.append(row)
+        parts.append(_Part([value, Column("sd"), *others], rows))
+    names = [[group.name, str(len(group.systems))] for group in groups]
+    table = _beside_or_below([Column("system"), Column("seeds", 1)], names, parts, width)
     lines = ["means over the seeds, with standard deviations (sd); intervals by bootstrap over sentences and seeds"]
     lines += [f"difference from {groups[0].name}, p by the same bootstrap"] if len(groups) > 1 else []
     for group in groups:
@@ -86,7 +87,34 @@ def format_seeds(groups: Sequence[SeedGroup], width: int | None = None) -> str:
         listed = ", ".join(f"{system} {value:.2f}" for system, value in values)
         lines += [f"{group.metrics[0].name}: {listed}"] if len(group.systems) > 1 else []
     lines += [f"{each.result.name}  {each.result.signature}" for each in groups[0].summary.estimates]
-    return "\n".join([format_table(columns, rows, width, ELSEWHERE), *(fold(line, width) for line in lines)])
+    return "\n".join([table, *(fold(line, width) for line in lines)])
+
+
+class _Part(NamedTuple):
+    """Columns of a table that belong together, with their cells in each row."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+
+
+def _beside_or_below(
+    labels: Sequence[Column], names: Sequence[Sequence[str]], parts: Sequence[_Part], width: int | None
+) -> str:
+    """Rows that begin with `names`: one table where there is room for all parts, else a table for each."""
+    columns = [*labels, *chain(*(part.columns for part in parts))]
+    lines = zip(names, *(part.rows for part in parts), strict=True)
+    whole = format_table(columns, [[*chain(*cells)] for cells in lines])
+    if width is None or widest(whole) <= width:
+        return whole
+    return "\n\n".join(
+        format_table(
+            [*labels, *part.columns],
+            [[*name, *row] for name, row in zip(names, part.rows, strict=True)],
+            width,
+            ELSEWHERE,
+        )
+        for part in parts
+    )
 
 
 def _metric_columns(name: str) -> list[Column]:
@@ -118,7 +146,7 @@ def format_groups_of_systems(
             if lines[0].sentences
         ]
         table = format_table(columns, rows, width)
-        if width is None or max(map(cells, table.split("\n"))) <= width:
+        if width is None or widest(table) <= width:
             title += ", 95% intervals" * has_intervals
             break
     return "\n".join([title, table, *_small_note(tables[0])])

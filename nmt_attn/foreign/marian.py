@@ -4,8 +4,8 @@ The conditional order of nmt_attn/model/conditional.py. Marian writes matrices f
 transposed here, and keeps the gates of a GRU apart from its candidate: U [H, 2H] and Ux [H, H]. Its gates r, z are in
 our order; those of an LSTM are f, i, g, o. Before the first word there is 0 in place of a word vector.
 
-The encoder has one stack for each direction, which meet at the top: here layers of both directions, whose matrices
-have 0 for what the other direction brings. In an alternating stack every second layer reads the other way.
+The encoder has two stacks, which meet at the top. In an alternating stack every second layer reads the other way; its
+top is named by the way in which its bottom layer reads, while our states have the forward direction first.
 """
 
 from collections.abc import Mapping
@@ -33,12 +33,25 @@ _FIXED = {
     "output-omit-bias": False,
 }
 """Options that are taken at one value alone."""
-_STACKS = ("bidirectional", "alternating", "bi-unidirectional")
+NEMATUS_FIXED = {
+    "encoder": "gru",
+    "decoder": "gru_cond",
+    "decoder_deep": "gru",
+    "dec_deep_context": False,
+    "enc_depth_bidirectional": None,
+    "output_hidden_activation": "tanh",
+    "old_dropout": False,
+}
+"""Those of nematus: `enc_depth_bidirectional` of another depth than the encoder's, old dropout of `model_version` 0."""
+FORWARD_FIRST = "forward-first"
+"""Whether the encoder's states have what the top layer read forward first, as in nematus; no option of Marian's."""
+_STACKS = {"bidirectional": "separate", "alternating": "alternating", "bi-unidirectional": "bottom"}
+"""Of several layers, what `encoder.bidirectional` says here."""
 
 
 def check_options(options: Mapping[str, Any], reasons: Reasons) -> None:
     """Adds what cannot be expressed."""
-    for name, plain in _FIXED.items():
+    for name, plain in {**_FIXED, **NEMATUS_FIXED}.items():
         value = options.get(name, plain)
         reasons.unless(value == plain, f"{name} {value}")
     for side in ("enc", "dec"):
@@ -47,7 +60,6 @@ def check_options(options: Mapping[str, Any], reasons: Reasons) -> None:
     kind = options.get("enc-type", "bidirectional")
     reasons.unless(kind in _STACKS, f"enc-type {kind}")
     if options.get("skip", False):
-        reasons.unless(kind != "alternating" or options["enc-depth"] == 1, "skip with enc-type alternating")
         is_added = options["dim-emb"] == 2 * options["dim-rnn"]  # ours would add word vectors to the bottom layer
         reasons.unless(options["enc-depth"] == 1 or not is_added, "skip with dim-emb of twice dim-rnn")
 
@@ -66,16 +78,16 @@ class Reader:
     def keys(self) -> dict[str, Any]:
         """Of the configuration, below `model`, without what the vocabularies say."""
         layers, embedding = self.depths, self.options["dim-emb"]
-        is_bottom = self.kind == "bi-unidirectional" and layers["enc"] > 1
+        stacks = _STACKS[self.kind] if layers["enc"] > 1 else True
         found: dict[str, Any] = {
             "encoder.cell": self.cells["enc"],
             "encoder.layers": layers["enc"],
             "encoder.hidden": self.size,
-            "encoder.bidirectional": "bottom" if is_bottom else True,
+            "encoder.bidirectional": stacks,
             "encoder.embedding": embedding,
             "attention.score": "additive",
             "attention.bias": True,
-            "attention.hidden": self.size if is_bottom else 2 * self.size,
+            "attention.hidden": self.size if stacks == "bottom" else 2 * self.size,
             "decoder.style": "conditional",
             "decoder.cell": self.cells["dec"],
             "decoder.layers": layers["dec"],
@@ -146,11 +158,7 @@ class Reader:
                 name = f"{root}_l{depth + 1}_cell1" if depth else root
                 direction = self.direction(stack, depth)
                 ours = f"encoder.layers.{depth}.directions.{direction}.layer"
-                cell = self.cell(name, f"{ours}.input_to_gates", f"{ours}.cell", side="enc")
-                if depth:
-                    below = self.direction(stack, depth - 1)
-                    cell[f"{ours}.input_to_gates.weight"] = _half(cell[f"{ours}.input_to_gates.weight"], below)
-                found |= cell
+                found |= self.cell(name, f"{ours}.input_to_gates", f"{ours}.cell", side="enc")
         for depth in range(1, self.depths["enc"] if is_bottom else 1):
             ours = f"encoder.layers.{depth}.directions.0.layer"
             name = f"encoder_l{depth + 1}_cell1"
@@ -162,8 +170,8 @@ class Reader:
         return (stack + depth) % 2 if self.kind == "alternating" else stack
 
     def _of_context(self, weight: Tensor) -> Tensor:
-        """A matrix over the encoder's states, whose halves come from the stack that began forward, then the other."""
-        is_swapped = self.direction(0, self.depths["enc"] - 1) == 1
+        """A matrix over the encoder's states: the first half of Marian's comes from the stack that began forward."""
+        is_swapped = self.direction(0, self.depths["enc"] - 1) == 1 and not self.options.get(FORWARD_FIRST, False)
         return torch.cat(weight.chunk(2, 1)[::-1], 1) if is_swapped else weight
 
     def _decoder(self) -> dict[str, Tensor]:
@@ -213,10 +221,3 @@ def _our_gates(rows: Tensor, kind: str) -> Tensor:
         return rows
     forget, insert, candidate, output = rows.chunk(4)
     return torch.cat([insert, forget, candidate, output])
-
-
-def _half(weight: Tensor, direction: int) -> Tensor:
-    """A matrix over one direction of the layer below -> over both, with 0 for the other."""
-    parts = [torch.zeros_like(weight), torch.zeros_like(weight)]
-    parts[direction] = weight
-    return torch.cat(parts, 1)

@@ -5,6 +5,7 @@ both in FILE.json, beside it. What is in none of them is seen from the weights.
 """
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,20 +19,17 @@ from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import DataError, UserError
 from nmt_attn.files import reason
 from nmt_attn.foreign.foreign_model import ForeignModel, Reasons, Side, Taken
-from nmt_attn.foreign.marian import Reader, check_options
+from nmt_attn.foreign.marian import FORWARD_FIRST, NEMATUS_FIXED, Reader, check_options
 from nmt_attn.text_io import read_lines, read_text
 
 _OPTIONS = "special:model.yml"
 _NO_WEIGHTS = (_OPTIONS, "history_errs", "uidx", "zipped_params", "decoder_c_tt")
 """The last is added to all scores of a step alike, which changes no weight."""
-_GATES = ("W", "U", "b", "Wx", "Ux", "bx")
+_CELL = re.compile(r"(encoder|encoder_r|decoder)(?:_(\d+))?_([WUb]x?)(_nl)?")
+"""nematus's name of a part of a cell: side and way, layer from 2, part, whether it is of the decoder's second cell."""
 _NEMATUS = {
-    **{f"encoder_{part}": f"encoder_bi_{part}" for part in _GATES},
-    **{f"encoder_r_{part}": f"encoder_bi_r_{part}" for part in _GATES},
-    **{f"decoder_{part}": f"decoder_cell1_{part}" for part in _GATES},
     "decoder_Wc": "decoder_cell2_W",
     "decoder_Wcx": "decoder_cell2_Wx",
-    **{f"decoder_{part}_nl": f"decoder_cell2_{part}" for part in ("U", "Ux", "b", "bx")},
     **{f"ff_state_{part}": f"decoder_ff_state_{part}" for part in "Wb"},
     **{
         f"ff_logit_{name}_{part}": f"decoder_ff_logit_l1_{part}{number}"
@@ -51,7 +49,9 @@ _NEMATUS_OPTIONS = {
     "dec_base_recurrence_transition_depth": "dec-cell-base-depth",
     "enc_depth": "enc-depth",
     "dec_depth": "dec-depth",
+    "dec_high_recurrence_transition_depth": "dec-cell-high-depth",
 }
+"""Those of nematus that Marian has under another name."""
 
 
 def read_npz(path: Path, vocabularies: tuple[Path, ...]) -> ForeignModel:
@@ -60,7 +60,7 @@ def read_npz(path: Path, vocabularies: tuple[Path, ...]) -> ForeignModel:
     options, files, toolkit = _marian(path, arrays) if _OPTIONS in arrays else _nematus(path)
     weights = {name: torch.from_numpy(np.array(each)) for name, each in arrays.items() if name not in _NO_WEIGHTS}
     if "ff_state_W" in weights:
-        weights = {_NEMATUS.get(name, name): weight for name, weight in weights.items()}
+        weights = {_marians_name(name): weight for name, weight in weights.items()}
     options = _seen(path, weights) | options
     reasons = Reasons()
     reasons.unless(options.get("type", "s2s") in ("s2s", "nematus", "amun"), f"type {options.get('type')}")
@@ -103,8 +103,26 @@ def _nematus(path: Path) -> tuple[dict[str, Any], tuple[Path, ...], str]:
         found = json.loads(read_text(file)) if file.exists() else {}
     except ValueError as error:
         raise DataError(f"{file}: expected the options of nematus as JSON, got {error}") from error
-    options = {ours: found[theirs] for theirs, ours in _NEMATUS_OPTIONS.items() if theirs in found}
-    return options, _found(path, found.get("dictionaries", ())), "nematus"
+    options = {name: found[name] for name in NEMATUS_FIXED if name in found}
+    options |= {ours: found[theirs] for theirs, ours in _NEMATUS_OPTIONS.items() if theirs in found}
+    if found.get("enc_depth_bidirectional", None) == found.get("enc_depth", 1):
+        options["enc_depth_bidirectional"] = None
+    options["old_dropout"] = bool(found.get("use_dropout", False)) and found.get("model_version", 0) < 0.1
+    stacks = {"enc-type": "alternating", "skip": True, FORWARD_FIRST: True}
+    return {**stacks, **options}, _found(path, found.get("dictionaries", ())), "nematus"
+
+
+def _marians_name(name: str) -> str:
+    """nematus's name of a weight -> Marian's. There a stack has the name of its bottom layer's way, here each layer."""
+    match = _CELL.fullmatch(name)
+    if match is None:
+        return _NEMATUS.get(name, name)
+    side, layer, part, is_second = match[1], int(match[2] or 1), match[3], match[4] is not None
+    if side == "decoder":
+        return f"decoder_cell{2 if is_second else 1}_{part}" if layer == 1 else f"decoder_l{layer}_cell1_{part}"
+    begins_forward = (side == "encoder") == (layer % 2 == 1)
+    stack = "encoder_bi" if begins_forward else "encoder_bi_r"
+    return f"{stack}_{part}" if layer == 1 else f"{stack}_l{layer}_cell1_{part}"
 
 
 def _found(path: Path, names: Any) -> tuple[Path, ...]:

@@ -29,7 +29,7 @@ from nmt_attn.model.copying import COPYINGS, CopyingSeq2Seq
 from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
 from nmt_attn.model.dropout import Dropout
-from nmt_attn.model.encoder import Encoder, EncoderLayer
+from nmt_attn.model.encoder import AlternatingLayer, Encoder, EncoderLayer, SeparateLayer
 from nmt_attn.model.factors import FactoredEmbedding
 from nmt_attn.model.hard_attention import HardAttention, HardSeq2Seq
 from nmt_attn.model.initial_state import (
@@ -101,10 +101,12 @@ def _source_embedding(encoder: EncoderConfig, words: int, factors: Mapping[str, 
 def build_encoder(config: ModelConfig) -> Encoder:
     """The stack; its first layer reads word vectors, the others the layer below."""
     encoder = config.encoder
-    layers, inputs = [], source_vector_size(encoder)
+    layers: list[EncoderLayer] = []
+    inputs = source_vector_size(encoder)
+    above = {"separate": SeparateLayer, "alternating": AlternatingLayer}.get(str(encoder.bidirectional), EncoderLayer)
     for directions in encoder_directions(encoder):
         cells = [CELLS[encoder.cell](encoder.hidden) for _ in range(directions)]
-        layers.append(EncoderLayer(cells, inputs))
+        layers.append((above if layers else EncoderLayer)(cells, inputs))
         inputs = directions * encoder.hidden
     dropout = _dropout(config, encoder_rates(encoder).layer)
     return Encoder(

@@ -5,12 +5,15 @@
     h_j of the top layer                      Luong et al. 2015
 
 Sentences are padded on the right, and the backward direction reads each sentence from its own last token, so that
-padding is never read before a real token. `reverse_source` feeds the words from last to first (`</s>` stays last)
-and puts the states back in their places: positions are those of the sentence as written, in every alignment.
-Without `reads_eos` the words alone are read, and the state of `</s>` is 0; so are the final states of no words.
+padding is never read before a real token. Above the bottom each direction reads both directions of the layer below, or
+one of them: its own (`separate`), or the other's (`alternating`: a stack that begins forward goes on backward; Zhou et
+al. 2016, arXiv 1606.04199, and nematus). Forward stands first in every layer.
+`reverse_source` feeds the words from last to first (`</s>` stays last) and puts the states back in their places:
+positions are those of the sentence as written, in every alignment. Without `reads_eos` the words alone are read, and
+the state of `</s>` is 0; so are the final states of no words.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -58,10 +61,37 @@ class EncoderLayer(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """inputs [B, S, I] -> states [B, S, M], final hidden and cell [B, M]; directions concatenated."""
-        read = [direction(inputs, lengths) for direction in self.directions]
+        parts = self.split(inputs)
+        read = [direction(part, lengths) for direction, part in zip(self.directions, parts, strict=True)]
         states, final = (torch.cat([result[i] for result in read], -1) for i in (0, 1))
         cells = [result[2] for result in read if result[2] is not None]
         return states, final, torch.cat(cells, -1) if cells else None
+
+    def order(self, states: Tensor) -> Tensor:
+        """States of the layer below [B, S, M] -> the inputs of this one, what its first direction reads first."""
+        return states
+
+    def split(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """inputs [B, S, I] -> what each direction reads of them."""
+        return (inputs,) * len(self.directions)
+
+
+class SeparateLayer(EncoderLayer):
+    """Two directions over one half of the inputs each: the states of its own direction below."""
+
+    def __init__(self, cells: list[Cell], inputs: int) -> None:
+        super().__init__(cells, inputs // 2)
+
+    def split(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        return inputs.chunk(2, -1)
+
+
+class AlternatingLayer(SeparateLayer):
+    """The same over the states of the other direction below."""
+
+    def order(self, states: Tensor) -> Tensor:
+        forward, backward = states.chunk(2, -1)
+        return torch.cat([backward, forward], -1)
 
 
 class Encoder(nn.Module):
@@ -90,8 +120,9 @@ class Encoder(nn.Module):
             lengths = words = words.clamp_min(0)
         states = reverse(embedded, words) if self.is_reversed else embedded
         final_hidden, final_cell = [], []
-        for depth, layer in enumerate(self.layers):
-            inputs = self.dropout(states) if depth else states
+        for depth, module in enumerate(self.layers):
+            layer = cast(EncoderLayer, module)
+            inputs = layer.order(self.dropout(states)) if depth else states
             states, hidden, cell = layer(inputs, lengths)
             if self.is_residual and inputs.shape == states.shape:
                 states = states + inputs

@@ -44,8 +44,6 @@ PARTS = {
 }
 """With another value of the key, these parameters are those of another equation, whatever their names: all are new."""
 
-Weights = Mapping[str, Tensor]
-
 
 class SharedRows(NamedTuple):
     """Where the tokens that two vocabularies share stand in each."""
@@ -162,7 +160,7 @@ def shared_rows(own: Iterable[str], other: Iterable[str]) -> SharedRows:
 
 
 @torch.no_grad()
-def _copy(folder: Path, weights: Weights, model: Seq2Seq, rows: Mapping[str, SharedRows]) -> list[str]:
+def _copy(folder: Path, weights: Mapping[str, Tensor], model: Seq2Seq, rows: Mapping[str, SharedRows]) -> list[str]:
     """Copies every parameter that `weights` has a name of; gives back the names of the others.
 
     `rows` are those of modules that have a row for each token.

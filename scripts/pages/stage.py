@@ -27,6 +27,7 @@ SHOWN_ELSEWHERE = {"README.md": "index.md", "configs": "reference/configurations
                    "configs/reference.yaml": "reference/configuration.md"}  # fmt: skip
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^()\s]+\.svg)\)")
+SHOT = re.compile(r"!\[([^\]]*)\]\(([^()\s]+)\.png\)")
 MODULE = re.compile(r"(?<![\[`\w])`((?:nmt_attn/)?[\w/]+\.py)`(?![`\]])")
 CODE = re.compile(r"`([^`\n]+)`")
 BAR = "\\|"
@@ -46,8 +47,11 @@ class Page(NamedTuple):
     def staged(self, text: str) -> str:
         """Its Markdown as the site's generator takes it."""
         text = MODULE.sub(self._module, CODE.sub(_with_bars, text))
-        text = outside_code(text, lambda part: LINK.sub(self._link, PICTURE.sub(self._picture, part)))
+        text = outside_code(text, self._pictures_and_links)
         return with_formulas(text.replace("<details>", '<details markdown="1">'))
+
+    def _pictures_and_links(self, text: str) -> str:
+        return LINK.sub(self._link, PICTURE.sub(self._picture, SHOT.sub(self._shot, text)))
 
     def _link(self, found: re.Match[str]) -> str:
         text, target = found.groups()
@@ -70,6 +74,13 @@ class Page(NamedTuple):
         head = f'<svg role="img" aria-label="{escape(found[1])}" style="{widths}" '
         drawing = drawing.replace("<svg ", head, 1).replace("\n", "")
         return f'<figure class="drawing">{drawing}</figure>'
+
+    def _shot(self, found: re.Match[str]) -> str:
+        """A screenshot that has a dark one beside it, NAME-dark.png: each in its own scheme of the page."""
+        text, name = found.groups()
+        if not (self.source.parent / f"{name}-dark.png").exists():
+            return found[0]
+        return f"![{text}]({name}.png#only-light)![{text}]({name}-dark.png#only-dark)"
 
 
 def stage(target: Path, made: Mapping[str, str], modules: Mapping[str, str]) -> None:

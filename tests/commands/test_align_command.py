@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def test_scores_are_of_lines_and_sum_up(run: Path, capsys: pytest.CaptureFixture
         assert float(perplexity) == pytest.approx(math.exp(-float(log_prob) / int(tokens)), rel=1e-3)
     total = sum(float(row[0]) for row in rows)
     assert f"28 target tokens, perplexity {math.exp(-total / 28):.1f}"[:-2] in err
+
+
+def test_a_terminal_is_told_what_the_columns_of_scores_are(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    score(score_options(run))
+    assert "each line" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    score(score_options(run))
+    assert "each line: log-probability, target tokens with </s>, perplexity" in capsys.readouterr().err
 
 
 def test_a_jsonl_has_the_log_probability_of_every_token(run: Path, tmp_path: Path) -> None:

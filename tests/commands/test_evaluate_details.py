@@ -74,7 +74,7 @@ def test_the_tables_are_those_that_were_asked_for(
     read = figures(root, tmp_path, "evaluate.tables=[errors,tag]", model=(run,))
     assert names & read.keys() == {"confusions"}
     out, err = capsys.readouterr()
-    assert "in 100 of the gold one" in out and "note: no table by tag, as the sources have none" in err
+    assert "% of gold" in out and "note: no table by tag, as the sources have none" in err
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Commonest errors" in page and "Confusion matrix" in page
 

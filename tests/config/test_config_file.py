@@ -111,7 +111,8 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
         ),
         (
             "model.encoder.bidirectional=yes",
-            "model.encoder.bidirectional: expected true, false or 'bottom', got 'yes' (did you mean true?)",
+            "model.encoder.bidirectional: expected true, false or one of 'bottom', 'separate', 'alternating', "
+            "got 'yes' (did you mean true?)",
         ),
         (
             "model.decoder.input_feeding=null",

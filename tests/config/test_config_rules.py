@@ -91,6 +91,11 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "(true is the same here)",
         ),
         (
+            ["model.encoder.bidirectional=alternating"],
+            "model.encoder.bidirectional: expected true or false with model.encoder.layers 1, got 'alternating' "
+            "(true is the same here)",
+        ),
+        (
             ["model.encoder.residual=true"],
             "model.encoder.residual: expected false, as any other value has no effect with model.encoder.layers 1 "
             "and model.encoder.embedding 256, got true (no layer's input is as large as its output: 256, 512)",

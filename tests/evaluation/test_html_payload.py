@@ -76,10 +76,11 @@ def test_the_sentences_come_back() -> None:
     assert [sentence["source"] for sentence in data["sentences"]] == SOURCES
     first = data["sentences"][0]
     assert first["gold"] == [[1, 1, 1], [3, 0, 1]]
-    best, _, reference = first["outputs"][0]["views"]
+    best, second, reference = first["outputs"][0]["views"]
     assert best["logProb"] == -0.25
     assert unpack(best["weights"]) == pytest.approx(weights_of(SOURCES[0], FIRST[0]).ravel().tolist())
     assert "isReference" not in best and reference["isReference"]
+    assert unpack(second["copied"]) == pytest.approx([0.99, 0.49, 0.32, 0.24]) and "copied" not in best
     # words that are those of the text are not told twice
     assert "source" not in best and "target" not in best
 

@@ -170,6 +170,8 @@ def test_a_further_translation_stands_beside_its_own_words(open_page: Open) -> N
     assert row.locator(".word.changed").all_inner_texts() == ["चालू"]  # the best one has another
     assert "−1.500" in row.inner_text()
     assert page.locator("#picture .matrix tbody th").all_inner_texts() == ["लाइट", "चालू", "करो", "</s>"]
+    row.locator(".word").nth(1).focus()  # of a model that copies
+    assert page.locator("#told").inner_text() == f"चालू looks at the {TOLD_WEIGHT:.2f}; copied with probability 0.49"
 
 
 def test_words_that_the_reference_lacks_are_marked(open_page: Open) -> None:

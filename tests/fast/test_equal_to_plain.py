@@ -100,6 +100,19 @@ def test_a_source_without_words_whose_eos_is_not_read(cell: str) -> None:
         close(run_steps(each, pairs), run_steps(model, pairs), 1e-5)
 
 
+@pytest.mark.parametrize("kind", ["separate", "alternating"])
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_stacks_of_the_encoder_that_meet_at_the_top(cell: str, kind: str) -> None:
+    model = model_of("additive", "global", "luong", cell, **{"encoder.bidirectional": kind, "encoder.layers": 3})
+    parameters = list(model.parameters())
+    for forms in (TRAINING, GPU):
+        close(results(view(model, forms), parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        for precision in (each for each, is_there in IS_THERE.items() if is_there):
+            close(run_steps(for_search(model, precision), batch()), run_steps(model, batch()), TOLERANCES[precision])
+
+
 def test_every_part_that_is_accelerated_is_met_here() -> None:
     """No form without a test: each class of the table is in some view of the laws above."""
     combinations = [("additive", "global", style, cell) for style in DECODERS for cell in CELLS]

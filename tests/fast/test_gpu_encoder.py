@@ -25,7 +25,12 @@ def results(encoder: Encoder, inputs: Tensor) -> list[Tensor]:
 NO_EOS = {"encoder.reads_eos": False, "attention.attend_eos": False, "encoder.layers": 2}
 
 
-@pytest.mark.parametrize("more", [{}, {"encoder.layers": 2}, {"encoder.bidirectional": False}, NO_EOS], ids=str)
+STACKED = [{"encoder.layers": 3, "encoder.bidirectional": kind} for kind in ("separate", "alternating")]
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"encoder.layers": 2}, {"encoder.bidirectional": False}, NO_EOS, *STACKED], ids=str
+)
 @pytest.mark.parametrize("cell", ["gru", "gru-cho", "lstm"])
 def test_an_encoder_is_the_plain_one(cell: str, more: Overrides) -> None:
     encoder = tiny_model(

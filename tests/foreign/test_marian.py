@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -81,14 +82,25 @@ def step(p: Arrays, name: str, cell: str, x: np.ndarray, state: State, *, is_fin
     return (1 - z) * n + z * s, c
 
 
-def encode(p: Arrays, cell: str, kind: str, depth: int, ids: list[int]) -> np.ndarray:
+class Shape(NamedTuple):
+    """Which model it is."""
+
+    cell: str = "gru"
+    kind: str = "bidirectional"
+    depth: int = 1
+    skip: bool = False
+
+
+def encode(p: Arrays, shape: Shape, ids: list[int]) -> np.ndarray:
     """[S, M]."""
-    first, second, above = stack_names(kind, depth)
+    cell, kind = shape.cell, shape.kind
+    first, second, above = stack_names(kind, shape.depth)
     tops = [p["encoder_Wemb"][ids]] * 2
     for which, stack in enumerate((first, second)):
         for layer, name in enumerate(stack):
             is_backward = (which + layer * (kind == "alternating")) % 2 == 1
-            tops[which] = run(p, name, cell, tops[which], is_backward=is_backward)
+            outputs = run(p, name, cell, tops[which], is_backward=is_backward)
+            tops[which] = outputs + tops[which] if shape.skip and layer else outputs
     states = np.concatenate(tops, 1)
     for name in above:
         states = run(p, name, cell, states, is_backward=False)
@@ -103,10 +115,10 @@ def run(p: Arrays, name: str, cell: str, inputs: np.ndarray, *, is_backward: boo
     return np.stack(outputs[::-1] if is_backward else outputs)
 
 
-def log_probs(p: Arrays, cell: str, kind: str, depth: int, source: list[int], target: list[int]) -> np.ndarray:
+def log_probs(p: Arrays, shape: Shape, source: list[int], target: list[int]) -> np.ndarray:
     """[T, V]; before the first word there is 0."""
     p = {name: each.astype("float64") for name, each in p.items()}
-    states = encode(p, cell, kind, depth, source)
+    states, cell, depth = encode(p, shape, source), shape.cell, shape.depth
     first = np.tanh(states.mean(0) @ p["decoder_ff_state_W"] + p["decoder_ff_state_b"][0])
     layers: list[State] = [(first, first)] * depth
     keys, rows = states @ p["decoder_Wc_att"] + p["decoder_b_att"], []
@@ -117,9 +129,11 @@ def log_probs(p: Arrays, cell: str, kind: str, depth: int, source: list[int], ta
         weights = np.exp(scores) / np.exp(scores).sum()
         context = weights @ states
         layers[0] = step(p, "decoder_cell2", cell, context, between, is_final=True)
+        top = layers[0][0]
         for i in range(1, depth):
-            layers[i] = step(p, f"decoder_l{i + 1}_cell1", cell, layers[i - 1][0], layers[i])
-        parts = [each @ p[f"decoder_ff_logit_l1_W{i}"] for i, each in enumerate((y, layers[-1][0], context))]
+            layers[i] = step(p, f"decoder_l{i + 1}_cell1", cell, top, layers[i])
+            top = layers[i][0] + top if shape.skip else layers[i][0]
+        parts = [each @ p[f"decoder_ff_logit_l1_W{i}"] for i, each in enumerate((y, top, context))]
         hidden = np.tanh(sum(parts) + sum(p[f"decoder_ff_logit_l1_b{i}"][0] for i in range(3)))
         scores = hidden @ p["decoder_ff_logit_l2_Wt"].T + p["decoder_ff_logit_l2_b"][0]
         rows.append(scores - np.log(np.exp(scores).sum()))
@@ -157,27 +171,42 @@ def ours(folder: Path, source: str, target: str) -> np.ndarray:
     return torch.stack(table)[:, order].numpy()
 
 
-def expected(arrays: Mapping[str, np.ndarray], cell: str, kind: str, depth: int) -> np.ndarray:
+def expected(arrays: Mapping[str, np.ndarray], shape: Shape) -> np.ndarray:
     ids = [TOKENS.index(token) for token in ("a", "e", "<unk>", "b", "</s>")]
-    return log_probs(dict(arrays), cell, kind, depth, ids, [TOKENS.index("c"), TOKENS.index("a")])
+    return log_probs(dict(arrays), shape, ids, [TOKENS.index("c"), TOKENS.index("a")])
 
 
 @pytest.mark.parametrize(
-    ("kind", "depth"),
-    [("bidirectional", 1), ("bidirectional", 2), ("alternating", 2), ("alternating", 3), ("bi-unidirectional", 3)],
+    ("kind", "depth", "skip"),
+    [
+        ("bidirectional", 1, False),
+        ("bidirectional", 2, True),
+        ("bidirectional", 3, False),
+        ("alternating", 2, True),
+        ("alternating", 3, False),
+        ("bi-unidirectional", 3, False),
+    ],
 )
 @pytest.mark.parametrize("cell", GATES)
-def test_a_model_of_marian_gives_its_numbers(cell: str, kind: str, depth: int, tmp_path: Path) -> None:
+def test_a_model_of_marian_gives_its_numbers(cell: str, kind: str, depth: int, skip: bool, tmp_path: Path) -> None:
+    shape = Shape(cell, kind, depth, skip)
     arrays = random_model(cell, kind, depth)
     cells = {"enc_cell": cell, "dec_cell": cell}
-    file = write_marian(tmp_path, arrays, enc_type=kind, enc_depth=depth, dec_depth=depth, **cells)
+    file = write_marian(tmp_path, arrays, enc_type=kind, enc_depth=depth, dec_depth=depth, skip=skip, **cells)
     import_model(ImportOptions(file, tmp_path / "out"))
     found = ours(tmp_path / "out", "a e x b", "c a")
-    np.testing.assert_allclose(found, expected(arrays, cell, kind, depth), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found, expected(arrays, shape), rtol=0, atol=1e-5)
+    names = load_model(tmp_path / "out").state_dict()
+    assert not any((weight == 0).all() for weight in names.values() if weight.dim() == 2 and weight.numel())
 
 
 def nematus_name(name: str) -> str:
-    """Marian's name of a weight -> that of nematus."""
+    """Marian's name of a weight -> that of nematus, whose layers have the name of the way in which they read."""
+    for layer in (2, 3):
+        roots = ("encoder_", "encoder_r_") if layer == 3 else ("encoder_r_", "encoder_")
+        for stack, root in zip(("encoder_bi_", "encoder_bi_r_"), roots, strict=True):
+            name = name.replace(f"{stack}l{layer}_cell1_", f"{root}{layer}_")
+        name = name.replace(f"decoder_l{layer}_cell1_", f"decoder_{layer}_")
     name = name.replace("_Wt", "_W").replace("encoder_bi_", "encoder_")
     for i, part in enumerate(("prev", "lstm", "ctx")):
         for kind in "Wb":
@@ -189,16 +218,33 @@ def nematus_name(name: str) -> str:
     return {"encoder_Wemb": "Wemb", "decoder_Wemb": "Wemb_dec"}.get(name, name)
 
 
-def test_a_model_of_nematus_gives_its_numbers(tmp_path: Path) -> None:
-    arrays = random_model("gru", "bidirectional", 1)
+def of_context(arrays: Arrays) -> Arrays:
+    """With the two halves of all that reads the encoder's states exchanged."""
+    reads = ("_ff_state_W", "_Wc_att", "_logit_l1_W2", "_cell2_W", "_cell2_Wx")
+    return {
+        name: np.concatenate(np.split(each, 2)[::-1]) if name.endswith(reads) else each for name, each in arrays.items()
+    }
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_model_of_nematus_gives_its_numbers(depth: int, tmp_path: Path) -> None:
+    arrays = random_model("gru", "alternating", depth)
+    wanted = expected(arrays, Shape("gru", "alternating", depth, skip=True))
+    if depth % 2 == 0:  # nematus has what was read forward first, Marian the stack that began forward
+        arrays = of_context(arrays)
     theirs = {nematus_name(name): each.T if name.endswith("Wt") else each for name, each in arrays.items()}
     theirs = {name: each[0] if each.shape[0] == 1 else each for name, each in theirs.items()}
     np.savez(tmp_path / "n.npz", **theirs, decoder_c_tt=np.ones(1), uidx=np.array(3))  # type: ignore[arg-type]
     (tmp_path / "d.json").write_text(json.dumps({"eos": 0, "UNK": 1} | {t: i for i, t in enumerate(TOKENS) if i > 1}))
-    (tmp_path / "n.npz.json").write_text(json.dumps({"dictionaries": ["d.json", "d.json"], "use_layernorm": False}))
+    options = {"dictionaries": ["d.json", "d.json"], "use_layernorm": False, "enc_depth": depth, "dec_depth": depth}
+    (tmp_path / "n.npz.json").write_text(json.dumps({**options, "enc_depth_bidirectional": depth}))
     import_model(ImportOptions(tmp_path / "n.npz", tmp_path / "out"))
     found = ours(tmp_path / "out", "a e x b", "c a")
-    np.testing.assert_allclose(found, expected(arrays, "gru", "bidirectional", 1), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+    refused = {"enc_depth_bidirectional": depth + 1, "use_dropout": True, "output_hidden_activation": "relu"}
+    (tmp_path / "n.npz.json").write_text(json.dumps({**options, **refused}))
+    with pytest.raises(DataError, match=rf"bidirectional {depth + 1}; output_hidden_activation relu; old_dropout True"):
+        import_model(ImportOptions(tmp_path / "n.npz", tmp_path / "out"))
 
 
 def test_what_marian_has_and_nothing_here_stands_for_is_said(tmp_path: Path) -> None:

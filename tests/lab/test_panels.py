@@ -49,7 +49,7 @@ def lab(log: Path) -> Lab:
     pairs = [SentencePair(pair.source, pair.target) for pair in demo_corpus("train", 40)]
     short = [pair for pair in pairs if len(pair.source.split()) < 8]
     index = cache(partial(StateIndex.build, models["bahdanau"].translator, short))
-    for name in ("covered", "monotonic"):
+    for name in ("covered", "monotonic", "copying"):
         models[name] = LabModel(name, make_translator(name), Config.model_validate({"model": MODELS[name]}))
     return Lab(models, shipped_examples(), {"bahdanau": index}, TrainingLog(log.parent, "un gato"))
 
@@ -191,6 +191,16 @@ def test_coverage_is_drawn_and_has_its_formula(open_page: Open) -> None:
     assert panel.locator(".scroll").evaluate("each => each.scrollWidth <= each.clientWidth")
     panel.get_by_role("button", name="coverage of Katze").click()
     page.locator("#formula-a", has_text="after this step").wait_for()
+
+
+def test_the_share_that_is_copied_stands_above_the_next_words(open_page: Open, lab: Lab) -> None:
+    page = open_page("#s=die+Katze+sieht+das+Haus+nicht&a=copying&b=bahdanau&k=2&t=1&m=0")
+    copied = lab.models["copying"].trace("die Katze sieht das Haus nicht", beam=2).steps[1].copied
+    assert copied is not None
+    hint = page.locator("#words [data-side=a] .hint").inner_text()
+    assert f"with probability {copied:.2f}, taken from the vocabulary with {1 - copied:.2f} (p" in hint
+    assert page.locator("#words [data-side=b] .hint").count() == 0
+    assert "pointer-generator" in page.locator("#machine [data-side=a] h3").inner_text()
 
 
 def test_hard_attention_is_stepped_through_in_its_own_order(open_page: Open) -> None:

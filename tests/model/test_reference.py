@@ -62,6 +62,7 @@ LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
 DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
 NO_SOURCE = {"encoder.layers": 0, "attention.score": "none"}
+STACKED = ("separate", "alternating")
 FIXED = {"attention.score": "none", "attention.fixed_context": True}
 OPTIONS: dict[str, Overrides] = {
     **{
@@ -141,6 +142,39 @@ OPTIONS: dict[str, Overrides] = {
         "encoder.bidirectional": "bottom",
         "encoder.residual": True,
         "decoder.layers": 2,
+    },
+    **{
+        f"{kind}-{layers}-layers-{cell}": {
+            "encoder.bidirectional": kind,
+            "encoder.layers": layers,
+            "encoder.residual": layers == 3,
+            "encoder.cell": cell,
+            "decoder.cell": cell,
+        }
+        for kind in STACKED
+        for layers in (2, 3)
+        for cell in CELLS
+    },
+    **{
+        f"{kind}-{init}": {
+            "encoder.bidirectional": kind,
+            "encoder.layers": 2,
+            "decoder.layers": 2,
+            "decoder.init": init,
+            "decoder.hidden": hidden_for(init),
+        }
+        for kind in STACKED
+        for init in ("last", "last-forward", "backward-first")
+    },
+    **{
+        f"{kind}-reversed": {
+            "encoder.bidirectional": kind,
+            "encoder.layers": 2,
+            "encoder.reverse_source": True,
+            "encoder.reads_eos": False,
+            "attention.attend_eos": False,
+        }
+        for kind in STACKED
     },
     **{
         f"init-{init}{name}": {**DEEP_STACK, **cells, "decoder.init": init, "decoder.hidden": hidden_for(init)}

@@ -116,7 +116,8 @@ def test_links_lead_to_pages_of_the_site_or_are_left_out(scripts: ModuleType) ->
         "[f](../../README.md)": "[f](../index.md)",
         "`nmt_attn/types.py`": "[`nmt_attn/types.py`](../reference/python/x.md#t)",
         "`[g](names.md)`": "`[g](names.md)`",
-        "![h](../lab/machine.png)": "![h](../lab/machine.png)",
+        "![h](../attention-cost.png)": "![h](../attention-cost.png)",
+        "![h](../lab/machine.png)": "![h](../lab/machine.png#only-light)![h](../lab/machine-dark.png#only-dark)",
         r"| `a [b] \| c` |": "| <code>a &#91;b&#93; &#124; c</code> |",
         r"| `a` | \|b\| | `c` |": r"| `a` | \|b\| | `c` |",
     }

@@ -10,18 +10,24 @@ const currentViews = () => ofSentence(state.sentence).outputs[state.system].view
 const currentView = () => currentViews()[state.view];
 let found = null; // the alignment that is shown
 
-function unpack(view) {
+function numbers(packed) {
   const levels = new Map([...data.levels].map((character, level) => [character, level]));
-  const flat = [], characters = [...view.weights];
+  const flat = [], characters = [...packed];
   for (let place = 0; place < characters.length; place++) {
     if (characters[place] === data.zeros) flat.push(...Array(levels.get(characters[++place])).fill(0));
     else flat.push(levels.get(characters[place]) / 100);
   }
+  return flat;
+}
+
+function unpack(view) {
+  const flat = numbers(view.weights);
   const source = [...(view.source || words(ofSentence(state.sentence).source)), END];
   const target = [...(view.target || words(view.text)), END];
   const rows = target.map((_, row) => flat.slice(row * source.length, (row + 1) * source.length));
   const gold = new Set(view.isReference && byId("gold").checked ? (ofSentence(state.sentence).gold || []).map(([i, j]) => `${i}-${j}`) : []);
-  return { source, target, rows, gold };
+  const copied = view.copied === undefined ? null : numbers(view.copied); // of each target word, of a model that copies
+  return { source, target, rows, gold, copied };
 }
 
 /* ---- the texts ---- */
@@ -137,7 +143,7 @@ function light(side, place, column = null) {
   told.sort((a, b) => b[0] - a[0]);
   const list = told.map(([weight, text]) => `${text} ${weight.toFixed(2)}`).join(", ") || "nothing";
   const here = column === null ? "" : `${found.source[column]}: ${found.rows[place][column].toFixed(2)}. `;
-  say(`${here}${found[side][place]} ${side === "target" ? "looks at" : "is looked at by"} ${list}`);
+  say(`${here}${found[side][place]} ${side === "target" ? "looks at" : "is looked at by"} ${list}${side === "target" && found.copied ? `; copied with probability ${found.copied[place].toFixed(2)}` : ""}`);
   const picture = byId("picture");
   for (const drawn of picture.querySelectorAll(`[data-${side}="${place}"]`)) drawn.classList.add(drawn.tagName === "TD" ? "crossed" : "chosen");
   if (column !== null) for (const drawn of picture.querySelectorAll(`[data-source="${column}"]`)) drawn.classList.add(drawn.tagName === "TD" ? "crossed" : "chosen");

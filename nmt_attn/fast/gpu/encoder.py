@@ -1,6 +1,7 @@
 """Recurrent layers over whole sequences on a GPU: one call for a GRU or LSTM, one loop for both directions of gru-cho.
 
-An encoder's layer reads padding where it lies in one call; in the loop, sentences are reversed as in the plain one.
+An encoder's layer reads padding where it lies in one call; in the loop, sentences are reversed as in the plain one, and
+so they are where each direction has inputs of its own.
 Covers every number format. Equal to nmt_attn/model/encoder.py: tests/fast/test_gpu_encoder.py.
 """
 
@@ -30,6 +31,18 @@ class GpuRecurrentLayer(Fast, RecurrentLayer):
             return super().forward(inputs, state)
         low = product_dtype(self.input_to_gates.weight)
         return run_cell(kind, weights_of(self), inputs, *state, low).states, None
+
+
+class GpuDirection(Fast, Direction):
+    """A direction with inputs of its own."""
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Read:
+        if not isinstance(self.layer.cell, ONE_CALL):
+            return super().forward(inputs, lengths)
+        low = product_dtype(self.layer.input_to_gates.weight)
+        read = reverse(inputs, lengths) if self.is_backward else inputs
+        states, final, cell = _one_call([self], read, lengths, low)
+        return (reverse(states, lengths) if self.is_backward else states), final, cell
 
 
 class GpuEncoderLayer(Fast, EncoderLayer):

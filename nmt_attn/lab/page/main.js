@@ -208,7 +208,7 @@ function draw() {
 }
 
 const PLAIN = ["none", "soft", "softmax", "global"];
-const describe = model => `${model.style}, ${model.score}${[model.window, model.coverage, model.normalise, model.alignment].filter(name => name && !PLAIN.includes(name)).map(name => `, ${name}`).join("")}, ${model.cell}, ${(model.parameters / 1e6).toFixed(2)} M parameters`;
+const describe = model => `${model.style}, ${model.score}${[model.window, model.coverage, model.normalise, model.alignment, model.copying].filter(name => name && !PLAIN.includes(name)).map(name => `, ${name}`).join("")}, ${model.cell}, ${(model.parameters / 1e6).toFixed(2)} M parameters`;
 
 function drawCompare() {
   const [a, b] = SIDES.map(side => session[side]?.trace), isBoth = a && b;
