@@ -31,8 +31,8 @@ FOOT = """
 
 - The attention of GNMT in tensorflow/nmt (`gnmt`, `gnmt_v2`), which queries with the bottom layer and feeds the
   context to every layer. Its encoder can be expressed: `encoder.bidirectional=bottom`, `encoder.residual=true`.
-- Layer normalisation inside cells (nematus, Marian) and deep transition (several cells in a row at one step): both
-  change the equations of the cell, of which each fast path has its own form. `import` refuses such models.
+- Layer normalisation (nematus, Marian), which is in cells, attention, first state and readout. `import` refuses such
+  models.
 - nmtpytorch's `out_logic: simple` and softmax temperature, its tanh on the context before the second cell, and the
   context gate of sockeye and OpenNMT-py.
 - Several heads of attention: all that shows or reads alignments has one row of weights for each target word.

@@ -147,6 +147,9 @@ def coverage_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
 
 def cell_letters(named: Arrays, cell: str, root: str, inputs: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Gate by gate: U, the matrix of each input, and the bias (d_n apart, as it stands inside the product of gru)."""
+    if f"{root}.first.recurrent.weight" in named:
+        others: Any = [transition_letters(named, cell, f"{root}.transitions.{k}") for k in count_of(named, root)]
+        return {**cell_letters(named, cell, f"{root}.first", inputs), "transitions": others}
     recurrent = named[f"{root}.recurrent.weight"]
     hidden = recurrent.shape[1]
     outside = next((named[f"{source}.bias"] for source in inputs.values() if f"{source}.bias" in named), None)
@@ -163,6 +166,17 @@ def cell_letters(named: Arrays, cell: str, root: str, inputs: Mapping[str, str])
         elif inside is not None:
             p[f"b_{gate}"] = p[f"b_{gate}"] + inside[rows]
     return p
+
+
+def count_of(named: Arrays, root: str) -> range:
+    """Numbers of the cells that follow the first one."""
+    return range(sum(name.startswith(f"{root}.transitions.") and name.endswith("input_bias") for name in named))
+
+
+def transition_letters(named: Arrays, cell: str, root: str) -> dict[str, np.ndarray]:
+    """A cell whose gates see their bias and the state alone."""
+    p, biases = cell_letters(named, cell, f"{root}.cell", {}), np.split(named[f"{root}.input_bias"], len(GATES[cell]))
+    return p | {f"b_{gate}": p[f"b_{gate}"] + bias for gate, bias in zip(GATES[cell], biases, strict=True)}
 
 
 def has(named: Arrays, root: str) -> bool:

@@ -110,3 +110,19 @@ def test_training_imports_no_compiler_and_no_table_of_pandas(optimizer: str, tmp
     updates, *imported = done.stdout.split()
     assert int(updates) > 0
     assert imported == []
+
+
+KEPT = """
+import gc
+from nmt_attn.memory import keep_for_good
+made = [[] for _ in range(1000)]
+keep_for_good()
+later = [[] for _ in range(1000)]
+searched = gc.get_objects()
+print(*(any(each is wanted for each in searched) for wanted in (made, later)))
+"""
+
+
+def test_what_is_kept_for_good_is_not_searched_and_what_comes_later_is() -> None:
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, check=True, text=True)
+    assert done.stdout.split() == ["False", "True"]

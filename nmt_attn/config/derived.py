@@ -37,6 +37,12 @@ def state_size(encoder: EncoderConfig) -> int:
     return encoder_sizes(encoder)[-1] if encoder.layers else 0
 
 
+def transition_depths(side: EncoderConfig | DecoderConfig) -> list[int]:
+    """How many cells in a row each layer has at a step, bottom first."""
+    depth = side.transition_depth
+    return [depth] * side.layers if isinstance(depth, int) else list(depth)
+
+
 def start_layer(decoder_layer: int, model: ModelConfig) -> int | None:
     """The encoder layer from whose final state this layer of the decoder starts, both from 0; None for all layers.
 

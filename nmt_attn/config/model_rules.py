@@ -67,6 +67,13 @@ def _cell_state(config: Config) -> Iterator[str]:
         yield complain_idle(config, key, with_value(config, f"{where}.init"))
 
 
+def _transition_depths(config: Config) -> Iterator[str]:
+    for side, section in (("encoder", config.model.encoder), ("decoder", config.model.decoder)):
+        depths, where = section.transition_depth, f"model.{side}.transition_depth"
+        if isinstance(depths, tuple) and len(depths) != section.layers:
+            yield complain(config, where, f"as many numbers as {with_value(config, f'model.{side}.layers')}, or one")
+
+
 def _attention(config: Config) -> Iterator[str]:
     attention, where = config.model.attention, "model.attention"
     if attention.score == "none":
@@ -262,4 +269,13 @@ _OF_SOURCE: Rules = (
     copying,
     _tied_sides,
 )
-_OF_DECODER: Rules = (_decoder_layers, _cell_state, _fed_context, _readout, _dropout, _exclusions, _tied_output)
+_OF_DECODER: Rules = (
+    _transition_depths,
+    _decoder_layers,
+    _cell_state,
+    _fed_context,
+    _readout,
+    _dropout,
+    _exclusions,
+    _tied_output,
+)

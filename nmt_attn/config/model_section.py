@@ -33,6 +33,9 @@ class EncoderConfig(Section):
     layers: EncoderLayers = Field(
         1, description="stacked layers; 0: there is no source, and the decoder is a language model of the target"
     )
+    transition_depth: Layers | tuple[Layers, ...] = Field(
+        1, description="cells in a row at each step of a layer (deep transition), or one number for each layer, [4, 2]"
+    )
     hidden: Units = Field(256, description="units of one direction of one layer")
     bidirectional: bool | Literal["bottom", "separate", "alternating"] = Field(
         True,
@@ -102,6 +105,9 @@ class DecoderConfig(Section):
     style: DecoderName = Field("bahdanau", description="bahdanau, luong, or conditional (dl4mt, nematus)")
     cell: CellName = Field("gru", description="as model.encoder.cell")
     layers: Layers = Field(1, description="stacked layers; attention belongs to the papers' layer")
+    transition_depth: Layers | tuple[Layers, ...] = Field(
+        1, description="as model.encoder.transition_depth; conditional: in place of its second cell"
+    )
     hidden: Units = Field(256, description="units of one layer")
     embedding: Units = Field(256, description="size of a target word vector")
     dropout: Fraction = Field(

@@ -290,7 +290,5 @@ class FastRecurrentLayer(Fast, RecurrentLayer):
 
 def joined_with_state(extra_input: nn.Linear, cell: Cell) -> PackedLinear | None:
     """The map [x ; h] -> X x + U h, packed as U is; None if U is not packed or the cell needs the two apart."""
-    recurrent: nn.Module = cell.recurrent
-    if not isinstance(cell, SumCell) or not isinstance(recurrent, PackedLinear):
-        return None
-    return one_product(extra_input, recurrent)
+    recurrent: nn.Module | None = cell.recurrent if isinstance(cell, SumCell) else None
+    return one_product(extra_input, recurrent) if isinstance(recurrent, PackedLinear) else None

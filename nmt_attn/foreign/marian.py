@@ -1,8 +1,7 @@
 """Models of Marian, `--type s2s` and `nematus` (`.npz`), and of nematus, under Marian's names.
 
 The conditional order of nmt_attn/model/conditional.py. Marian writes matrices from left to right, x W, so that each is
-transposed here, and keeps the gates of a GRU apart from its candidate: U [H, 2H] and Ux [H, H]. Its gates r, z are in
-our order; those of an LSTM are f, i, g, o. Before the first word there is 0 in place of a word vector.
+transposed here. Before the first word there is 0 in place of a word vector. Cells: nmt_attn/foreign/marian_cells.py.
 
 The encoder has two stacks, which meet at the top. In an alternating stack every second layer reads the other way; its
 top is named by the way in which its bottom layer reads, while our states have the forward direction first.
@@ -15,17 +14,14 @@ import torch
 from torch import Tensor
 
 from nmt_attn.foreign.foreign_model import Reasons, Taken
+from nmt_attn.foreign.marian_cells import CELLS, CellReader
 
-CELLS = {"gru": "gru", "gru-nematus": "gru", "lstm": "lstm", "tanh": "rnn"}
 _FIXED = {
     "layer-normalization": False,
     "factors-dim-emb": 0,
     "lemma-dim-emb": 0,
     "input-types": [],
     "right-left": False,
-    "enc-cell-depth": 1,
-    "dec-cell-base-depth": 2,
-    "dec-cell-high-depth": 1,
     "dec-attention-hops": 1,
     "dec-attention-heads": 1,
     "dec-attention-projection-dim": -1,
@@ -57,6 +53,8 @@ def check_options(options: Mapping[str, Any], reasons: Reasons) -> None:
     for side in ("enc", "dec"):
         cell = options.get(f"{side}-cell", "gru")
         reasons.unless(cell in CELLS, f"{side}-cell {cell}")
+    base = options.get("dec-cell-base-depth", 2)
+    reasons.unless(base >= 2, f"dec-cell-base-depth {base}")
     kind = options.get("enc-type", "bidirectional")
     reasons.unless(kind in _STACKS, f"enc-type {kind}")
     if options.get("skip", False):
@@ -72,7 +70,10 @@ class Reader:
         self.options = options
         self.size: int = options["dim-rnn"]  # H
         self.depths: dict[str, int] = {side: options.get(f"{side}-depth", 1) for side in ("enc", "dec")}
-        self.cells = {side: CELLS[options.get(f"{side}-cell", "gru")] for side in ("enc", "dec")}
+        self.cells = {side: CellReader(taken, options.get(f"{side}-cell", "gru"), self.size) for side in ("enc", "dec")}
+        self.encoder_row: int = options.get("enc-cell-depth", 1)
+        self.base_row: int = options.get("dec-cell-base-depth", 2)  # with the cell before the look
+        self.high_row: int = options.get("dec-cell-high-depth", 1)
         self.kind: str = options.get("enc-type", "bidirectional")
 
     def keys(self) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class Reader:
         layers, embedding = self.depths, self.options["dim-emb"]
         stacks = _STACKS[self.kind] if layers["enc"] > 1 else True
         found: dict[str, Any] = {
-            "encoder.cell": self.cells["enc"],
+            "encoder.cell": self.cells["enc"].kind,
             "encoder.layers": layers["enc"],
             "encoder.hidden": self.size,
             "encoder.bidirectional": stacks,
@@ -89,7 +90,7 @@ class Reader:
             "attention.bias": True,
             "attention.hidden": self.size if stacks == "bottom" else 2 * self.size,
             "decoder.style": "conditional",
-            "decoder.cell": self.cells["dec"],
+            "decoder.cell": self.cells["dec"].kind,
             "decoder.layers": layers["dec"],
             "decoder.hidden": self.size,
             "decoder.embedding": embedding,
@@ -98,7 +99,10 @@ class Reader:
             "decoder.readout_hidden": embedding,
         }
         found |= {"decoder.init_shared": True} if layers["dec"] > 1 else {}
-        found |= {"decoder.init_cell": "copy"} if self.cells["dec"] == "lstm" else {}
+        found |= {"decoder.init_cell": "copy"} if self.cells["dec"].kind == "lstm" else {}
+        rows = [self.base_row - 1] + [self.high_row] * (layers["dec"] - 1)
+        found |= {"encoder.transition_depth": self.encoder_row} if self.encoder_row > 1 else {}
+        found |= {"decoder.transition_depth": rows} if max(rows) > 1 else {}
         if self.options.get("skip", False):
             found |= {f"{long}.residual": True for long, side in _SIDES if layers[side] > 1}
         return found
@@ -114,25 +118,6 @@ class Reader:
     def vector(self, name: str) -> Tensor:
         """[1, N] -> [N]."""
         return self.taken(name).flatten()
-
-    def cell(self, name: str, inputs: str, ours: str, *, side: str, is_final: bool = False) -> dict[str, Tensor]:
-        """A cell with inputs; `is_final`: the bias of a GRU's candidate stands beside U h."""
-        kind = self.cells[side]
-        weight, recurrent = (self._gates(f"{name}_{part}", kind) for part in "WU")
-        bias = torch.cat([self.vector(f"{name}_b"), self.vector(f"{name}_bx")]) if kind == "gru" else None
-        found = {f"{inputs}.weight": weight, f"{ours}.recurrent.weight": recurrent}
-        if bias is None:
-            return {**found, f"{inputs}.bias": _our_gates(self.vector(f"{name}_b"), kind)}
-        beside = torch.zeros_like(bias)
-        if is_final:
-            beside[2 * self.size :] = bias[2 * self.size :]
-        return {**found, f"{inputs}.bias": bias - beside, f"{ours}.recurrent.bias": beside}
-
-    def _gates(self, name: str, kind: str) -> Tensor:
-        """[G x H, inputs]."""
-        if kind == "gru":
-            return torch.cat([self.matrix(name), self.matrix(f"{name}x")])
-        return _our_gates(self.matrix(name), kind)
 
     def _words(self) -> dict[str, Tensor]:
         is_one = self.options.get("tied-embeddings-src", False) or self.options.get("tied-embeddings-all", False)
@@ -155,14 +140,16 @@ class Reader:
         found: dict[str, Tensor] = {}
         for depth in range(1 if is_bottom else self.depths["enc"]):
             for stack, root in enumerate(("encoder_bi", "encoder_bi_r")):
-                name = f"{root}_l{depth + 1}_cell1" if depth else root
+                names = [f"{root}_l{depth + 1}_cell{i + 1}" for i in range(self.encoder_row)]
+                if depth == 0:
+                    names = [root, *(f"{root}_cell{i + 1}" for i in range(1, self.encoder_row))]
                 direction = self.direction(stack, depth)
                 ours = f"encoder.layers.{depth}.directions.{direction}.layer"
-                found |= self.cell(name, f"{ours}.input_to_gates", f"{ours}.cell", side="enc")
+                found |= self.cells["enc"].row(names, f"{ours}.input_to_gates", f"{ours}.cell")
         for depth in range(1, self.depths["enc"] if is_bottom else 1):
             ours = f"encoder.layers.{depth}.directions.0.layer"
-            name = f"encoder_l{depth + 1}_cell1"
-            found |= self.cell(name, f"{ours}.input_to_gates", f"{ours}.cell", side="enc")
+            names = [f"encoder_l{depth + 1}_cell{i + 1}" for i in range(self.encoder_row)]
+            found |= self.cells["enc"].row(names, f"{ours}.input_to_gates", f"{ours}.cell")
         return found
 
     def direction(self, stack: int, depth: int) -> int:
@@ -175,15 +162,15 @@ class Reader:
         return torch.cat(weight.chunk(2, 1)[::-1], 1) if is_swapped else weight
 
     def _decoder(self) -> dict[str, Tensor]:
-        root = "decoder"
-        found = self.cell(f"{root}_cell1", f"{root}.embedding_to_gates", f"{root}.bottom", side="dec")
-        inputs = f"{root}.second.input_to_gates"
-        second = self.cell(f"{root}_cell2", inputs, f"{root}.second.cell", side="dec", is_final=True)
+        root, row = "decoder", self.cells["dec"].row
+        found = row([f"{root}_cell1"], f"{root}.embedding_to_gates", f"{root}.bottom")
+        inputs, names = f"{root}.second.input_to_gates", [f"{root}_cell{i + 1}" for i in range(1, self.base_row)]
+        second = row(names, inputs, f"{root}.second.cell", is_final=True)
         found |= second | {f"{inputs}.weight": self._of_context(second[f"{inputs}.weight"])}
         for depth in range(1, self.depths["dec"]):
             ours = f"{root}.upper.{depth - 1}"
-            name = f"{root}_l{depth + 1}_cell1"
-            found |= self.cell(name, f"{ours}.input_to_gates", f"{ours}.cell", side="dec")
+            names = [f"{root}_l{depth + 1}_cell{i + 1}" for i in range(self.high_row)]
+            found |= row(names, f"{ours}.input_to_gates", f"{ours}.cell")
         for depth in range(self.depths["dec"]):
             ours = f"{root}.start_state.hidden.{depth}.projection"
             found |= {
@@ -213,11 +200,3 @@ class Reader:
 
 
 _SIDES = (("encoder", "enc"), ("decoder", "dec"))
-
-
-def _our_gates(rows: Tensor, kind: str) -> Tensor:
-    """Gates of an LSTM in our order; of others as they are."""
-    if kind != "lstm":
-        return rows
-    forget, insert, candidate, output = rows.chunk(4)
-    return torch.cat([insert, forget, candidate, output])

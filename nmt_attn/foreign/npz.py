@@ -25,8 +25,9 @@ from nmt_attn.text_io import read_lines, read_text
 _OPTIONS = "special:model.yml"
 _NO_WEIGHTS = (_OPTIONS, "history_errs", "uidx", "zipped_params", "decoder_c_tt")
 """The last is added to all scores of a step alike, which changes no weight."""
-_CELL = re.compile(r"(encoder|encoder_r|decoder)(?:_(\d+))?_([WUb]x?)(_nl)?")
-"""nematus's name of a part of a cell: side and way, layer from 2, part, whether it is of the decoder's second cell."""
+_CELL = re.compile(r"(encoder|encoder_r|decoder)(?:_(\d+))?_([WUb]x?)(_nl)?(?:_drt_(\d+))?")
+"""nematus's name of a part of a cell: side and way, layer from 2, part, whether it is of the decoder's second cell, and
+which of those that follow in a row."""
 _NEMATUS = {
     "decoder_Wc": "decoder_cell2_W",
     "decoder_Wcx": "decoder_cell2_Wx",
@@ -117,12 +118,15 @@ def _marians_name(name: str) -> str:
     match = _CELL.fullmatch(name)
     if match is None:
         return _NEMATUS.get(name, name)
-    side, layer, part, is_second = match[1], int(match[2] or 1), match[3], match[4] is not None
-    if side == "decoder":
-        return f"decoder_cell{2 if is_second else 1}_{part}" if layer == 1 else f"decoder_l{layer}_cell1_{part}"
-    begins_forward = (side == "encoder") == (layer % 2 == 1)
-    stack = "encoder_bi" if begins_forward else "encoder_bi_r"
-    return f"{stack}_{part}" if layer == 1 else f"{stack}_l{layer}_cell1_{part}"
+    side, layer, part, number = match[1], int(match[2] or 1), match[3], 1 + int(match[5] or 0)
+    number += match[4] is not None
+    root = side
+    if side != "decoder":
+        begins_forward = (side == "encoder") == (layer % 2 == 1)
+        root = "encoder_bi" if begins_forward else "encoder_bi_r"
+        if layer == number == 1:
+            return f"{root}_{part}"
+    return f"{root}_cell{number}_{part}" if layer == 1 else f"{root}_l{layer}_cell{number}_{part}"
 
 
 def _found(path: Path, names: Any) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ from nmt_attn.errors import ConfigError
 from nmt_attn.files import reason
 from nmt_attn.lab.server import make_app
 from nmt_attn.lab.service import Lab
+from nmt_attn.memory import keep_for_good
 
 SWITCH_SECONDS = 2e-4
 """How long the thread that has the models may keep the one that answers waiting for the interpreter."""
@@ -33,6 +34,7 @@ def serve_lab(lab: Lab, host: str, port: int, token: str | None, *, opens: bool,
     if opens:
         webbrowser.open(address)
     sys.setswitchinterval(SWITCH_SECONDS)
+    keep_for_good()
     try:
         uvicorn.Server(config).run([server_socket])
     finally:

@@ -19,15 +19,17 @@ from nmt_attn.config.derived import (
     start_layer,
     start_size,
     state_size,
+    transition_depths,
 )
 from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
 from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
-from nmt_attn.model.cells import CELLS
+from nmt_attn.model.cells import CELLS, Cell
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.copying import COPYINGS, CopyingSeq2Seq
 from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
+from nmt_attn.model.deep_transition import in_a_row
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import AlternatingLayer, Encoder, EncoderLayer, SeparateLayer
 from nmt_attn.model.factors import FactoredEmbedding
@@ -104,8 +106,8 @@ def build_encoder(config: ModelConfig) -> Encoder:
     layers: list[EncoderLayer] = []
     inputs = source_vector_size(encoder)
     above = {"separate": SeparateLayer, "alternating": AlternatingLayer}.get(str(encoder.bidirectional), EncoderLayer)
-    for directions in encoder_directions(encoder):
-        cells = [CELLS[encoder.cell](encoder.hidden) for _ in range(directions)]
+    for directions, depth in zip(encoder_directions(encoder), transition_depths(encoder), strict=True):
+        cells = [_cell(encoder, depth) for _ in range(directions)]
         layers.append((above if layers else EncoderLayer)(cells, inputs))
         inputs = directions * encoder.hidden
     dropout = _dropout(config, encoder_rates(encoder).layer)
@@ -197,7 +199,9 @@ def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
 def build_conditional(config: ModelConfig, positions: int) -> Decoder:
     """Update, attend, update again."""
     decoder, parts = config.decoder, _parts(config, positions)
-    return ConditionalDecoder(parts, CELLS[decoder.cell](decoder.hidden), _readout(decoder, parts))
+    second, *upper = parts.cells
+    parts = parts._replace(cells=[_cell(decoder, 1), *upper])
+    return ConditionalDecoder(parts, second, _readout(decoder, parts))
 
 
 @reads("input_feeding", "attentional_activation", "attentional_bias", "attentional_dropout")
@@ -222,13 +226,18 @@ def _parts(config: ModelConfig, positions: int) -> DecoderParts:
     return DecoderParts(
         attention,
         build_start_state(config),
-        [CELLS[decoder.cell](decoder.hidden) for _ in range(decoder.layers)],
+        [_cell(decoder, depth) for depth in transition_depths(decoder)],
         decoder.embedding,
         _dropout(config, rates.layer),
         _dropout(config, rates.output),
         is_residual=decoder.residual,
         copying=COPYINGS[decoder.copying](*sizes) if copies else None,
     )
+
+
+def _cell(side: EncoderConfig | DecoderConfig, depth: int) -> Cell:
+    """That of one layer and direction, `depth` in a row."""
+    return in_a_row([CELLS[side.cell](side.hidden) for _ in range(depth)])
 
 
 def _dropout(config: ModelConfig, rate: float) -> Dropout:

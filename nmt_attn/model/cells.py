@@ -27,9 +27,9 @@ from nmt_attn.runtime import at_least_float32
 class Cell(nn.Module):
     """Contract: one step. A whole sequence is a loop over it."""
 
-    gates: ClassVar[int]
-    has_cell: ClassVar[bool] = False
-    forget_gate: ClassVar[int | None] = None  # the gate, from 0, whose bias starts at 1
+    gates: int
+    has_cell: bool = False
+    forget_gate: int | None = None  # the gate, from 0, whose bias starts at 1
     has_recurrent_bias: ClassVar[bool] = False
 
     def __init__(self, hidden: int) -> None:

@@ -65,6 +65,9 @@ class Scheme:
     def gates(self, weight: Tensor, bias: Tensor | None, gates: int, forget_gate: int | None) -> None:
         """W or U [G x H, I], one block of rows for each of `gates` gates, and its bias [G x H]."""
 
+    def gate_bias(self, bias: Tensor, gates: int, forget_gate: int | None) -> None:
+        """The bias [G x H] of gates, which stands alone where there is no W."""
+
     def recurrent(self, weight: Tensor, gates: int) -> None:
         """U [G x H, H] of a cell."""
 
@@ -95,7 +98,11 @@ class Xavier(Scheme):
     def gates(self, weight: Tensor, bias: Tensor | None, gates: int, forget_gate: int | None) -> None:
         for block in weight.data.chunk(gates):
             nn.init.xavier_uniform_(block)
-        if bias is not None and forget_gate is not None:
+        if bias is not None:
+            self.gate_bias(bias, gates, forget_gate)
+
+    def gate_bias(self, bias: Tensor, gates: int, forget_gate: int | None) -> None:
+        if forget_gate is not None:
             nn.init.ones_(bias.data.chunk(gates)[forget_gate])
 
     def vector(self, weight: Tensor) -> None:

@@ -104,6 +104,8 @@ EXAMPLES = {
     **tokenizer_examples("target"),
     "model.encoder.cell": Example("lstm"),
     "model.encoder.layers": Example("2"),
+    "model.encoder.transition_depth": Example("2"),
+    "model.decoder.transition_depth": Example("[2]"),
     "model.encoder.hidden": Example("7"),
     "model.encoder.bidirectional": Example("bottom", ("model.encoder.layers=2",)),
     "model.encoder.embedding": Example("7"),

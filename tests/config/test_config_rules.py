@@ -91,6 +91,10 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "(true is the same here)",
         ),
         (
+            ["model.encoder.layers=2", "model.encoder.transition_depth=[4]"],
+            "model.encoder.transition_depth: expected as many numbers as model.encoder.layers 2, or one, got [4]",
+        ),
+        (
             ["model.encoder.bidirectional=alternating"],
             "model.encoder.bidirectional: expected true or false with model.encoder.layers 1, got 'alternating' "
             "(true is the same here)",

@@ -19,6 +19,7 @@ from nmt_attn.model.build import DECODERS
 from nmt_attn.model.cells import CELLS
 from nmt_attn.model.copying import COPYINGS
 from nmt_attn.model.coverage import COVERAGES
+from nmt_attn.model.deep_transition import DeepTransition
 from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.scores import SCORES, Score, ScoreSizes
 from nmt_attn.model.seq2seq import Seq2Seq
@@ -107,6 +108,25 @@ def test_stacks_of_the_encoder_that_meet_at_the_top(cell: str, kind: str) -> Non
     parameters = list(model.parameters())
     for forms in (TRAINING, GPU):
         close(results(view(model, forms), parameters), results(model, parameters), 1e-10)
+    model.float().eval()
+    with torch.inference_mode():
+        for precision in (each for each, is_there in IS_THERE.items() if is_there):
+            close(run_steps(for_search(model, precision), batch()), run_steps(model, batch()), TOLERANCES[precision])
+
+
+@pytest.mark.parametrize("depths", [2, [1, 2, 1]], ids=str)
+@pytest.mark.parametrize("style", sorted(DECODERS))
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_cells_in_a_row_take_their_own_path_with_accelerated_cells(cell: str, style: str, depths: object) -> None:
+    stack = {"encoder.layers": 3, "decoder.layers": 3} if isinstance(depths, list) else {}
+    depth = {"encoder.transition_depth": depths, "decoder.transition_depth": depths}
+    model = model_of("additive", "global", style, cell, **stack, **depth)
+    parameters = list(model.parameters())
+    for forms in (TRAINING, GPU):
+        fast = view(model, forms)
+        rows = [module for module in fast.modules() if type(module) is DeepTransition]
+        assert rows and all(isinstance(row.first, Fast) == (CELLS[cell] in forms) for row in rows)
+        close(results(fast, parameters), results(model, parameters), 1e-10)
     model.float().eval()
     with torch.inference_mode():
         for precision in (each for each, is_there in IS_THERE.items() if is_there):

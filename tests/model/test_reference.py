@@ -144,6 +144,36 @@ OPTIONS: dict[str, Overrides] = {
         "decoder.layers": 2,
     },
     **{
+        f"deep-transition-{cell}-{style}": {
+            "encoder.transition_depth": 2,
+            "decoder.transition_depth": 3,
+            "encoder.cell": cell,
+            "decoder.cell": cell,
+            **keys,
+        }
+        for cell in CELLS
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"deep-transition-stacked-{style}": {
+            **DEEP_STACK,
+            "encoder.transition_depth": [1, 3],
+            "decoder.transition_depth": [2, 1, 3],
+            "encoder.bidirectional": "alternating",
+            "encoder.residual": True,
+            "decoder.residual": True,
+            **keys,
+        }
+        for style, keys in STYLES.items()
+    },
+    "deep-transition-fed": {
+        **LSTM,
+        **DEEP_STACK,
+        "decoder.style": "luong",
+        "decoder.input_feeding": "attentional",
+        "decoder.transition_depth": [1, 2, 1],
+    },
+    **{
         f"{kind}-{layers}-layers-{cell}": {
             "encoder.bidirectional": kind,
             "encoder.layers": layers,

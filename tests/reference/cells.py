@@ -5,13 +5,14 @@ cell are named by the letter of their matrices: {"W": y, "C": c} adds W_g y + C_
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 Vector = np.ndarray
 State = tuple[Vector, ...]
 Inputs = Mapping[str, Vector]
-Parameters = Mapping[str, np.ndarray]
+Parameters = Mapping[str, Any]
 
 
 def sigmoid(x: Vector) -> Vector:
@@ -66,6 +67,14 @@ def rnn(p: Parameters, inputs: Inputs, state: State) -> State:
 
 
 CELLS = {"gru": gru, "gru-cho": gru_cho, "lstm": lstm, "rnn": rnn}
+
+
+def advance(name: str, p: Parameters, inputs: Inputs, state: State) -> State:
+    """One step of a layer: its cell, and then those of "transitions", whose gates see a bias in place of inputs."""
+    state = CELLS[name](p, inputs, state)
+    for transition in p.get("transitions", []):
+        state = CELLS[name](transition, {}, state)
+    return state
 
 
 def zero_state(name: str, hidden: int) -> State:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from reference.attention import Attended, AttentionSettings, attend, fixed_vector
-from reference.cells import CELLS, State, Vector
+from reference.cells import State, Vector, advance
 from reference.encoder import Encoded
 from reference.normalise import loss
 
@@ -123,7 +123,7 @@ def upper_layers(
     """The states of all layers above a bottom state, and what comes out of the top."""
     states, output = [bottom], bottom[0]
     for number in range(1, len(p["cells"])):
-        state = CELLS[settings.cell](p["cells"][number], {"W": output}, previous[number])
+        state = advance(settings.cell, p["cells"][number], {"W": output}, previous[number])
         output = state[0] + output if settings.residual else state[0]
         states.append(state)
     return states, output
@@ -157,7 +157,7 @@ def bahdanau(
 ) -> Step:
     """Look with s_{t-1}, what came out of the top, then update with the context in every gate, then read out."""
     attended = look(p, settings, before, encoded, t, coverage)
-    bottom = CELLS[settings.cell](p["cells"][0], {"W": y, "C": attended.context}, previous[0])
+    bottom = advance(settings.cell, p["cells"][0], {"W": y, "C": attended.context}, previous[0])
     states, output = upper_layers(p, settings, bottom, previous)
     s = output if settings.readout_state == "current" else before
     readout = read_out(p, settings, s, y, attended.context)
@@ -175,9 +175,9 @@ def conditional(
     coverage: Sequence[Vector] | None,
 ) -> Step:
     """Update with the word, look with that state, update with the context, read out."""
-    between = CELLS[settings.cell](p["first"], {"W": y}, previous[0])
+    between = advance(settings.cell, p["first"], {"W": y}, previous[0])
     attended = look(p, settings, between[0], encoded, t, coverage)
-    bottom = CELLS[settings.cell](p["cells"][0], {"C": attended.context}, between)
+    bottom = advance(settings.cell, p["cells"][0], {"C": attended.context}, between)
     states, output = upper_layers(p, settings, bottom, previous)
     readout = read_out(p, settings, output, y, attended.context)
     return Step(states, attended, readout, output_layer(p, readout), None)
@@ -195,7 +195,7 @@ def luong(
 ) -> Step:
     """Update with the word and what is fed back, look with the new state, join both in h~, read out."""
     inputs = {"W": y} if feed is None else {"W": y, "F": feed}
-    bottom = CELLS[settings.cell](p["cells"][0], inputs, previous[0])
+    bottom = advance(settings.cell, p["cells"][0], inputs, previous[0])
     states, output = upper_layers(p, settings, bottom, previous)
     attended = look(p, settings, output, encoded, t, coverage)
     joined = np.concatenate([attended.context, output])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from reference.cells import CELLS, State, Vector, zero_state
+from reference.cells import State, Vector, advance, zero_state
 
 
 class Encoded(NamedTuple):
@@ -95,6 +95,6 @@ def run(p: Mapping[str, Any], cell: str, sequence: Sequence[Vector]) -> tuple[li
     state = zero_state(cell, hidden)
     outputs = []
     for vector in sequence:
-        state = CELLS[cell](p, {"W": vector}, state)
+        state = advance(cell, p, {"W": vector}, state)
         outputs.append(state[0])
     return outputs, state

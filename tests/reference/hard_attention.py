@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from reference.attention import score
-from reference.cells import CELLS, State, Vector
+from reference.cells import State, Vector, advance
 from reference.decoder import DecoderSettings, output_layer, read_out, start, upper_layers
 from reference.encoder import Encoded
 
@@ -63,7 +63,7 @@ def update(
     p: Mapping[str, Any], settings: DecoderSettings, previous: Sequence[State], y: Vector
 ) -> tuple[list[State], Vector]:
     """The states of all layers, and s_t, what comes out of the top."""
-    bottom = CELLS[settings.cell](p["cells"][0], {"W": y}, previous[0])
+    bottom = advance(settings.cell, p["cells"][0], {"W": y}, previous[0])
     return upper_layers(p, settings, bottom, previous)
 
 

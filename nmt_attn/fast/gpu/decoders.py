@@ -67,7 +67,7 @@ class GpuConditional(Fast, ConditionalDecoder):
     """conditional. Layers above the bottom run over its whole output."""
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
-        parts = loop_parts(self, embedded, state, memory)
+        parts = loop_parts(self, embedded, state, memory) if isinstance(self.second.cell, GpuCell) else None
         if parts is None:
             return super().forward(embedded, state, memory)
         to_gates, recurrent = self.second.input_to_gates, self.second.cell.recurrent
@@ -85,7 +85,8 @@ class GpuLuong(Fast, LuongDecoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
         if self.feeding.size == 0 and self.copying is None and isinstance(self.bottom, ONE_CALL):
             return self._without_feeding(embedded, state, memory)
-        parts = None if self.feeding.size == 0 else loop_parts(self, embedded, state, memory)
+        is_covered = self.feeding.size > 0 and all(isinstance(layer.cell, GpuCell) for layer in self.upper)
+        parts = loop_parts(self, embedded, state, memory) if is_covered else None
         if parts is None:
             return super().forward(embedded, state, memory)
         noise = self.attentional_state.dropout.noise(embedded, self.bottom.hidden)

@@ -5,6 +5,8 @@ so they are where each direction has inputs of its own.
 Covers every number format. Equal to nmt_attn/model/encoder.py: tests/fast/test_gpu_encoder.py.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from nmt_attn.fast.gpu.sequence import sequence
 from nmt_attn.fast.gpu.whole import ONE_CALL, run_cell, run_layer, weights_of
 from nmt_attn.fast.products import product_dtype
 from nmt_attn.fast.views import Fast
-from nmt_attn.model.cells import RecurrentLayer
+from nmt_attn.model.cells import Cell, RecurrentLayer
 from nmt_attn.model.encoder import Direction, EncoderLayer, reverse
 from nmt_attn.model.state import CellState, gather_last
 from nmt_attn.runtime import at_least_float32
@@ -50,13 +52,17 @@ class GpuEncoderLayer(Fast, EncoderLayer):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Read:
         directions = [direction for direction in self.directions if isinstance(direction, Direction)]
-        cell = directions[0].layer.cell
-        low = product_dtype(cell.recurrent.weight)
-        if isinstance(cell, ONE_CALL):
-            return _one_call(directions, inputs, lengths, low)
-        return (
-            _loop(directions, inputs, lengths, low) if isinstance(cell, GpuCell) else super().forward(inputs, lengths)
-        )
+        run = _way(directions[0].layer.cell)
+        if run is None:
+            return super().forward(inputs, lengths)
+        return run(directions, inputs, lengths, product_dtype(directions[0].layer.input_to_gates.weight))
+
+
+def _way(cell: Cell) -> Callable[[list[Direction], Tensor, Tensor, torch.dtype], Read] | None:
+    """How layers of this cell are run; None for step by step."""
+    if isinstance(cell, ONE_CALL):
+        return _one_call
+    return _loop if isinstance(cell, GpuCell) else None
 
 
 def _one_call(directions: list[Direction], inputs: Tensor, lengths: Tensor, low: torch.dtype) -> Read:
