@@ -66,6 +66,15 @@ COPYINGS: Registry[Any] = Registry(
     },
 )
 
+CONTEXT_GATES: Registry[Any] = Registry(
+    ("model.decoder.context_gate",),
+    {
+        "source": "nmt_attn.model.context_gate:Source",
+        "target": "nmt_attn.model.context_gate:Target",
+        "both": "nmt_attn.model.context_gate:Both",
+    },
+)
+
 DECODERS: Registry[Any] = Registry(
     ("model.decoder.style",),
     {
@@ -112,9 +121,12 @@ INITIAL_CELL_STATES: Registry[Any] = Registry(
 READOUTS: Registry[Any] = Registry(
     ("model.decoder.readout",),
     {
-        "linear": "nmt_attn.model.readout:Readout",
+        "linear": "nmt_attn.model.readout:Linear",
         "deep": "nmt_attn.model.readout:Deep",
         "maxout": "nmt_attn.model.readout:Maxout",
+        "state": "nmt_attn.model.readout:State",
+        "state-linear": "nmt_attn.model.readout:StateLinear",
+        "state-deep": "nmt_attn.model.readout:StateDeep",
     },
 )
 
@@ -243,6 +255,7 @@ REGISTRIES = (
     NORMALISERS,
     COVERAGES,
     COPYINGS,
+    CONTEXT_GATES,
     DECODERS,
     CELLS,
     INITIAL_STATES,

@@ -29,12 +29,9 @@ defaults. Sizes, dropout and everything else that a row does not name can be cho
 FOOT = """
 ## What no keys can express
 
-- The attention of GNMT in tensorflow/nmt (`gnmt`, `gnmt_v2`), which queries with the bottom layer and feeds the
-  context to every layer. Its encoder can be expressed: `encoder.bidirectional=bottom`, `encoder.residual=true`.
 - Layer normalisation (nematus, Marian), which is in cells, attention, first state and readout. `import` refuses such
   models.
-- nmtpytorch's `out_logic: simple` and softmax temperature, its tanh on the context before the second cell, and the
-  context gate of sockeye and OpenNMT-py.
+- nmtpytorch's `dec_inp_activ`, a nonlinearity on the context before the second cell, which is off by default.
 - Several heads of attention: all that shows or reads alignments has one row of weights for each target word.
 """
 

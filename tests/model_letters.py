@@ -50,12 +50,15 @@ def decoder_settings(config: ModelConfig) -> DecoderSettings:
         style=decoder.style,
         cell=decoder.cell,
         residual=decoder.residual,
+        deep_context=decoder.deep_context,
         reads_eos=config.encoder.reads_eos,
         init=decoder.init,
         init_cell=decoder.init_cell,
         init_activation=decoder.init_activation,
         init_reads=decoder.init_reads,
         input_feeding=decoder.input_feeding,
+        attentional_state=decoder.attentional_state,
+        context_gate=decoder.context_gate,
         attentional_activation=decoder.attentional_activation,
         readout=decoder.readout,
         readout_state=decoder.readout_state,
@@ -88,8 +91,7 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         first_inputs["F"] = "decoder.feed_to_gates"
     bottom = cell_letters(named, cell, "decoder.bottom", first_inputs)
     upper = [
-        cell_letters(named, cell, f"decoder.upper.{layer}.cell", {"W": f"decoder.upper.{layer}.input_to_gates"})
-        for layer in range(decoder.layers - 1)
+        upper_letters(named, cell, f"decoder.upper.{layer}", decoder.hidden) for layer in range(decoder.layers - 1)
     ]
     p: dict[str, Any] = {"E": named["target_embedding.weight"], "cells": [bottom, *upper]}
     if decoder.style == "conditional":
@@ -103,12 +105,29 @@ def decoder_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         ]
     if has(named, "decoder.attentional_state.projection"):
         p["attentional"] = with_bias(named, "decoder.attentional_state.projection", "W_c")
+    root = "decoder.attentional_state.gate"
+    if has(named, f"{root}.gate"):
+        parts = {"z": "gate", "S": "source_projection", "T": "target_projection"}
+        p["gate"] = {
+            f"{letter}_{part}": named[f"{root}.{name}.{kind}"]
+            for part, name in parts.items()
+            for letter, kind in (("W", "weight"), ("b", "bias"))
+        }
     if has(named, "decoder.readout.state_projection"):
         p["readout"] = with_bias(named, "decoder.readout.state_projection", "U")
-        p["readout"]["V"] = named["decoder.readout.embedding_projection.weight"]
-        p["readout"]["C"] = named["decoder.readout.context_projection.weight"]
+    for letter, part in (("V", "embedding"), ("C", "context")):
+        if has(named, f"decoder.readout.{part}_projection"):
+            p["readout"][letter] = named[f"decoder.readout.{part}_projection.weight"]
     p["output"] = with_bias(named, "output", "W")
     return p
+
+
+def upper_letters(named: Arrays, cell: str, root: str, hidden: int) -> dict[str, np.ndarray]:
+    """A layer above the bottom: W of the layer below, and C of the context where it reads one."""
+    inputs = f"{root}.input_to_gates"
+    below, context = np.split(named[f"{inputs}.weight"], [hidden], 1)
+    parts = {**named, f"{inputs}.weight": below, "context.weight": context}
+    return cell_letters(parts, cell, f"{root}.cell", {"W": inputs, "C": "context"} if context.size else {"W": inputs})
 
 
 def attention_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:

@@ -14,6 +14,9 @@ KEY = "model.attention.alignment"
 _NEEDED = {
     "model.decoder.style": ("luong", "as in another order the states would depend on the alignment"),
     "model.decoder.input_feeding": ("none", "as states would depend on the alignment"),
+    "model.decoder.deep_context": (False, "as states would depend on the alignment"),
+    "model.decoder.attentional_state": (True, "as words depend on the position by it"),
+    "model.decoder.context_gate": ("none", "as h~ of each position sees its state and s alone"),
     "model.attention.window": ("global", "as the sum is over all positions"),
     "model.attention.normalise": ("softmax", "as the alignment is a choice of one position"),
     "model.attention.coverage": ("none", "as scores would depend on the alignment"),

@@ -11,6 +11,7 @@ from typing import Any
 from nmt_attn.config.alignment_rules import hard_attention
 from nmt_attn.config.copying_rules import copying
 from nmt_attn.config.derived import (
+    context_size,
     decoder_rates,
     encoder_directions,
     encoder_rates,
@@ -25,7 +26,7 @@ from nmt_attn.config.messages import complain, complain_idle, join_words, show, 
 from nmt_attn.config.options import describe_readers, readers_of
 from nmt_attn.config.schema import Config
 from nmt_attn.config.source_rules import without_source
-from nmt_attn.registries import CELLS, INITIAL_CELL_STATES, INITIAL_STATES, REGISTRIES, SCORES, WINDOWS
+from nmt_attn.registries import CELLS, INITIAL_CELL_STATES, INITIAL_STATES, READOUTS, REGISTRIES, SCORES, WINDOWS
 from nmt_attn.registry import exclusions_of, options_of
 
 
@@ -72,6 +73,17 @@ def _transition_depths(config: Config) -> Iterator[str]:
         depths, where = section.transition_depth, f"model.{side}.transition_depth"
         if isinstance(depths, tuple) and len(depths) != section.layers:
             yield complain(config, where, f"as many numbers as {with_value(config, f'model.{side}.layers')}, or one")
+
+
+def _deep_context(config: Config) -> Iterator[str]:
+    key, attention = "model.decoder.deep_context", "model.attention"
+    if not config.model.decoder.deep_context:
+        return
+    if config.model.decoder.layers == 1:
+        yield complain_idle(config, key, with_value(config, "model.decoder.layers"))
+    if context_size(config.model) == 0:
+        reason = f"{with_value(config, f'{attention}.score')} and {with_value(config, f'{attention}.fixed_context')}"
+        yield complain_idle(config, key, reason, "there is no context")
 
 
 def _attention(config: Config) -> Iterator[str]:
@@ -204,10 +216,39 @@ def _fed_context(config: Config) -> Iterator[str]:
 
 
 def _readout(config: Config) -> Iterator[str]:
-    decoder = config.model.decoder
+    decoder, where = config.model.decoder, "model.decoder"
+    readout, style = with_value(config, f"{where}.readout"), with_value(config, f"{where}.style")
     if decoder.readout_hidden is not None and decoder.style == "luong" and decoder.readout == "linear":
-        reason = f"{with_value(config, 'model.decoder.style')} and {with_value(config, 'model.decoder.readout')}"
-        yield complain_idle(config, "model.decoder.readout_hidden", reason, "the attentional state is read as it is")
+        hint = f"the attentional state is read as it is; or take {where}.readout: state-linear"
+        yield complain_idle(config, f"{where}.readout_hidden", f"{style} and {readout}", hint)
+    if decoder.readout == "state" and decoder.style == "luong":
+        yield complain(config, f"{where}.readout", f"another than 'state' with {style}", "linear is h~ as it is")
+    if decoder.readout_state == "previous" and not READOUTS[decoder.readout].sees_word:
+        expected = f"current with {readout}, as a word would not depend on the one before"
+        yield complain(config, f"{where}.readout_state", expected)
+
+
+def _attentional_state(config: Config) -> Iterator[str]:
+    """What needs h~, in Luong's order without it, and a context."""
+    decoder, key, gate = config.model.decoder, "model.decoder.attentional_state", "model.decoder.context_gate"
+    if decoder.context_gate != "none" and context_size(config.model) == 0:
+        expected = f"none with {with_value(config, 'model.attention.score')}, as there is no context"
+        yield complain(config, gate, expected)
+    if decoder.attentional_state or decoder.style != "luong":
+        return
+    reason = with_value(config, key)
+    if decoder.input_feeding == "attentional":
+        yield complain(config, "model.decoder.input_feeding", f"none or context with {reason}")
+    if decoder.context_gate != "none":
+        yield complain(config, gate, f"none with {reason}, as it is over h~")
+    for name in ("activation", "bias"):
+        if not is_default(config, f"model.decoder.attentional_{name}"):
+            yield complain_idle(config, f"model.decoder.attentional_{name}", reason)
+    is_read = READOUTS[decoder.readout].sees_word and decoder.readout != "linear"  # which is h~ as it is
+    reaches_words = is_read or decoder.deep_context or decoder.copying != "none" or decoder.input_feeding != "none"
+    if context_size(config.model) > 0 and not reaches_words:
+        hint = "or take model.decoder.input_feeding: context, or a readout of context and state"
+        yield complain(config, key, "true, as the words would not depend on the context", hint)
 
 
 def _dropout(config: Config) -> Iterator[str]:
@@ -274,7 +315,9 @@ _OF_DECODER: Rules = (
     _decoder_layers,
     _cell_state,
     _fed_context,
+    _deep_context,
     _readout,
+    _attentional_state,
     _dropout,
     _exclusions,
     _tied_output,

@@ -7,6 +7,7 @@ from pydantic import Field
 from nmt_attn.config.base import (
     AlignmentName,
     CellName,
+    ContextGateName,
     CopyingName,
     CoverageName,
     DecoderName,
@@ -105,6 +106,9 @@ class DecoderConfig(Section):
     style: DecoderName = Field("bahdanau", description="bahdanau, luong, or conditional (dl4mt, nematus)")
     cell: CellName = Field("gru", description="as model.encoder.cell")
     layers: Layers = Field(1, description="stacked layers; attention belongs to the papers' layer")
+    deep_context: bool = Field(
+        False, description="the bottom layer looks, and the context enters every layer (GNMT; sockeye, nematus)"
+    )
     transition_depth: Layers | tuple[Layers, ...] = Field(
         1, description="as model.encoder.transition_depth; conditional: in place of its second cell"
     )
@@ -140,10 +144,17 @@ class DecoderConfig(Section):
     input_feeding: Literal["none", "attentional", "context"] = Field(
         "none", description="luong: what of the last step joins the next input"
     )
+    attentional_state: bool = Field(True, description="luong: h~ of context and state; without, the state in its place")
     attentional_activation: Literal["tanh", "none"] = Field("tanh", description="luong: of W_c [c; s]")
     attentional_bias: bool = Field(False, description="luong: bias beside W_c")
+    context_gate: ContextGateName = Field(
+        "none",
+        description="luong: a gate over h~ that is on the source side, the target side, or shares out between them",
+    )
     readout: ReadoutName = Field(
-        "linear", description="U s + V y + C c as it is, its tanh, or the larger of each pair; luong: linear is W_s h~"
+        "linear",
+        description="U s + V y + C c as it is, its tanh, or the larger of each pair; s as it is, U s + b, or its tanh; "
+        "luong: linear is h~, the others read it in place of s",
     )
     readout_hidden: Units | None = Field(None, description="size of the readout; by default the decoder's hidden")
     readout_state: Literal["current", "previous"] = Field(

@@ -4,9 +4,9 @@
     Luong      s_t = cell(s_{t-1}, W y_{t-1} + F f_{t-1});   c_t = attention(s_t);   h~_t = f(W_c [c_t ; s_t])
 
 The loops cover one layer, gru or lstm, a global window, and the scores of `LOOP_FORMS` (all but location), on every
-device, in float32 and float64 with products in autocast's format. Everything else, and copying in Luong's order, takes
-the plain loops of nmt_attn/model/bahdanau.py and luong.py. In search, C c + U h is one product where U is packed and
-the cell only adds.
+device, in float32 and float64 with products in autocast's format. Everything else, and Luong's order with copying, a
+context gate or no h~, takes the plain loops of nmt_attn/model/bahdanau.py and luong.py. In search, C c + U h is one
+product where U is packed and the cell only adds.
 
 Equal to the plain decoders: tests/fast/test_decoders.py, tests/fast/test_equal_to_plain.py.
 """
@@ -254,6 +254,8 @@ class FastLuong(Fast, LuongDecoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights]:
         if self.feeding.size == 0 or self.copying is not None or not runs_by_hand(self):
             return super().forward(embedded, state, memory)
+        if not isinstance(self.attentional_state, FastAttentionalState):
+            return super().forward(embedded, state, memory)
         gates = self.embedding_to_gates(embedded)
         noise = self.attentional_state.dropout.noise(gates, self.bottom.hidden)
         projection, feeds_attentional = self.attentional_state.projection, self.feeding.is_attentional
@@ -284,6 +286,6 @@ class FastLuong(Fast, LuongDecoder):
 class FastAttentionalState(Fast, AttentionalState):
     """h~, its tanh by the sigmoid in decoding."""
 
-    def forward(self, context: Tensor, state: Tensor) -> Tensor:
+    def forward(self, context: Tensor, state: Tensor, embedded: Tensor, feed: Tensor) -> Tensor:
         total = self.projection(torch.cat([context, state], -1))
         return tanh(total) if self.has_tanh else total

@@ -20,11 +20,12 @@ from nmt_attn.model.cells import LSTM
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.copying import PointerGenerator
 from nmt_attn.model.decoder import Decoder
+from nmt_attn.model.deep_context import BahdanauDeepContext, LuongDeepContext
 from nmt_attn.model.encoder import Direction, reverse
 from nmt_attn.model.initialise import GateProjection, Projection
-from nmt_attn.model.luong import LuongDecoder
+from nmt_attn.model.luong import AttentionalState, LuongDecoder, TopState
 from nmt_attn.model.marginal import MarginalSeq2Seq
-from nmt_attn.model.readout import Deep, Maxout, Readout
+from nmt_attn.model.readout import Deep, Linear, Maxout, Readout, State, StateDeep, StateLinear
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.state import gather_last
 from nmt_attn.runtime import DecodingPrecision
@@ -71,14 +72,15 @@ def looked_up(model: Seq2Seq, forms: Forms) -> dict[nn.Module, nn.Module]:
 
 def _word_maps(decoder: Decoder) -> list[nn.Linear]:
     """All maps through which `decoder` sees the last word; empty if it is of a class that is not known here."""
-    if type(decoder) not in (BahdanauDecoder, ConditionalDecoder, LuongDecoder):
+    if type(decoder) not in KNOWN_DECODERS:
         return []
     assert isinstance(decoder, BahdanauDecoder | ConditionalDecoder | LuongDecoder)
     readout: Readout | None = decoder.readout
-    parts = [part for part in (readout, decoder.copying) if part is not None]
+    attentional = decoder.attentional_state if isinstance(decoder, LuongDecoder) else None
+    parts = [part for part in (readout, decoder.copying, attentional) if type(part) not in BLIND_PARTS]
     if any(type(part) not in KNOWN_PARTS for part in parts):
         return []
-    return [decoder.embedding_to_gates, *(cast(Readout, part).embedding_projection for part in parts)]
+    return [decoder.embedding_to_gates, *(cast(Linear, part).embedding_projection for part in parts)]
 
 
 class WordMaps(nn.Module):
@@ -169,7 +171,11 @@ class FusedDirection(Fast, Direction):
         return (reverse(states, lengths) if self.is_backward else states), final, cell[0]
 
 
-KNOWN_PARTS = (Readout, Deep, Maxout, PointerGenerator)
+KNOWN_DECODERS = (BahdanauDecoder, BahdanauDeepContext, ConditionalDecoder, LuongDecoder, LuongDeepContext)
+"""Which see the last word by `embedding_to_gates` and these parts:"""
+BLIND_PARTS = (type(None), State, StateLinear, StateDeep, AttentionalState, TopState)
+"""Which do not see the last word."""
+KNOWN_PARTS = (Linear, Deep, Maxout, PointerGenerator)
 """Which see the last word by their `embedding_projection` alone."""
 INNER = (Projection, GateProjection)
 SEARCH: dict[DecodingPrecision, Forms] = {

@@ -2,7 +2,8 @@
 
 Luong's order with input feeding and no bias in h~; its score is (W s) . h. Bidirectional encoders, and those of
 another size than the decoder, reach it through one matrix for all layers without an activation. The decoder begins
-with </s>, and writes its own <s> no more than any other model, but counts it in the softmax.
+with </s>, and writes its own <s> no more than any other model, but counts it in the softmax. Where the output layer has
+another size than the state, one more matrix stands before it.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,6 @@ from nmt_attn.text_io import read_lines
 
 _SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 _PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-NOTE = "the two matrices between h~ and the scores have become one, as nothing stands between them"
 
 
 def is_fairseq(found: Mapping[str, Any]) -> bool:
@@ -46,6 +46,7 @@ def read_fairseq(path: Path, found: Mapping[str, Any], vocabularies: tuple[Path,
     ours["decoder.attention.score.key_projection.weight"] = taken("decoder.attention.input_proj.weight").T
     ours["decoder.attentional_state.projection.weight"] = taken("decoder.attention.output_proj.weight")
     ours |= _output(taken)
+    readout = _readout(taken, ours)
     keys: dict[str, Any] = {
         **{f"{side}.cell": "lstm" for side in layers},
         **{f"{side}.layers": count for side, count in layers.items()},
@@ -58,12 +59,12 @@ def read_fairseq(path: Path, found: Mapping[str, Any], vocabularies: tuple[Path,
         "decoder.embedding": sizes["target"],
         "decoder.input_feeding": "attentional",
         **_first_state(taken, ours, layers["decoder"]),
+        **readout,
     }
-    has_bridge = "decoder.additional_fc.weight" in taken
     taken.leave("encoder.version", "decoder.version")
     taken.check(reasons)
     reasons.check(path)
-    return ForeignModel("fairseq", source, target, keys=keys, weights=ours, notes=[NOTE] if has_bridge else [])
+    return ForeignModel("fairseq", source, target, keys=keys, weights=ours)
 
 
 _SIDES = {"source": "encoder", "target": "decoder"}
@@ -90,16 +91,22 @@ def _sides(path: Path, files: tuple[Path, ...]) -> list[Side]:
 
 
 def _output(taken: Taken) -> dict[str, Tensor]:
-    """Weight and bias of the output layer, with an extra one before it multiplied in."""
+    """Weight and bias of the output layer."""
     if "decoder.fc_out.weight" in taken:
         weight, bias = taken("decoder.fc_out.weight"), taken("decoder.fc_out.bias")
     else:
         weight = taken("decoder.embed_tokens.weight")
         bias = weight.new_zeros(len(weight))
+    return {"output.weight": weight, "output.bias": bias}
+
+
+def _readout(taken: Taken, ours: dict[str, Tensor]) -> dict[str, object]:
+    """The keys of the matrix before the output layer, if there is one; its weights go into `ours`."""
     if "decoder.additional_fc.weight" not in taken:
-        return {"output.weight": weight, "output.bias": bias}
-    extra, extra_bias = (taken(f"decoder.additional_fc.{part}").double() for part in ("weight", "bias"))
-    return {"output.weight": weight.double() @ extra, "output.bias": bias.double() + weight.double() @ extra_bias}
+        return {}
+    found = {part: taken(f"decoder.additional_fc.{part}") for part in ("weight", "bias")}
+    ours |= {f"decoder.readout.state_projection.{part}": each for part, each in found.items()}
+    return {"decoder.readout": "state-linear", "decoder.readout_hidden": len(found["bias"])}
 
 
 def _first_state(taken: Taken, ours: dict[str, Tensor], layers: int) -> dict[str, object]:

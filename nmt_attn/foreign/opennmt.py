@@ -1,8 +1,8 @@
 """Checkpoints of OpenNMT-py 2 and 3 (`.pt`), encoder `rnn` or `brnn`, decoder `rnn`.
 
 Its encoder reads the words alone. Its general score is s . W h with W transposed; h~ = tanh(W_c [c ; s]) without bias,
-for `mlp` W_c [c ; s] + b without tanh. The bridge is one matrix for each of the encoder's directions over the
-states of all layers, through ReLU.
+for `mlp` W_c [c ; s] + b without tanh. A context gate is over h~. The bridge is one matrix for each of the
+encoder's directions over the states of all layers, through ReLU.
 """
 
 from argparse import Namespace
@@ -16,6 +16,7 @@ from torch import Tensor
 from nmt_attn.errors import DataError
 from nmt_attn.foreign.foreign_model import ForeignModel, Reasons, Side, Taken, luong_decoder, torch_encoder
 from nmt_attn.foreign.pickles import Inert
+from nmt_attn.registries import CONTEXT_GATES
 
 _CELLS = {"LSTM": "lstm", "GRU": "gru"}
 EMBEDDINGS = tuple(f"{side}.embeddings.make_embedding.emb_luts.0.weight" for side in ("encoder", "decoder"))
@@ -81,7 +82,11 @@ def read_rnn(
     names = [_cell_names(layer, feeds=feeds) for layer in range(layers)]
     feed = hidden if feeds else 0
     ours |= luong_decoder(taken, names, embedding=sizes["target"], feed=feed, cell=cell)
-    ours |= _attention(taken, score, hidden) | {f"output.{kind}": taken(f"generator.{kind}") for kind in _OUTPUT}
+    ours |= (
+        _gate(taken, options)
+        | _attention(taken, score, hidden)
+        | {f"output.{kind}": taken(f"generator.{kind}") for kind in _OUTPUT}
+    )
     keys: dict[str, Any] = {
         "encoder.cell": cell,
         "encoder.layers": layers,
@@ -98,6 +103,7 @@ def read_rnn(
         "decoder.input_feeding": "attentional" if feeds else "none",
     }
     keys |= {} if score == "none" else {"attention.attend_eos": False}
+    keys |= {"decoder.context_gate": gate} if (gate := options.get("context_gate")) else {}
     keys |= {"attention.bias": True, "decoder.attentional_bias": True} if score == "additive" else {}
     keys |= {} if score in ("general", "dot") else {"decoder.attentional_activation": "none"}
     keys |= _first_state(taken, ours, options, directions)
@@ -118,10 +124,14 @@ def _check_options(options: Mapping[str, Any], reasons: Reasons) -> None:
     reasons.unless(kinds["global_attention"] in _SCORES, f"global_attention {kinds['global_attention']}")
     reasons.unless(options.get("enc_layers") == options.get("dec_layers"), "stacks of different heights")
     reasons.unless(options.get("enc_hid_size") == options.get("dec_hid_size"), "sides of different sizes")
+    gate = options.get("context_gate")
+    reasons.unless(gate in (None, *CONTEXT_GATES), f"context_gate {gate}")
+    reasons.unless(
+        gate is None or kinds["global_attention"] not in ("none", None), "context_gate without global_attention"
+    )
     for name, plain in (
         ("global_attention_function", "softmax"),
         ("model_type", "text"),
-        ("context_gate", None),
         ("copy_attn", False),
         ("position_encoding", False),
         ("n_src_feats", 0),
@@ -152,6 +162,18 @@ def _attention(taken: Taken, score: str, hidden: int) -> dict[str, Tensor]:
         found["decoder.attention.score.key_projection.weight"] = taken(f"{root}.linear_context.weight")
         found["decoder.attention.score.vector"] = taken(f"{root}.v.weight")[0]
     return found
+
+
+def _gate(taken: Taken, options: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Of a context gate, if there is one."""
+    if not options.get("context_gate"):
+        return {}
+    names = {"gate": "gate", "source_projection": "source_proj", "target_projection": "target_proj"}
+    return {
+        f"decoder.attentional_state.gate.{ours}.{kind}": taken(f"decoder.context_gate.context_gate.{theirs}.{kind}")
+        for ours, theirs in names.items()
+        for kind in _OUTPUT
+    }
 
 
 def _first_state(

@@ -3,8 +3,8 @@
     a_t, c_t = attention(s_{t-1});   s_t = cell(s_{t-1}, W y_{t-1} + C c_t);   t_t = readout(s, y_{t-1}, c_t)
 
 Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 4 and A.2; without attention, eq. 3. The context enters every gate. With
-several layers, the query is the top layer's previous output and the context enters the bottom layer. The readout sees
-s_t (main text) or s_{t-1} (appendix).
+several layers, the query is the top layer's previous output and the context enters the bottom layer (every layer:
+nmt_attn/model/deep_context.py). The readout sees s_t (main text) or s_{t-1} (appendix).
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Advanced(NamedTuple):
 
 
 class BahdanauDecoder(Decoder):
-    """State carried beside the layers: `feed`, the top output s_{t-1} [N, H], which is the query."""
+    """State carried beside the layers: `feed`, the top output s_{t-1} [N, H]."""
 
     def __init__(self, parts: DecoderParts, readout: Readout, *, reads_previous: bool) -> None:
         super().__init__(parts)
@@ -59,6 +59,10 @@ class BahdanauDecoder(Decoder):
         gated = self.gated(stack_weights(weights), whole.context, whole.after, embedded)
         return self.output_dropout(self.make_readout(whole, embedded)), gated
 
+    def query(self, state: DecoderState) -> Tensor:
+        """What asks [N, H]: s_{t-1}."""
+        return state.feed
+
     def bottom_step(self, word_gates: Tensor, context: Tensor, before: CellState) -> CellState:
         """W y_{t-1} [N, G x H], c_t [N, M], last state -> s_t of the bottom layer."""
         state: CellState = self.bottom(word_gates + self.context_to_gates(context), before)
@@ -73,12 +77,11 @@ class BahdanauDecoder(Decoder):
     def _advance(
         self, word_gates: Tensor, state: DecoderState, memory: Memory, noise: Tensor | None
     ) -> tuple[Advanced, Weights, DecoderState]:
-        query = state.feed
-        context, weights = self.attend(query, state, memory)
+        context, weights = self.attend(self.query(state), state, memory)
         bottom = self.bottom_step(word_gates, context, state.layers[0])
-        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], noise)
+        top, above = self.upper_layers_step(bottom.hidden, context, state.layers[1:], noise)
         after = DecoderState((bottom, *above), top, state.position + 1, weights.coverage)
-        return Advanced(query, top, context), weights, after
+        return Advanced(state.feed, top, context), weights, after
 
     def _forward_fixed(
         self, gates: Tensor, embedded: Tensor, state: DecoderState, memory: Memory
@@ -89,6 +92,6 @@ class BahdanauDecoder(Decoder):
             query.unsqueeze(1).expand(-1, gates.shape[1], -1), memory, all_positions(gates)
         )
         hidden, _ = self.bottom.sequence(gates + self.context_to_gates(context), state.layers[0])
-        top = self.upper_layers(hidden, state.layers[1:])
+        top = self.upper_layers(hidden, context, state.layers[1:])
         before = torch.cat([query.unsqueeze(1), top[:, :-1]], 1)
         return self.output_dropout(self.make_readout(Advanced(before, top, context), embedded)), weights

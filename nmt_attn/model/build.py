@@ -26,9 +26,11 @@ from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS, Cell
 from nmt_attn.model.conditional import ConditionalDecoder
+from nmt_attn.model.context_gate import CONTEXT_GATES
 from nmt_attn.model.copying import COPYINGS, CopyingSeq2Seq
 from nmt_attn.model.coverage import COVERAGES, CoverageSizes
 from nmt_attn.model.decoder import Decoder, DecoderParts
+from nmt_attn.model.deep_context import BahdanauDeepContext, LuongDeepContext
 from nmt_attn.model.deep_transition import in_a_row
 from nmt_attn.model.dropout import Dropout
 from nmt_attn.model.encoder import AlternatingLayer, Encoder, EncoderLayer, SeparateLayer
@@ -43,7 +45,7 @@ from nmt_attn.model.initial_state import (
     StartState,
 )
 from nmt_attn.model.initialise import INITIALISATIONS, zero_padding
-from nmt_attn.model.luong import AttentionalState, Feeding, LuongDecoder
+from nmt_attn.model.luong import AttentionalState, Feeding, GatedState, LuongDecoder, TopState
 from nmt_attn.model.normalise import NORMALISERS
 from nmt_attn.model.readout import READOUTS, Readout, UnbiasedOutput
 from nmt_attn.model.scores import SCORES, ConcatIdentity, ScoreSizes, TanhScore
@@ -193,7 +195,8 @@ def _start_sizes(layer: int, config: ModelConfig) -> StartSizes:
 def build_bahdanau(config: ModelConfig, positions: int) -> Decoder:
     """Attend with the previous state, then update."""
     decoder, parts = config.decoder, _parts(config, positions)
-    return BahdanauDecoder(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
+    kind = BahdanauDeepContext if parts.deep_context else BahdanauDecoder
+    return kind(parts, _readout(decoder, parts), reads_previous=decoder.readout_state == "previous")
 
 
 def build_conditional(config: ModelConfig, positions: int) -> Decoder:
@@ -204,19 +207,33 @@ def build_conditional(config: ModelConfig, positions: int) -> Decoder:
     return ConditionalDecoder(parts, second, _readout(decoder, parts))
 
 
-@reads("input_feeding", "attentional_activation", "attentional_bias", "attentional_dropout")
+@reads(
+    "input_feeding",
+    "attentional_state",
+    "attentional_activation",
+    "attentional_bias",
+    "attentional_dropout",
+    "context_gate",
+)
 def build_luong(config: ModelConfig, positions: int) -> Decoder:
     """Update, then attend with the new state."""
     decoder, parts = config.decoder, _parts(config, positions)
-    attentional = AttentionalState(
-        parts.attention.context_size,
-        decoder.hidden,
-        _dropout(config, decoder.attentional_dropout),
-        has_tanh=decoder.attentional_activation == "tanh",
-        use_bias=decoder.attentional_bias,
-    )
     readout = None if decoder.readout == "linear" else _readout(decoder, parts)
-    return LuongDecoder(parts, attentional, _feeding(decoder, parts), readout)
+    kind = LuongDeepContext if parts.deep_context else LuongDecoder
+    return kind(parts, _attentional_state(config, parts), _feeding(decoder, parts), readout)
+
+
+def _attentional_state(config: ModelConfig, parts: DecoderParts) -> AttentionalState:
+    decoder = config.decoder
+    dropout = _dropout(config, decoder.attentional_dropout)
+    if not decoder.attentional_state:
+        return TopState(dropout)
+    has_tanh, use_bias = decoder.attentional_activation == "tanh", decoder.attentional_bias
+    context, hidden = parts.attention.context_size, decoder.hidden
+    if decoder.context_gate == "none":
+        return AttentionalState(context, hidden, dropout, has_tanh=has_tanh, use_bias=use_bias)
+    gate = CONTEXT_GATES[decoder.context_gate](decoder.embedding + _feeding(decoder, parts).size + hidden, hidden)
+    return GatedState(context, hidden, dropout, gate, has_tanh=has_tanh, use_bias=use_bias)
 
 
 def _parts(config: ModelConfig, positions: int) -> DecoderParts:
@@ -232,6 +249,7 @@ def _parts(config: ModelConfig, positions: int) -> DecoderParts:
         _dropout(config, rates.output),
         is_residual=decoder.residual,
         copying=COPYINGS[decoder.copying](*sizes) if copies else None,
+        deep_context=decoder.deep_context,
     )
 
 

@@ -4,7 +4,7 @@
     t_t = readout(s_t, y_{t-1}, c_t)
 
 The conditional GRU of dl4mt-tutorial, nematus and marian; with an LSTM the cell state goes through both cells.
-Layers above take s_t and do not attend, so that over a whole target they run all steps at once.
+Layers above take s_t, by option with c_t, and do not attend, so that over a whole target they run all steps at once.
 """
 
 import torch
@@ -26,7 +26,7 @@ class ConditionalDecoder(Decoder):
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Weights, DecoderState]:
         bottom, context, weights = self._advance(self.embedding_to_gates(embedded), state, memory)
-        top, above = self.upper_layers_step(bottom.hidden, state.layers[1:], None)
+        top, above = self.upper_layers_step(bottom.hidden, context, state.layers[1:], None)
         after = DecoderState((bottom, *above), state.feed, state.position + 1, weights.coverage)
         return self.readout(top, embedded, context), self.gated(weights, context, top, embedded), after
 
@@ -38,8 +38,8 @@ class ConditionalDecoder(Decoder):
             hidden.append(bottom.hidden)
             contexts.append(context)
             weights.append(step_weights)
-        top = self.upper_layers(torch.stack(hidden, 1), first[1:])
         context = torch.stack(contexts, 1)
+        top = self.upper_layers(torch.stack(hidden, 1), context, first[1:])
         gated = self.gated(stack_weights(weights), context, top, embedded)
         return self.output_dropout(self.readout(top, embedded, context)), gated
 

@@ -28,10 +28,11 @@ class DecoderParts(NamedTuple):
     output_dropout: Dropout  # on what the output layer reads
     is_residual: bool  # from the second layer on
     copying: nn.Module | None  # nmt_attn/model/copying.py
+    deep_context: bool  # whether the layers above the bottom read the context too
 
 
 class Decoder(nn.Module):
-    """Contract. The bottom cell of the stack takes W y from outside; layers above it take the layer below."""
+    """Contract. The bottom cell takes W y from outside; layers above take the layer below, by option with c_t."""
 
     feed_size: int = 0  # F
 
@@ -44,7 +45,9 @@ class Decoder(nn.Module):
             parts.embedding, bottom.hidden, bottom.gates, bias=True, forget_gate=bottom.forget_gate
         )  # W
         self.bottom = bottom
-        self.upper = nn.ModuleList(RecurrentLayer(cell, bottom.hidden) for cell in above)
+        beside = parts.attention.context_size if parts.deep_context else 0
+        self.upper = nn.ModuleList(RecurrentLayer(cell, bottom.hidden + beside) for cell in above)
+        self.read_above = with_context if parts.deep_context else without_context
         self.layer_dropout = parts.layer_dropout
         self.output_dropout = parts.output_dropout
         self.is_residual = parts.is_residual
@@ -102,31 +105,42 @@ class Decoder(nn.Module):
         return list(noise.unflatten(2, (len(self.upper), -1)).unbind(1))  # [B, L - 1, H] each
 
     def upper_layers_step(
-        self, hidden: Tensor, layers: tuple[CellState, ...], noise: Tensor | None
+        self, hidden: Tensor, context: Tensor | None, layers: tuple[CellState, ...], noise: Tensor | None
     ) -> tuple[Tensor, tuple[CellState, ...]]:
-        """One step of the layers above the bottom: its output [N, H], their states -> top output, their next states.
+        """One step of the layers above the bottom: its output [N, H], c_t [N, M], states -> top output, new states.
 
-        `noise` [N, L - 1, H] or None: dropout of their inputs.
+        c_t is None where the look comes after. `noise` [N, L - 1, H] or None: dropout of the layer below.
         """
         after = []
         for above, (module, before) in enumerate(zip(self.upper, layers, strict=True)):
             layer = cast(RecurrentLayer, module)
             inputs = hidden if noise is None else hidden * noise[:, above]
-            state = layer.step(inputs, before)
+            state = layer.step(self.read_above(inputs, context), before)
             after.append(state)
             hidden = self.residual(state.hidden, inputs)
         return hidden, tuple(after)
 
-    def upper_layers(self, hidden: Tensor, layers: tuple[CellState, ...]) -> Tensor:
-        """The same for all steps at once: [B, T, H] -> [B, T, H]. Only where nothing above feeds back below."""
+    def upper_layers(self, hidden: Tensor, context: Tensor | None, layers: tuple[CellState, ...]) -> Tensor:
+        """The same for all steps at once: [B, T, H], [B, T, M] -> [B, T, H]. Where nothing above feeds back below."""
         for layer, before in zip(self.upper, layers, strict=True):
             inputs = self.layer_dropout(hidden)
-            hidden = self.residual(layer(inputs, before)[0], inputs)
+            hidden = self.residual(layer(self.read_above(inputs, context), before)[0], inputs)
         return hidden
 
     def residual(self, outputs: Tensor, inputs: Tensor) -> Tensor:
         """A layer's output, with its input added if the stack is residual."""
         return outputs + inputs if self.is_residual else outputs
+
+
+def without_context(hidden: Tensor, context: Tensor | None) -> Tensor:
+    """What a layer reads of the one below [.., H] and c_t [.., M]."""
+    return hidden
+
+
+def with_context(hidden: Tensor, context: Tensor | None) -> Tensor:
+    """The same where the context enters every layer: [.., H + M]."""
+    assert context is not None, "the look comes before"
+    return torch.cat([hidden, context], -1)
 
 
 def all_positions(embedded: Tensor) -> Tensor:

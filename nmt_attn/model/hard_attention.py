@@ -169,7 +169,8 @@ class HardSeq2Seq(MarginalSeq2Seq):
         """s_t [B, T, H] -> f(W_c [h_j ; s_t]) [B, T, S, H], without dropout."""
         contexts = memory.encoder_states.unsqueeze(1)
         size = (*top.shape[:2], contexts.shape[2], -1)
-        states: Tensor = self.luong.attentional_state(contexts.expand(size), top.unsqueeze(2).expand(size))
+        none = top[..., :0]  # without feeding and gate
+        states: Tensor = self.luong.attentional_state(contexts.expand(size), top.unsqueeze(2).expand(size), none, none)
         return states
 
 

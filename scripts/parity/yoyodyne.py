@@ -1,7 +1,7 @@
 """Weights of yoyodyne's soft attention model under the names of this package.
 
 Its decoder attends with the last state of the top layer, v . tanh(M [h ; s] + b), and its output layer sees the new
-state alone: the readout of Bahdanau's order with U = 1, V = 0 and C = 0. All layers start from one learned vector.
+state alone. All layers start from one learned vector.
 """
 
 from pathlib import Path
@@ -20,7 +20,6 @@ def read_yoyodyne(path: Path, tokens: list[str], cell: str, layers: int) -> Fore
     names = [[f"decoder.module.{kind}_l{layer}" for kind in kinds] for layer in range(layers)]
     decoder = luong_decoder(taken, names, embedding=embedding.shape[1], feed=context, cell=cell)
     of_context, of_query = taken("decoder.attention.M.weight").split([context, hidden], 1)
-    readout = "decoder.readout"
     weights = {
         "source_embedding.weight": embedding,
         "target_embedding.weight": embedding,
@@ -29,10 +28,6 @@ def read_yoyodyne(path: Path, tokens: list[str], cell: str, layers: int) -> Fore
         "decoder.attention.score.projection.weight": torch.cat([of_query, of_context], 1),
         "decoder.attention.score.projection.bias": taken("decoder.attention.M.bias"),
         "decoder.attention.score.vector": taken("decoder.attention.V.weight")[0],
-        f"{readout}.state_projection.weight": torch.eye(hidden),
-        f"{readout}.state_projection.bias": torch.zeros(hidden),
-        f"{readout}.embedding_projection.weight": torch.zeros(hidden, embedding.shape[1]),
-        f"{readout}.context_projection.weight": torch.zeros(hidden, context),
         "output.weight": taken("classifier.weight"),
         "output.bias": taken("classifier.bias"),
     }
@@ -49,6 +44,7 @@ def read_yoyodyne(path: Path, tokens: list[str], cell: str, layers: int) -> Fore
         "attention.score": "concat",
         "attention.bias": True,
         "decoder.init": "learned",
+        "decoder.readout": "state",
         **({"decoder.init_cell": "learned"} if cell == "lstm" else {}),
         **({"decoder.init_shared": True} if layers > 1 else {}),
     }

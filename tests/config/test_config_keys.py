@@ -156,8 +156,13 @@ EXAMPLES = {
     "model.decoder.init_cell": Example("copy", ("model.decoder.cell=lstm",)),
     "model.decoder.init_activation": Example("relu"),
     "model.decoder.init_reads": Example("all", ("model.encoder.layers=2",)),
+    "model.decoder.deep_context": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.init_shared": Example("true", ("model.decoder.layers=2",)),
     "model.decoder.input_feeding": Example("attentional", ("model.decoder.style=luong",)),
+    "model.decoder.context_gate": Example("both", ("model.decoder.style=luong",)),
+    "model.decoder.attentional_state": Example(
+        "false", ("model.decoder.style=luong", "model.decoder.input_feeding=context")
+    ),
     "model.decoder.attentional_activation": Example("none", ("model.decoder.style=luong",)),
     "model.decoder.attentional_bias": Example("true", ("model.decoder.style=luong",)),
     "model.decoder.readout": Example("maxout"),

@@ -343,7 +343,23 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         (
             ["model.decoder.style=luong", "model.decoder.readout_hidden=7"],
             "model.decoder.readout_hidden: expected null, as any other value has no effect with model.decoder.style "
-            "'luong' and model.decoder.readout 'linear', got 7 (the attentional state is read as it is)",
+            "'luong' and model.decoder.readout 'linear', got 7 (the attentional state is read as it is; or take "
+            "model.decoder.readout: state-linear)",
+        ),
+        (
+            ["model.decoder.style=luong", "model.decoder.attentional_state=false"],
+            "model.decoder.attentional_state: expected true, as the words would not depend on the context, got false "
+            "(or take model.decoder.input_feeding: context, or a readout of context and state)",
+        ),
+        (
+            ["model.decoder.readout=state", "model.decoder.readout_hidden=7"],
+            "model.decoder.readout_hidden: expected null, as any other value has no effect with model.decoder.readout "
+            "'state', got 7 (it is for 'linear', 'deep', 'maxout', 'state-linear' or 'state-deep')",
+        ),
+        (
+            ["model.decoder.deep_context=true"],
+            "model.decoder.deep_context: expected false, as any other value has no effect with model.decoder.layers 1, "
+            "got true",
         ),
         (
             ["model.tie=target-output", "model.decoder.hidden=7"],

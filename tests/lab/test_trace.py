@@ -30,13 +30,18 @@ class Kind(NamedTuple):
     window: str = "global"
     style: str = "bahdanau"
     alignment: str = "soft"
+    above: str = "none"  # or context: of two layers, which both read it
 
     @property
     def overrides(self) -> Overrides:
         """Keys below `model`."""
-        keys: Overrides = {f"attention.{name}": value for name, value in self._asdict().items() if name != "style"}
+        keys: Overrides = {
+            f"attention.{name}": value for name, value in self._asdict().items() if name not in ("style", "above")
+        }
         keys |= {"decoder.style": self.style, "attention.bias": False}
         keys["decoder.hidden"] = 6 if self.score in ("dot", "scaled-dot") else 5  # M = 6
+        if self.above == "context":
+            keys |= {"decoder.layers": 2, "decoder.deep_context": True}
         if self.style == "luong" and self.alignment == "soft":
             keys["decoder.input_feeding"] = "attentional"
         return keys
@@ -49,7 +54,11 @@ class Kind(NamedTuple):
 
 HARD = [Kind(score, style="luong", alignment=name) for score in SCORES for name in TRANSITIONS]
 SOFT = [Kind(*each) for each in product(SCORES, ("none", *COVERAGES), NORMALISERS, WINDOWS, DECODERS)]
-SOFT, HARD = ([kind for kind in kinds if kind.is_accepted] for kinds in (SOFT, HARD))
+ABOVE = [
+    Kind(*each, above="context") for each in product(("additive", "dot"), COVERAGES, ["softmax"], WINDOWS, DECODERS)
+]
+ABOVE += [Kind("general", style=style, above="context") for style in DECODERS]
+SOFT, HARD = ([kind for kind in kinds if kind.is_accepted] for kinds in (SOFT + ABOVE, HARD))
 
 
 def make(kind: Kind) -> tuple[Seq2Seq, Memory]:
@@ -120,7 +129,8 @@ def test_the_numbers_are_those_of_the_equations(kind: Kind) -> None:
         states = memory.encoder_states.repeat_interleave(2, 0)
         assert look.context is not None
         torch.testing.assert_close(look.context, (look.weights.unsqueeze(1) @ states).squeeze(1))
-        query = {"bahdanau": before.layers[-1].hidden, "luong": traced.state.layers[-1].hidden}.get(kind.style)
+        layer = 0 if kind.above == "context" else -1
+        query = {"bahdanau": before.layers[layer].hidden, "luong": traced.state.layers[layer].hidden}.get(kind.style)
         if query is not None:
             assert torch.equal(look.query, query)
         assert (traced.attentional_state is not None) == (kind.style == "luong")
@@ -129,11 +139,12 @@ def test_the_numbers_are_those_of_the_equations(kind: Kind) -> None:
             assert torch.equal(look.coverage, before.coverage)
 
 
+@pytest.mark.parametrize("above", ["none", "context"])
 @pytest.mark.parametrize("style", sorted(DECODERS))
 @pytest.mark.parametrize("window", sorted(WINDOWS))
 @torch.no_grad()
-def test_given_weights_make_the_context(window: str, style: str) -> None:
-    model, memory = make(Kind("general", window=window, style=style))
+def test_given_weights_make_the_context(window: str, style: str, above: str) -> None:
+    model, memory = make(Kind("general", window=window, style=style, above=above))
     given = given_weights([0, 3, 0, 1, 0, 0, 0])
     for _, traced in run(model, memory, 2, given):
         assert traced.look is not None and traced.look.context is not None
@@ -184,7 +195,9 @@ def test_the_models_own_weights_given_back_change_nothing(kind: Kind) -> None:
     torch.testing.assert_close(again.log_probs, own.log_probs)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SOFT if kind[2:5] == ("softmax", "global", "bahdanau")], ids=ids)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in SOFT if kind[2:5] == ("softmax", "global", "bahdanau") and kind.above == "none"], ids=ids
+)
 @torch.no_grad()
 def test_the_terms_of_a_score_add_up_to_it(kind: Kind) -> None:
     model, memory = make(kind)

@@ -39,7 +39,7 @@ def combinations() -> Iterator[Overrides]:
             yield keys | {"attention.score": score, "decoder.hidden": 6 if SCORES[score].needs_equal_sizes else 5}
         for cell in CELLS:
             yield keys | {"decoder.cell": cell, "encoder.cell": cell, "decoder.layers": 2}
-        for readout in READOUTS:
+        for readout in READOUTS if style != "luong" else sorted(set(READOUTS) - {"state"}):
             yield keys | {"decoder.readout": readout, "decoder.layers": 3, "decoder.residual": True}
         for coverage in COVERAGES:
             yield keys | {"attention.coverage": coverage}

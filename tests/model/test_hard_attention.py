@@ -13,6 +13,7 @@ from reference_runs import TINY_STEP, numbers, parameter_gradients
 from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 from torch import Tensor
 
+from nmt_attn.config.messages import show
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import ModelConfig, TrainingConfig
 from nmt_attn.model.hard_attention import HardSeq2Seq
@@ -230,6 +231,9 @@ def test_where_no_word_depends_on_the_position_hard_is_soft() -> None:
         ("decoder.style", "conditional"),
         ("decoder.input_feeding", "attentional"),
         ("decoder.input_feeding", "context"),
+        ("decoder.deep_context", True),
+        ("decoder.attentional_state", False),
+        ("decoder.context_gate", "both"),
         ("attention.window", "local-m"),
         ("attention.window", "local-p"),
         ("attention.normalise", "sparsemax"),
@@ -237,9 +241,10 @@ def test_where_no_word_depends_on_the_position_hard_is_soft() -> None:
         ("decoder.normalise", "entmax-1.5"),
     ],
 )
-def test_refused_where_states_or_positions_would_not_do(name: str, key: str, value: str) -> None:
+def test_refused_where_states_or_positions_would_not_do(name: str, key: str, value: str | bool) -> None:
     found = contradictions(overridden(keys_of(name) | {key: value}))
-    assert any(f"model.{key}: expected " in line and f"got '{value}'" in line and name in line for line in found), found
+    got = f"got {show(value)}"
+    assert any(f"model.{key}: expected " in line and got in line and name in line for line in found), found
 
 
 @NAMES

@@ -27,6 +27,7 @@ def names() -> Iterator[tuple[str, str, str]]:
         if window not in {excluded.value for excluded in exclusions_of(SCORES[score])}:
             yield score, window, style
     yield from (("none", "global", style) for style in DECODERS)
+    yield from product(["additive", "general"], WINDOWS, (f"{style}+above" for style in DECODERS))
     yield from ((f"additive+{coverage}", *names) for coverage in COVERAGES for names in product(WINDOWS, DECODERS))
 
 
@@ -38,8 +39,10 @@ def window_keys(window: str) -> Overrides:
 
 
 def keys_of(score: str, window: str, style: str) -> Overrides:
-    """The keys of one combination, and those that let as much as possible happen in it. `score+coverage` is both."""
+    """The keys of one combination, and those that let as much as possible happen in it. `score+coverage` is both, and
+    `style+above` is an order of two layers that both read the context."""
     score, _, coverage = score.partition("+")
+    style, _, above = style.partition("+")
     keys: Overrides = {
         "attention.score": score,
         "attention.coverage": coverage or "none",
@@ -47,6 +50,8 @@ def keys_of(score: str, window: str, style: str) -> Overrides:
         **window_keys(window),
     }
     keys["decoder.hidden"] = 6 if score != "none" and SCORES[score].needs_equal_sizes else 5
+    if above:
+        keys |= {"decoder.layers": 2, "decoder.deep_context": True}
     if style == "luong" and score != "none":
         keys["decoder.input_feeding"] = "attentional"
     return keys

@@ -17,6 +17,7 @@ from tiny_models import Overrides, accepted, overridden, tiny_batch, tiny_model
 from nmt_attn.config.rules import contradictions
 from nmt_attn.registries import (
     CELLS,
+    CONTEXT_GATES,
     COVERAGES,
     DECODERS,
     INITIAL_CELL_STATES,
@@ -62,6 +63,19 @@ LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
 DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
 NO_SOURCE = {"encoder.layers": 0, "attention.score": "none"}
+WITHOUT_H: dict[str, Overrides] = {
+    "none": {"attention.score": "none"},
+    "fed": {"decoder.input_feeding": "context"},
+    "fed-deep-readout": {"decoder.input_feeding": "context", "decoder.readout": "deep"},
+    "maxout": {"decoder.readout": "maxout"},
+    "deep-context": {"decoder.deep_context": True, "decoder.layers": 2},
+    "gnmt-v2": {
+        "decoder.deep_context": True,
+        "decoder.layers": 3,
+        "decoder.residual": True,
+        "decoder.input_feeding": "context",
+    },
+}
 STACKED = ("separate", "alternating")
 FIXED = {"attention.score": "none", "attention.fixed_context": True}
 OPTIONS: dict[str, Overrides] = {
@@ -293,6 +307,56 @@ OPTIONS: dict[str, Overrides] = {
         "decoder.input_feeding": "attentional",
         "attention.score": "none",
     },
+    **{
+        f"deep-context-{style}-{cell}-{'residual' if residual else 'plain'}": {
+            **DEEP_STACK,
+            **keys,
+            "decoder.deep_context": True,
+            "encoder.cell": cell,
+            "decoder.cell": cell,
+            "decoder.residual": residual,
+        }
+        for (style, keys), cell, residual in product(STYLES.items(), GRID_CELLS, [False, True])
+    },
+    **{
+        f"deep-context-{style}-{window}-{coverage}": {
+            "decoder.layers": 2,
+            **keys,
+            "decoder.deep_context": True,
+            "attention.window": window,
+            "attention.coverage": coverage,
+        }
+        for (style, keys), window, coverage in product(STYLES.items(), WINDOWS, ["none", "neural"])
+    },
+    **{
+        f"deep-context-feeding-{feed}": {
+            "decoder.layers": 3,
+            "decoder.style": "luong",
+            "decoder.deep_context": True,
+            "decoder.input_feeding": feed,
+        }
+        for feed in ("attentional", "context")
+    },
+    **{
+        f"deep-context-fixed-{style}": {"decoder.layers": 2, **FIXED, **keys, "decoder.deep_context": True}
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"deep-context-transition-{style}": {
+            **DEEP_STACK,
+            **LSTM,
+            **keys,
+            "decoder.deep_context": True,
+            "decoder.transition_depth": 2,
+        }
+        for style, keys in STYLES.items()
+    },
+    "deep-context-previous": {
+        "decoder.layers": 2,
+        "decoder.residual": True,
+        "decoder.deep_context": True,
+        "decoder.readout_state": "previous",
+    },
     "attentional-no-tanh": {"decoder.style": "luong", "decoder.attentional_activation": "none"},
     "attentional-bias": {"decoder.style": "luong", "decoder.attentional_bias": True},
     **{
@@ -301,6 +365,64 @@ OPTIONS: dict[str, Overrides] = {
         for style, keys in STYLES.items()
     },
     "readout-linear-size": {"decoder.readout_hidden": 4},
+    **{
+        f"readout-state-{style}-{'residual' if residual else 'plain'}": {
+            "decoder.readout": "state",
+            "decoder.layers": 2,
+            "decoder.residual": residual,
+            **STYLES[style],
+        }
+        for style, residual in product(("bahdanau", "conditional"), (False, True))
+    },
+    **{
+        f"readout-{readout}-{style}": {"decoder.readout": readout, "decoder.readout_hidden": 4, **keys}
+        for readout in ("state-linear", "state-deep")
+        for style, keys in STYLES.items()
+    },
+    **{
+        f"readout-{readout}-feeding": {
+            "decoder.readout": readout,
+            "decoder.style": "luong",
+            "decoder.input_feeding": "attentional",
+        }
+        for readout in ("state-linear", "state-deep")
+    },
+    **{
+        f"context-gate-{name}-feeding-{feed}": {
+            "decoder.style": "luong",
+            "decoder.context_gate": name,
+            "decoder.input_feeding": feed,
+        }
+        for name, feed in product(CONTEXT_GATES, ["none", "attentional", "context"])
+    },
+    **{
+        f"context-gate-{name}-deep-context": {
+            "decoder.style": "luong",
+            "decoder.context_gate": name,
+            "decoder.deep_context": True,
+            "decoder.input_feeding": "attentional",
+            "decoder.readout": "deep",
+            "attention.window": "local-p",
+            **LSTM,
+            **DEEP_STACK,
+        }
+        for name in CONTEXT_GATES
+    },
+    "context-gate-fixed": {**FIXED, "decoder.style": "luong", "decoder.context_gate": "both"},
+    "context-gate-no-tanh": {
+        "decoder.style": "luong",
+        "decoder.context_gate": "both",
+        "decoder.attentional_activation": "none",
+        "decoder.attentional_bias": True,
+    },
+    **{
+        f"without-attentional-state-{name}": {
+            "decoder.style": "luong",
+            "decoder.attentional_state": False,
+            **keys,
+        }
+        for name, keys in WITHOUT_H.items()
+    },
     **{
         f"readout-previous-{readout}": {"decoder.readout_state": "previous", "decoder.readout": readout}
         for readout in ("linear", "deep", "maxout")
@@ -432,7 +554,73 @@ def refused() -> dict[str, Refusal]:
         for score in SCORES
         if score not in COVERED
     }
-    return {**windows, **sizes, **blind, **feeds, **covers}
+    above = {
+        f"deep-context-{style}: there are no layers above": Refusal(
+            {"decoder.style": style, "decoder.deep_context": True},
+            "model.decoder.deep_context",
+            "true",
+        )
+        for style in STYLES
+    }
+    above["deep-context-none: there is no context"] = Refusal(
+        {"attention.score": "none", "decoder.layers": 2, "decoder.deep_context": True},
+        "model.decoder.deep_context",
+        "true",
+    )
+    without = {"decoder.style": "luong", "decoder.attentional_state": False}
+    readouts = {
+        f"previous-{readout}: nothing would be known of the last word": Refusal(
+            {"decoder.readout": readout, "decoder.readout_state": "previous"}, "model.decoder.readout_state", "previous"
+        )
+        for readout in ("state", "state-linear", "state-deep")
+    }
+    readouts |= {
+        "luong-state: linear is h~ as it is": Refusal(
+            {"decoder.style": "luong", "decoder.readout": "state"}, "model.decoder.readout", "state"
+        ),
+        "state-size: it has that of the state": Refusal(
+            {"decoder.readout": "state", "decoder.readout_hidden": 4}, "model.decoder.readout_hidden", "4"
+        ),
+        "without-h-fed: there is none to feed": Refusal(
+            {**without, "decoder.input_feeding": "attentional"}, "model.decoder.input_feeding", "attentional"
+        ),
+        "without-h-bias: there is no W_c": Refusal(
+            {**without, "decoder.input_feeding": "context", "decoder.attentional_bias": True},
+            "model.decoder.attentional_bias",
+            "true",
+        ),
+        "without-h-activation: there is no W_c": Refusal(
+            {**without, "decoder.input_feeding": "context", "decoder.attentional_activation": "none"},
+            "model.decoder.attentional_activation",
+            "none",
+        ),
+        **{
+            f"without-h-{name}: the context would reach no word": Refusal(
+                {**without, **keys}, "model.decoder.attentional_state", "false"
+            )
+            for name, keys in {
+                "linear": {},
+                "state-deep": {"decoder.readout": "state-deep"},
+                "fixed": FIXED,
+            }.items()
+        },
+    }
+    gated = {"decoder.context_gate": "both"}
+    gates = {
+        **{
+            f"context-gate-{style}: it is over h~": Refusal(
+                {**gated, "decoder.style": style}, "model.decoder.context_gate", "both"
+            )
+            for style in ("bahdanau", "conditional")
+        },
+        "context-gate-without-h: it is over h~": Refusal(
+            {**without, **gated, "decoder.input_feeding": "context"}, "model.decoder.context_gate", "both"
+        ),
+        "context-gate-none: there is no context": Refusal(
+            {**gated, "decoder.style": "luong", "attention.score": "none"}, "model.decoder.context_gate", "both"
+        ),
+    }
+    return {**windows, **sizes, **blind, **feeds, **covers, **above, **readouts, **gates}
 
 
 REFUSED = refused()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from reference.attention import Attended, AttentionSettings, attend, fixed_vector
-from reference.cells import State, Vector, advance
+from reference.cells import State, Vector, advance, sigmoid
 from reference.encoder import Encoded
 from reference.normalise import loss
 
@@ -26,12 +26,15 @@ class DecoderSettings:
     style: str = "bahdanau"
     cell: str = "gru"
     residual: bool = False
+    deep_context: bool = False
     reads_eos: bool = True
     init: str = "bridge"
     init_cell: str = "zero"
     init_activation: str = "tanh"
     init_reads: str = "layers"
     input_feeding: str = "none"
+    attentional_state: bool = True
+    context_gate: str = "none"
     attentional_activation: str = "tanh"
     readout: str = "linear"
     readout_state: str = "current"
@@ -118,20 +121,26 @@ def look(
 
 
 def upper_layers(
-    p: Parameters, settings: DecoderSettings, bottom: State, previous: Sequence[State]
+    p: Parameters, settings: DecoderSettings, bottom: State, previous: Sequence[State], context: Vector | None
 ) -> tuple[list[State], Vector]:
-    """The states of all layers above a bottom state, and what comes out of the top."""
+    """The states of all layers above a bottom state, and what comes out of the top. The context is there by option."""
     states, output = [bottom], bottom[0]
     for number in range(1, len(p["cells"])):
-        state = advance(settings.cell, p["cells"][number], {"W": output}, previous[number])
+        inputs = {"W": output, "C": context} if settings.deep_context else {"W": output}
+        state = advance(settings.cell, p["cells"][number], inputs, previous[number])
         output = state[0] + output if settings.residual else state[0]
         states.append(state)
     return states, output
 
 
 def read_out(p: Parameters, settings: DecoderSettings, s: Vector, y: Vector, c: Vector) -> Vector:
-    """t = U s + V y + C c + b, as it is, through tanh, or the larger of each pair."""
+    """t = U s + V y + C c + b, as it is, through tanh, or the larger of each pair; or s alone, as it is or U s + b."""
+    if settings.readout == "state":
+        return s
     r = p["readout"]
+    if settings.readout.startswith("state"):
+        t = r["U"] @ s + r["b"]
+        return np.tanh(t) if settings.readout == "state-deep" else t
     t = r["U"] @ s + r["V"] @ y + r["C"] @ c + r["b"]
     if settings.readout == "linear":
         return t
@@ -155,10 +164,14 @@ def bahdanau(
     t: int,
     coverage: Sequence[Vector] | None,
 ) -> Step:
-    """Look with s_{t-1}, what came out of the top, then update with the context in every gate, then read out."""
-    attended = look(p, settings, before, encoded, t, coverage)
+    """Look with s_{t-1}, what came out of the top, then update with the context in every gate, then read out.
+
+    Where the context enters every layer, with that of the bottom.
+    """
+    query = previous[0][0] if settings.deep_context else before
+    attended = look(p, settings, query, encoded, t, coverage)
     bottom = advance(settings.cell, p["cells"][0], {"W": y, "C": attended.context}, previous[0])
-    states, output = upper_layers(p, settings, bottom, previous)
+    states, output = upper_layers(p, settings, bottom, previous, attended.context)
     s = output if settings.readout_state == "current" else before
     readout = read_out(p, settings, s, y, attended.context)
     return Step(states, attended, readout, output_layer(p, readout), output)
@@ -178,7 +191,7 @@ def conditional(
     between = advance(settings.cell, p["first"], {"W": y}, previous[0])
     attended = look(p, settings, between[0], encoded, t, coverage)
     bottom = advance(settings.cell, p["cells"][0], {"C": attended.context}, between)
-    states, output = upper_layers(p, settings, bottom, previous)
+    states, output = upper_layers(p, settings, bottom, previous, attended.context)
     readout = read_out(p, settings, output, y, attended.context)
     return Step(states, attended, readout, output_layer(p, readout), None)
 
@@ -193,20 +206,42 @@ def luong(
     t: int,
     coverage: Sequence[Vector] | None,
 ) -> Step:
-    """Update with the word and what is fed back, look with the new state, join both in h~, read out."""
+    """Update with the word and what is fed back, look with the new state, join both in h~, read out.
+
+    Where the context enters every layer, the look comes between the bottom layer and the others.
+    """
     inputs = {"W": y} if feed is None else {"W": y, "F": feed}
     bottom = advance(settings.cell, p["cells"][0], inputs, previous[0])
-    states, output = upper_layers(p, settings, bottom, previous)
-    attended = look(p, settings, output, encoded, t, coverage)
-    joined = np.concatenate([attended.context, output])
-    attentional = p["attentional"]["W_c"] @ joined + p["attentional"].get("b", 0)
-    if settings.attentional_activation == "tanh":
-        attentional = np.tanh(attentional)
+    if settings.deep_context:
+        attended = look(p, settings, bottom[0], encoded, t, coverage)
+        states, output = upper_layers(p, settings, bottom, previous, attended.context)
+    else:
+        states, output = upper_layers(p, settings, bottom, previous, None)
+        attended = look(p, settings, output, encoded, t, coverage)
+    attentional = attentional_state(p, settings, attended.context, output)
+    if settings.context_gate != "none":
+        attentional = gate(p["gate"], settings, attentional, np.concatenate([y, [] if feed is None else feed, output]))
     readout = attentional
     if settings.readout != "linear":
         readout = read_out(p, settings, attentional, y, attended.context)
     fed = {"none": None, "attentional": attentional, "context": attended.context}[settings.input_feeding]
     return Step(states, attended, readout, output_layer(p, readout), fed)
+
+
+def attentional_state(p: Parameters, settings: DecoderSettings, c: Vector, s: Vector) -> Vector:
+    """h~ = f(W_c [c ; s] + b), or s where there is none."""
+    if not settings.attentional_state:
+        return s
+    total = p["attentional"]["W_c"] @ np.concatenate([c, s]) + p["attentional"].get("b", 0)
+    return np.tanh(total) if settings.attentional_activation == "tanh" else total
+
+
+def gate(p: Parameters, settings: DecoderSettings, source: Vector, target: Vector) -> Vector:
+    """h~ and [y ; f ; s] behind a gate on one of the two, or that shares out between them."""
+    z = sigmoid(p["W_z"] @ np.concatenate([target, source]) + p["b_z"])
+    of_source, of_target = p["W_S"] @ source + p["b_S"], p["W_T"] @ target + p["b_T"]
+    factors = {"source": (z, 1), "target": (1, z), "both": (z, 1 - z)}[settings.context_gate]
+    return np.tanh(factors[0] * of_source + factors[1] * of_target)
 
 
 STYLES = {"bahdanau": bahdanau, "conditional": conditional, "luong": luong}

@@ -64,7 +64,7 @@ def update(
 ) -> tuple[list[State], Vector]:
     """The states of all layers, and s_t, what comes out of the top."""
     bottom = advance(settings.cell, p["cells"][0], {"W": y}, previous[0])
-    return upper_layers(p, settings, bottom, previous)
+    return upper_layers(p, settings, bottom, previous, None)
 
 
 def transitions(

@@ -82,6 +82,9 @@ MODELS: list[Overrides] = [
     {"decoder.style": "luong", "decoder.cell": "lstm", "decoder.input_feeding": "attentional", "decoder.layers": 2},
     {"decoder.style": "luong", "decoder.cell": "gru-cho", "decoder.input_feeding": "context"},
     {"decoder.style": "bahdanau", "decoder.cell": "rnn", "decoder.readout": "maxout"},
+    {"decoder.style": "bahdanau", "decoder.layers": 2, "decoder.deep_context": True},
+    {"decoder.style": "luong", "decoder.layers": 2, "decoder.deep_context": True},
+    {"decoder.style": "luong", "decoder.context_gate": "both", "decoder.input_feeding": "attentional"},
 ]
 
 

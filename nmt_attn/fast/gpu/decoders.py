@@ -26,7 +26,7 @@ from nmt_attn.model.bahdanau import Advanced, BahdanauDecoder
 from nmt_attn.model.cells import RecurrentLayer
 from nmt_attn.model.conditional import ConditionalDecoder
 from nmt_attn.model.decoder import Decoder
-from nmt_attn.model.luong import LuongDecoder
+from nmt_attn.model.luong import AttentionalState, LuongDecoder
 from nmt_attn.model.state import DecoderState, Memory
 
 Made = tuple[Tensor, records.Weights]
@@ -74,7 +74,7 @@ class GpuConditional(Fast, ConditionalDecoder):
         second = parts.cell._replace(inputs=to_gates.bias, weight=recurrent.weight, bias=recurrent.bias)
         low, weight = product_dtype(to_gates.weight), to_gates.weight
         looped = conditional(parts.cell, second, weight, parts.score, memory.encoder_states, memory.mask, low)
-        top = self.upper_layers(looped.outputs, state.layers[1:])
+        top = self.upper_layers(looped.outputs, looped.contexts, state.layers[1:])
         readouts = self.readout(top, embedded, looped.contexts)
         return self.output_dropout(readouts), records.Weights(looped.weights, None, memory.mask.shape[1])
 
@@ -85,7 +85,8 @@ class GpuLuong(Fast, LuongDecoder):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> Made:
         if self.feeding.size == 0 and self.copying is None and isinstance(self.bottom, ONE_CALL):
             return self._without_feeding(embedded, state, memory)
-        is_covered = self.feeding.size > 0 and all(isinstance(layer.cell, GpuCell) for layer in self.upper)
+        is_covered = self.feeding.size > 0 and type(self.attentional_state) is AttentionalState
+        is_covered = is_covered and all(isinstance(layer.cell, GpuCell) for layer in self.upper)
         parts = loop_parts(self, embedded, state, memory) if is_covered else None
         if parts is None:
             return super().forward(embedded, state, memory)
@@ -126,7 +127,7 @@ class GpuLuong(Fast, LuongDecoder):
         weights = LayerWeights(to_gates.weight, to_gates.bias, recurrent.weight, recurrent.bias)
         kind = next(each for each in ONE_CALL if isinstance(self.bottom, each))
         whole = run_cell(kind, weights, embedded, *state.layers[0], product_dtype(to_gates.weight))
-        top = self.upper_layers(whole.states, state.layers[1:])
+        top = self.upper_layers(whole.states, None, state.layers[1:])
         context, seen = self.attend_all(top, state, memory)
-        attentional = self.attentional_state.dropout(self.attentional_state(context, top))
+        attentional = self.attentional_states(context, top, embedded)
         return self.output_dropout(self.make_readout(attentional, embedded, context)), seen

@@ -13,11 +13,14 @@ const SCORES = {
   "concat": "e_{tj} = v_a · tanh(W_a [Q ; h_j])",
   "location": "e_{tj} = (W_a Q)_j",
 };
-export const QUERIES = { bahdanau: "s_{t−1}", conditional: "s′_t", luong: "s_t" };
+const QUERIES = { bahdanau: "s_{t−1}", conditional: "s′_t", luong: "s_t" };
+
+/** What asks: the top layer's state, or the bottom one's where the context enters every layer. */
+export const queryOf = model => model.deep_context ? QUERIES[model.style].replace("s_", "s¹_") : QUERIES[model.style];
 
 /** e_tj of a model: its score, with the coverage inside the tanh where it has one. */
 function scoreLine(model) {
-  const plain = (SCORES[model.score] ?? "no attention").replaceAll("Q", QUERIES[model.style]);
+  const plain = (SCORES[model.score] ?? "no attention").replaceAll("Q", queryOf(model));
   return model.coverage && model.coverage !== "none" ? plain.replace(/\)$/, " + V C_{t−1,j})") : plain;
 }
 
@@ -26,6 +29,13 @@ const COVERAGES = {
   sum: "C_{tj} = C_{t−1,j} + α_{tj}",
   linguistic: "C_{tj} = C_{t−1,j} + α_{tj} / Φ_j",
   neural: "C_{tj} = GRU(C_{t−1,j} ; α_{tj}, h_j, Q)",
+};
+
+/** What a context gate z makes of the attentional state, with S and T of source and target side. */
+const GATES = {
+  source: " A gate takes its place: tanh(T + z · S), with S of it and T of word and state.",
+  target: " A gate takes its place: tanh(z · T + S), with S of it and T of word and state.",
+  both: " A gate takes its place: tanh((1 − z) · T + z · S), with S of it and T of word and state.",
 };
 
 /** Hard attention: a weight is the probability that this is the position. */
@@ -50,20 +60,24 @@ export function stagesOf(model) {
     { name: "weights", formula: weights, says: model.window === "local-p" ? `${says} inside the window, then the Gaussian round p_t.` : `${says} turns scores into weights that sum to 1${model.normalise === "softmax" ? "" : ", many of them 0"}.` },
     { name: "context", formula: "c_t = Σ_j α_{tj} h_j", says: "The weighted sum of the encoder's states." },
   ];
+  const upwards = model.deep_context ? " It enters the layers above too." : "";
+  look[2].says += upwards;
   if (model.style === "luong") return [
-    { name: "state", formula: "s_t = f(s_{t−1}, y_{t−1}, h̃_{t−1})", says: "Luong moves first: the new state comes before the look." },
+    { name: "state", formula: `${queryOf(model)} = f(s_{t−1}, y_{t−1}, h̃_{t−1})`, says: model.deep_context ? "The bottom layer moves first, then looks." : "Luong moves first: the new state comes before the look." },
     ...look,
-    { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: "Context and state become one vector." },
+    model.attentional_state === false ? { name: "attentional state", formula: "h̃_t = s_t", says: "The state is read as it is." }
+      : { name: "attentional state", formula: "h̃_t = tanh(W_c [c_t ; s_t])", says: `Context and state become one vector.${GATES[model.context_gate] ?? ""}` },
     { name: "word", formula: `p(y_t) = ${output}(W_s h̃_t)`, says: "The next word is read off it." },
   ];
   const first = model.style === "conditional"
     ? { name: "query", formula: "s′_t = f_1(s_{t−1}, y_{t−1})", says: "Half a step first: s′ asks." }
-    : { name: "query", formula: "q_t = s_{t−1}", says: "Bahdanau looks first, with the state that it has." };
+    : { name: "query", formula: `q_t = ${queryOf(model)}`, says: "Bahdanau looks first, with the state that it has." };
   return [
     first,
     ...look,
     { name: "state", formula: model.style === "conditional" ? "s_t = f_2(s′_t, c_t)" : "s_t = f(s_{t−1}, y_{t−1}, c_t)", says: "Now it moves, and the context comes in." },
-    { name: "word", formula: `p(y_t) = ${output}(W_o r(s_t, y_{t−1}, c_t))`, says: "The next word is read off state, last word and context." },
+    model.readout?.startsWith("state") ? { name: "word", formula: `p(y_t) = ${output}(W_o r(s_t))`, says: "The next word is read off the state." }
+      : { name: "word", formula: `p(y_t) = ${output}(W_o r(s_t, y_{t−1}, c_t))`, says: "The next word is read off state, last word and context." },
   ];
 }
 
@@ -103,7 +117,7 @@ export function weightFormula(model, step, source, j) {
 /** C_{t-1,j}, which the score saw, and what the step makes of it. */
 export function coverageFormula(model, trace, step, j) {
   const before = step.coverage[j], after = step.coverage_after[j], given = trace.steps.slice(0, step.t).map(each => fixed(each.weights[j]));
-  const lines = [line(COVERAGES[model.coverage].replace("Q", QUERIES[model.style]))];
+  const lines = [line(COVERAGES[model.coverage].replace("Q", queryOf(model)))];
   if (model.coverage === "sum") lines.push(line(`C_{t−1,j} = ${given.join(" + ") || "0"}${given.length > 1 ? ` = ${fixed(before[0])}` : ""}: what ${trace.source[j]} was given before`));
   if (model.coverage === "linguistic" && step.weights[j] > 0.005) lines.push(line(`Φ_j = ${fixed(step.weights[j] / (after[0] - before[0]))}, the words that ${trace.source[j]} becomes`));
   if (before.length > 1) lines.push(line(`the first ${before.length} numbers: ${before.map(value => fixed(value)).join(", ")}; after this step ${after.map(value => fixed(value)).join(", ")}`));

@@ -1,7 +1,7 @@
 /* The machine: one step, drawn in the paper's own order. Nothing is shown before its micro-step has come. */
 import { fixed, html, svg } from "./elements.js";
 import { fittedText, math, svgMath, probability } from "./basics.js";
-import { isHard, stagesOf, QUERIES } from "./formula.js";
+import { isHard, stagesOf, queryOf } from "./formula.js";
 
 const LEFT = 96, CELL = 68, NARROW = 46, BOX = 40, STRIP = 8, LABEL = "14px", OUTPUT = "600 22px";
 const NARROWEST = 470, LEGIBLE = 0.85, PHONE = 0.7;
@@ -147,7 +147,7 @@ export function machinePicture(model, trace, t, id) {
   );
   if (step.coverage) parts.push(label("C_{t−1,j}", ROW.coverage - 2, 0), ...coverage(step, x));
   parts.push(...decoder(trace, step, place, style));
-  const query = QUERIES[style];
+  const query = queryOf(model);
   return svg("svg", {
     viewBox: `0 0 ${width} ${ROW.output + 26}`, class: "machine", role: "img", id, "data-look": looked / width, css: { "min-width": `${((width > NARROWEST ? LEGIBLE : PHONE) * width) / 16}rem` },
     "aria-label": `${model.name}, step ${t + 1}: ${query} looks at ${looksAt(trace, step)}; the next word is ${step.word}`,
