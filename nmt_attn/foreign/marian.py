@@ -33,12 +33,13 @@ NEMATUS_FIXED = {
     "encoder": "gru",
     "decoder": "gru_cond",
     "decoder_deep": "gru",
-    "dec_deep_context": False,
     "enc_depth_bidirectional": None,
     "output_hidden_activation": "tanh",
     "old_dropout": False,
 }
 """Those of nematus: `enc_depth_bidirectional` of another depth than the encoder's, old dropout of `model_version` 0."""
+DEEP_CONTEXT = "dec_deep_context"
+"""Whether the context enters every layer of the decoder; no option of Marian's."""
 FORWARD_FIRST = "forward-first"
 """Whether the encoder's states have what the top layer read forward first, as in nematus; no option of Marian's."""
 _STACKS = {"bidirectional": "separate", "alternating": "alternating", "bi-unidirectional": "bottom"}
@@ -75,6 +76,7 @@ class Reader:
         self.base_row: int = options.get("dec-cell-base-depth", 2)  # with the cell before the look
         self.high_row: int = options.get("dec-cell-high-depth", 1)
         self.kind: str = options.get("enc-type", "bidirectional")
+        self.has_deep_context: bool = options.get(DEEP_CONTEXT, False) and self.depths["dec"] > 1
 
     def keys(self) -> dict[str, Any]:
         """Of the configuration, below `model`, without what the vocabularies say."""
@@ -99,6 +101,7 @@ class Reader:
             "decoder.readout_hidden": embedding,
         }
         found |= {"decoder.init_shared": True} if layers["dec"] > 1 else {}
+        found |= {"decoder.deep_context": True} if self.has_deep_context else {}
         found |= {"decoder.init_cell": "copy"} if self.cells["dec"].kind == "lstm" else {}
         rows = [self.base_row - 1] + [self.high_row] * (layers["dec"] - 1)
         found |= {"encoder.transition_depth": self.encoder_row} if self.encoder_row > 1 else {}
@@ -171,6 +174,9 @@ class Reader:
             ours = f"{root}.upper.{depth - 1}"
             names = [f"{root}_l{depth + 1}_cell{i + 1}" for i in range(self.high_row)]
             found |= row(names, f"{ours}.input_to_gates", f"{ours}.cell")
+            if self.has_deep_context:
+                below, context = found[f"{ours}.input_to_gates.weight"].tensor_split([self.size], 1)
+                found[f"{ours}.input_to_gates.weight"] = torch.cat([below, self._of_context(context)], 1)
         for depth in range(self.depths["dec"]):
             ours = f"{root}.start_state.hidden.{depth}.projection"
             found |= {

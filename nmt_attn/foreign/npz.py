@@ -19,7 +19,7 @@ from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.errors import DataError, UserError
 from nmt_attn.files import reason
 from nmt_attn.foreign.foreign_model import ForeignModel, Reasons, Side, Taken
-from nmt_attn.foreign.marian import FORWARD_FIRST, NEMATUS_FIXED, Reader, check_options
+from nmt_attn.foreign.marian import DEEP_CONTEXT, FORWARD_FIRST, NEMATUS_FIXED, Reader, check_options
 from nmt_attn.text_io import read_lines, read_text
 
 _OPTIONS = "special:model.yml"
@@ -51,6 +51,7 @@ _NEMATUS_OPTIONS = {
     "enc_depth": "enc-depth",
     "dec_depth": "dec-depth",
     "dec_high_recurrence_transition_depth": "dec-cell-high-depth",
+    DEEP_CONTEXT: DEEP_CONTEXT,
 }
 """Those of nematus that Marian has under another name."""
 

@@ -41,6 +41,8 @@ PARTS = {
     "model.decoder.init_cell": "decoder.start_state.",
     "model.decoder.input_feeding": "decoder.feed_to_gates.",
     "model.decoder.readout": "decoder.readout.",
+    "model.decoder.context_gate": "decoder.attentional_state.gate.",
+    "model.decoder.deep_context": "decoder.upper.",
 }
 """With another value of the key, these parameters are those of another equation, whatever their names: all are new."""
 

@@ -22,6 +22,7 @@ class Shape(NamedTuple):
     encoder_row: int = 1
     base_row: int = 2
     high_row: int = 1
+    deep_context: bool = False  # of nematus
 
     def options(self) -> dict[str, object]:
         """Marian's."""
@@ -93,7 +94,7 @@ def random_model(shape: Shape) -> Arrays:
         shapes |= row_weights(names, cell, H if i else 2 * H)
     shapes |= cell_weights("decoder_cell1", cell, E) | row_weights(base_names(shape), cell, context)
     for names in high_names(shape):
-        shapes |= row_weights(names, cell, H)
+        shapes |= row_weights(names, cell, H + context if shape.deep_context else H)
     shapes |= {"decoder_ff_state_W": (context, H), "decoder_ff_state_b": (1, H), "decoder_U_att": (context, 1)}
     shapes |= {"decoder_W_comb_att": (H, context), "decoder_Wc_att": (context, context), "decoder_b_att": (1, context)}
     shapes |= {f"decoder_ff_logit_l1_W{i}": (size, E) for i, size in enumerate((E, H, context))}
@@ -167,7 +168,8 @@ def log_probs(p: Arrays, shape: Shape, source: list[int], target: list[int]) -> 
         layers[0] = row(p, base_names(shape), cell, context, between, is_final=True)
         top = layers[0][0]
         for i, names in enumerate(high_names(shape), start=1):
-            layers[i] = row(p, names, cell, top, layers[i])
+            inputs = np.concatenate([top, context]) if shape.deep_context else top
+            layers[i] = row(p, names, cell, inputs, layers[i])
             top = layers[i][0] + top if shape.skip else layers[i][0]
         parts = [each @ p[f"decoder_ff_logit_l1_W{i}"] for i, each in enumerate((y, top, context))]
         hidden = np.tanh(sum(parts) + sum(p[f"decoder_ff_logit_l1_b{i}"][0] for i in range(3)))

@@ -117,15 +117,21 @@ def nematus_name(name: str, shape: Shape) -> str:
 
 def of_context(arrays: Arrays) -> Arrays:
     """With the two halves of all that reads the encoder's states exchanged."""
-    reads = ("_ff_state_W", "_Wc_att", "_logit_l1_W2", "_cell2_W", "_cell2_Wx")
-    return {
-        name: np.concatenate(np.split(each, 2)[::-1]) if name.endswith(reads) else each for name, each in arrays.items()
-    }
+    reads = ("_ff_state_W", "_Wc_att", "_logit_l1_W2", "decoder_cell2_W", "decoder_cell2_Wx")
+    swapped = {}
+    for name, each in arrays.items():
+        size = 2 * H if name.endswith(reads) else max(0, len(each) - H) if name.startswith("decoder_l") else 0
+        rest, context = np.split(each, [len(each) - size])
+        swapped[name] = np.concatenate([rest, *np.split(context, 2)[::-1]])
+    return swapped
 
 
+@pytest.mark.parametrize("deep_context", [False, True])
 @pytest.mark.parametrize(("depth", "rows"), [(1, (1, 2, 1)), (2, (1, 2, 1)), (3, (2, 2, 1)), (2, (3, 4, 2))], ids=str)
-def test_a_model_of_nematus_gives_its_numbers(depth: int, rows: tuple[int, int, int], tmp_path: Path) -> None:
-    shape = Shape("gru", "alternating", depth, True, *rows)
+def test_a_model_of_nematus_gives_its_numbers(
+    depth: int, rows: tuple[int, int, int], deep_context: bool, tmp_path: Path
+) -> None:
+    shape = Shape("gru", "alternating", depth, True, *rows, deep_context)
     arrays = random_model(shape)
     wanted = expected(arrays, shape)
     if depth % 2 == 0:  # nematus has what was read forward first, Marian the stack that began forward
@@ -136,6 +142,7 @@ def test_a_model_of_nematus_gives_its_numbers(depth: int, rows: tuple[int, int, 
     (tmp_path / "d.json").write_text(json.dumps({"eos": 0, "UNK": 1} | {t: i for i, t in enumerate(TOKENS) if i > 1}))
     options = {"dictionaries": ["d.json", "d.json"], "use_layernorm": False, "enc_depth": depth, "dec_depth": depth}
     names = ("enc_recurrence", "dec_base_recurrence", "dec_high_recurrence")
+    options["dec_deep_context"] = deep_context
     options |= {f"{name}_transition_depth": row for name, row in zip(names, rows, strict=True)}
     (tmp_path / "n.npz.json").write_text(json.dumps({**options, "enc_depth_bidirectional": depth}))
     import_model(ImportOptions(tmp_path / "n.npz", tmp_path / "out"))

@@ -197,3 +197,21 @@ def test_a_stop_changes_nothing_and_going_on_needs_no_other_run(tmp_path: Path) 
     (tmp_path / "runs" / "base").rename(tmp_path / "runs" / "gone")
     halves = trained(tmp_path, "halves", *keys, "training.updates=6")
     assert all(torch.equal(halves[name], value) for name, value in whole.items())
+
+
+@pytest.mark.parametrize(
+    ("base", "other", "part"),
+    [
+        ("model.decoder.context_gate=source", "model.decoder.context_gate=both", "attentional_state.gate"),
+        ("model.decoder.layers=2", "model.decoder.deep_context=true", "upper.0"),
+    ],
+)
+def test_what_stands_in_other_equations_is_new(
+    base: str, other: str, part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(tmp_path, "base", "model.decoder.style=luong", base, "training.updates=1")
+    capsys.readouterr()
+    init = f"training.init_from={tmp_path / 'runs' / 'base'}"
+    trained(tmp_path, "other", "model.decoder.style=luong", base, other, init, "training.updates=1")
+    (new,) = re.findall(r"^(?:.*: )?new: (.*)$", capsys.readouterr().err, flags=re.MULTILINE)
+    assert all(name.startswith(f"decoder.{part}.") for name in new.split(", ")), new
