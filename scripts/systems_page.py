@@ -41,11 +41,12 @@ PARITY = """
 `make parity PEERS=FOLDER` lets each toolkit build and briefly train models of 1, 2 and 4 layers, with GRU and with
 LSTM, and run them on a padded batch of 4 sentences. The same weights then run here, in float64. Shown is the largest
 difference of any model. log p is that of the toolkit's own output of beam 5, and with Marian of given translations
-too. joeynmt and yoyodyne sum it in float32; Marian computes in float32 and prints 6 digits. Greedy and beam 5: outputs
-that are identical, without length penalty. FOLDER has a virtual environment for each toolkit, named `opennmt`,
-`joeynmt`, `eole`, `yoyodyne`, `marian` (pymarian, with torch beside it); one that is not there is skipped by name.
-yoyodyne is not a kind of `import`: this check alone reads its weights. The figures are those of 2026-11-28, commit
-3f3ffac; Marian's of fc770e0.
+too. joeynmt and yoyodyne sum it in float32; Marian computes in float32 and prints 6 digits. eole's encoder reads
+padding as if it were words: there each sentence runs alone, here in the padded batch; and its bridge works with
+encoders of one direction alone. Greedy and beam 5: outputs that are identical, without length penalty. FOLDER has a
+virtual environment for each toolkit, named `opennmt`, `joeynmt`, `eole`, `yoyodyne`, `marian` (pymarian, with torch
+beside it); one that is not there is skipped by name. yoyodyne is not a kind of `import`: this check alone reads its
+weights. The figures are those of 2026-11-28, commit 3f3ffac; Marian's of fc770e0 and eole's of 9dbab5d.
 
 """
 STAGES = ("encoder states", "first states", "weights", "logits", "log p")
