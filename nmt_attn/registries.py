@@ -91,6 +91,9 @@ CELLS: Registry[Any] = Registry(
         "gru-cho": "nmt_attn.model.cells:ChoGRU",
         "lstm": "nmt_attn.model.cells:LSTM",
         "rnn": "nmt_attn.model.cells:TanhRNN",
+        "gru-layernorm": "nmt_attn.model.layer_norm:LayerNormGRU",
+        "gru-layernorm-joint": "nmt_attn.model.layer_norm:JointLayerNormGRU",
+        "lstm-layernorm": "nmt_attn.model.layer_norm:LayerNormLSTM",
     },
 )
 

@@ -29,7 +29,8 @@ defaults. Sizes, dropout and everything else that a row does not name can be cho
 FOOT = """
 ## What no keys can express
 
-- Layer normalisation (nematus, Marian), which is in cells, attention, first state and readout. `import` refuses such
+- Layer normalisation of attention, first state and readout (nematus, Marian); that of their cells can be expressed
+  (`gru-layernorm`, `gru-layernorm-joint`, `lstm-layernorm`). As those toolkits have all or none, `import` refuses such
   models.
 - nmtpytorch's `dec_inp_activ`, a nonlinearity on the context before the second cell, which is off by default.
 - Several heads of attention: all that shows or reads alignments has one row of weights for each target word.

@@ -12,7 +12,11 @@ from reference.decoder import DecoderSettings
 
 from nmt_attn.config.model_section import ModelConfig
 
-GATES = {"gru": "rzn", "gru-cho": "rzn", "lstm": "ifgo", "rnn": "n"}
+GATES = {
+    **dict.fromkeys(("gru", "gru-cho", "gru-layernorm", "gru-layernorm-joint"), "rzn"),
+    **dict.fromkeys(("lstm", "lstm-layernorm"), "ifgo"),
+    "rnn": "n",
+}
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -165,7 +169,8 @@ def coverage_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
 
 
 def cell_letters(named: Arrays, cell: str, root: str, inputs: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Gate by gate: U, the matrix of each input, and the bias (d_n apart, as it stands inside the product of gru)."""
+    """Gate by gate: U, the matrix of each input, and the bias (d_n apart, as it stands inside the product of gru; with
+    layer normalisation each d)."""
     if f"{root}.first.recurrent.weight" in named:
         others: Any = [transition_letters(named, cell, f"{root}.transitions.{k}") for k in count_of(named, root)]
         return {**cell_letters(named, cell, f"{root}.first", inputs), "transitions": others}
@@ -173,15 +178,18 @@ def cell_letters(named: Arrays, cell: str, root: str, inputs: Mapping[str, str])
     hidden = recurrent.shape[1]
     outside = next((named[f"{source}.bias"] for source in inputs.values() if f"{source}.bias" in named), None)
     inside = named.get(f"{root}.recurrent.bias")
-    p = {}
+    p: dict[str, Any] = {}
+    for part in ("input", "recurrent"):
+        if f"{root}.{part}_norm.gain" in named:
+            p[f"norm_{part}"] = {"g": named[f"{root}.{part}_norm.gain"], "s": named[f"{root}.{part}_norm.bias"]}
     for number, gate in enumerate(GATES[cell]):
         rows = slice(number * hidden, (number + 1) * hidden)
         p[f"U_{gate}"] = recurrent[rows]
         for letter, source in inputs.items():
             p[f"{letter}_{gate}"] = named[f"{source}.weight"][rows]
         p[f"b_{gate}"] = np.zeros(hidden) if outside is None else outside[rows]
-        if inside is not None and gate == "n":
-            p["d_n"] = inside[rows]
+        if inside is not None and (gate == "n" or "norm_recurrent" in p):
+            p[f"d_{gate}"] = inside[rows]
         elif inside is not None:
             p[f"b_{gate}"] = p[f"b_{gate}"] + inside[rows]
     return p

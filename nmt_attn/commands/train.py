@@ -16,6 +16,7 @@ from nmt_attn.config.extends import find_config, own_names, shipped_names
 from nmt_attn.config.file import dump_config, load_config
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
+from nmt_attn.data.corpus_tokenizer import chosen_values
 from nmt_attn.data.corpus_warnings import corpus_warnings
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import CheckpointError, ConfigError, ProcessError
@@ -75,6 +76,8 @@ def train(options: TrainOptions) -> None:
         processes.require_same("run.device and run.precision", f"{device.type} with {name_of(dtype)}")
         use_tf32(config.run.precision)
         folder = RunFolder(config)
+        if not is_fresh:
+            folder.complete(config := folder.with_tokenizer(config))
         if processes.is_first:
             folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
             require_files(config, find_config(path), is_new=is_fresh or not folder.has_checkpoints())
@@ -121,7 +124,10 @@ def _say_data(config: Config, data: PreparedData) -> None:
 
 def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -> Config:
     """The configuration with the values that it leaves to the corpus, which are said once."""
-    complete = from_corpus.complete(config, from_corpus.longer_side_tokens(data.train))
+    tokenizer = chosen_values(config.tokenizer, data.config.tokenizer)
+    if tokenizer:
+        note(f"{', '.join(tokenizer)}: chosen by what data.train is made of")
+    complete = from_corpus.complete(data.config, from_corpus.longer_side_tokens(data.train))
     chosen = from_corpus.chosen_values(config, complete)
     if chosen:
         note(f"{', '.join(chosen)}: chosen by the corpus's size")

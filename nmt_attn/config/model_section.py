@@ -30,7 +30,11 @@ from nmt_attn.config.base import (
 class EncoderConfig(Section):
     """The source side: embedding and a recurrent network."""
 
-    cell: CellName = Field("gru", description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn")
+    cell: CellName = Field(
+        "gru",
+        description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn; with layer normalisation "
+        "gru-layernorm (nematus), gru-layernorm-joint or lstm-layernorm (Marian), which nothing accelerates",
+    )
     layers: EncoderLayers = Field(
         1, description="stacked layers; 0: there is no source, and the decoder is a language model of the target"
     )

@@ -69,7 +69,7 @@ def _chosen(config: Config, owner: str) -> set[str]:
     if owner == "tokenizer.kind":
         return set(config.tokenizer.kinds)
     if owner in _TOKENIZERS:
-        return {config.tokenizer.side(_TOKENIZERS[owner]).kind}
+        return {config.tokenizer.kinds[SIDES.index(_TOKENIZERS[owner])]}
     return {value_at(config, owner)}
 
 

@@ -319,7 +319,7 @@ class Config(Section):
     def evaluation(self) -> EvaluateConfig:
         """`evaluate`, with the separator of the target's symbols where it says none."""
         target = self.tokenizer.side("target")
-        own = {"symbols": target.separator, "char": ""}.get(target.kind, " ")
+        own = {"symbols": target.separator, "char": ""}.get(target.known_kind, " ")
         return (
             self.evaluate
             if self.evaluate.separator is not None

@@ -43,9 +43,10 @@ class SideTokenizerConfig(Section):
 class TokenizerConfig(Section):
     """How text becomes tokens; learned from the training corpus when training starts."""
 
-    kind: TokenizerName = Field(
-        "word",
-        description="word splits on whitespace, symbols at `separator`, char everywhere; sentencepiece: subwords",
+    kind: TokenizerName | None = Field(
+        None,
+        description="word splits on whitespace, symbols at `separator`, char everywhere; sentencepiece: subwords; "
+        "null: as data.train suggests, with vocab_size and shared",
     )
     separator: Separator = Field(" ", description="symbols: what stands between two of them; ' ' is any white space")
     units: Units = Field(
@@ -76,6 +77,11 @@ class TokenizerConfig(Section):
         return self.model_copy(update=own.model_dump(exclude_none=True) | others)
 
     @property
+    def known_kind(self) -> str:
+        """The kind; `word` as long as the corpus has not been asked (nmt_attn/data/corpus_tokenizer.py)."""
+        return self.kind or "word"
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """The kind of each side."""
-        return tuple(self.side(name).kind for name in SIDES)
+        return tuple(self.side(name).known_kind for name in SIDES)

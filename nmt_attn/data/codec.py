@@ -119,7 +119,7 @@ class TextCodec:
         """Loads what `save` wrote. Raises CheckpointError if a file is missing or damaged."""
         try:
             config, tags = _read_record(folder / f"{name}.json")
-            kind, form = TOKENIZERS[config.kind], FactorFormat.of(config)
+            kind, form = TOKENIZERS[config.known_kind], FactorFormat.of(config)
             tokenizer = _load_tokenizer(kind, folder / f"{name}.model", TextOptions.of(config))
             words = folder / f"{name}.txt"
             vocabulary = Vocabulary.load(words)
@@ -132,7 +132,7 @@ class TextCodec:
         others = [token for token in vocabulary.tokens[learned:] if tags is None or not TAG.fullmatch(token)]
         if learned and (tokenizer.tokens != vocabulary.tokens[:learned] or others):
             raise CheckpointError(f"{words}: expected the pieces of {name}.model, got others")
-        return cls(config.kind, _wrapped(tokenizer, form, tags), vocabulary)
+        return cls(config.known_kind, _wrapped(tokenizer, form, tags), vocabulary)
 
 
 class Codecs(NamedTuple):
@@ -182,7 +182,7 @@ def learn_codec(
 
     Raises ConfigError if `vocab_size` does not fit the text.
     """
-    kind, form = TOKENIZERS[config.kind], FactorFormat.of(config)
+    kind, form = TOKENIZERS[config.known_kind], FactorFormat.of(config)
     seen: set[str] = set()
     values: list[Counter[str]] = [Counter() for _ in form.names] if form is not None else []
     plain = lines if form is None else form.counted(lines, values)
@@ -199,12 +199,12 @@ def learn_codec(
             for each in values
         ]
         vocabulary = FactoredVocabulary.of(vocabulary, form, factors)
-    return TextCodec(config.kind, _wrapped(tokenizer, form, tags), vocabulary)
+    return TextCodec(config.known_kind, _wrapped(tokenizer, form, tags), vocabulary)
 
 
 def side_tokenizer(config: TokenizerConfig, tags: DefaultTags | None) -> Tokenizer:
     """That of one side before anything is learned; words in place of pieces that are still to be learned."""
-    kind = TOKENIZERS[config.kind]
+    kind = TOKENIZERS[config.known_kind]
     plain = (Word if kind.has_model else kind)(TextOptions.of(config))
     return _wrapped(plain, FactorFormat.of(config), tags)
 

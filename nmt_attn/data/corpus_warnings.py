@@ -94,7 +94,7 @@ def is_swapped(codecs: Codecs, pairs: Sequence[SentencePair]) -> bool:
 def _letters_hint(config: Config, pairs: Sequence[SentencePair]) -> str:
     """What reads single words, where they are taken for sentences of one token."""
     is_single = all(len(pair.source.split()) <= 1 for pair in pairs[:SAMPLE_LINES])
-    is_whole = config.tokenizer.side("source").kind == "word"
+    is_whole = config.tokenizer.kinds[0] == "word"
     return " (`tokenizer.source.kind: char` reads single words letter by letter)" if is_single and is_whole else ""
 
 

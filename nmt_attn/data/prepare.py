@@ -22,6 +22,7 @@ from nmt_attn.data.columns import source_columns
 from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.corpus import cache_folder, read_part
 from nmt_attn.data.corpus_stats import CorpusReport
+from nmt_attn.data.corpus_tokenizer import with_tokenizer
 from nmt_attn.data.encoded import EncodedCorpus, EncodedPair, open_encoded, open_table, write_encoded
 from nmt_attn.data.held_out import CorpusPart, is_held_out
 from nmt_attn.data.readers import NumberedPair
@@ -40,6 +41,7 @@ _PARTS: tuple[CorpusPart, ...] = ("train", "valid")
 class PreparedData(NamedTuple):
     """The corpora and codecs for training. The validation corpus has its `texts`."""
 
+    config: Config  # with the tokenizer that the corpus has suggested, where it named none
     codecs: Codecs
     train: EncodedCorpus
     valid: EncodedCorpus
@@ -64,6 +66,7 @@ def prepare_training(config: Config) -> PreparedData:
 
     Raises DataError if a corpus cannot be read or has no usable pair, ConfigError if the tokenizer cannot be learned.
     """
+    config = with_tokenizer(config)
     folder = cache_folder(config) / fingerprint(config)
     is_cached = is_whole(folder)
     if not is_cached:
@@ -72,6 +75,7 @@ def prepare_training(config: Config) -> PreparedData:
     train_report, valid_report = map(CorpusReport.from_json, json.loads(read_text(folder / "reports.json")))
     codecs = load_codecs(folder / "vocab")
     return PreparedData(
+        config=config,
         codecs=codecs,
         train=_open_train(folder / "train.arrow", config, codecs),
         valid=open_encoded(folder / "valid.arrow"),

@@ -9,6 +9,7 @@ They are the f of Bahdanau et al. 2015 (arXiv 1409.0473v7), eq. 1 and 4, and of 
 eq. 3. Differs: the papers write z for 1 - z; a change of sign inside the sigmoid, no other model.
 A cell holds U alone. What comes in from outside (W x, and C c of a context) is projected by its owner, in one
 product for the whole sequence where it is known before the loop: gate inputs [.., G x H], gates in the order above.
+With layer normalisation: nmt_attn/model/layer_norm.py.
 Products may be taken in bfloat16 (autocast); gates are added up, and states carried on, in at least float32.
 """
 
@@ -41,6 +42,9 @@ class Cell(nn.Module):
         """Its first numbers, beyond those that the scheme sets by the number of axes."""
         scheme.recurrent(self.recurrent.weight, self.gates)
         scheme.vectors(self)
+
+    def leave_inputs(self) -> None:
+        """Called before its first step where no W x comes in, but a bias in its place."""
 
     def forward(self, gate_inputs: Tensor, state: CellState) -> CellState:
         """gate inputs [N, G x H], state of N rows -> the next state."""

@@ -20,6 +20,7 @@ class Transition(nn.Module):
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
+        cell.leave_inputs()
         self.cell = cell
         self.input_bias = nn.Parameter(torch.empty(cell.gates * cell.hidden))  # b
 

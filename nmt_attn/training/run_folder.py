@@ -21,6 +21,7 @@ from pathlib import Path
 from nmt_attn.config.file import load_config, save_config
 from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
+from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.config.yaml_io import parse_yaml
 from nmt_attn.data.fingerprints import Fingerprints, changed_files, fingerprints
 from nmt_attn.errors import CheckpointError, ConfigError, DataError
@@ -65,6 +66,8 @@ FREE_KEYS = (
 
 KEYS_FROM_CORPUS = ("training.batch_tokens",)
 """Keys that the run's configuration has completed: where the user leaves them open, they stay as they were."""
+KEYS_OF_TOKENIZER = ("kind", "vocab_size", "shared", *SIDES)
+"""Those of `tokenizer` likewise, all of them where its kind is open."""
 
 
 class RunFolder:
@@ -85,6 +88,14 @@ class RunFolder:
     def complete(self, config: Config) -> None:
         """Takes the same configuration with the values that it had left to the corpus."""
         self._config = config
+
+    def with_tokenizer(self, config: Config) -> Config:
+        """The configuration with the tokenizer of the run that is there, where it names none."""
+        if config.tokenizer.kind is not None or not self._is_run():
+            return config
+        before, now = load_config(self.path / CONFIG, []).tokenizer, config.tokenizer
+        settled = {key: getattr(before, key) for key in KEYS_OF_TOKENIZER if key not in now.model_fields_set - {"kind"}}
+        return config.model_copy(update={"tokenizer": now.model_copy(update=settled)})
 
     def check(self, *, is_fresh: bool, accepts_new_data: bool = False) -> None:
         """Raises CheckpointError if the folder is not a run, or is one that this start would not go on with.

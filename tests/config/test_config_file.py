@@ -74,8 +74,8 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
         ),
         (
             "tokenizer.kind=bpe",
-            "tokenizer.kind: expected one of 'word', 'symbols', 'char', 'sentencepiece', got 'bpe' (did you mean "
-            "'sentencepiece'?)",
+            "tokenizer.kind: expected one of 'word', 'symbols', 'char', 'sentencepiece' or null, got 'bpe' "
+            "(did you mean 'sentencepiece'?)",
         ),
         ("run.dir=2024", "run.dir: expected text, got 2024 (did you mean it in quotes?)"),
         (

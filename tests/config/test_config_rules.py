@@ -229,7 +229,7 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         ),
         (
             ["training.subword_sampling.alpha=0.1"],
-            "training.subword_sampling.alpha: expected null with tokenizer.kind 'word', which cuts a text in one way "
+            "training.subword_sampling.alpha: expected null with tokenizer.kind null, which cuts a text in one way "
             "alone, got 0.1",
         ),
         (
@@ -259,7 +259,7 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         ),
         (
             ["model.decoder.cell=lstm", "model.decoder.init_cell=bridge"],
-            "model.encoder.cell: expected 'lstm' with model.decoder.init_cell 'bridge', got 'gru' "
+            "model.encoder.cell: expected 'lstm' or 'lstm-layernorm' with model.decoder.init_cell 'bridge', got 'gru' "
             "(or take model.decoder.init_cell: zero or copy)",
         ),
         (
@@ -395,12 +395,12 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
         ),
         (
             ["tokenizer.source.kind=char", "tokenizer.target.kind=symbols", "tokenizer.kind=sentencepiece"],
-            "tokenizer.kind: expected 'word', as any other value has no effect with tokenizer.source.kind 'char' and "
+            "tokenizer.kind: expected null, as any other value has no effect with tokenizer.source.kind 'char' and "
             "tokenizer.target.kind 'symbols', got 'sentencepiece'",
         ),
         (
             ["tokenizer.source.kind=char", "tokenizer.target.units=graphemes"],
-            "tokenizer.target.units: expected null, as any other value has no effect with tokenizer.kind 'word', got "
+            "tokenizer.target.units: expected null, as any other value has no effect with tokenizer.kind null, got "
             "'graphemes' (it is for 'char')",
         ),
         (

@@ -70,6 +70,7 @@ def warnings(folder: Path, train: list[tuple[str, str]], valid: list[tuple[str, 
     for name, pairs in (("train", train), ("valid", valid)):
         (folder / f"{name}.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs))
     keys = [f"data.root={folder}", f"run.dir={folder}/runs", "data.train.tsv=train.tsv", "data.valid.tsv=valid.tsv"]
+    keys.append("tokenizer.kind=word")
     config = parse_config("", [*keys, *([f"data.test.tsv={test}"] if test else [])], "f.yaml")
     return list(corpus_warnings(config, prepare_training(config)))
 

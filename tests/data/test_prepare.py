@@ -17,6 +17,7 @@ from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, RunConfig
 from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data import prepare
 from nmt_attn.data.cache import filling, fingerprint, is_whole
+from nmt_attn.data.corpus_tokenizer import with_tokenizer
 from nmt_attn.data.prepare import PreparedData, prepare_training
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.types import SPECIAL_TOKENS, UNK, SentencePair
@@ -231,7 +232,7 @@ def test_what_a_killed_process_left_is_removed(root: Path) -> None:
         prepare_training(config)
         assert ours.is_dir()
         assert not dead.exists()
-    assert cached_files(root) == sorted([fingerprint(config), "other"])
+    assert cached_files(root) == sorted([fingerprint(with_tokenizer(config)), "other"])
 
 
 def test_the_first_of_two_that_prepare_the_same_wins(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_starts_at_the_same_time_agree(root: Path) -> None:
     for thread in threads:
         thread.join()
     assert [decoded(result, "train") for result in results] == [[TRAIN[0], TRAIN[1], TRAIN[3]]] * 3
-    assert cached_files(root) == [fingerprint(config)]
+    assert cached_files(root) == [fingerprint(with_tokenizer(config))]
 
 
 def test_a_cache_that_cannot_be_written_is_named(root: Path) -> None:

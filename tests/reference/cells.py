@@ -4,7 +4,7 @@ A state is a tuple of vectors whose first is the hidden state; an LSTM has its c
 cell are named by the letter of their matrices: {"W": y, "C": c} adds W_g y + C_g c to every gate g.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,63 @@ def rnn(p: Parameters, inputs: Inputs, state: State) -> State:
     return (np.tanh(from_below(p, "n", inputs) + p["U_n"] @ h),)
 
 
-CELLS = {"gru": gru, "gru-cho": gru_cho, "lstm": lstm, "rnn": rnn}
+def normed(
+    gates: Sequence[Vector], norm: Mapping[str, Vector] | None, groups: Sequence[int], eps: float
+) -> list[Vector]:
+    """Gates after layer normalisation, some together; without a norm as they are. Analytic, for complex numbers."""
+    if norm is None:
+        return list(gates)
+    size, made, first = len(gates[0]), [], 0
+    for group in groups:
+        a = np.concatenate(gates[first : first + group])
+        a = (a - a.mean()) / np.sqrt(((a - a.mean()) ** 2).mean() + eps)
+        made += np.split(a, group)
+        first += group
+    return [norm["g"][i * size : (i + 1) * size] * a + norm["s"][i * size : (i + 1) * size] for i, a in enumerate(made)]
+
+
+def both_parts(
+    p: Parameters, gates: str, inputs: Inputs, h: Vector, groups: Sequence[int], eps: float
+) -> tuple[list[Vector], list[Vector]]:
+    """W x + b and U h [+ d] of all gates, each with its own normalisation."""
+    outside = normed([from_below(p, gate, inputs) for gate in gates], p.get("norm_input"), groups, eps)
+    inside = [p[f"U_{gate}"] @ h + p.get(f"d_{gate}", 0) for gate in gates]
+    return outside, normed(inside, p["norm_recurrent"], groups, eps)
+
+
+def gru_layernorm(
+    p: Parameters, inputs: Inputs, state: State, groups: Sequence[int] = (2, 1), eps: float = 1e-5
+) -> State:
+    """GRU of nematus with layer normalisation: r and z together, n alone."""
+    (h,) = state
+    (x_r, x_z, x_n), (u_r, u_z, u_n) = both_parts(p, "rzn", inputs, h, groups, eps)
+    z = sigmoid(x_z + u_z)
+    return ((1 - z) * np.tanh(x_n + sigmoid(x_r + u_r) * u_n) + z * h,)
+
+
+def gru_layernorm_joint(p: Parameters, inputs: Inputs, state: State) -> State:
+    """GRU of Marian with layer normalisation: all gates together."""
+    return gru_layernorm(p, inputs, state, (3,), 1e-9)
+
+
+def lstm_layernorm(p: Parameters, inputs: Inputs, state: State) -> State:
+    """LSTM of Marian with layer normalisation: all gates together, the cell state as it is."""
+    h, cell = state
+    i, f, g, o = (x + u for x, u in zip(*both_parts(p, "ifgo", inputs, h, (4,), 1e-9), strict=True))
+    cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+    return (sigmoid(o) * np.tanh(cell), cell)
+
+
+CELLS = {
+    "gru": gru,
+    "gru-cho": gru_cho,
+    "lstm": lstm,
+    "rnn": rnn,
+    "gru-layernorm": gru_layernorm,
+    "gru-layernorm-joint": gru_layernorm_joint,
+    "lstm-layernorm": lstm_layernorm,
+}
+WITH_CELL = ("lstm", "lstm-layernorm")
 
 
 def advance(name: str, p: Parameters, inputs: Inputs, state: State) -> State:
@@ -79,6 +135,6 @@ def advance(name: str, p: Parameters, inputs: Inputs, state: State) -> State:
 
 def zero_state(name: str, hidden: int) -> State:
     """The state before the first word."""
-    if name == "lstm":
+    if name in WITH_CELL:
         return (np.zeros(hidden), np.zeros(hidden))
     return (np.zeros(hidden),)

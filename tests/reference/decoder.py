@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from reference.attention import Attended, AttentionSettings, attend, fixed_vector
-from reference.cells import State, Vector, advance, sigmoid
+from reference.cells import WITH_CELL, State, Vector, advance, sigmoid
 from reference.encoder import Encoded
 from reference.normalise import loss
 
@@ -57,7 +57,7 @@ def start(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> list[St
     for number in range(len(p["cells"])):
         last = last_states(settings, encoded, number, len(p["cells"]))
         hidden = first_state(p, settings, encoded, last[0] if last else None, number, "init")
-        if settings.cell != "lstm":
+        if settings.cell not in WITH_CELL:
             states.append((hidden,))
         elif settings.init_cell == "copy":
             states.append((hidden, hidden))
