@@ -41,6 +41,7 @@ ClickException: Any = next(each for each in typer.BadParameter.__mro__ if each._
 LONGEST_MISTAKE = 300
 """Characters of a message about the words of the command line."""
 _PLACES = {
+    "init": "--tsv FILE, or --source FILE and --target FILE, names the text",
     "translate": "text comes from standard input or --input FILE",
     "eval": "--model RUN names a model",
     "score": "--source FILE and --target FILE name the texts",
@@ -306,4 +307,9 @@ def _usage_mistake(error: Any) -> str:
         name = command.rpartition(" ")[2]
         message = f"{name}: expected options, got more words: {shown(extra[1])}"
         hint = f"; {_PLACES[name]}" if name in _PLACES else hint
+        hint = "; --set KEY=VALUE has no blanks" if extra[1].startswith("=") else hint
+    if message.startswith("No such option"):
+        one_dash = next((word for word in sys.argv[2:] if re.fullmatch(r"-[a-z]{2}[a-z-]*(=.*)?", word)), None)
+        hint = f"; did you mean -{one_dash}?" if one_dash else hint
+        hint = "; options of a command stand after it" if command == "nmt-attn" else hint
     return f"{message[:LONGEST_MISTAKE].rstrip('.')} (see {command} --help{hint})"

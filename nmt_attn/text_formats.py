@@ -31,7 +31,7 @@ SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
     b"GIF8": "a GIF picture",
     b"%PDF-": "a PDF document",
-    b"PK\x03\x04": "a zip archive (.npz is one)",
+    b"PK\x03\x04": "a zip archive (as .xlsx and .npz are; a spreadsheet can be saved as CSV)",
     b"PK\x05\x06": "an empty zip archive",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"\x1f\x9d": "a file compressed by compress",

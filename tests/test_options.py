@@ -191,6 +191,25 @@ def test_the_version_names_what_runs_here() -> None:
             "translate: expected options, got more words: 'hola mundo' (see nmt-attn translate --help; text comes from "
             "standard input or --input FILE)",
         ),
+        (
+            ["init", "words.tsv"],
+            "init: expected options, got more words: 'words.tsv' (see nmt-attn init --help; --tsv FILE, or --source "
+            "FILE and --target FILE, names the text)",
+        ),
+        (
+            ["config", "demo", "--set", "run.name", "=", "a"],
+            "config: expected options, got more words: '= a' (see nmt-attn config --help; --set KEY=VALUE has no "
+            "blanks)",
+        ),
+        (
+            ["translate", "-beam", "5"],
+            "No such option: -b (see nmt-attn translate --help; did you mean --beam?)",
+        ),
+        (
+            ["--model", "runs/a", "translate"],
+            "No such option: --model (Possible options: --help) (see nmt-attn --help; options of a command stand "
+            "after it)",
+        ),
         (["plot"], "Missing argument 'runs' (see nmt-attn plot --help)"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from nmt_attn.config.base import Section
 from nmt_attn.config.data_paths import find_beside
 from nmt_attn.config.extends import EXTENDS, Layers, find_config, names_own_text, read_config, read_layers
 from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
@@ -239,11 +240,19 @@ def _wrong_value(keys: Keys, layers: Layers) -> _Mistake:
         value = value[key]
     field = locate(keys).field
     assert field is not None, "the root is a mapping"
-    is_section = section_of(field) is not None
-    expected = "a section of keys and values" if is_section else describe(field, value)
-    hint = None if is_section else _hint(field, value, is_resolved=layers.is_resolved)
+    section = section_of(field)
+    expected = "a section of keys and values" if section else describe(field, value)
+    hint = _name_inside(section, keys, value) if section else _hint(field, value, is_resolved=layers.is_resolved)
     message = f"{'.'.join(keys)}: expected {expected}, got {show(value)}"
     return _Mistake(keys, message + (f" ({hint})" if hint else ""))
+
+
+def _name_inside(section: type[Section], above: Keys, value: object) -> str | None:
+    """The key of a section that a name is a value of, as for `attention: general`."""
+    for keys in all_keys(section, above):
+        if (field := locate(keys).field) and isinstance(value, str) and value in choices_of(field):
+            return f"did you mean {'.'.join(keys)}: {value}?"
+    return None
 
 
 def _hint(field: FieldInfo, value: object, *, is_resolved: bool) -> str | None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from nmt_attn.data.corpus_stats import CorpusReport
@@ -172,11 +173,13 @@ def inspect_json(path: Path, columns: Sequence[str]) -> tuple[str, str]:
     lines = _sample_lines(path)
     try:
         records = [json.loads(line) for line in lines[:20]]
-    except (ValueError, RecursionError) as error:
-        hint = "one list of objects; expected is one object a line" if lines[0].startswith("[") else repr(lines[0][:60])
-        raise DataError(f"{path}: expected one JSON object a line, got {hint}") from error
+    except (ValueError, RecursionError):
+        records = []
     if not records or not isinstance(records[0], dict):
-        raise DataError(f"{path}: expected one JSON object a line, got {'no line' if not records else lines[0][:60]}")
+        found = repr(lines[0][:60]) if lines else "no line"
+        if found.startswith("'["):
+            found = f"one list of objects (jq -c '.[]' {quote(str(path))} > new file)"
+        raise DataError(f"{path}: expected one JSON object a line, got {found}")
     return choose_fields(list(text_fields(records[0])), columns, str(path))
 
 

@@ -130,8 +130,9 @@ def model_folder(folder: Path) -> Path:
             check_own(candidate)
             return candidate
     found = "a folder without a model" if folder.is_dir() else "a file" if folder.exists() else "nothing there"
-    inside = sorted(path.parents[1] for path in folder.glob(f"*/{BEST}/{WEIGHTS}"))
-    hint = f" (did you mean {inside[0]}?)" if inside else ""
+    nearby = [RUNS / folder / BEST, folder.parent, *sorted(folder.glob(f"*/{BEST}"))]
+    meant = next((path for path in nearby if path != Path() and (path / WEIGHTS).is_file()), None)
+    hint = f" (did you mean {meant.parent if meant.name == BEST else meant}?)" if meant else ""
     raise CheckpointError(f"{folder}: expected a run or a model folder (with {WEIGHTS}), got {found}{hint}")
 
 

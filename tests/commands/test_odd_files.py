@@ -71,7 +71,7 @@ def array() -> bytes:
 
 BINARY = {
     "png": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary content, a PNG picture"),
-    "npz": (array(), r"binary content, a zip archive \(\.npz is one\)"),
+    "npz": (array(), r"binary content, a zip archive \(as \.xlsx and \.npz are"),
     "png in gzip": (gzip.compress(b"\x89PNG\r\n\x1a\n"), "binary content, a PNG picture"),
     "gzip in gzip": (gzip.compress(gzip.compress(b"text")), "content that is compressed twice, by gzip inside"),
     "weights": ((40).to_bytes(8, "little") + b'{"a": ' + bytes(99), "binary content"),

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from nmt_attn.commands.explain import explain
 from nmt_attn.commands.translate import translate
 from nmt_attn.config.file import load_config
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.data.tags import DefaultTags
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.model.store import model_from_config, save_model
-from nmt_attn.options.translation import TranslateOptions
+from nmt_attn.options.translation import ExplainOptions, TranslateOptions
 from nmt_attn.search.translator import Translator
 
 LEMMAS = ["hablar", "casa", "⟦ab⟧"]
@@ -48,6 +49,19 @@ def make_model(tmp_path: Path) -> Make:
 
 def tags(column: object, default: str | None = None) -> dict[str, object]:
     return {"column": column, "as": "tags", "split": ";"} | ({} if default is None else {"default": default})
+
+
+def test_a_word_of_letters_is_explained_letter_by_letter(
+    make_model: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make_model("tsv", [1, tags(2)])
+    explain(ExplainOptions("hablar ⟦V⟧ ⟦PST⟧", model, html=tmp_path / "page.html"))
+    text, _, _, header, *looks = capsys.readouterr().out.split("\n")
+    assert header.split() == [*"hablar", "⟦V⟧", "⟦PST⟧", "</s>"]
+    assert len(looks) == len(text) + 2  # </s> and the end of the last line
+    assert '"h","a","b","l"' in (tmp_path / "page.html").read_text(encoding="utf-8").replace(", ", ",")
+    explain(ExplainOptions("hablar casa ⟦V⟧", model))
+    assert capsys.readouterr().out.split("\n")[3].split() == ["hablar", "casa", "⟦V⟧", "</s>"]
 
 
 def run(model: Path, text: str, tmp_path: Path, *, columns: bool, tag: str | None = None) -> list[str]:

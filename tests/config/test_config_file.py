@@ -120,6 +120,15 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
             "(did you mean 'none'?)",
         ),
         ("model.encoder=5", "model.encoder: expected a section of keys and values, got 5"),
+        (
+            "model.attention=general",
+            "model.attention: expected a section of keys and values, got 'general' "
+            "(did you mean model.attention.score: general?)",
+        ),
+        (
+            "model=luong",
+            "model: expected a section of keys and values, got 'luong' (did you mean model.decoder.style: luong?)",
+        ),
         ("data.train.source=[a]", 'data.train.source: expected text, a whole number or null, got ["a"]'),
     ],
 )

@@ -66,6 +66,14 @@ def test_a_folder_without_a_model_is_refused(runs: Path) -> None:
         find_model(runs / "just-begun")
 
 
+def test_a_name_of_a_run_or_a_file_of_it_is_led_to_the_run(runs: Path) -> None:
+    model = make_run(runs / "mine", 100)
+    weights = model / "model.safetensors"
+    for given in (Path("mine"), weights):
+        with pytest.raises(CheckpointError, match=rf"{given}: expected .* \(did you mean runs/mine\?\)$"):
+            find_model(given)
+
+
 def test_a_location_score_has_a_row_for_each_position_of_the_longest_source_and_its_end() -> None:
     text = "data: {max_length: 7}\nmodel: {attention: {score: location}}\n"
     model = model_from_config(parse_config(text, [], "f.yaml"), 11, 13)
