@@ -122,5 +122,5 @@ class NoAttention(nn.Module):
         """The same context [B, T, M or 0] at every step, and no weight anywhere."""
         weights = Weights(query.new_zeros(*query.shape[:2], memory.mask.shape[1]), None, memory.mask.shape[1])
         if self.context_size == 0:
-            return query[..., :0], weights
+            return query.new_zeros(*query.shape[:2], 0), weights
         return memory.final_hidden[-1].unsqueeze(1).expand(-1, query.shape[1], -1), weights
