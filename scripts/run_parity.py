@@ -2,9 +2,9 @@
 
 make parity PEERS=FOLDER, or python scripts/run_parity.py FOLDER [--only NAME ...] [--models FOLDER]
 
-PEERS: a folder with one virtual environment for each toolkit: opennmt, joeynmt, yoyodyne. One that is not there is
-skipped by name, and its rows stay as they were. --models: where models stay, to be compared again without being made
-again.
+PEERS: a folder with one virtual environment for each toolkit: opennmt, joeynmt, eole, yoyodyne, marian (pymarian, with
+torch beside it). One that is not there is skipped by name, and its rows stay as they were. --models: where models
+stay, to be compared again without being made again.
 """
 
 import argparse
@@ -50,6 +50,8 @@ PEERS = {
     "opennmt": Peer("OpenNMT-py", "{}.pt", _imported),
     "joeynmt": Peer("joeynmt", "{}/latest.ckpt", _imported),
     "yoyodyne": Peer("yoyodyne", "{}.pt", _yoyodyne),
+    "eole": Peer("eole", "{}", _imported),
+    "marian": Peer("pymarian", "{}/model.npz", _imported),
 }
 """By the name of the environment's folder."""
 

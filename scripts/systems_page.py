@@ -33,18 +33,22 @@ FOOT = """
   (`gru-layernorm`, `gru-layernorm-joint`, `lstm-layernorm`). As those toolkits have all or none, `import` refuses such
   models.
 - nmtpytorch's `dec_inp_activ`, a nonlinearity on the context before the second cell, which is off by default.
-- Several heads of attention: all that shows or reads alignments has one row of weights for each target word.
+- Several heads of attention: one row of weights for each target word is what alignments, the lab's given weights and its
+  formulas stand on, c = Σ α h; a mean over heads would make none of these true.
 """
 
 PARITY = """
 ## Models of other toolkits, run on both sides
 
 `make parity PEERS=FOLDER` lets each toolkit build and briefly train models of 1, 2 and 4 layers, with GRU and with
-LSTM, and run them on a padded batch of 4 sentences. The same weights then run here. Shown is the largest difference
-of any model, in float64; log p is of the toolkit's own output of beam 5, where joeynmt and yoyodyne sum in float32.
-Greedy and beam 5: outputs that are identical, without length penalty. FOLDER has a virtual environment for each
-toolkit, named `opennmt`, `joeynmt`, `yoyodyne`; one that is not there is skipped by name. yoyodyne is not a kind of
-`import`: this check alone reads its weights. The figures are those of 2026-11-28, commit 3f3ffac.
+LSTM, and run them on a padded batch of 4 sentences. The same weights then run here, in float64. Shown is the largest
+difference of any model. log p is that of the toolkit's own output of beam 5, and with Marian of given translations
+too. joeynmt and yoyodyne sum it in float32; Marian computes in float32 and prints 6 digits. eole's encoder reads
+padding as if it were words: there each sentence runs alone, here in the padded batch; and its bridge works with
+encoders of one direction alone. Greedy and beam 5: outputs that are identical, without length penalty. FOLDER has a
+virtual environment for each toolkit, named `opennmt`, `joeynmt`, `eole`, `yoyodyne`, `marian` (pymarian, with torch
+beside it); one that is not there is skipped by name. yoyodyne is not a kind of `import`: this check alone reads its
+weights. The figures are those of 2026-11-28, commit 3f3ffac; Marian's of fc770e0 and eole's of 9dbab5d.
 
 """
 STAGES = ("encoder states", "first states", "weights", "logits", "log p")
@@ -100,11 +104,15 @@ def _parity_row(peer: Mapping[str, Any], row: Mapping[str, Any]) -> str:
         f"{peer['toolkit']} {peer['version']}",
         f"`{row['variant']}`",
         row["models"],
-        *(f"{row['differences'][stage]:.1e}" for stage in STAGES),
+        *(_shown(row["differences"].get(stage)) for stage in STAGES),
         f"{row['greedy']} of {sentences}",
         ", ".join(f"{count} of {sentences}{'' if kind == 'equal' else f' {kind}'}" for kind, count in beam.items()),
     ]
     return f"| {' | '.join(map(str, cells))} |\n"
+
+
+def _shown(difference: float | None) -> str:
+    return "not shown by it" if difference is None else f"{difference:.1e}"
 
 
 def _section(group: Group) -> str:

@@ -31,8 +31,11 @@ def overridden(overrides: Overrides) -> Config:
     for key, value in overrides.items():
         section, _, name = key.rpartition(".")
         (model[section] if section else model)[name] = value
+    if model["encoder"].get("layers") == 0:
+        model["encoder"] = {"layers": 0}
     shared = {"kind": "word", "shared": model.get("tie") in ("source-target", "all")}
-    return Config.model_validate({"model": model, "tokenizer": shared})
+    training = {"validate_translation": model["encoder"].get("layers") != 0}
+    return Config.model_validate({"model": model, "tokenizer": shared, "training": training})
 
 
 def accepted(overrides: Overrides) -> Config:

@@ -6,6 +6,7 @@ from nmt_attn.config.columns_section import ColumnConfig
 from nmt_attn.config.key_paths import is_default, value_at
 from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
 from nmt_attn.config.schema import Config, CorpusConfig
+from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.registries import CORPUS_FORMS
 
 _CORPORA = ("train", "valid", "test")
@@ -59,7 +60,7 @@ def _column_kinds(config: Config, names: Sequence[int | str]) -> Iterator[str]:
         if _is_left_out(config, part):
             continue
         place = _place(config, part)
-        if place in (f"{part}.source", f"{part}.builtin"):
+        if place in (f"{part}.source", f"{part}.target", f"{part}.builtin"):
             reason = f"{with_value(config, place)}, as a tsv, jsonl or dataset has columns"
             yield complain(config, f"{where}.source", f"null with {reason}")
             return
@@ -98,7 +99,7 @@ def _is_left_out(config: Config, where: str) -> bool:
 def _place(config: Config, where: str) -> str:
     """The key that says where the corpus is."""
     places = (f"{where}.{place}" for place in CORPUS_FORMS if value_at(config, f"{where}.{place}") is not None)
-    return next(places, f"{where}.source")
+    return next(places, f"{where}.{'source' if config.model.has_source else 'target'}")
 
 
 def _corpus(config: Config, where: str, corpus: CorpusConfig) -> Iterator[str]:
@@ -126,8 +127,8 @@ def _corpus(config: Config, where: str, corpus: CorpusConfig) -> Iterator[str]:
 
 
 def _sides(config: Config, where: str, place: str) -> Iterator[str]:
-    """source and target: both or neither, of the kind that the place asks for."""
-    keys = [f"{where}.source", f"{where}.target"]
+    """source and target: both or neither, of the kind that the place asks for; of a language model the target alone."""
+    keys = [f"{where}.{side}" for side in (SIDES if config.model.has_source else SIDES[1:])]
     given = [key for key in keys if value_at(config, key) is not None]
     if place == f"{where}.builtin":
         yield from (complain(config, key, f"null beside {with_value(config, place)}") for key in given)
@@ -141,9 +142,10 @@ def _sides(config: Config, where: str, place: str) -> Iterator[str]:
             is_file = place in keys
             words = f"a file, as there is no {where}.tsv" if is_file else f"the name of a field of {place}"
             yield complain(config, key, words)
-    if len(given) == 1:
+    if len(given) == 1 < len(keys):
         missing = next(key for key in keys if key not in given)
         yield complain(config, missing, f"a value like that of {with_value(config, given[0])}")
     elif not given and place in keys:
         others = join_words(f"{where}.{other}" for other in CORPUS_FORMS)
-        yield complain(config, keys[0], f"a file (and one in {keys[1]}) where there is no {others}")
+        beside = f" (and one in {keys[1]})" if len(keys) > 1 else ""
+        yield complain(config, keys[0], f"a file{beside} where there is no {others}")

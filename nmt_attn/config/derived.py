@@ -21,13 +21,20 @@ def encoder_directions(encoder: EncoderConfig) -> list[int]:
 
 
 def source_vector_size(encoder: EncoderConfig) -> int:
-    """Size of what the encoder reads: word vector and, where they are not summed, those of the factors."""
+    """Size of what the encoder reads: word vector and, where they are not summed, those of the factors; 0 of none."""
+    if encoder.layers == 0:
+        return 0
     return encoder.embedding + (0 if encoder.factors == "sum" else sum(encoder.factors))
 
 
 def encoder_sizes(encoder: EncoderConfig) -> list[int]:
     """What each layer gives, both directions together, bottom first. The last is M."""
     return [directions * encoder.hidden for directions in encoder_directions(encoder)]
+
+
+def state_size(encoder: EncoderConfig) -> int:
+    """M, the size of an encoder state; 0 where there is no source."""
+    return encoder_sizes(encoder)[-1] if encoder.layers else 0
 
 
 def transition_depths(side: EncoderConfig | DecoderConfig) -> list[int]:
@@ -51,7 +58,9 @@ def start_layer(decoder_layer: int, model: ModelConfig) -> int | None:
 
 
 def start_size(decoder_layer: int, model: ModelConfig) -> int:
-    """Size of the final state that this layer of the decoder starts from."""
+    """Size of the final state that this layer of the decoder starts from; 0 where there is no source."""
+    if model.encoder.layers == 0:
+        return 0
     layer, sizes = start_layer(decoder_layer, model), encoder_sizes(model.encoder)
     return sum(sizes) if layer is None else sizes[layer]
 
@@ -59,7 +68,7 @@ def start_size(decoder_layer: int, model: ModelConfig) -> int:
 def context_size(model: ModelConfig) -> int:
     """Size of the context: M, or 0 where the fixed vector reaches the decoder through its first state alone."""
     is_fed = model.attention.score != "none" or model.attention.fixed_context
-    return encoder_sizes(model.encoder)[-1] if is_fed else 0
+    return state_size(model.encoder) if is_fed else 0
 
 
 def readout_size(decoder: DecoderConfig) -> int:

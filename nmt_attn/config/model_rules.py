@@ -25,6 +25,7 @@ from nmt_attn.config.key_paths import defaults, is_default, value_at
 from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
 from nmt_attn.config.options import describe_readers, readers_of
 from nmt_attn.config.schema import Config
+from nmt_attn.config.source_rules import without_source
 from nmt_attn.registries import CELLS, INITIAL_CELL_STATES, INITIAL_STATES, READOUTS, REGISTRIES, SCORES, WINDOWS
 from nmt_attn.registry import exclusions_of, options_of
 
@@ -32,12 +33,12 @@ from nmt_attn.registry import exclusions_of, options_of
 def model_contradictions(config: Config) -> Iterator[str]:
     """One message for each contradiction. The default model has none, and needs no part to be imported."""
     if config.model != defaults().model:
-        for rule in _RULES:
+        for rule in (_OF_SOURCE if config.model.has_source else (without_source,)) + _OF_DECODER:
             yield from rule(config)
 
 
-def _layers(config: Config) -> Iterator[str]:
-    encoder, decoder = config.model.encoder, config.model.decoder
+def _encoder_layers(config: Config) -> Iterator[str]:
+    encoder = config.model.encoder
     if isinstance(encoder.bidirectional, str) and encoder.layers == 1:
         expected = f"true or false with {with_value(config, 'model.encoder.layers')}"
         yield complain(config, "model.encoder.bidirectional", expected, "true is the same here")
@@ -46,18 +47,38 @@ def _layers(config: Config) -> Iterator[str]:
         reason = f"{with_value(config, 'model.encoder.layers')} and {with_value(config, 'model.encoder.embedding')}"
         hint = f"no layer's input is as large as its output: {', '.join(map(str, sizes))}"
         yield complain_idle(config, "model.encoder.residual", reason, hint)
-    for side, section in (("encoder", encoder), ("decoder", decoder)):
+
+
+def _decoder_layers(config: Config) -> Iterator[str]:
+    """What several layers alone can have."""
+    decoder, where = config.model.decoder, "model.decoder"
+    for key, is_asked in ((f"{where}.residual", decoder.residual), (f"{where}.init_shared", decoder.init_shared)):
+        if is_asked and decoder.layers == 1:
+            yield complain_idle(config, key, with_value(config, f"{where}.layers"))
+
+
+def _cell_state(config: Config) -> Iterator[str]:
+    """A first cell state is of cells that have one, and another than the first state."""
+    decoder, where = config.model.decoder, "model.decoder"
+    key = f"{where}.init_cell"
+    if not CELLS[decoder.cell].has_cell and not is_default(config, key):
+        with_cell = join_words(show(name) for name in CELLS if CELLS[name].has_cell)
+        yield complain_idle(config, key, with_value(config, f"{where}.cell"), f"it is for {with_cell}")
+    if CELLS[decoder.cell].has_cell and decoder.init_cell == "copy" and decoder.init == "zero":
+        yield complain_idle(config, key, with_value(config, f"{where}.init"))
+
+
+def _transition_depths(config: Config) -> Iterator[str]:
+    for side, section in (("encoder", config.model.encoder), ("decoder", config.model.decoder)):
         depths, where = section.transition_depth, f"model.{side}.transition_depth"
         if isinstance(depths, tuple) and len(depths) != section.layers:
             yield complain(config, where, f"as many numbers as {with_value(config, f'model.{side}.layers')}, or one")
-    if decoder.residual and decoder.layers == 1:
-        yield complain_idle(config, "model.decoder.residual", with_value(config, "model.decoder.layers"))
-    if decoder.deep_context:
-        yield from _deep_context(config)
 
 
 def _deep_context(config: Config) -> Iterator[str]:
     key, attention = "model.decoder.deep_context", "model.attention"
+    if not config.model.decoder.deep_context:
+        return
     if config.model.decoder.layers == 1:
         yield complain_idle(config, key, with_value(config, "model.decoder.layers"))
     if context_size(config.model) == 0:
@@ -113,17 +134,11 @@ def _first_state(config: Config) -> Iterator[str]:
 
 def _first_cell_state(config: Config) -> Iterator[str]:
     encoder, decoder, key = config.model.encoder, config.model.decoder, "model.decoder.init_cell"
-    with_cell = join_words(show(name) for name in CELLS if CELLS[name].has_cell)
-    if not CELLS[decoder.cell].has_cell:
-        if not is_default(config, key):
-            yield complain_idle(config, key, with_value(config, "model.decoder.cell"), f"it is for {with_cell}")
-        return
-    if decoder.init_cell == "copy":
-        if decoder.init == "zero":
-            yield complain_idle(config, key, with_value(config, "model.decoder.init"))
+    if not CELLS[decoder.cell].has_cell or decoder.init_cell == "copy":
         return
     first = INITIAL_CELL_STATES[decoder.init_cell]
     if first.sees_source and not first.reads_states and not CELLS[encoder.cell].has_cell:
+        with_cell = join_words(show(name) for name in CELLS if CELLS[name].has_cell)
         hint = f"or take {key}: zero or copy"
         yield complain(config, "model.encoder.cell", f"{with_cell} with {with_value(config, key)}", hint)
     elif first.needs_equal_sizes:
@@ -159,8 +174,6 @@ def _start_layers(config: Config) -> Iterator[str]:
         yield complain_idle(config, f"{where}.init_reads", layers["decoder"], "one layer starts from the top one")
     if not decoder.init_shared:
         return
-    if decoder.layers == 1:
-        yield complain_idle(config, f"{where}.init_shared", layers["decoder"])
     for key, registry in ((f"{where}.init", INITIAL_STATES), (f"{where}.init_cell", INITIAL_CELL_STATES)):
         part = registry.get(value_at(config, key))
         sizes = [start_size(layer, config.model) for layer in range(decoder.layers)]
@@ -192,10 +205,14 @@ def _without_attention(config: Config) -> Iterator[str]:
         hint = "or take model.attention.fixed_context: true"
         expected = f"another than {show(decoder.init)} with {reason}, as nothing of the source is seen"
         yield complain(config, "model.decoder.init", expected, hint)
-    if decoder.style == "luong" and decoder.input_feeding == "context":
-        yield complain_idle(
-            config, "model.decoder.input_feeding", f"{reason} and {with_value(config, 'model.attention.fixed_context')}"
-        )
+
+
+def _fed_context(config: Config) -> Iterator[str]:
+    attention, decoder = config.model.attention, config.model.decoder
+    has_context = attention.score != "none" or attention.fixed_context
+    if not has_context and decoder.style == "luong" and decoder.input_feeding == "context":
+        reason = " and ".join(with_value(config, f"model.attention.{name}") for name in ("score", "fixed_context"))
+        yield complain_idle(config, "model.decoder.input_feeding", reason)
 
 
 def _readout(config: Config) -> Iterator[str]:
@@ -248,7 +265,8 @@ def _dropout(config: Config) -> Iterator[str]:
         if is_named and all(value_at(config, key) is not None for key in own.values()):
             reason = " and ".join(with_value(config, key) for key in own.values())
             yield complain_idle(config, f"{where}.dropout", reason)
-    rates = [*encoder_rates(model.encoder), *decoder_rates(model.decoder), model.decoder.attentional_dropout]
+    rates = [*decoder_rates(model.decoder), model.decoder.attentional_dropout]
+    rates += encoder_rates(model.encoder) if model.has_source else []
     if model.dropout_mask == "sentence" and not any(rates):
         reason = f"{with_value(config, 'model.encoder.dropout')} and {with_value(config, 'model.decoder.dropout')}"
         yield complain_idle(config, "model.dropout_mask", reason)
@@ -264,12 +282,16 @@ def _exclusions(config: Config) -> Iterator[str]:
                     yield complain(config, other, expected)
 
 
-def _tied(config: Config) -> Iterator[str]:
+def _tied_output(config: Config) -> Iterator[str]:
     model, reason = config.model, with_value(config, "model.tie")
     if model.tie in ("target-output", "all") and readout_size(model.decoder) != model.decoder.embedding:
         key = "readout_hidden" if model.decoder.readout_hidden is not None else "hidden"
         expected = f"{readout_size(model.decoder)} with {reason}, as {with_value(config, f'model.decoder.{key}')}"
         yield complain(config, "model.decoder.embedding", expected)
+
+
+def _tied_sides(config: Config) -> Iterator[str]:
+    model, reason = config.model, with_value(config, "model.tie")
     if model.tie in ("source-target", "all"):
         if not config.tokenizer.shared:
             yield complain(config, "tokenizer.shared", f"true with {reason}")
@@ -278,16 +300,25 @@ def _tied(config: Config) -> Iterator[str]:
             yield complain(config, "model.encoder.embedding", expected)
 
 
-_RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
-    _layers,
+Rules = tuple[Callable[[Config], Iterator[str]], ...]
+_OF_SOURCE: Rules = (
+    _encoder_layers,
     _attention,
     _first_state,
     _without_attention,
     hard_attention,
     copying,
+    _tied_sides,
+)
+_OF_DECODER: Rules = (
+    _transition_depths,
+    _decoder_layers,
+    _cell_state,
+    _fed_context,
+    _deep_context,
     _readout,
     _attentional_state,
     _dropout,
     _exclusions,
-    _tied,
+    _tied_output,
 )

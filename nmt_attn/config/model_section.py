@@ -11,6 +11,7 @@ from nmt_attn.config.base import (
     CopyingName,
     CoverageName,
     DecoderName,
+    EncoderLayers,
     Fraction,
     InitialCellStateName,
     InitialisationName,
@@ -34,7 +35,9 @@ class EncoderConfig(Section):
         description="gru (reset after the product, as cuDNN), gru-cho (before), lstm, rnn; with layer normalisation "
         "gru-layernorm (nematus), gru-layernorm-joint or lstm-layernorm (Marian), which nothing accelerates",
     )
-    layers: Layers = Field(1, description="stacked layers")
+    layers: EncoderLayers = Field(
+        1, description="stacked layers; 0: there is no source, and the decoder is a language model of the target"
+    )
     transition_depth: Layers | tuple[Layers, ...] = Field(
         1, description="cells in a row at each step of a layer (deep transition), or one number for each layer, [4, 2]"
     )
@@ -195,3 +198,8 @@ class ModelConfig(Section):
         gt=0,
         description="xavier, orthogonal: standard deviation of first word vectors that the output layer does not share",
     )
+
+    @property
+    def has_source(self) -> bool:
+        """Whether it translates; else it is a language model of the target."""
+        return self.encoder.layers > 0

@@ -13,6 +13,7 @@ from nmt_attn.config.model_rules import model_contradictions
 from nmt_attn.config.options import unread_options
 from nmt_attn.config.risk_rules import risk_contradictions
 from nmt_attn.config.schema import Config
+from nmt_attn.config.source_rules import like
 from nmt_attn.config.tokenizer_section import SIDES, SideTokenizerConfig
 from nmt_attn.registries import NORMALISERS, SCORES
 
@@ -230,6 +231,7 @@ _RULES: tuple[Callable[[Config], Iterator[str]], ...] = (
     risk_contradictions,
     _tokenizer,
     _factors,
+    like,
     _subword_sampling,
     _vectors,
     _search,

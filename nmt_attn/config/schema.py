@@ -213,7 +213,7 @@ class SearchConfig(Section):
     )
     language_model: str | None = Field(
         None,
-        description="n-gram model of the target's tokens (ARPA, plain or compressed), whose log p joins the model's",
+        description="n-gram model of the target (ARPA file) or run without a source, whose log p joins the model's",
     )
     language_model_weight: float = Field(0.2, gt=0, le=100, description="of the language model's log p")
     mbr: ExpectedMetric = Field(

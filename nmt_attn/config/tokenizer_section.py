@@ -60,6 +60,10 @@ class TokenizerConfig(Section):
     normalise: NormalForm = Field(
         "none", description="Unicode's normal form of the text, lowercased first; translations stay in that form"
     )
+    like: str | None = Field(
+        None,
+        description="language models: run or model folder whose target vocabulary and tokenizer they have",
+    )
     factors: FactorsConfig = Field(FactorsConfig(), description="what source words carry: house|NOUN")
     source: SideTokenizerConfig = Field(SideTokenizerConfig(), description="keys of the source side alone")
     target: SideTokenizerConfig = Field(SideTokenizerConfig(), description="keys of the target side alone")

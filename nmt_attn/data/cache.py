@@ -17,6 +17,7 @@ from typing import Any
 
 from nmt_attn.config.schema import Config, CorpusConfig
 from nmt_attn.data.alignments import BUILTIN
+from nmt_attn.data.codec import like_codecs
 from nmt_attn.data.corpus import located
 from nmt_attn.data.fingerprints import SMALL_BYTES, corpus_files, digest
 from nmt_attn.errors import DataError
@@ -41,6 +42,10 @@ def fingerprint(config: Config) -> str:
         "valid": _identity(data.valid, data.root),
         "held out": data.held_out.model_dump(),
     }
+    if not config.model.has_source:
+        parts["source"] = "none"
+    if config.tokenizer.like is not None:
+        parts["like"] = like_codecs(config.tokenizer).digest()
     if data.columns.source is not None:
         parts["columns"] = data.columns.model_dump(mode="json")
     if data.alignments is not None:

@@ -22,7 +22,7 @@ from nmt_attn.data.tags import DefaultTags, Tagged, untagged
 from nmt_attn.data.tokenizer import TOKENIZERS, TextOptions, Tokenizer, Word
 from nmt_attn.data.vocabulary import Vocabulary
 from nmt_attn.errors import CheckpointError, DataError
-from nmt_attn.files import check_inside, replacing, shown, write_text
+from nmt_attn.files import check_inside, replacing, shown, usable_path, write_text
 from nmt_attn.text_io import open_binary, read_text
 from nmt_attn.types import BOS, EOS, PAD
 
@@ -164,6 +164,15 @@ def load_codecs(folder: Path) -> Codecs:
         shared = TextCodec.load(folder, SHARED)
         return Codecs(shared, shared)
     return Codecs(TextCodec.load(folder, SOURCE), TextCodec.load(folder, TARGET))
+
+
+def like_codecs(config: TokenizerConfig) -> Codecs:
+    """The target's codec of the run or model that `tokenizer.like` names, for both sides. Raises CheckpointError."""
+    folder = usable_path(str(config.like), "tokenizer.like") / "vocab"
+    if not folder.is_dir():
+        raise CheckpointError(f"tokenizer.like: expected a run or a model folder, got {config.like}, without {folder}")
+    target = load_codecs(folder).target
+    return Codecs(target, target)
 
 
 def learn_codec(

@@ -8,6 +8,8 @@
 
 (1) error if `data.undecodable` is error: both mean that the line cannot be read. A test corpus keeps every line, so
 that translations have the line numbers of its files. A blank side is white space only; a lone accent is not blank.
+
+A language model (`model.encoder.layers: 0`) has no source: the target stands for both sides, and its decoder sees none.
 """
 
 import functools
@@ -163,10 +165,11 @@ def _checked(pair: NumberedPair, wrong: str | None, report: CorpusReport) -> Num
 
 def _as_written(config: Config, part: CorpusPart, report: CorpusReport) -> Iterator[NumberedPair]:
     corpus: CorpusConfig = getattr(config.data, part)
-    form = _form(corpus, report.corpus)
+    form = _form(corpus, report.corpus, has_source=config.model.has_source)
     if form is None:
-        root = config.data.root
-        return read_files(located(str(corpus.source), root), located(str(corpus.target), root), report)
+        names = (corpus.source if config.model.has_source else corpus.target, corpus.target)
+        source, target = (located(str(name), config.data.root) for name in names)
+        return read_files(source, target, report)
     return CORPUS_FORMS[form](corpus, config, report)
 
 
@@ -198,7 +201,10 @@ def builtin_pairs(corpus: CorpusConfig, config: Config, report: CorpusReport) ->
     split = corpus.split or "train"
     report.source = report.target = f"the built-in corpus ({split})"
     pairs = enumerate(_demo_pairs(split, corpus.limit), start=1)
-    return (text_pair(number, pair.source, pair.target, report) for number, pair in pairs)
+    has_source = config.model.has_source
+    return (
+        text_pair(number, pair.source if has_source else pair.target, pair.target, report) for number, pair in pairs
+    )
 
 
 @functools.cache
@@ -209,10 +215,10 @@ def _demo_pairs(split: str, limit: int | None) -> tuple[SentencePair, ...]:
     return tuple(SentencePair(pair.source, pair.target) for pair in demo_corpus(split, limit))
 
 
-def _form(corpus: CorpusConfig, where: str) -> str | None:
-    """The key that says where the corpus is; None for two files. Raises ConfigError unless there is one place."""
+def _form(corpus: CorpusConfig, where: str, *, has_source: bool) -> str | None:
+    """The key that says where the corpus is; None for files of text. Raises ConfigError unless there is one place."""
     given = [name for name in CORPUS_FORMS if getattr(corpus, name) is not None]
-    if not given and corpus.source is not None and corpus.target is not None:
+    if not given and corpus.target is not None and (corpus.source is not None or not has_source):
         return None
     if len(given) != 1:
         forms = f"one of source and target files, {join_words(CORPUS_FORMS)}"
@@ -222,6 +228,8 @@ def _form(corpus: CorpusConfig, where: str) -> str | None:
 
 def _sides(corpus: CorpusConfig, config: Config, source: ColumnName, target: ColumnName) -> Sides:
     """Where the texts are: as data.columns says, else the corpus itself, else in these columns."""
+    if not config.model.has_source:
+        return Sides.of(corpus.target or target, corpus.target or target)
     columns = config.data.columns
     several = source_columns(columns)
     if several is not None and columns.target is not None:

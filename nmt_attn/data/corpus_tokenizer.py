@@ -32,7 +32,7 @@ def with_tokenizer(config: Config) -> Config:
     """
     tokenizer = config.tokenizer
     own = [side for side in SIDES if getattr(tokenizer, side).kind is not None]
-    if tokenizer.kind is not None or len(own) == len(SIDES):
+    if tokenizer.kind is not None or tokenizer.like is not None or len(own) == len(SIDES):
         return config
     taken = {*own, *(tokenizer.model_fields_set - {"kind", *SIDES}), *(["shared"] if own else [])}
     chosen = {key: value for key, value in _choice(config).items() if key not in taken}

@@ -17,7 +17,7 @@ from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
 from nmt_attn.data.alignments import with_links
 from nmt_attn.data.cache import filling, fingerprint, is_whole
-from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, load_codecs, side_tokenizer
+from nmt_attn.data.codec import Codecs, TextCodec, learn_codec, like_codecs, load_codecs, side_tokenizer
 from nmt_attn.data.columns import source_columns
 from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.corpus import cache_folder, read_part
@@ -95,6 +95,12 @@ def _prepare(config: Config, folder: Path) -> None:
 
 def _learn(config: Config) -> Codecs:
     tokenizer = config.tokenizer
+    if tokenizer.like is not None:
+        return like_codecs(tokenizer)
+    if not config.model.has_source:
+        targets = (pair.target for pair in _learnable(config, "target side"))
+        target = learn_codec(targets, tokenizer.side("target"), "data.train")
+        return Codecs(target, target)
     if tokenizer.shared:
         both = (text for pair in _learnable(config, "both sides") for text in pair)
         shared = learn_codec(both, tokenizer, "data.train")
@@ -122,7 +128,7 @@ def _learnable(config: Config, side: str) -> Iterator[SentencePair]:
 
 def side_tokenizers(config: Config) -> tuple[Tokenizer, Tokenizer]:
     """Those of both sides, before anything is learned."""
-    source, target = (config.tokenizer.side(side) for side in SIDES)
+    source, target = (config.tokenizer.side(side if config.model.has_source else "target") for side in SIDES)
     return side_tokenizer(source, default_tags(config)), side_tokenizer(target, None)
 
 

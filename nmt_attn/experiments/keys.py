@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_attn.config.schema import Config
+from nmt_attn.data.codec import like_codecs
 from nmt_attn.data.fingerprints import corpus_files, digest, fingerprints
 from nmt_attn.files import usable_path
 from nmt_attn.model.store import VOCAB, WEIGHTS, model_folder
@@ -29,7 +30,15 @@ def training_key(config: Config) -> str:
     for section, names in WITHOUT_EFFECT.items():
         for name in names:
             del tree[section][name]
-    return _hash({"config": tree, "data": _data(config), "start": _start(config), "code": code_version()})
+    return _hash(
+        {
+            "config": tree,
+            "data": _data(config),
+            "start": _start(config),
+            "words": _words(config),
+            "code": code_version(),
+        }
+    )
 
 
 def measure_key(config: Config, part: str) -> str:
@@ -72,6 +81,11 @@ def _start(config: Config) -> dict[str, str] | None:
     folder = model_folder(usable_path(config.training.init_from, "training.init_from"))
     paths = [folder / WEIGHTS, *sorted((folder / VOCAB).iterdir())]
     return _digests({path.name: path for path in paths})
+
+
+def _words(config: Config) -> str | None:
+    """The vocabulary that is another model's."""
+    return None if config.tokenizer.like is None else like_codecs(config.tokenizer).digest()
 
 
 def _digests(files: dict[str, Path]) -> dict[str, str]:

@@ -120,6 +120,7 @@ class NoAttention(nn.Module):
 
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """The same context [B, T, M or 0] at every step, and no weight anywhere."""
-        fixed = memory.final_hidden[-1][:, : self.context_size]
-        none = query.new_zeros(*query.shape[:2], memory.mask.shape[1])
-        return fixed.unsqueeze(1).expand(-1, query.shape[1], -1), Weights(none, None, memory.mask.shape[1])
+        weights = Weights(query.new_zeros(*query.shape[:2], memory.mask.shape[1]), None, memory.mask.shape[1])
+        if self.context_size == 0:
+            return query.new_zeros(*query.shape[:2], 0), weights
+        return memory.final_hidden[-1].unsqueeze(1).expand(-1, query.shape[1], -1), weights

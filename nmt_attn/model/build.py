@@ -14,11 +14,11 @@ from nmt_attn.config.derived import (
     decoder_rates,
     encoder_directions,
     encoder_rates,
-    encoder_sizes,
     readout_size,
     source_vector_size,
     start_layer,
     start_size,
+    state_size,
     transition_depths,
 )
 from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
@@ -98,7 +98,7 @@ def _kind(config: ModelConfig) -> type[Seq2Seq]:
 
 def _source_embedding(encoder: EncoderConfig, words: int, factors: Mapping[str, int]) -> nn.Embedding:
     if not factors:
-        return nn.Embedding(words, encoder.embedding, padding_idx=PAD)
+        return nn.Embedding(words, source_vector_size(encoder), padding_idx=PAD)
     return FactoredEmbedding(words, encoder.embedding, factors, None if encoder.factors == "sum" else encoder.factors)
 
 
@@ -125,7 +125,7 @@ def build_encoder(config: ModelConfig) -> Encoder:
 def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttention:
     """The link between the sides."""
     attention, hidden = config.attention, config.decoder.hidden
-    encoder_size = encoder_sizes(config.encoder)[-1]  # M
+    encoder_size = state_size(config.encoder)  # M
     if attention.score == "none":
         return NoAttention(context_size(config))
     inner = attention.hidden or hidden
@@ -184,7 +184,7 @@ def _start_sizes(layer: int, config: ModelConfig) -> StartSizes:
     return StartSizes(
         layer=start_layer(layer, config),
         final=start_size(layer, config),
-        top=encoder_sizes(encoder)[-1],
+        top=state_size(encoder),
         direction=encoder.hidden,
         decoder=decoder.hidden,
         activation=ACTIVATIONS[decoder.init_activation],

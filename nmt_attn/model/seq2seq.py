@@ -79,6 +79,11 @@ class Seq2Seq(nn.Module):
         """Whether weights mean anything; False for the plain encoder-decoder."""
         return self.decoder.attention.has_weights
 
+    @property
+    def reads_source(self) -> bool:
+        """Whether it translates; False for a language model of the target."""
+        return len(self.encoder.layers) > 0
+
     def encode(self, src_ids: Tensor, src_lengths: Tensor) -> Memory:
         """src_ids [B, S], src_lengths [B] (`</s>` counted) -> all that the decoder needs of the source, once."""
         encoded = self.encoder(self.source_dropout(self.source_embedding(src_ids)), src_lengths)

@@ -2,86 +2,76 @@
 
     log p(y_t | y_<t, x) + weight * log p_LM(y_t | y_<t)          Gulcehre et al. 2015 (arXiv 1503.03535), 4.1
 
-The language model is an n-gram with backoff (Katz 1987), read from the ARPA format that KenLM, SRILM and others write;
-its words are the translator's target tokens:
-
-    log p(w | h) = the file's number of h w if it is there, else backoff(h) + log p(w | h without its first word)
-
-Words that are copied from the source count as `<unk>`.
+The language model is an n-gram model (nmt_attn/search/ngrams.py), or a decoder of this package that was trained
+without a source (`model.encoder.layers: 0`). Words that are copied from the source count as `<unk>`.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from nmt_attn.config.schema import SearchConfig
-from nmt_attn.errors import DataError
+from nmt_attn.data.codec import TextCodec, load_codecs
+from nmt_attn.errors import CheckpointError, ConfigError
+from nmt_attn.fast.search import for_search
 from nmt_attn.files import usable_path
+from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.model.state import DecoderState, select_rows
+from nmt_attn.model.store import VOCAB, WEIGHTS, load_model, model_folder
+from nmt_attn.runtime import choose_decoding_precision
 from nmt_attn.search.beam import StepFunction
-from nmt_attn.text_io import read_lines
-from nmt_attn.types import PAD, SPECIAL_TOKENS, UNK, StepOutput
-
-LN_10 = math.log(10)
-IMPOSSIBLE = -99.0 * LN_10
-"""What the format writes for log 0, and for `<unk>` where the file has none."""
-MOST_NUMBERS = 1 << 24
-"""Log-probabilities kept of the contexts that search has met."""
-
-Context = tuple[int, ...]
+from nmt_attn.search.ngrams import read_arpa
+from nmt_attn.types import EOS, UNK, StepOutput
 
 
-class Successors(NamedTuple):
-    """The words that the file lists after a context."""
+class LanguageModel(Protocol):
+    """p(word | words before it) for N hypotheses at once, whose states it hands out."""
 
-    ids: Tensor  # [n] int64
-    log_probs: Tensor  # [n] float64
+    words: int  # V
+
+    def start(self, rows: int) -> Any:
+        """The state of `rows` hypotheses without a word."""
+
+    def step(self, last_ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """last_ids [N] int64 -> log p(next word) [N, V] and the next state."""
+
+    def reorder(self, state: Any, rows: Tensor) -> Any:
+        """Rows `rows` of the state."""
 
 
-class NGrams:
-    """An n-gram model over the V target tokens."""
+class DecoderLanguageModel:
+    """A decoder without source, as it decodes."""
 
-    def __init__(self, order: int, successors: Mapping[Context, Successors], backoffs: Mapping[Context, float]) -> None:
-        self.order = order
-        self.words = len(successors[()].ids)  # V
-        self._successors = successors
-        self._backoffs = backoffs
-        self._known: dict[Context, Tensor] = {}
+    def __init__(self, model: Seq2Seq) -> None:
+        self.words = model.output.out_features
+        self._model = model
+        with torch.inference_mode():
+            end = torch.tensor([[EOS]], device=model.output.weight.device)
+            self._memory = model.encode(end, end.new_ones(1))  # of nothing, and the same for every sentence
 
-    def log_probs(self, context: Context) -> Tensor:
-        """log p of every word after the ids `context` [V] float64; shared, never to be written into."""
-        context = context[-(self.order - 1) :] if self.order > 1 else ()
-        found = self._known.get(context)
-        if found is None:
-            found = self._log_probs(context)
-            if (len(self._known) + 1) * len(found) > MOST_NUMBERS:
-                self._known.clear()
-            self._known[context] = found
-        return found
+    def start(self, rows: int) -> DecoderState:
+        """The same first state for all."""
+        return select_rows(self._model.start(self._memory), self._memory.lengths.new_zeros(rows))
 
-    def _log_probs(self, context: Context) -> Tensor:
-        listed = self._successors.get(context)
-        if not context:
-            assert listed is not None, "unigrams"
-            return listed.log_probs
-        found = self.log_probs(context[1:])
-        if context in self._backoffs:
-            found = found + self._backoffs[context]
-        if listed is None:
-            return found
-        return found.scatter(0, listed.ids, listed.log_probs)
+    def step(self, last_ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        """One step of the decoder."""
+        result = self._model.step(last_ids, state, self._memory)
+        return result.log_probs, result.state
+
+    def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
+        """Rows `rows` of the state."""
+        return select_rows(state, rows)
 
 
 @dataclass(frozen=True)
 class Fusion:
     """A language model and its weight."""
 
-    ngrams: NGrams
+    model: LanguageModel
     weight: float
 
     def fuse(self, steps: StepFunction[Any]) -> "FusedSteps":
@@ -90,10 +80,10 @@ class Fusion:
 
 
 class FusedState(NamedTuple):
-    """The translator's state and the last words."""
+    """The translator's state and that of the language model."""
 
     inner: Any
-    history: Tensor  # [N, order - 1] int64, PAD where there was none
+    own: Any
 
 
 @dataclass(frozen=True)
@@ -106,101 +96,67 @@ class FusedSteps:
     def start(self) -> FusedState:
         """No word yet."""
         inner = self.steps.start()
-        rows = len(_first_tensor(inner))
-        return FusedState(inner, torch.full((rows, self.fusion.ngrams.order), PAD))
+        return FusedState(inner, self.fusion.model.start(len(_first_tensor(inner))))
 
     def step(self, last_ids: Tensor, state: FusedState) -> StepOutput[FusedState]:
         """One step of both."""
         result = self.steps.step(last_ids, state.inner)
-        ngrams = self.fusion.ngrams
-        known = last_ids.masked_fill(last_ids >= ngrams.words, UNK)
-        history = torch.cat([state.history[:, 1:], known.cpu().unsqueeze(1)], 1)
-        rows = [ngrams.log_probs(tuple(word for word in row if word != PAD)) for row in history.tolist()]
-        more = torch.stack(rows).to(result.log_probs)
-        copies = result.log_probs.size(1) - ngrams.words  # the source's own words (nmt_attn/model/copying.py)
+        model = self.fusion.model
+        more, own = model.step(last_ids.masked_fill(last_ids >= model.words, UNK), state.own)
+        more = more.to(result.log_probs)
+        copies = result.log_probs.size(1) - model.words  # the source's own words (nmt_attn/model/copying.py)
         more = torch.cat([more, more[:, UNK, None].expand(-1, copies)], 1)
         log_probs = result.log_probs + self.fusion.weight * more
-        return StepOutput(log_probs, result.weights, FusedState(result.state, history))
+        return StepOutput(log_probs, result.weights, FusedState(result.state, own))
 
     def reorder(self, state: FusedState, rows: Tensor) -> FusedState:
         """Rows of both."""
-        return FusedState(self.steps.reorder(state.inner, rows), state.history[rows.cpu()])
+        return FusedState(self.steps.reorder(state.inner, rows), self.fusion.model.reorder(state.own, rows))
 
     def select_sentences(self, sentences: Tensor) -> Self:
         """The step function of these sentences alone."""
         return replace(self, steps=self.steps.select_sentences(sentences))
 
 
-def fusion_of(search: SearchConfig, tokens: tuple[str, ...]) -> Fusion | None:
-    """What `search.language_model` asks for, for these target tokens; None for nothing. Raises DataError."""
+def fusion_of(search: SearchConfig, target: TextCodec, device: torch.device) -> Fusion | None:
+    """What `search.language_model` asks for, for this target; None for nothing.
+
+    Raises DataError for a file that is no n-gram model, CheckpointError and ConfigError for a run that is no language
+    model of this target.
+    """
     if search.language_model is None:
         return None
     path = usable_path(search.language_model, "search.language_model")
+    if path.is_dir():
+        folder = model_folder(path)
+        _check_same(folder, target, load_codecs(folder / VOCAB).target)
+        changed = (folder / WEIGHTS).stat().st_mtime
+        return Fusion(_read_decoder(folder, search.precision, device, changed), search.language_model_weight)
     changed = path.stat().st_mtime if path.is_file() else 0.0  # what is no file is refused where it is read
-    return Fusion(read_arpa(path, tokens, changed), search.language_model_weight)
+    return Fusion(read_arpa(path, target.vocabulary.tokens, changed), search.language_model_weight)
 
 
 @lru_cache(maxsize=2)
-def read_arpa(path: Path, tokens: tuple[str, ...], changed: float) -> NGrams:
-    """The n-grams of a file whose words are all target tokens, special ones included; other n-grams are left out.
-
-    `changed` is the file's time. Raises DataError.
-    """
-    ids = {token: number for number, token in enumerate(tokens)}
-    successors: dict[Context, dict[int, float]] = {(): {}}
-    backoffs: dict[Context, float] = {}
-    order = 1
-    for number, size, fields in _entries(path):
-        words = fields[1].split(" ") if len(fields) in (2, 3) else []
-        if len(words) != size:
-            raise DataError(f"{path}:{number}: expected log p, {size} words and perhaps a backoff, got {fields!r:.80}")
-        order = max(order, size)
-        known = [ids.get(word, -1) for word in words]
-        if -1 in known:
-            continue
-        *context, last = known
-        successors.setdefault(tuple(context), {})[last] = _number(fields[0], path, number)
-        if len(fields) == 3:
-            backoffs[tuple(known)] = _number(fields[2], path, number)
-    unigrams = successors[()]
-    if not unigrams.keys() - set(range(len(SPECIAL_TOKENS))):
-        raise DataError(f"{path}: expected n-grams of the target's tokens, such as {tokens[-1]!r}, got none of them")
-    unknown = unigrams.get(UNK, IMPOSSIBLE)
-    successors[()] = {place: unigrams.get(place, unknown) for place in range(len(tokens))}
-    listed = {context: _successors(each) for context, each in successors.items()}
-    return NGrams(order, listed, backoffs)
-
-
-def _successors(found: Mapping[int, float]) -> Successors:
-    return Successors(torch.tensor(list(found)), torch.tensor(list(found.values()), dtype=torch.float64))
-
-
-def _entries(path: Path) -> Iterator[tuple[int, int, Sequence[str]]]:
-    """Line number, number of words and columns of each n-gram. Raises DataError if the file is of another kind."""
-    size, has_end = 0, False
-    for number, line in enumerate(read_lines(path), 1):
-        text = line.strip()
-        if text.endswith("-grams:") and text[1:-7].isdecimal():
-            size = int(text[1:-7])
-        elif text == "\\end\\":
-            has_end = True
-        elif text and size:
-            yield number, size, line.rstrip().split("\t")
-    if not (size and has_end):
-        raise DataError(
-            f"{path}: expected an n-gram model in the ARPA format (\\1-grams: to \\end\\), got another file"
+def _read_decoder(folder: Path, precision: str, device: torch.device, changed: float) -> DecoderLanguageModel:
+    """The language model of a folder, in the precision of the search. `changed` is the time of its weights."""
+    model = load_model(folder, load_codecs(folder / VOCAB).digest())
+    if model.reads_source:
+        raise CheckpointError(
+            f"search.language_model: expected a model without a source (model.encoder.layers: 0), got {folder}, which "
+            "translates"
         )
+    model = model.to(device)
+    return DecoderLanguageModel(for_search(model, choose_decoding_precision(precision, device)))
 
 
-def _number(text: str, path: Path, line: int) -> float:
-    """A logarithm to the base 10 -> a natural one."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value > 99:
-        raise DataError(f"{path}:{line}: expected a logarithm, got {text[:40]!r}")
-    return value * LN_10
+def _check_same(folder: Path, expected: TextCodec, found: TextCodec) -> None:
+    """Raises ConfigError unless the same text becomes the same ids in both."""
+    if expected.digest() != found.digest():
+        raise ConfigError(
+            f"search.language_model: expected the target vocabulary and tokenizer of the translator "
+            f"({expected.size:,} tokens), got those of {folder} ({found.size:,} tokens, or others); tokenizer.like "
+            "trains a language model with the translator's"
+        )
 
 
 def _first_tensor(state: Any) -> Tensor:

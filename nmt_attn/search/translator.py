@@ -84,6 +84,11 @@ class Translator:
         model = load_model(folder, codecs.digest())
         _check_sizes(folder, codecs.source, model.source_embedding.num_embeddings)
         _check_sizes(folder, codecs.target, model.target_embedding.num_embeddings)
+        if not model.reads_source:
+            raise CheckpointError(
+                f"{folder}: expected a model that translates, got a language model (model.encoder.layers: 0), which "
+                "search.language_model takes"
+            )
         columns = source_columns(config.data.columns)
         model = model.to(device or choose_device("auto"))
         return cls(model, codecs, config.search, str(folder), columns, config.evaluate)
@@ -226,7 +231,7 @@ class Translator:
             unknown=UnkReplacement(dictionary or {}) if is_replaced else None,
             sampling=sampling_of(options),
             shortlist=shortlist,
-            fusion=fusion_of(search, self.codecs.target.vocabulary.tokens),
+            fusion=fusion_of(search, self.codecs.target, self.model.output.weight.device),
             evaluate=self.evaluate,
         )
 

@@ -42,16 +42,22 @@ def say_data(config: Config, data: PreparedData) -> None:
     """What was read, how large the vocabularies are, and what is missing."""
     for report in (data.train_report, data.valid_report):
         say(fold(report.text(), width_of(sys.stderr)))
-    factors = "".join(f", {size:,} of {name}" for name, size in data.source.vocabulary.factor_sizes.items())
-    say(f"vocabulary: {data.source.size:,} source and {data.target.size:,} target tokens{factors}")
+    say(f"vocabulary: {_vocabulary(config, data)}")
     mosts = [config.tokenizer.side(side).vocab_size for side in SIDES]
     sides = zip(data.codecs, mosts, strict=True)
     small = {codec.size: most for codec, most in sides if codec.tokenizer.has_model and codec.size < most}
     if small:
         most, found = max(small.values()), " and ".join(f"{size:,}" for size in sorted(small))
         say(f"note: tokenizer.vocab_size {most:,} is more than data.train can teach, which is {found} pieces")
-    if not has_test(config):
+    if config.model.has_source and not has_test(config):
         say("note: no test set (data.test, data.held_out.test); `nmt-attn eval` takes the validation set")
+
+
+def _vocabulary(config: Config, data: PreparedData) -> str:
+    if not config.model.has_source:
+        return f"{data.target.size:,} tokens, of a language model (no source is read: model.encoder.layers 0)"
+    factors = "".join(f", {size:,} of {name}" for name, size in data.source.vocabulary.factor_sizes.items())
+    return f"{data.source.size:,} source and {data.target.size:,} target tokens{factors}"
 
 
 def say_folder(folder: RunFolder, changed: Sequence[str], *, is_fresh: bool) -> None:
@@ -117,8 +123,11 @@ def say_end(folder: RunFolder, config: Config, progress: Progress) -> None:
     place = quote(str(folder.path))
     if len(progress.kept) > 1:
         say(f"the {len(progress.kept)} best: {folder.models} (nmt-attn average {place} --output DIR)")
-    say(f"translate: nmt-attn translate --model {place} --beam 5 < FILE")
-    say(f"evaluate:  nmt-attn eval --model {place}")
+    if config.model.has_source:
+        say(f"translate: nmt-attn translate --model {place} --beam 5 < FILE")
+        say(f"evaluate:  nmt-attn eval --model {place}")
+    else:
+        say(f"translate with it: nmt-attn translate --model TRANSLATOR --set search.language_model={place} < FILE")
 
 
 def name_of(dtype: torch.dtype) -> str:

@@ -57,13 +57,18 @@ def random_weights(module: torch.nn.Module, seed: int) -> None:
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
 
 
-def learn(model: torch.nn.Module, logits: Callable[[Lines, Lines], torch.Tensor], tokens: Lines, end: int) -> None:
-    """Trains a model a little to copy lines of up to 7 words; `logits`: of sources and targets -> [B, T, V]."""
+def examples() -> Iterator[list[str]]:
+    """The lines of each update of a short training, the longest first."""
     generator = np.random.default_rng(1)
-    optimizer = torch.optim.Adam(model.parameters(), RATE)
     for _ in range(UPDATES):
         lengths = sorted(generator.integers(1, 8, SENTENCES).tolist(), reverse=True)
-        lines = [" ".join(generator.choice(WORDS, length)) for length in lengths]
+        yield [" ".join(generator.choice(WORDS, length)) for length in lengths]
+
+
+def learn(model: torch.nn.Module, logits: Callable[[Lines, Lines], torch.Tensor], tokens: Lines, end: int) -> None:
+    """Trains a model a little to copy lines of up to 7 words; `logits`: of sources and targets -> [B, T, V]."""
+    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    for lines in examples():
         wanted = padded(ids_of(lines, tokens, after=[end]), -100)
         loss = torch.nn.functional.cross_entropy(logits(lines, lines).flatten(0, 1), wanted.flatten())
         optimizer.zero_grad()

@@ -23,7 +23,8 @@ from nmt_attn.types import BOS, EOS, PAD
 from parity.cases import BEAM, LONGEST, SOURCE, TARGET, padded
 
 STAGES = ("encoder states", "first states", "weights", "logits", "log p")
-"""Those with a difference. log p: of the peer's beam output, read by our model and as the peer has summed it."""
+"""Those with a difference, as far as the peer shows them. log p: of the peer's beam output and of the given
+translations where it scores them, as our model reads them and as the peer has summed them."""
 EQUAL, CUT, HIGHER, UNEXPLAINED = "equal", "cut", "higher", "unexplained"
 """What became of a sentence in beam search: the same text; the peer's has no `</s>` at the greatest length, and ours,
 where `</s>` is counted, is no worse with it; ours has the higher log p; none of these."""
@@ -110,23 +111,37 @@ def _outcomes(ours: Ours, best: Sequence[Hypothesis], theirs: Mapping[str, Any])
 def _differences(ours: Ours, found: ForeignModel, theirs: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """The largest of each stage, at real positions alone."""
     logits, weights = ours.run([ours.target.encode(line) for line in TARGET])
-    names = {spelling: id for id, spelling in found.target.spelled().items()}
-    places = {token: id for id, token in enumerate(ours.target.vocabulary.tokens)}
-    columns = [names.get(token, places.get(token, 0)) for token in theirs["tokens"].tolist()]
-    first = ours.start().layers
-    hidden, cells = [layer.hidden for layer in first], [layer.cell for layer in first if layer.cell is not None]
     spans = [(len(s.split()), len(t.split()) + 1) for s, t in zip(SOURCE, TARGET, strict=True)]
     theirs = {name: np.asarray(each) for name, each in theirs.items()}
-    yield "encoder states", _largest([(ours.memory.encoder_states, theirs["encoder_states"])], [(s,) for s, _ in spans])
-    parts = [(torch.stack(hidden, 1), theirs["first_hidden"].swapaxes(0, 1))]
-    parts += [(torch.stack(cells, 1), theirs["first_cell"].swapaxes(0, 1))] if cells else []
-    yield "first states", _largest(parts, [() for _ in spans])
+    if "encoder_states" in theirs:
+        parts = [(ours.memory.encoder_states, theirs["encoder_states"])]
+        yield "encoder states", _largest(parts, [(s,) for s, _ in spans])
+    if "first_hidden" in theirs:
+        yield "first states", _largest(_first_states(ours, theirs), [() for _ in spans])
     yield "weights", _largest([(weights, theirs["weights"])], [(t, s) for s, t in spans])
-    yield "logits", _largest([(logits[..., columns], theirs["logits"])], [(t,) for _, t in spans])
-    log_probs = torch.tensor(
-        ours.log_probs(theirs["beam"].tolist(), theirs["beam_ended"].tolist()), dtype=torch.float64
-    )
-    yield "log p", _largest([(log_probs, theirs["beam_log_probs"])], [() for _ in spans])
+    if "logits" in theirs:
+        columns = _columns(ours, found, theirs["tokens"].tolist())
+        yield "logits", _largest([(logits[..., columns], theirs["logits"])], [(t,) for _, t in spans])
+    scored = [(ours.log_probs(theirs["beam"].tolist(), theirs["beam_ended"].tolist()), theirs["beam_log_probs"])]
+    if "target_log_probs" in theirs:
+        scored.append((ours.log_probs(TARGET, [True] * len(TARGET)), theirs["target_log_probs"]))
+    parts = [(torch.tensor(mine, dtype=torch.float64), other) for mine, other in scored]
+    yield "log p", _largest(parts, [() for _ in spans])
+
+
+def _first_states(ours: Ours, theirs: Mapping[str, Any]) -> list[tuple[Tensor, Any]]:
+    """h and, of an LSTM, c, [B, L, H]."""
+    first = ours.start().layers
+    hidden, cells = [layer.hidden for layer in first], [layer.cell for layer in first if layer.cell is not None]
+    parts = [(torch.stack(hidden, 1), theirs["first_hidden"].swapaxes(0, 1))]
+    return parts + ([(torch.stack(cells, 1), theirs["first_cell"].swapaxes(0, 1))] if cells else [])
+
+
+def _columns(ours: Ours, found: ForeignModel, tokens: Sequence[str]) -> list[int]:
+    """Our number of each token of a peer."""
+    names = {spelling: id for id, spelling in found.target.spelled().items()}
+    places = {token: id for id, token in enumerate(ours.target.vocabulary.tokens)}
+    return [names.get(token, places.get(token, 0)) for token in tokens]
 
 
 def _largest(parts: Sequence[tuple[Tensor, Any]], spans: Sequence[tuple[int, ...]]) -> float:

@@ -52,7 +52,7 @@ def test_the_schema_states_the_bounds() -> None:
     [
         (f"run.seed={2**64}", f"run.seed: expected a whole number of at least 0 and up to {LARGEST_SEED}, got {2**64}"),
         ("search.max_length=1e23", r"max_length: expected a whole number of at least 1 and up to 1000000 or null, got"),
-        ("model.encoder.layers=100000000", "layers: expected a whole number of at least 1 and up to 64, got 100000000"),
+        ("model.encoder.layers=100000000", "layers: expected a whole number of at least 0 and up to 64, got 100000000"),
         ("model.decoder.hidden=0", "hidden: expected a whole number of at least 1, got 0$"),
         ("search.beam=" + "9" * 5000, r"--set search.beam:1: expected YAML, got this: a number of 5000 digits"),
     ],

@@ -172,6 +172,7 @@ ELSEWHERE = {
     "training.risk.temperature": "tests/training/test_risk.py::test_samples_are_those_of_the_search_that_translates",
     "training.risk.alpha": "tests/training/test_risk.py::test_alpha_makes_probabilities_more_alike",
     "training.risk.likelihood": "tests/training/test_risk.py::test_the_likelihood_joins_with_its_weight",
+    "tokenizer.like": "tests/commands/test_train_language_model.py::test_a_run_of_another_vocabulary_is_refused",
     "search.language_model": "tests/search/test_language_model.py::test_a_translator_takes_it_by_its_keys",
     "search.language_model_weight": "tests/search/test_language_model.py::test_a_translator_takes_it_by_its_keys",
     "search.mbr_samples": "tests/search/test_minimum_bayes_risk.py::"

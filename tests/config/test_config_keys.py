@@ -56,6 +56,12 @@ def tokenizer_examples(side: str) -> dict[str, Example]:
     }
 
 
+NO_SOURCE = (
+    "model.encoder.layers=0",
+    "model.attention.score=none",
+    "model.decoder.init=zero",
+    "training.validate_translation=false",
+)
 RISK = ("training.init_from=somewhere", "training.loss_per=sentence")
 EXAMPLES = {
     "run.name": Example("x"),
@@ -86,6 +92,7 @@ EXAMPLES = {
     "tokenizer.algorithm": Example("bpe", ("tokenizer.kind=sentencepiece",)),
     "tokenizer.vocab_size": Example("8"),
     "tokenizer.min_frequency": Example("2"),
+    "tokenizer.like": Example("runs/base", NO_SOURCE),
     "tokenizer.shared": Example("true"),
     "tokenizer.lowercase": Example("true"),
     "tokenizer.separator": Example("'|'", ("tokenizer.kind=symbols",)),

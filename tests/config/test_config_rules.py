@@ -16,6 +16,12 @@ NO_DEMO = tuple(f"data.{name}={{source: {name}.a, target: {name}.b}}" for name i
 BOTTOM = ("model.encoder.layers=2", "model.encoder.bidirectional=bottom")
 BPE = ("tokenizer.kind=sentencepiece", "tokenizer.algorithm=bpe")
 DEEP = ("model.encoder.layers=2", "model.decoder.layers=2")
+NO_SOURCE = (
+    "model.encoder.layers=0",
+    "model.attention.score=none",
+    "model.decoder.init=learned",
+    "training.validate_translation=false",
+)
 DOT = ("model.attention.score=dot", "model.decoder.hidden=512")
 
 
@@ -265,6 +271,53 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             ["model.decoder.init=backward-first", *BOTTOM],
             "model.encoder.bidirectional: expected true with model.decoder.init 'backward-first', which reads the "
             "backward direction of the top layer, got 'bottom'",
+        ),
+        (
+            [*NO_SOURCE, "model.attention.score=additive"],
+            "model.attention.score: expected 'none' with model.encoder.layers 0, as there is nothing to attend to, got "
+            "'additive'",
+        ),
+        (
+            [*NO_SOURCE, "model.decoder.init=mean"],
+            "model.decoder.init: expected 'zero' or 'learned' with model.encoder.layers 0, as no source is seen, got "
+            "'mean'",
+        ),
+        (
+            [*NO_SOURCE, "model.decoder.cell=lstm", "model.decoder.init_cell=bridge"],
+            "model.decoder.init_cell: expected 'zero', 'learned' or 'copy' with model.encoder.layers 0, as no source "
+            "is seen, got 'bridge'",
+        ),
+        (
+            [*NO_SOURCE, "model.encoder.hidden=7"],
+            "model.encoder.hidden: expected 256, as any other value has no effect with model.encoder.layers 0, got 7",
+        ),
+        (
+            [*NO_SOURCE, "tokenizer.source.kind=char"],
+            "tokenizer.source.kind: expected null, as any other value has no effect with model.encoder.layers 0, got "
+            "'char'",
+        ),
+        (
+            [*NO_SOURCE, "model.tie=source-target"],
+            "model.tie: expected 'none' or 'target-output' with model.encoder.layers 0, as there is no source "
+            "embedding, got 'source-target'",
+        ),
+        (
+            [*NO_SOURCE, "training.validate_translation=true"],
+            "training.validate_translation: expected false with model.encoder.layers 0, as nothing is translated, got "
+            "true",
+        ),
+        (
+            [*NO_SOURCE, "data.train={source: a, target: b}", "data.valid={target: b}", "data.test=null"],
+            "data.train.source: expected null, as any other value has no effect with model.encoder.layers 0, got 'a'",
+        ),
+        (
+            [*NO_SOURCE, "tokenizer.like=runs/base", "tokenizer.lowercase=true"],
+            "tokenizer.lowercase: expected false, as any other value has no effect with tokenizer.like 'runs/base', "
+            "got true",
+        ),
+        (
+            ["tokenizer.like=runs/base"],
+            "tokenizer.like: expected null with model.encoder.layers 1, as it is for language models, got 'runs/base'",
         ),
         (
             ["model.attention.score=none", "model.decoder.init=zero"],

@@ -180,7 +180,7 @@ def test_a_mistake_comes_with_the_file_that_it_stands_in(tmp_path: Path) -> None
     own = write(tmp_path, own="extends: base.yaml\nrun: {seed: -1}\nsearch: {alphaa: 1}\n")
     found = refusal(own)
     assert f"{base}: search.beem: expected a key of search, got 'beem' (did you mean 'beam'?)" in found
-    assert f"{base}: model.encoder.layers: expected a whole number of at least 1 and up to 64, got 'x'" in found
+    assert f"{base}: model.encoder.layers: expected a whole number of at least 0 and up to 64, got 'x'" in found
     assert f"{own}: run.seed: expected a whole number of at least 0, got -1" in found
     assert f"{own}: search.alphaa: expected a key of search, got 'alphaa' (did you mean 'alpha'?)" in found
     with pytest.raises(ConfigError) as caught:

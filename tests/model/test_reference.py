@@ -62,6 +62,7 @@ FREE = [score for score in SCORES if not SCORES[score].needs_equal_sizes]
 LOCAL_P = {"attention.window": "local-p"}
 LSTM = {"encoder.cell": "lstm", "decoder.cell": "lstm"}
 DEEP_STACK = {"encoder.layers": 2, "decoder.layers": 3}
+NO_SOURCE = {"encoder.layers": 0, "attention.score": "none"}
 WITHOUT_H: dict[str, Overrides] = {
     "none": {"attention.score": "none"},
     "fed": {"decoder.input_feeding": "context"},
@@ -474,6 +475,30 @@ OPTIONS: dict[str, Overrides] = {
         **DEEP_STACK,
     },
     "coverage-sparsemax": {"attention.coverage": "sum", "attention.normalise": "sparsemax"},
+    **{
+        f"no-source-{style}-{cell}-{init}": {**NO_SOURCE, **keys, "decoder.cell": cell, "decoder.init": init}
+        for style, keys in STYLES.items()
+        for cell in CELLS
+        for init in ("zero", "learned")
+    },
+    "no-source-stacked": {
+        **NO_SOURCE,
+        "decoder.cell": "lstm",
+        "decoder.layers": 3,
+        "decoder.residual": True,
+        "decoder.init": "learned",
+        "decoder.init_cell": "learned",
+        "decoder.init_shared": True,
+    },
+    "no-source-fed-tied": {
+        **NO_SOURCE,
+        "decoder.style": "luong",
+        "decoder.input_feeding": "attentional",
+        "decoder.init": "zero",
+        "decoder.readout_hidden": 7,
+        "decoder.readout": "deep",
+        "tie": "target-output",
+    },
     "tie-target-output": {"tie": "target-output", "decoder.readout_hidden": 7},
     "tie-source-target": {"tie": "source-target", "encoder.embedding": 7},
     "tie-all": {"tie": "all", "encoder.embedding": 7, "decoder.readout_hidden": 7},

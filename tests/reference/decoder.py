@@ -56,7 +56,7 @@ def start(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> list[St
     states: list[State] = []
     for number in range(len(p["cells"])):
         last = last_states(settings, encoded, number, len(p["cells"]))
-        hidden = first_state(p, settings, encoded, last[0], number, "init")
+        hidden = first_state(p, settings, encoded, last[0] if last else None, number, "init")
         if settings.cell not in WITH_CELL:
             states.append((hidden,))
         elif settings.init_cell == "copy":
@@ -70,6 +70,8 @@ def start(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> list[St
 def last_states(settings: DecoderSettings, encoded: Encoded, number: int, layers: int) -> State:
     """Hidden and, of an LSTM, cell that the encoder ends with, as layer `number` of the decoder reads them."""
     below = len(encoded.last)
+    if below == 0:  # no source
+        return ()
     if settings.init_reads == "all":
         return tuple(np.concatenate(parts) for parts in zip(*encoded.last, strict=True))
     if settings.init_reads == "top":
@@ -113,7 +115,8 @@ def look(
 ) -> Attended:
     """Weights and context of step t, from 1, after looks that left this coverage."""
     if settings.attention.score == "none":
-        return fixed_vector(settings.attention, encoded.last[-1][0], len(encoded.states))
+        last = encoded.last[-1][0] if encoded.last else np.zeros(0)
+        return fixed_vector(settings.attention, last, len(encoded.states))
     return attend(p["attention"], settings.attention, query, encoded.states, t, coverage)
 
 

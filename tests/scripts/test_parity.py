@@ -34,9 +34,14 @@ def test_an_absent_toolkit_is_skipped_by_name_and_keeps_its_rows(
 
 
 def test_measured_models_agree() -> None:
-    variants = [row for peer in run_parity.read_rows() for row in peer["variants"]]
-    assert len(variants) >= 12
-    for row in variants:
-        assert row["differences"].keys() == set(STAGES)
-        assert all(row["differences"][stage] < 1e-12 for stage in STAGES[:-1]), row
+    variants = [(peer["toolkit"], row) for peer in run_parity.read_rows() for row in peer["variants"]]
+    assert {toolkit for toolkit, _ in variants} == {peer.package for peer in run_parity.PEERS.values()}
+    for toolkit, row in variants:
+        hidden = (
+            {"encoder states", "first states", "logits"} if toolkit == "pymarian" else set()
+        )  # it does not show them
+        assert row["differences"].keys() == set(STAGES) - hidden
+        most = 1e-4 if hidden else 1e-12  # Marian computes in float32
+        assert all(row["differences"][stage] < most for stage in row["differences"] if stage != "log p"), row
+        assert row["differences"]["log p"] < 1e-4, row
         assert row["greedy"] == row["beam"]["equal"] == row["sentences"] == 4 * row["models"], row

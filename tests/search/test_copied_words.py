@@ -18,7 +18,8 @@ from nmt_attn.search.copied import source_batch
 from nmt_attn.search.ensemble import COMBINATIONS, EnsembleTranslator
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.jsonl_output import hypothesis_records
-from nmt_attn.search.language_model import Fusion, read_arpa
+from nmt_attn.search.language_model import Fusion
+from nmt_attn.search.ngrams import read_arpa
 from nmt_attn.search.shortlist import Shortlist
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import UNK
@@ -138,7 +139,7 @@ def test_a_language_model_takes_copied_words_for_unknown_ones(tmp_path: Path) ->
     translator.search = SEARCH.model_copy(update={"language_model": str(path), "language_model_weight": 0.5})
     fused = translator.translate([LINE], beam=5)[0]
     per_word = 0.5 * np.log(10)  # every word costs the same, copied ones too
-    assert Fusion(read_arpa(path, tokens, 0.0), 0.5).ngrams.words == len(tokens)
+    assert Fusion(read_arpa(path, tokens, 0.0), 0.5).model.words == len(tokens)
     assert fused.text == plain.text
     assert fused.log_prob == pytest.approx(
         plain.log_prob - per_word * len(fused.hypotheses[0].token_log_probs), abs=1e-4

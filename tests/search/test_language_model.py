@@ -1,21 +1,28 @@
 """Shallow fusion: n-grams with backoff by hand, the file's faults, and search against every translation there is."""
 
 import math
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from reference_runs import numbers, run_reference
 from search_tables import BY_LOG_PROB, VOCABULARY, A, B, TableSteps
+from tiny_models import accepted
 from tiny_translators import make_translator
 
 from nmt_attn.config.schema import SearchConfig
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.model.build import build_model
 from nmt_attn.search.beam import beam_search
 from nmt_attn.search.beam_state import BeamOptions, Limits
-from nmt_attn.search.language_model import IMPOSSIBLE, LN_10, Fusion, NGrams, read_arpa
+from nmt_attn.search.language_model import DecoderLanguageModel, Fusion, LanguageModel
+from nmt_attn.search.ngrams import IMPOSSIBLE, LN_10, NGrams, read_arpa
 from nmt_attn.search.shortlist import AlignmentCounts
-from nmt_attn.types import BOS, EOS, UNK
+from nmt_attn.types import BOS, EOS, UNK, Batch
 
 TOKENS = ("<pad>", "<unk>", "<s>", "</s>", "a", "b")
 ARPA = r"""
@@ -103,25 +110,51 @@ def test_a_file_without_any_of_the_tokens_is_refused(path: Path) -> None:
         read_arpa(path, ("<pad>", "<unk>", "<s>", "</s>", "x", "y"), 2.0)
 
 
+def decoder_and_reference() -> tuple[DecoderLanguageModel, Callable[[tuple[int, ...]], np.ndarray]]:
+    """A decoder without source, and log p after given words by the NumPy reference."""
+    keys = {"encoder.layers": 0, "attention.score": "none", "decoder.cell": "lstm", "decoder.init": "learned"}
+    config = accepted(keys | {"decoder.layers": 2, "decoder.style": "luong"}).model
+    model = build_model(config, VOCABULARY, VOCABULARY, 1).double().eval()
+    generator = torch.Generator().manual_seed(3)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.8, generator=generator)
+    named = numbers(model)
+
+    def log_probs(words: tuple[int, ...]) -> np.ndarray:
+        batch = Batch(
+            torch.tensor([[EOS]]), torch.tensor([1]), *[torch.tensor([words])] * 2, torch.tensor([len(words)])
+        )
+        logits: np.ndarray = run_reference(named, config, batch)[0].steps[-1].logits
+        return logits - np.log(np.exp(logits).sum())
+
+    return DecoderLanguageModel(model), log_probs
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["ngrams", "decoder"])
 @pytest.mark.parametrize("weight", [0.3, 2.0])
-def test_a_wide_search_finds_the_best_sum_of_all(weight: float, path: Path) -> None:
+def test_a_wide_search_finds_the_best_sum_of_all(weight: float, kind: str, path: Path) -> None:
     """Every sequence of up to three words, scored by hand; two sentences at once."""
     torch.manual_seed(5)
     tables = torch.randn(2, 4, VOCABULARY, VOCABULARY, dtype=torch.float64).log_softmax(3)
-    ngrams, longest = read(path), 3
+    model: LanguageModel = read(path)
+    log_probs: Callable[[tuple[int, ...]], Any] = read(path).log_probs
+    if kind == "decoder":
+        model, log_probs = decoder_and_reference()
+    longest = 3
     options = BeamOptions(beam=20, wanted=3, ranking=BY_LOG_PROB, with_weights=False)
     limits = Limits(torch.zeros(2, dtype=torch.int64), torch.full((2,), longest))
-    found = beam_search(Fusion(ngrams, weight).fuse(TableSteps(tables)), limits, options)
+    found = beam_search(Fusion(model, weight).fuse(TableSteps(tables)), limits, options)
     for row, hypotheses in enumerate(found):
         totals = {}
         for length in range(longest + 1):
             for words in product((UNK, A, B), repeat=length):
                 ids = [BOS, *words, EOS]
                 parts = [
-                    tables[row, t, ids[t], ids[t + 1]] + weight * ngrams.log_probs(tuple(ids[: t + 1]))[ids[t + 1]]
+                    float(tables[row, t, ids[t], ids[t + 1]] + weight * log_probs(tuple(ids[: t + 1]))[ids[t + 1]])
                     for t in range(length + 1)
                 ]
-                totals[words] = float(sum(parts))
+                totals[words] = sum(parts)
         best = sorted(totals, key=lambda words: -totals[words])[:3]
         assert [each.ids for each in hypotheses] == best
         assert [each.log_prob for each in hypotheses] == pytest.approx([totals[words] for words in best])
