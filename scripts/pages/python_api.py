@@ -4,6 +4,7 @@ griffe reads the source without running it (it is what mkdocstrings stands on). 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -48,8 +49,19 @@ def python_reference() -> Reference:
             lines += _module(module, name in WITH_SOURCE)
             path = Path(str(module.filepath)).relative_to(ROOT).as_posix()
             modules[path] = f"{place}#{_anchor(module.path)}"
-        pages[place] = "\n".join(lines) + "\n"
+        pages[place] = _told_apart("\n".join(lines) + "\n")
     return Reference(pages, modules)
+
+
+def _told_apart(page: str) -> str:
+    """The page with the module before a name that two of its modules have, so that no two headings are the same."""
+    names = Counter(re.findall(r"^### `(\w+)`", page, flags=re.MULTILINE))
+
+    def heading(found: re.Match[str]) -> str:
+        module = found[2].split("-")[-2]
+        return f"### `{module}.{found[1]}` {{ #{found[2]} }}" if names[found[1]] > 1 else found[0]
+
+    return re.sub(r"^### `(\w+)` \{ #(\S+) \}", heading, page, flags=re.MULTILINE)
 
 
 def _modules(package: griffe.Module, name: str) -> Iterator[griffe.Module]:

@@ -78,6 +78,9 @@ def test_the_python_pages_have_the_public_names(scripts: ModuleType) -> None:
         assert f"`{name}` {{ #" in top
     for name in ("Additive", "General", "LocalP", "LuongDecoder", "BahdanauDecoder"):
         assert f"`{name}` {{ #" in model
+    for page in reference.pages.values():  # as two of the same name could not be told apart in the contents
+        headings = re.findall(r"^### (\S+)", page, flags=re.MULTILINE)
+        assert len(headings) == len(set(headings))
     assert reference.modules["nmt_attn/model/windows.py"] == "reference/python/model.md#nmt_attn-model-windows"
 
 
