@@ -33,8 +33,8 @@ FOOT = """
   (`gru-layernorm`, `gru-layernorm-joint`, `lstm-layernorm`). As those toolkits have all or none, `import` refuses such
   models.
 - nmtpytorch's `dec_inp_activ`, a nonlinearity on the context before the second cell, which is off by default.
-- Several heads of attention: one row of weights for each target word is what alignments, the lab's given weights and its
-  formulas stand on, c = Σ α h; a mean over heads would make none of these true.
+- Several heads of attention: alignments, the lab's given weights and its formulas stand on one row of weights for each
+  target word, c = Σ α h; a mean over heads would make none of these true.
 """
 
 PARITY = """
