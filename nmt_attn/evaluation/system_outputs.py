@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from nmt_attn.alignment.links import AlignmentScores, GoldLinks, Links, score_links, swap_sides
+from nmt_attn.alignment.links import GoldLinks, Links, score_links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_links
 from nmt_attn.config.schema import SearchConfig
@@ -24,6 +24,7 @@ from nmt_attn.data.prepare import PreparedData
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet
+from nmt_attn.evaluation.link_scores import LinkScores, judge_links
 from nmt_attn.evaluation.pictures import alignment_pixels
 from nmt_attn.evaluation.predictions import Guesses, Prediction, predict
 from nmt_attn.evaluation.summary import Summary
@@ -182,7 +183,7 @@ def _score(
     gold: Sequence[GoldLinks],
     options: LinkOptions,
     reverse: Sequence[Links],
-) -> dict[str, AlignmentScores]:
+) -> dict[str, LinkScores]:
     best = _argmax(alignments)
     wide = [frozenset(threshold_links(each, options.threshold)) for each in alignments]
     kinds = {"argmax": best, f"threshold {options.threshold:g}": wide}
@@ -190,8 +191,8 @@ def _score(
         kinds["argmax, reverse model"] = list(reverse)
         for name, method in METHODS.items():
             kinds[name] = [method(forward, backward) for forward, backward in zip(best, reverse, strict=True)]
-    scores = {name: score_links(found, gold) for name, found in kinds.items()}
-    _report_better_shift(output, scores["argmax"].error_rate, gold, options.shift)
+    scores = {name: judge_links(found, gold) for name, found in kinds.items()}
+    _report_better_shift(output, scores["argmax"].scores.error_rate, gold, options.shift)
     return scores
 
 
