@@ -7,6 +7,20 @@ addEventListener("load", () => {
   }
 });
 
+// What is read as one piece stays on one line: words of code such as --name, and cells of figures. A cell of sentences
+// keeps a width that can be read.
+addEventListener("DOMContentLoaded", () => {
+  for (const code of document.querySelectorAll(".md-typeset :not(pre) > code")) {
+    if (!code.childElementCount && code.textContent.includes("-"))
+      code.innerHTML = code.innerHTML.replace(/\S+/g, word => word.length > 24 ? word : `<span class="whole">${word}</span>`);
+  }
+  for (const cell of document.querySelectorAll(".md-typeset table:not([class]) :is(th, td)")) {
+    const text = cell.textContent.trim();
+    cell.classList.toggle("whole", /^[\d.,\s/<>%±+:e\u2212-]{1,16}$/.test(text));
+    cell.classList.toggle("long", text.length > 60);
+  }
+});
+
 // The worked example: a number that is pointed at is marked wherever it stands.
 const lit = place => {
   if (!document.querySelector("[data-q]")) return;

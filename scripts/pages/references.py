@@ -13,6 +13,7 @@ from nmt_attn.config.key_paths import section_of
 from nmt_attn.config.reference import abridge
 from nmt_attn.config.schema import Config
 from nmt_attn.option_parsing import NUMBERS
+from pages.stage import CODE
 
 ROOT = Path(__file__).parents[2]
 CLI_HEAD = """# Commands
@@ -97,7 +98,7 @@ def _section(kind: type[Section], defaults: Section, path: str, meaning: str, le
         shown = yaml.safe_dump(values[name], default_flow_style=True).strip().removesuffix("...").strip()
         rows.append(f"| `{name}` | `{shown}` | {_cell(abridge(field))} | {_cell(field.description or '')} |")
     table = ["| key | default | accepts | meaning |", "|---|---|---|---|", *rows, ""] if rows else []
-    return [f"{'#' * level} {path}", "", f"{meaning[:1].upper()}{meaning[1:]}.", "", *table, *inner]
+    return [f"{'#' * level} {path}", "", f"{_cell(meaning[:1].upper() + meaning[1:])}.", "", *table, *inner]
 
 
 def configurations_page() -> str:
@@ -114,5 +115,5 @@ MARKUP = str.maketrans({letter: f"&#{ord(letter)};" for letter in "*_[]<>|"})
 
 
 def _cell(text: str) -> str:
-    """Text inside a table."""
-    return text.replace("\n", " ").translate(MARKUP)
+    """Text inside a table; its code is HTML, as Markdown would show the entities in it."""
+    return CODE.sub(r"<code>\1</code>", text.replace("\n", " ").translate(MARKUP))

@@ -58,8 +58,10 @@ class Page(NamedTuple):
         if re.match(r"[a-z]+:|#", target):
             return found[0]
         path, mark, anchor = target.partition("#")
-        place = self.places.get(Path(os.path.normpath(self.source.parent / path)))
-        return f"[{text}]({relative(self.place, place + mark + anchor)})" if place else text
+        file = Path(os.path.normpath(self.source.parent / path))
+        if place := self.places.get(file):
+            return f"[{text}]({relative(self.place, place + mark + anchor)})"
+        return text if file.exists() else found[0]  # which ends the build
 
     def _module(self, found: re.Match[str]) -> str:
         place = self.places.get(ROOT / found[1]) or self.places.get(ROOT / "nmt_attn" / found[1])

@@ -1,5 +1,6 @@
 """The chapters of the site: what they take from the program is what it gives today, commands and keys exist."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -133,6 +134,29 @@ def test_a_block_that_names_nothing_is_refused(pages: ModuleType) -> None:
     assert source("model/scores.py", "General.forward").startswith("def forward(self, query")
     with pytest.raises(AssertionError, match="expected one Generel, got 0"):
         source("model/scores.py", "Generel")
+
+
+def said_by_the_program() -> str:
+    """The text of every string of the package, a gap (NUL) where a value is put in."""
+    found = []
+    for path in (ROOT / "nmt_attn").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_every_message_of_the_troubleshooting_page_is_one_of_the_program() -> None:
+    page = (ROOT / "docs" / "learn" / "troubleshooting.md").read_text(encoding="utf-8")
+    table = page[page.index("## Other messages") : page.index("## It runs")]
+    messages = re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE)
+    messages += re.findall(r'"([^"]+)"', page[page.index("## Other messages") : page.index("## Questions")])
+    said = said_by_the_program()
+    assert len(messages) > 20
+    assert [each for each in messages if each not in said] == []
 
 
 @pytest.mark.slow

@@ -57,6 +57,9 @@ def test_the_page_of_commands_has_every_option(scripts: ModuleType) -> None:
             assert any(each in sections[name] for each in shown), f"{name}: {field.name}"
     assert "| `--beam` | whole number from 1 to 10000 | " in sections["translate"]
     assert "nmt-attn translate --beam 5" in sections["translate"]
+    assert (
+        "<code>line &#124;&#124;&#124; text" in sections["translate"]
+    )  # entities are read in HTML, not in Markdown's code
 
 
 def test_the_page_of_keys_has_every_key_with_its_range(scripts: ModuleType) -> None:
@@ -69,6 +72,7 @@ def test_the_page_of_keys_has_every_key_with_its_range(scripts: ModuleType) -> N
         else:
             assert re.search(rf"^#+ {re.escape('.'.join(keys))}$", page, flags=re.MULTILINE), keys
     assert "| `dropout` | `" in page
+    assert "<unk>" not in page  # HTML would hide it
 
 
 def test_the_python_pages_have_the_public_names(scripts: ModuleType) -> None:
@@ -117,6 +121,7 @@ def test_links_lead_to_pages_of_the_site_or_are_left_out(scripts: ModuleType) ->
         "[d](https://example.org)": "[d](https://example.org)",
         "[e](../../configs/demo.yaml)": "[e](../reference/configurations.md#demo)",
         "[f](../../README.md)": "[f](../index.md)",
+        "[g](../nowhere.md)": "[g](../nowhere.md)",  # so that the build fails
         "`nmt_attn/types.py`": "[`nmt_attn/types.py`](../reference/python/x.md#t)",
         "`[g](names.md)`": "`[g](names.md)`",
         "![h](../attention-cost.png)": "![h](../attention-cost.png)",
