@@ -80,7 +80,7 @@ def test_the_papers_systems_are_there() -> None:
         ),
         (
             "luong-location",
-            {"model.attention.score", "model.attention.attend_eos", "model.decoder.attentional_activation"},
+            {"model.attention.score", "model.attention.attend_eos", "model.decoder.attentional_state"},
         ),
         ("luong-location-feed", {"model.decoder.input_feeding"}),
         ("luong-local-p", {"model.attention.score", "model.attention.window"}),

@@ -11,6 +11,9 @@ Positions count from 0 everywhere but in files, whose readers take the number of
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nmt_attn.files import check_count
 
 
@@ -72,18 +75,28 @@ def is_inside(link: Link, source_length: int, target_length: int) -> bool:
 
 def score_links(found: Sequence[Links], gold: Sequence[GoldLinks]) -> AlignmentScores:
     """Precision, recall, F1 and error rate; a share of nothing is 0. Raises DataError if the counts differ."""
+    return scores_of(count_links(found, gold).sum(axis=0))
+
+
+def count_links(found: Sequence[Links], gold: Sequence[GoldLinks]) -> NDArray[np.int64]:
+    """counts [N, 4] of N sentences: |A|, |S|, |A ∩ S|, |A ∩ P|. Raises DataError if the numbers of sentences differ."""
     check_count("links", len(found), len(gold), "as many as gold ones", unit="sentences")
-    pairs = list(zip(found, gold, strict=True))
-    found_count, sure_count = sum(map(len, found)), sum(len(each.sure) for each in gold)
-    found_sure = sum(len(links & each.sure) for links, each in pairs)
-    found_possible = sum(len(links & each.possible) for links, each in pairs)
-    precision, recall = _share(found_possible, found_count), _share(found_sure, sure_count)
+    rows = [
+        (len(links), len(each.sure), len(links & each.sure), len(links & each.possible))
+        for links, each in zip(found, gold, strict=True)
+    ]
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
+
+
+def scores_of(counts: NDArray[np.number]) -> AlignmentScores:
+    """The scores of summed counts [4]."""
+    found, sure, found_sure, found_possible = map(float, counts)
+    precision, recall = _share(found_possible, found), _share(found_sure, sure)
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    # a corpus without links on either side has no errors
-    either = found_count + sure_count
+    either = found + sure  # a corpus without links on either side has no errors
     error_rate = 1 - (found_sure + found_possible) / either if either else 0.0
     return AlignmentScores(precision, recall, f1, error_rate)
 
 
-def _share(part: int, whole: int) -> float:
+def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0

@@ -5,9 +5,10 @@ import sys
 import typer
 
 from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_links, warn_of_swapped_gold
-from nmt_attn.alignment.links import GoldLinks, score_links
+from nmt_attn.alignment.links import GoldLinks
 from nmt_attn.errors import ConfigError
-from nmt_attn.evaluation.tables import LINKS_HELP, format_links
+from nmt_attn.evaluation.link_scores import judge_links
+from nmt_attn.evaluation.tables import LINKS_HELP, format_links, link_cells
 from nmt_attn.files import check_count
 from nmt_attn.options.evaluation import AerOptions
 from nmt_attn.screen import fold, width_of
@@ -28,8 +29,7 @@ def aer(options: AerOptions) -> None:
         _check(file, found, "--base", lengths)
         links = [each.possible for each in found]
         warn_of_swapped_gold(gold_file, gold, links)
-        scores = score_links(links, gold)
-        rows.append([str(file.path), f"{sum(map(len, links)):,}", *(f"{value:.4f}" for value in scores)])
+        rows.append([str(file.path), f"{sum(map(len, links)):,}", *link_cells(judge_links(links, gold))])
     width = width_of(sys.stdout)
     typer.echo(format_links(["links of", "number"], rows, width))
     sure, possible = (sum(map(len, side)) for side in zip(*gold, strict=True)) if gold else (0, 0)

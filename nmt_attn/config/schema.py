@@ -164,7 +164,10 @@ class TrainingConfig(Section):
     coverage_loss: float = Field(
         0.0, ge=0, le=1000, description="weight of the loss for looking twice at a position (See et al. 2017)"
     )
-    label_smoothing: Fraction = Field(0.1, description="share of the target spread over the vocabulary")
+    label_smoothing: Fraction | None = Field(
+        None,
+        description="share of the target spread over the vocabulary; by default 0.1, 0 where the text repeats itself",
+    )
     word_dropout: WordDropoutConfig = Field(WordDropoutConfig(), description="words replaced by <unk> in the input")
     subword_sampling: SubwordSamplingConfig = Field(
         SubwordSamplingConfig(), description="sentencepiece: segment the text anew in every epoch"

@@ -39,6 +39,7 @@ LINKS = {
     "recall": "sure gold links found",
     "F1": "harmonic mean of both",
     "AER": "alignment error rate, 0 is perfect",
+    "95% interval": "where AER lies for 95% of the test sets drawn anew from these sentences",
 }
 
 

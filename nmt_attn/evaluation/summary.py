@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS, AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, SystemComparison, confidence_interval
 from nmt_attn.evaluation.confusions import Confusions, confusions_as_json
 from nmt_attn.evaluation.lengths import Estimate, GroupRow, by_length, choose_bounds, units_of, up_to_length
+from nmt_attn.evaluation.link_scores import LinkScores
 from nmt_attn.evaluation.metrics import BleuParts, SystemMeasures, bleu_parts
 from nmt_attn.evaluation.words import WordRow, words_as_json
 
@@ -34,7 +34,7 @@ class Summary(NamedTuple):
     by_length: tuple[GroupRow, ...]
     up_to_length: tuple[GroupRow, ...]
     perplexity: float | None = None  # of the references, per target token; models only
-    alignments: Mapping[str, AlignmentScores] = MappingProxyType({})  # of the references' argmax, union, ... links
+    alignments: Mapping[str, LinkScores] = MappingProxyType({})  # of the references' argmax, union, ... links
     attention: AttentionStatistics | None = None  # of the references
     length_unit: str = "words"  # of the sources' lengths
     details: Details | None = None  # where evaluate.tables asks for them
@@ -72,7 +72,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "by_length": [_row(row) for row in summary.by_length],
         "up_to_length": [_row(row) for row in summary.up_to_length],
         "perplexity": summary.perplexity,
-        "alignments": [{"links": links, **scores._asdict()} for links, scores in summary.alignments.items()],
+        "alignments": [_links(name, found) for name, found in summary.alignments.items()],
         "attention": None if summary.attention is None else _attention(summary.attention),
         **({} if summary.details is None else _details(summary.details)),
     }
@@ -82,6 +82,10 @@ def comparison_as_json(comparison: SystemComparison) -> dict[str, Any]:
     """The same of a comparison."""
     metrics = [metric._asdict() for metric in comparison.metrics]
     return {"system": comparison.system, "baseline": comparison.baseline, "metrics": metrics}
+
+
+def _links(name: str, found: LinkScores) -> dict[str, Any]:
+    return {"links": name, **found.scores._asdict(), "error_rate_interval": _interval(found.interval)}
 
 
 def _attention(statistics: AttentionStatistics) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from nmt_attn.alignment.links import AlignmentScores, GoldLinks, Links, score_links, swap_sides
+from nmt_attn.alignment.links import GoldLinks, Links, score_links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_links
 from nmt_attn.config.schema import SearchConfig
@@ -24,6 +24,8 @@ from nmt_attn.data.prepare import PreparedData
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet, without_factors
+from nmt_attn.evaluation.lengths import units_of
+from nmt_attn.evaluation.link_scores import LinkScores, judge_links
 from nmt_attn.evaluation.pictures import alignment_pixels
 from nmt_attn.evaluation.predictions import Guesses, Prediction, predict
 from nmt_attn.evaluation.summary import Summary
@@ -173,12 +175,12 @@ def reverse_links(
 ) -> list[Links]:
     """The argmax links of a model from the references' language into the sources', as (source, target).
 
-    Raises ConfigError if it writes letters where `forward` reads words, or the other way round.
+    Raises ConfigError if it writes single words as letters where `forward` reads them whole, or the other way round.
     """
     test = without_factors(test, forward)
     units = alignment_units(translator.codecs.target, test.sources)
     kinds = {translator.codecs.target.kind, *([] if forward is None else [forward.config.tokenizer.kinds[0]])}
-    if len(kinds) > 1 and "char" in kinds:
+    if len(kinds) > 1 and "char" in kinds and units_of(test.sources).name == "characters":
         raise ConfigError(
             f"--reverse: expected a model that writes what the other reads, got {' and '.join(sorted(kinds))}"
         )
@@ -199,7 +201,7 @@ def _score(
     gold: Sequence[GoldLinks],
     options: LinkOptions,
     reverse: Sequence[Links],
-) -> dict[str, AlignmentScores]:
+) -> dict[str, LinkScores]:
     best = _argmax(alignments)
     wide = [frozenset(threshold_links(each, options.threshold)) for each in alignments]
     kinds = {"argmax": best, f"threshold {options.threshold:g}": wide}
@@ -207,8 +209,8 @@ def _score(
         kinds["argmax, reverse model"] = list(reverse)
         for name, method in METHODS.items():
             kinds[name] = [method(forward, backward) for forward, backward in zip(best, reverse, strict=True)]
-    scores = {name: score_links(found, gold) for name, found in kinds.items()}
-    _report_better_shift(output, scores["argmax"].error_rate, gold, options.shift)
+    scores = {name: judge_links(found, gold) for name, found in kinds.items()}
+    _report_better_shift(output, scores["argmax"].scores.error_rate, gold, options.shift)
     return scores
 
 

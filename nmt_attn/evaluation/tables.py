@@ -11,13 +11,14 @@ from nmt_attn.evaluation import help_lines
 from nmt_attn.evaluation.attention_statistics import DIAGONAL_WORDS
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import SMALL_BUCKET_SENTENCES, GroupRow
+from nmt_attn.evaluation.link_scores import LinkScores
 from nmt_attn.evaluation.seeds import SeedGroup
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.screen import Column, fold, format_table, widest
 
 SMALL_MARK = "*"
 ELSEWHERE = " (a wider terminal or --json has them)"
-LINKS_HELP = help_lines.one_line(help_lines.LINKS, "precision", "recall", "AER")
+LINKS_HELP = help_lines.one_line(help_lines.LINKS, "precision", "recall", "AER", "95% interval")
 
 
 def format_summary(summary: Summary, width: int | None = None) -> str:
@@ -155,9 +156,9 @@ def format_groups_of_systems(
 def format_alignments(summaries: Sequence[Summary], width: int | None = None) -> str:
     """Precision, recall, F1 and error rate of every system's links; empty where no system has any."""
     rows = [
-        [summary.system, links, *(f"{value:.4f}" for value in scores)]
+        [summary.system, links, *link_cells(found)]
         for summary in summaries
-        for links, scores in summary.alignments.items()
+        for links, found in summary.alignments.items()
     ]
     if not rows:
         return ""
@@ -165,9 +166,14 @@ def format_alignments(summaries: Sequence[Summary], width: int | None = None) ->
 
 
 def format_links(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None) -> str:
-    """Rows that end in precision, recall, F1 and error rate; `LINKS_HELP` says what these are."""
-    columns = [*map(Column, titles), Column("precision", 1), Column("recall", 1), Column("F1", 2), Column("AER")]
-    return format_table(columns, rows, width)
+    """Rows that end in `link_cells`; `LINKS_HELP` says what these are."""
+    scores = [Column("precision", 1), Column("recall", 1), Column("F1", 3), Column("AER"), Column("95% interval", 2)]
+    return format_table([*map(Column, titles), *scores], rows, width)
+
+
+def link_cells(found: LinkScores) -> list[str]:
+    """Precision, recall, F1, error rate and its interval."""
+    return [*(f"{value:.4f}" for value in found.scores), f"[{found.interval.low:.3f}, {found.interval.high:.3f}]"]
 
 
 def format_attention(summaries: Sequence[Summary], width: int | None = None) -> str:

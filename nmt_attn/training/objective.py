@@ -18,6 +18,7 @@ from nmt_attn.model.marginal import MarginalSeq2Seq
 from nmt_attn.model.seq2seq import OwnWords, Seq2Seq
 from nmt_attn.model.state import Weights
 from nmt_attn.runtime import at_least_float32, autocast
+from nmt_attn.training.from_corpus import LABEL_SMOOTHING
 from nmt_attn.training.loss import Loss, alignment_loss, coverage_loss, given_loss, token_loss
 from nmt_attn.training.risk import RiskLoss
 from nmt_attn.training.schedule import DECAYS
@@ -34,6 +35,7 @@ class Objective:
         self._fast = for_training(model)
         self.config = config
         self.dtype = dtype
+        self._smoothing = LABEL_SMOOTHING if config.label_smoothing is None else config.label_smoothing
         self._risk = risk  # None: the likelihood of the reference alone
         self.keeps_padding = model.output.weight.device.type != "cpu"  # avoids a sync to count padding
 
@@ -73,7 +75,7 @@ class Objective:
 
     def _word_loss(self, batch: Batch, own: OwnWords | None) -> tuple[Loss, Weights]:
         """The loss of the target's words, and the attention weights."""
-        model, smoothing, means = self._fast, self.config.label_smoothing, None
+        model, smoothing, means = self._fast, self._smoothing, None
         with autocast(batch.src_ids.device, self.dtype):
             if isinstance(model, MarginalSeq2Seq) and smoothing:
                 found, means, weights = model.smoothed(batch, own)
@@ -88,7 +90,7 @@ class Objective:
             readouts,
             self.model.output,
             targets,
-            self.config.label_smoothing,
+            self._smoothing,
             self.dtype,
             normaliser=self.model.normaliser,
             keeps_padding=self.keeps_padding,

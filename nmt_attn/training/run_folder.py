@@ -64,7 +64,7 @@ FREE_KEYS = (
 )
 """Keys that may change between two starts of a run, because they do not affect what has been learned."""
 
-KEYS_FROM_CORPUS = ("training.batch_tokens",)
+KEYS_FROM_CORPUS = ("training.batch_tokens", "training.label_smoothing")
 """Keys that the run's configuration has completed: where the user leaves them open, they stay as they were."""
 KEYS_OF_TOKENIZER = ("kind", "vocab_size", "shared", *SIDES)
 """Those of `tokenizer` likewise, all of them where its kind is open."""

@@ -93,7 +93,7 @@ def test_whole_numbers_may_be_written_with_an_exponent_and_numbers_without_a_poi
         ),
         (
             "training.label_smoothing=1",
-            "training.label_smoothing: expected a number of at least 0 and below 1, got 1",
+            "training.label_smoothing: expected a number of at least 0 and below 1 or null, got 1",
         ),
         (
             "training.betas=[0.9]",

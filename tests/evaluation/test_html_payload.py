@@ -15,6 +15,7 @@ from report_pages import BREAKOUT, FIRST, SOURCES, make_report, weights_of
 from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics, PositionEntropy
+from nmt_attn.evaluation.bootstrap import Interval
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.html_payload import (
     LEVELS,
@@ -26,6 +27,7 @@ from nmt_attn.evaluation.html_payload import (
     pack_report,
     pack_weights,
 )
+from nmt_attn.evaluation.link_scores import LinkScores
 
 
 def unpack(text: str) -> list[float]:
@@ -163,7 +165,7 @@ def test_statistics_of_attention_are_shown_of_systems_that_have_them() -> None:
     report = make_report()
     by_position = (PositionEntropy(1, 4, 0.5), PositionEntropy(2, 3, 1.25))
     found = AttentionStatistics(1234, 0.8123, 0.25, 0.5, None, by_position)
-    scores = {"argmax": AlignmentScores(0.5, 0.25, 1 / 3, 0.6234)}
+    scores = {"argmax": LinkScores(AlignmentScores(0.5, 0.25, 1 / 3, 0.6234), Interval(0.55, 0.65, 0.6))}
     attending = report.summaries[0]._replace(attention=found, alignments=scores, perplexity=1.2345)
     page = render_report(report._replace(summaries=[attending, report.summaries[1]]))
     for shown in ("1,234", "0.812", "0.6234", "1.234"):

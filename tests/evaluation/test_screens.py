@@ -23,6 +23,7 @@ from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComp
 from nmt_attn.evaluation.confusions import Confusion, Confusions
 from nmt_attn.evaluation.detail_tables import format_errors, format_ngrams
 from nmt_attn.evaluation.lengths import Bucket, Estimate, GroupRow
+from nmt_attn.evaluation.link_scores import LinkScores
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
 from nmt_attn.evaluation.predictions import Prediction
 from nmt_attn.evaluation.seeds import SeedGroup, SeedMetric
@@ -61,7 +62,7 @@ def _summary(system: str, bleu: float) -> Summary:
         Estimate(MetricResult("chrF2", bleu + 20, "nrefs:1|nc:6"), Interval(bleu + 19, bleu + 21, bleu)),
     )
     parts = BleuParts((70.0, 50.04, 40.0, 30.0), 0.9512, 0.9524, 20, 21)
-    links = {"threshold 0.3": AlignmentScores(0.5, 0.25, 1 / 3, 0.6)}
+    links = {"threshold 0.3": LinkScores(AlignmentScores(0.5, 0.25, 1 / 3, 0.6), Interval(0.55, 0.65, 0.6))}
     statistics = AttentionStatistics(12345, 0.5, 0.25, 0.125, 0.875, ())
     return Summary(system, 1241, metrics, parts, rows, rows, 1.5, links, statistics)
 

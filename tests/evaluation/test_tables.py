@@ -4,6 +4,7 @@ from nmt_attn.alignment.links import AlignmentScores
 from nmt_attn.evaluation.attention_statistics import AttentionStatistics
 from nmt_attn.evaluation.bootstrap import Interval, MetricComparison, SystemComparison
 from nmt_attn.evaluation.lengths import Bucket, Estimate, GroupRow
+from nmt_attn.evaluation.link_scores import LinkScores
 from nmt_attn.evaluation.metrics import BleuParts, MetricResult
 from nmt_attn.evaluation.summary import Summary
 from nmt_attn.evaluation.tables import (
@@ -61,7 +62,7 @@ def test_metrics_have_signatures() -> None:
 OTHER = SUMMARY._replace(
     system="other",
     perplexity=1.5,
-    alignments={"argmax": AlignmentScores(0.5, 0.25, 1 / 3, 0.6)},
+    alignments={"argmax": LinkScores(AlignmentScores(0.5, 0.25, 1 / 3, 0.6), Interval(0.55, 0.65, 0.6))},
     attention=AttentionStatistics(1234, 0.5, 0.25, 0.125, None, ()),
 )
 AGAINST = SystemComparison(
@@ -92,9 +93,10 @@ def test_lengths_of_systems_have_a_column_each() -> None:
 
 def test_alignments_and_attention_are_of_systems_that_have_them() -> None:
     assert format_alignments([SUMMARY, OTHER]) == (
-        "system   links  precision  recall      F1     AER\n"
-        "other   argmax     0.5000  0.2500  0.3333  0.6000\n"
-        "precision: links found that gold has; recall: sure gold links found; AER: alignment error rate, 0 is perfect"
+        "system   links  precision  recall      F1     AER    95% interval\n"
+        "other   argmax     0.5000  0.2500  0.3333  0.6000  [0.550, 0.650]\n"
+        "precision: links found that gold has; recall: sure gold links found; AER: alignment error rate, 0 is perfect; "
+        "95% interval: where AER lies for 95% of the test sets drawn anew from these sentences"
     )
     assert format_attention([SUMMARY, OTHER]) == (
         "attention  target words  entropy (nats)  on </s>  within 2 of diagonal  argmax is gold\n"

@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt_attn.config.schema import Config, TrainingConfig
+from nmt_attn.config.tokenizer_section import TokenizerConfig
 from nmt_attn.data.encoded import EncodedCorpus
 from nmt_attn.training.from_corpus import (
     choose_batch_tokens,
     choose_epochs,
     chosen_values,
     complete,
+    different_trigrams,
+    is_repetitive,
     longer_side_tokens,
 )
 
@@ -72,3 +75,39 @@ def test_only_chosen_values_are_named() -> None:
 def test_the_longer_side_counts() -> None:
     corpus = SimpleNamespace(source_lengths=np.array([4, 2, 6]), target_lengths=np.array([3, 5, 6]))
     assert longer_side_tokens(cast(EncodedCorpus, corpus)) == 4 + 5 + 6
+
+
+def test_different_trigrams_by_hand() -> None:
+    """Twice <s> 5 6 </s> and <s> 5 7 </s>: of six trigrams, <s> 5 6, 5 6 </s>, <s> 5 7 and 5 7 </s> differ."""
+    rows = SimpleNamespace(target=[np.array(ids) for ids in ([5, 6], [5, 6], [5, 7])])
+
+    class Corpus:
+        def __len__(self) -> int:
+            return 3
+
+        def rows(self, indices: np.ndarray) -> SimpleNamespace:
+            assert list(indices) == [0, 1, 2]
+            return rows
+
+    assert different_trigrams(cast(EncodedCorpus, Corpus())) == pytest.approx(4 / 6)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "trigrams", "smoothing"),
+    [
+        ({"kind": "word"}, 0.24, 0.0),
+        ({"kind": "word"}, 0.25, 0.1),
+        ({"kind": "sentencepiece"}, 0.1, 0.1),
+        ({"kind": "char"}, 0.05, 0.1),
+        ({"kind": "char", "target": {"kind": "word"}}, 0.1, 0.0),
+        ({"kind": "word", "target": {"kind": "char"}}, 0.1, 0.1),
+    ],
+)
+def test_words_that_repeat_themselves_are_not_smoothed(
+    kinds: dict[str, object], trigrams: float, smoothing: float
+) -> None:
+    config = Config(tokenizer=TokenizerConfig.model_validate(kinds))
+    assert is_repetitive(config, trigrams) == (smoothing == 0)
+    assert complete(config, 20_000, trigrams).training.label_smoothing == smoothing
+    given = config.model_copy(update={"training": TrainingConfig(label_smoothing=0.3)})
+    assert complete(given, 20_000, trigrams).training.label_smoothing == 0.3
