@@ -7,12 +7,12 @@ addEventListener("load", () => {
   }
 });
 
-// What is read as one piece stays on one line: words of code such as --name, and cells of figures. A cell of sentences
-// keeps a width that can be read.
+// What is read as one piece stays on one line: words of code such as --name, and cells of figures; longer words break
+// where their parts end. A cell of sentences keeps a width that can be read.
+const whole = word => word.length > 30 ? word.replace(/[/_.:=]+/g, "$&<wbr>") : `<span class="whole">${word}</span>`;
 addEventListener("DOMContentLoaded", () => {
   for (const code of document.querySelectorAll(".md-typeset :not(pre) > code")) {
-    if (!code.childElementCount && code.textContent.includes("-"))
-      code.innerHTML = code.innerHTML.replace(/\S+/g, word => word.length > 24 ? word : `<span class="whole">${word}</span>`);
+    if (!code.childElementCount) code.innerHTML = code.innerHTML.replace(/\S+/g, whole);
   }
   for (const cell of document.querySelectorAll(".md-typeset table:not([class]) :is(th, td)")) {
     const text = cell.textContent.trim();

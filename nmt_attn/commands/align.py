@@ -1,7 +1,8 @@
 """`nmt-attn align`: where a model looks while it reads translations that it is given.
 
 It writes a line of links `i-j` for each pair to standard output, or a file in the format of its ending. Links are the
-greatest weight of each target word, or all from a threshold on; with a model of the other direction beside it, the
+greatest weight of each target word, or all from a threshold on; where every source is one word that the model reads
+letter by letter, they are between letters and symbols. With a model of the other direction beside it, the
 links of both are symmetrised (alignment/symmetrise.py).
 """
 
@@ -22,7 +23,7 @@ from nmt_attn.files import check_apart, or_standard, shown, writing
 from nmt_attn.model.store import find_model, model_folder
 from nmt_attn.options.evaluation import AlignOptions
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.forced import ForcedPair, Shift, force_decode_windows, plain_texts
+from nmt_attn.search.forced import ForcedPair, Shift, Units, alignment_units, force_decode_windows, plain_texts
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_parallel
 
@@ -43,7 +44,13 @@ def align(options: AlignOptions) -> None:
     backward = None if options.reverse is None else _load_backward(options.reverse, translator, options.device)
     shift: Shift = 1 if options.shift else 0
     written = targets if backward is None else plain_texts(backward, targets)
-    alignments = (pair.alignment(shift) for pair in _decoded(translator, sources, written))
+    units = alignment_units(translator.codecs.source, sources)
+    if backward is not None and units != alignment_units(backward.codecs.target, sources):
+        raise ConfigError(
+            f"--reverse: expected a model that writes letters as {translator.name} reads them, got "
+            f"{backward.name}, where one of the two does not"
+        )
+    alignments = (pair.alignment(shift) for pair in _decoded(translator, sources, written, units))
     if options.weights_path is not None:
         with alignment_writer(options.weights_path, options.eos or "kept", None) as write:
             for number, alignment in enumerate(alignments, 1):
@@ -52,7 +59,8 @@ def align(options: AlignOptions) -> None:
     with writing(output) as write_text:
         found: Iterator[Links] = (_links(alignment, options.threshold) for alignment in alignments)
         if backward is not None:
-            pairs = force_decode_windows(backward, targets, plain_texts(translator, sources), with_alignments=True)
+            plain = plain_texts(translator, sources)
+            pairs = force_decode_windows(backward, targets, plain, with_alignments=True, units=units)
             others = (_links(pair.alignment(shift), options.threshold) for pair in pairs)
             found = _symmetrised(found, others, options.symmetrise or METHOD)
         for each in found:
@@ -77,10 +85,12 @@ def _load_backward(folder: Path, forward: Translator, device: str) -> Translator
     return backward
 
 
-def _decoded(translator: Translator, sources: list[str], targets: list[str]) -> Iterator[ForcedPair]:
+def _decoded(translator: Translator, sources: list[str], targets: list[str], units: Units) -> Iterator[ForcedPair]:
     """With a bar on a terminal."""
     with tqdm(total=len(sources), unit=" lines", file=sys.stderr, disable=None, leave=False) as bar:
-        yield from force_decode_windows(translator, sources, targets, with_alignments=True, progress=bar.update)
+        yield from force_decode_windows(
+            translator, sources, targets, with_alignments=True, units=units, progress=bar.update
+        )
 
 
 def _links(alignment: WordAlignment, threshold: float | None) -> Links:

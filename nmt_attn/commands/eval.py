@@ -32,7 +32,6 @@ from nmt_attn.evaluation.evaluation_inputs import (
     locate_model,
     read_gold,
     read_test_set,
-    without_factors,
 )
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.metrics import measure_system
@@ -200,7 +199,7 @@ def _reverse_links(options: EvalOptions, test: EvaluationSet, first: EvaluatedMo
     if options.reverse is None:
         return []
     translator = Translator.load(options.reverse, choose_device(options.device))
-    return reverse_links(translator, without_factors(test, first), LinkOptions(_shift(options), options.threshold))
+    return reverse_links(translator, test, first, LinkOptions(_shift(options), options.threshold))
 
 
 def _joined(options: EvalOptions, test: EvaluationSet) -> EvaluationSet:

@@ -10,7 +10,6 @@ import typer
 
 from nmt_attn.alignment.weights import WeightMatrix, WordAlignment
 from nmt_attn.data.corpus_warnings import unknown_factors, unknown_source
-from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.artifacts import check_writable, write
 from nmt_attn.evaluation.evaluation_inputs import locate_model
@@ -21,7 +20,7 @@ from nmt_attn.files import shown
 from nmt_attn.options.translation import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.screen import fold, has_colour, printable, width_of
-from nmt_attn.search.forced import force_decode
+from nmt_attn.search.forced import alignment_units, force_decode
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import UNK
@@ -42,7 +41,7 @@ def explain(options: ExplainOptions) -> None:
     request = translator.request(SearchOptions(beam=options.beam), with_alignments=attends)
     request = replace(request, nbest=min(len(NBEST_LABELS), request.search.beam))
     [translation] = translator.translate_window([options.sentence], request)
-    if attends and _is_one_word_of_letters(translator, options.sentence):
+    if attends and alignment_units(translator.codecs.source, [options.sentence]) == "pieces":
         translation = _between_pieces(translator, translation)
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:
@@ -65,24 +64,12 @@ def explain(options: ExplainOptions) -> None:
         write(options.html, render_report(sentence_report(model.name, translation)))
 
 
-def _is_one_word_of_letters(translator: Translator, sentence: str) -> bool:
-    """Whether the weights between words would be one column, with or without tags: words to phones, inflection."""
-    source = translator.codecs.source
-    return source.kind == "char" and BLANK not in source.pieces(sentence)
-
-
 def _between_pieces(translator: Translator, translation: Translation) -> Translation:
     """The same with the weights between letters, tags and symbols, as the model has them when it reads the texts."""
-    codecs, found = translator.codecs, translation.hypotheses
-    source = tuple(codecs.source.pieces(translation.source))
-    texts = [each.text for each in found]
-    pairs = force_decode(translator, [translation.source] * len(texts), texts, with_alignments=True)
-    alignments = [
-        WordAlignment(source, tuple(codecs.target.pieces(text)), pair.weights, pair.copied)
-        for text, pair in zip(texts, pairs, strict=True)
-        if pair.weights is not None
-    ]
-    changed = [each._replace(alignment=alignment) for each, alignment in zip(found, alignments, strict=True)]
+    found = translation.hypotheses
+    sources, texts = [translation.source] * len(found), [each.text for each in found]
+    pairs = force_decode(translator, sources, texts, with_alignments=True, units="pieces")
+    changed = [each._replace(alignment=pair.alignment(0)) for each, pair in zip(found, pairs, strict=True)]
     return translation._replace(hypotheses=tuple(changed))
 
 

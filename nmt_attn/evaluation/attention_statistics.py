@@ -5,7 +5,8 @@
     diagonal    share of the weight within D words of the diagonal, which runs from corner to corner of the matrix
     gold        how often the word with the most weight is a gold link, of the target words that have one
 
-Rows of target words count, the row of `</s>` does not. Every system is measured on the same references.
+Words are letters and symbols where every source is one word that is read letter by letter (`unit`: pieces). Rows of
+target words count, the row of `</s>` does not. Every system is measured on the same references.
 """
 
 from collections.abc import Sequence
@@ -40,10 +41,11 @@ class AttentionStatistics(NamedTuple):
     diagonal_share: float
     gold_share: float | None  # None without gold links
     entropy_by_position: tuple[PositionEntropy, ...]
+    unit: str = "words"  # or pieces: letters and symbols
 
 
 def attention_statistics(
-    corpus: Sequence[WordWeights], gold: Sequence[GoldLinks] | None = None
+    corpus: Sequence[WordWeights], gold: Sequence[GoldLinks] | None = None, unit: str = "words"
 ) -> AttentionStatistics | None:
     """The statistics of a corpus, a sentence a matrix; None if no target word has any weight."""
     rows = [matrix[:-1] for matrix in corpus if len(matrix) > 1]
@@ -59,6 +61,7 @@ def attention_statistics(
         sum(_mass_near_diagonal(row) for row in rows) / total,
         None if gold is None else _gold_share(corpus, gold),
         tuple(_by_position(entropies)),
+        unit,
     )
 
 

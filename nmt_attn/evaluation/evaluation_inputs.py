@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import typer
 
@@ -14,6 +15,7 @@ from nmt_attn.data.corpus import has_test, read_whole
 from nmt_attn.data.factors import FactorFormat
 from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.evaluation.lengths import units_of
 from nmt_attn.evaluation.references import join_sources
 from nmt_attn.files import check_count, shown
 from nmt_attn.model.store import BEST, CONFIG, check_own, find_model
@@ -115,11 +117,18 @@ def without_factors(test: EvaluationSet, model: EvaluatedModel | None) -> Evalua
     return test if form is None else test._replace(sources=list(map(form.strip, test.sources)))
 
 
+def _most_positions(lines: Sequence[str]) -> list[int]:
+    """Of what links are between: words, or letters, as many as there can be, where every line is one word."""
+    if units_of(lines).name == "characters":
+        return [len(normalize("NFD", line)) for line in lines]
+    return [len(line.split()) for line in lines]
+
+
 def read_gold(file: LinkFile, test: EvaluationSet) -> list[GoldLinks]:
     """The gold links of each sentence. Reports links out of range, which count as never found. Raises DataError."""
     gold = read_links(file, len(test.sources))
     check_count(file.path, len(gold), len(test.sources), ONE_A_SENTENCE)
-    lengths = [[len(line.split()) for line in side] for side in (test.sources, test.references)]
+    lengths = [_most_positions(side) for side in (test.sources, test.references)]
     warn_of_stray_links(file, gold, "--gold-base", *lengths)
     return gold
 

@@ -32,6 +32,8 @@ ATTENTION = {
     f"within {DIAGONAL_WORDS} of diagonal": f"weight at most {DIAGONAL_WORDS} words from the same relative position",
     "argmax is gold": "share of gold-linked words whose heaviest source word is linked to them",
 }
+LETTERS = "words are here letters and symbols, as every source is one word that is read letter by letter"
+"""Below the figures of attention and of links between them."""
 LINKS = {
     "precision": "links found that gold has",
     "recall": "sure gold links found",

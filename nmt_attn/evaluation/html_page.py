@@ -63,6 +63,7 @@ def render_report(report: Report, weight_characters: int = WEIGHT_CHARACTERS) ->
         script=_script(),
         help_lines=_help(report),
         attending=[summary for summary in report.summaries if summary.attention is not None],
+        letters=help_lines.LETTERS,
         metric=report.summaries[0].estimates[0].result.name if report.summaries else "",
         by_length=_curves(report, is_cumulative=False),
         up_to_length=_curves(report, is_cumulative=True),

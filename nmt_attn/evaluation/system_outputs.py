@@ -23,7 +23,8 @@ from nmt_attn.config.schema import SearchConfig
 from nmt_attn.data.prepare import PreparedData
 from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.attention_statistics import attention_statistics
-from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet
+from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet, without_factors
+from nmt_attn.evaluation.lengths import units_of
 from nmt_attn.evaluation.link_scores import LinkScores, judge_links
 from nmt_attn.evaluation.pictures import alignment_pixels
 from nmt_attn.evaluation.predictions import Guesses, Prediction, predict
@@ -32,7 +33,7 @@ from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.ensemble import EnsembleTranslator
-from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
+from nmt_attn.search.forced import ForcedPair, Shift, Units, alignment_units, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_lines
@@ -68,6 +69,7 @@ class SystemOutput(NamedTuple):
     translations: Sequence[Translation] = ()  # with n-best lists and, if the model attends, alignments
     forced: Sequence[ForcedPair] | None = None  # of the references
     has_attention: bool = False
+    units: Units = "words"  # that the alignments of `forced` are between
     shown_sentence: int | None = None  # for a picture, from 0
     shown_alignment: WordAlignment | None = None
 
@@ -97,6 +99,7 @@ def run_model(
     """
     is_single = not isinstance(translator, EnsembleTranslator)
     attends = is_single and translator.has_attention
+    units = alignment_units(translator.codecs.source, test.sources)
     request = translator.request(SearchOptions(beam=lists.beam), with_alignments=attends and lists.shown > 0)
     beam = request.search.beam
     if lists.top > beam:
@@ -109,7 +112,9 @@ def run_model(
         translations = translator.translate_window(test.sources, request, progress=bar.update)
         seconds = time.perf_counter() - start
         forced = (
-            force_decode(translator, test.sources, test.references, with_alignments=attends, progress=bar.update)
+            force_decode(
+                translator, test.sources, test.references, with_alignments=attends, units=units, progress=bar.update
+            )
             if is_single
             else None
         )
@@ -125,6 +130,7 @@ def run_model(
         translations,
         forced,
         attends,
+        units,
         None if alignment is None else number,
         alignment,
     )
@@ -161,12 +167,24 @@ def add_model_results(
     alignments = [pair.alignment(options.shift) for pair in output.forced]
     weights = [each.array() for each in alignments]
     scores = {} if gold is None else _score(output, alignments, gold, options, reverse)
-    return summary._replace(alignments=scores, attention=attention_statistics(weights, gold))
+    return summary._replace(alignments=scores, attention=attention_statistics(weights, gold, output.units))
 
 
-def reverse_links(translator: Translator, test: EvaluationSet, options: LinkOptions) -> list[Links]:
-    """The argmax links of a model from the references' language into the sources', as (source, target)."""
-    pairs = force_decode(translator, test.references, test.sources, with_alignments=True)
+def reverse_links(
+    translator: Translator, test: EvaluationSet, forward: EvaluatedModel | None, options: LinkOptions
+) -> list[Links]:
+    """The argmax links of a model from the references' language into the sources', as (source, target).
+
+    Raises ConfigError if it writes single words as letters where `forward` reads them whole, or the other way round.
+    """
+    test = without_factors(test, forward)
+    units = alignment_units(translator.codecs.target, test.sources)
+    kinds = {translator.codecs.target.kind, *([] if forward is None else [forward.config.tokenizer.kinds[0]])}
+    if len(kinds) > 1 and "char" in kinds and units_of(test.sources).name == "characters":
+        raise ConfigError(
+            f"--reverse: expected a model that writes what the other reads, got {' and '.join(sorted(kinds))}"
+        )
+    pairs = force_decode(translator, test.references, test.sources, with_alignments=True, units=units)
     return [swap_sides(links) for links in _argmax([pair.alignment(options.shift) for pair in pairs])]
 
 

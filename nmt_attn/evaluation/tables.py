@@ -200,6 +200,8 @@ def format_attention(summaries: Sequence[Summary], width: int | None = None) -> 
     ]
     entropy, end, diagonal, gold = help_lines.ATTENTION
     lines = [help_lines.one_line(help_lines.ATTENTION, *names) for names in ((entropy, end), (diagonal,), (gold,))]
+    if any(each.attention is not None and each.attention.unit == "pieces" for each in summaries):
+        lines.append(help_lines.LETTERS)
     table = format_table(header, rows, width, ELSEWHERE)
     return "\n".join([table, *(fold(line, width) for line in lines)]) if rows else ""
 

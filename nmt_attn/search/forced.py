@@ -18,9 +18,10 @@ from torch import Tensor
 from nmt_attn.alignment.pieces import EMPTY, Words, merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.batching import collate, plan_evaluation
+from nmt_attn.data.codec import TextCodec
 from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.encoded import Lengths
-from nmt_attn.data.tokenizer import Tokenizer
+from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import ConfigError
 from nmt_attn.fast.training import for_training
 from nmt_attn.memory_lack import free_cache
@@ -29,6 +30,8 @@ from nmt_attn.search.request import WINDOW_LINES, check_tokens
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
+Units = Literal["words", "pieces"]
+"""What alignments are between; pieces of a text that is read letter by letter are letters, tags and symbols."""
 BATCH_TOKENS = 4096
 """Sentences times longest side, per batch."""
 
@@ -48,7 +51,7 @@ class ForcedPair(NamedTuple):
         return math.fsum(self.token_log_probs)
 
     def alignment(self, shift: Shift) -> WordAlignment:
-        """Attention weights between words; with shift 1, each piece gets the row of the step that consumed it."""
+        """Attention weights between the units; with shift 1, each piece gets the row of the step that consumed it."""
         assert self.weights is not None, "decoded with alignments"
         if not self.token_log_probs:
             return EMPTY
@@ -66,12 +69,23 @@ class _Encoded(NamedTuple):
     rows: list[int] | None  # of the source's pieces, where words are copied
 
 
+def alignment_units(codec: TextCodec, lines: Sequence[str]) -> Units:
+    """Pieces where every line is one word that `codec` cuts into letters: between words, weights are one column.
+
+    So it is with words to phones and with inflection, whose tags are no words.
+    """
+    if codec.kind != "char" or not any(map(str.split, lines)):
+        return "words"
+    return "words" if any(BLANK in codec.pieces(line) for line in lines) else "pieces"
+
+
 def force_decode(
     translator: Translator,
     sources: Sequence[str],
     targets: Sequence[str],
     *,
     with_alignments: bool,
+    units: Units = "words",
     progress: Callable[[int], object] = lambda lines: None,
     first_line: int = 1,
 ) -> list[ForcedPair]:
@@ -83,7 +97,7 @@ def force_decode(
     if with_alignments and not translator.model.has_attention:
         raise ConfigError(f"alignments: expected a model with attention, got {translator.name} (attention.score: none)")
     numbered = enumerate(zip(sources, targets, strict=True), first_line)
-    encoded = [_encode(translator, source, target, f"line {number}") for number, (source, target) in numbered]
+    encoded = [_encode(translator, source, target, units, f"line {number}") for number, (source, target) in numbered]
     unseen = torch.empty(0, 0) if with_alignments else None
     results = [ForcedPair(pair.source, pair.target, (), unseen) for pair in encoded]
     rows = [row for row, pair in enumerate(encoded) if pair.source_ids]
@@ -112,6 +126,7 @@ def force_decode_windows(
     targets: Sequence[str],
     *,
     with_alignments: bool,
+    units: Units = "words",
     progress: Callable[[int], object] = lambda lines: None,
 ) -> Iterator[ForcedPair]:
     """The same, a window at a time, so that the weights of a large corpus are not held together."""
@@ -122,6 +137,7 @@ def force_decode_windows(
             sources[window],
             targets[window],
             with_alignments=with_alignments,
+            units=units,
             progress=progress,
             first_line=start + 1,
         )
@@ -141,12 +157,12 @@ def perplexity(pairs: Sequence[ForcedPair]) -> float | None:
     return math.exp(mean) if mean < 700 else math.inf
 
 
-def _encode(translator: Translator, source: str, target: str, where: str) -> _Encoded:
+def _encode(translator: Translator, source: str, target: str, units: Units, where: str) -> _Encoded:
     codecs, words = translator.codecs, translator.codecs.target.vocabulary
     own = codecs.source.pieces(source) if translator.copies else []
     encoded = _Encoded(
-        _words(codecs.source.tokenizer, source),
-        _words(codecs.target.tokenizer, target),
+        _words(codecs.source, source, units),
+        _words(codecs.target, target, units),
         codecs.source.encode_checked(source, where),
         target_rows(codecs.target.pieces(target), own, words),
         source_rows(own, words) if translator.copies else None,
@@ -155,7 +171,11 @@ def _encode(translator: Translator, source: str, target: str, where: str) -> _En
     return encoded
 
 
-def _words(tokenizer: Tokenizer, text: str) -> Words:
+def _words(codec: TextCodec, text: str, units: Units) -> Words:
+    if units == "pieces":
+        pieces = codec.pieces(text)
+        return Words(tuple(pieces), range(len(pieces)))
+    tokenizer = codec.tokenizer
     return Words(tuple(tokenizer.words(text)), tokenizer.word_indices(tokenizer.encode(text)))
 
 
