@@ -14,7 +14,7 @@ import torch
 import typer
 from torch import Tensor
 
-from nmt_attn.config.file import load_config
+from nmt_attn.config.file import load_resolved
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import load_codecs
 from nmt_attn.errors import CheckpointError, ConfigError
@@ -129,10 +129,10 @@ def _part(path: Path) -> Member:
     if path.is_file():
         run = path.parent.parent
         check_own(run)
-        return Member(path, load_config(run / CONFIG, []), run / VOCAB, lambda: read_weights(path))
+        return Member(path, load_resolved(run / CONFIG), run / VOCAB, lambda: read_weights(path))
     folder = model_folder(path)
     return Member(
-        folder, load_config(folder / CONFIG, []), folder / VOCAB, lambda: dict(load_model(folder).named_parameters())
+        folder, load_resolved(folder / CONFIG), folder / VOCAB, lambda: dict(load_model(folder).named_parameters())
     )
 
 

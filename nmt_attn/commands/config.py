@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config
+from nmt_attn.config.file import dump_config, json_schema, load_config, load_resolved, parse_config
 from nmt_attn.config.key_paths import value_at, value_keys
 from nmt_attn.config.messages import show
 from nmt_attn.config.reference import reference_yaml
@@ -48,7 +48,7 @@ def _load(path: Path | None, overrides: Sequence[str]) -> Config:
     """The configuration of a file or a run; without one, the defaults."""
     if path is None:
         return parse_config("", overrides, "--set")
-    return load_config(path / _OF_A_RUN if path.is_dir() else path, overrides)
+    return load_resolved(path / _OF_A_RUN, overrides) if path.is_dir() else load_config(path, overrides)
 
 
 def _difference(options: ConfigOptions, before: Path) -> str:

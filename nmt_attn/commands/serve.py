@@ -94,12 +94,12 @@ def _name(folder: Path, taken: "dict[str, LabModel]") -> str:
 
 def _examples(folder: Path) -> "list[Example]":
     """Sentences of the model's own test set, short and long ones; none where it cannot be read."""
-    from nmt_attn.config.file import load_config
+    from nmt_attn.config.file import load_resolved
     from nmt_attn.demo.corpus import demo_corpus
     from nmt_attn.lab.examples import Example
     from nmt_attn.model.store import find_model
 
-    config = load_config(find_model(folder) / CONFIG, [])
+    config = load_resolved(find_model(folder) / CONFIG)
     corpus = config.data.test
     if corpus.builtin is not None:
         pairs = [Example(*pair) for pair in demo_corpus(corpus.split or "test", SEARCHED)]

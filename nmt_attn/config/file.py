@@ -5,7 +5,7 @@ All mistakes are found before any is reported: one ConfigError, one line for eac
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from nmt_attn.config.base import Section
 from nmt_attn.config.data_paths import find_beside
 from nmt_attn.config.extends import EXTENDS, Layers, find_config, names_own_text, read_config, read_layers
 from nmt_attn.config.key_paths import Keys, all_keys, locate, section_of
-from nmt_attn.config.messages import as_options, did_you_mean, join_words, show
+from nmt_attn.config.messages import Idle, as_options, did_you_mean, join_words, show
 from nmt_attn.config.reference import choices_of, describe, kinds_of
 from nmt_attn.config.rules import contradictions
 from nmt_attn.config.schema import Config, DataConfig
@@ -66,12 +66,23 @@ def load_config(path: Path, overrides: Sequence[str], options: Mapping[str, str]
     return find_beside(config, path.parent)
 
 
+def load_resolved(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Like `load_config`, of the file that a run or a model keeps, which has every key.
+
+    What nothing reads there may have any value, as it was the default of an earlier version; not so an override.
+    """
+    given = {override.partition("=")[0].strip() for override in overrides}
+
+    def is_accepted(message: str) -> bool:
+        return isinstance(message, Idle) and message.key not in given
+
+    path = find_config(path)
+    return find_beside(_validate(_layers(read_config(path), overrides, str(path)), is_accepted), path.parent)
+
+
 def parse_config(text: str, overrides: Sequence[str], where: str) -> Config:
     """Like `load_config`, from the text of a file called `where`."""
-    layers = read_layers(text, Path(where))
-    for override in overrides:
-        layers.messages.extend(_override(layers, override))
-    return _validate(layers)
+    return _validate(_layers(text, overrides, where))
 
 
 def dump_config(config: Config) -> str:
@@ -90,6 +101,13 @@ def json_schema() -> str:
     about = "file, or name of a shipped one, whose values hold where this file names none"
     schema["properties"] = {EXTENDS: {"type": "string", "description": about}} | schema["properties"]
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _layers(text: str, overrides: Sequence[str], where: str) -> Layers:
+    layers = read_layers(text, Path(where))
+    for override in overrides:
+        layers.messages.extend(_override(layers, override))
+    return layers
 
 
 def _override(layers: Layers, override: str) -> list[str]:
@@ -118,8 +136,11 @@ def _override(layers: Layers, override: str) -> list[str]:
     return messages
 
 
-def _validate(layers: Layers) -> Config:
-    """The configuration that the layers hold. Raises ConfigError with everything that is wrong in them."""
+def _validate(layers: Layers, is_accepted: Callable[[str], bool] = lambda message: False) -> Config:
+    """The configuration that the layers hold. Raises ConfigError with everything that is wrong in them.
+
+    `is_accepted`: of a message about keys that cannot stand together, whether they may.
+    """
     tree = layers.tree
     _fill_in(tree, ())
     _fill_in_corpora(tree)
@@ -132,7 +153,8 @@ def _validate(layers: Layers) -> Config:
             _remove(tree, mistake.keys)
         config = _read(tree)  # the rest, to find what contradicts in it
     messages = [*layers.messages, *(_with_file(mistake, layers) for mistake in mistakes)]
-    messages += [message for message in contradictions(config) if not _is_doubtful(message, mistakes)]
+    contradicting = (message for message in contradictions(config) if not is_accepted(message))
+    messages += [message for message in contradicting if not _is_doubtful(message, mistakes)]
     if messages:
         more = [f"and {len(messages) - MOST_MISTAKES:,} mistakes more"] if len(messages) > MOST_MISTAKES else []
         raise ConfigError("\n".join([*messages[:MOST_MISTAKES], *more]))

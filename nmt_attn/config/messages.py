@@ -46,10 +46,19 @@ def with_value(config: Config, key: str) -> str:
     return f"{key} {show(value_at(config, key))}"
 
 
-def complain_idle(config: Config, key: str, reason: str, hint: str = "") -> str:
+class Idle(str):
+    """A message about a key that must be at its default, as nothing reads it."""
+
+    @property
+    def key(self) -> str:
+        """The key."""
+        return self.partition(":")[0]
+
+
+def complain_idle(config: Config, key: str, reason: str, hint: str = "") -> Idle:
     """The message for a key that must be at its default because of `reason`."""
     default = show(value_at(defaults(), key))
-    return complain(config, key, f"{default}, as any other value has no effect with {reason}", hint)
+    return Idle(complain(config, key, f"{default}, as any other value has no effect with {reason}", hint))
 
 
 def did_you_mean(word: str, choices: Iterable[str], likeness: float = 0.7) -> str | None:

@@ -9,7 +9,7 @@ import typer
 
 from nmt_attn.alignment.link_files import LinkFile, read_links, warn_of_stray_links
 from nmt_attn.alignment.links import GoldLinks
-from nmt_attn.config.file import load_config, parse_config
+from nmt_attn.config.file import load_resolved, parse_config
 from nmt_attn.config.schema import Config, CorpusConfig, DataConfig, EvaluateConfig
 from nmt_attn.data.corpus import has_test, read_whole
 from nmt_attn.data.factors import FactorFormat
@@ -63,7 +63,7 @@ def locate_model(folder: Path | None) -> EvaluatedModel:
     run = found.parent if found.name == BEST and (found.parent / CONFIG).is_file() else None
     place = run or found
     check_own(place)
-    return EvaluatedModel(place.resolve().name, found, run, load_config(place / CONFIG, []))
+    return EvaluatedModel(place.resolve().name, found, run, load_resolved(place / CONFIG))
 
 
 def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) -> EvaluateConfig:
@@ -75,7 +75,7 @@ def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) 
             )
     if model is None:
         return parse_config("", overrides, "--set").evaluation
-    return load_config((model.run or model.folder) / CONFIG, overrides).evaluation
+    return load_resolved((model.run or model.folder) / CONFIG, overrides).evaluation
 
 
 def read_test_set(source: Path | None, references: Sequence[Path], model: EvaluatedModel | None) -> EvaluationSet:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from nmt_attn.config.file import load_config
+from nmt_attn.config.file import load_resolved
 from nmt_attn.data.corpus import read_whole
 from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import CheckpointError, UserError
@@ -32,7 +32,7 @@ class Output(NamedTuple):
 
 def measure(run: Path, config: Path, part: str, device: str, output: Path) -> None:
     """Writes the output of the model with the search of `config`, which may differ from the run's."""
-    resolved = load_config(config, [])
+    resolved = load_resolved(config)
     search = [f"search.{key}={json.dumps(value)}" for key, value in resolved.search.model_dump(mode="json").items()]
     pairs = read_whole(resolved, cast(CorpusPart, part)).pairs
     right = references_of([pair.source for pair in pairs], [pair.target for pair in pairs], resolved.evaluate)

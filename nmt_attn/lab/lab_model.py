@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.config.file import load_config
+from nmt_attn.config.file import load_resolved
 from nmt_attn.config.schema import Config
 from nmt_attn.data.batching import collate_source
 from nmt_attn.data.copying import source_rows, spelled, target_rows
@@ -138,7 +138,7 @@ class LabModel:
         """The best model of a run, or the one of a model folder. Raises CheckpointError."""
         found = model_folder(Path(folder))
         translator = Translator.load(found, torch.device("cpu"))
-        return cls(name or Path(folder).resolve().name, translator, load_config(found / CONFIG, []))
+        return cls(name or Path(folder).resolve().name, translator, load_resolved(found / CONFIG))
 
     @property
     def beam(self) -> int:

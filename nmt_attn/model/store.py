@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nmt_attn.bounds import MOST_WORDS
 from nmt_attn.config.extends import EXTENDS
-from nmt_attn.config.file import dump_config, load_config, save_config
+from nmt_attn.config.file import dump_config, load_resolved, save_config
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import FACTOR_PATTERN
 from nmt_attn.config.yaml_io import parse_yaml
@@ -91,7 +91,7 @@ def load_model(folder: Path, vocabulary: str | None = None) -> Seq2Seq:
         raise CheckpointError(f"{folder}: expected a model folder with {WEIGHTS}, got none")
     metadata, shapes = _read_header(path)
     _check_digests(folder, metadata, vocabulary)
-    config = load_config(folder / CONFIG, [])
+    config = load_resolved(folder / CONFIG)
     try:
         sizes = _size(metadata["source_size"]), _size(metadata["target_size"]), _factor_sizes(metadata)
         with torch.device("meta"):  # no memory: the sizes may be anything

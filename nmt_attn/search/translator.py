@@ -13,7 +13,7 @@ import torch
 
 from nmt_attn.alignment.pieces import EMPTY
 from nmt_attn.config.columns_section import ColumnName
-from nmt_attn.config.file import load_config
+from nmt_attn.config.file import load_resolved
 from nmt_attn.config.schema import Config, EvaluateConfig, SearchConfig
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
 from nmt_attn.data.columns import SideColumns, source_columns
@@ -292,7 +292,7 @@ def _config(folder: Path, overrides: Sequence[str]) -> Config:
     for override in overrides:
         if not override.startswith("search."):
             raise ConfigError(f"--set: expected a key of search, such as search.min_length=3, got {shown(override)}")
-    return load_config(folder / CONFIG, overrides)
+    return load_resolved(folder / CONFIG, overrides)
 
 
 def _check_sizes(folder: Path, codec: TextCodec, embeddings: int) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nmt_attn.config.file import load_config, save_config
+from nmt_attn.config.file import load_resolved, save_config
 from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
 from nmt_attn.config.tokenizer_section import SIDES
@@ -93,7 +93,7 @@ class RunFolder:
         """The configuration with the tokenizer of the run that is there, where it names none."""
         if config.tokenizer.kind is not None or not self._is_run():
             return config
-        before, now = load_config(self.path / CONFIG, []).tokenizer, config.tokenizer
+        before, now = load_resolved(self.path / CONFIG).tokenizer, config.tokenizer
         settled = {key: getattr(before, key) for key in KEYS_OF_TOKENIZER if key not in now.model_fields_set - {"kind"}}
         return config.model_copy(update={"tokenizer": now.model_copy(update=settled)})
 
@@ -105,7 +105,7 @@ class RunFolder:
         """
         if self._is_run():
             if not is_fresh:
-                self._require_same(load_config(self.path / CONFIG, []))
+                self._require_same(load_resolved(self.path / CONFIG))
                 self._require_checkpoints()
                 if (changed := self.changed_data()) and not accepts_new_data:
                     raise CheckpointError(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nmt_attn.config.file import load_config
+from nmt_attn.config.file import load_resolved
 from nmt_attn.config.messages import show
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, TextCodec, load_codecs
@@ -72,7 +72,7 @@ def warm_start(config: Config, codecs: Codecs, model: Seq2Seq, note: Callable[[s
     folder = _folder(config)
     there = load_codecs(folder / VOCAB)
     other = load_model(folder, there.digest())
-    changes = learned_differences(load_config(folder / CONFIG, []), config)
+    changes = learned_differences(load_resolved(folder / CONFIG), config)
     _check_keys(folder, changes)
     rows = {
         side: _shared_rows(folder, side, own, others)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_attn.config.file import dump_config, json_schema, load_config, parse_config, save_config
+from nmt_attn.config.file import dump_config, json_schema, load_config, load_resolved, parse_config, save_config
 from nmt_attn.config.schema import NAME_PATTERN, Config, CorpusConfig, DataConfig, RunConfig, TrainingConfig
 from nmt_attn.errors import ConfigError
 
@@ -252,3 +252,34 @@ def test_what_is_dumped_is_read_back_equal(
 
 def test_the_json_schema_describes_every_section() -> None:
     assert all(f'"{name}": {{' in json_schema() for name in Config.model_fields)
+
+
+OF_AN_EARLIER_VERSION = """
+tokenizer: {kind: word, source: {kind: char}, target: {kind: symbols}}
+model: {encoder: {dropout: 0.2, embedding_dropout: 0.1, layer_dropout: 0.1}}
+"""
+
+
+def test_what_a_run_keeps_may_have_defaults_of_an_earlier_version_where_nothing_reads_them(tmp_path: Path) -> None:
+    kept = tmp_path / "config.yaml"
+    kept.write_text(OF_AN_EARLIER_VERSION, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"tokenizer\.kind: expected null, as any other value has no effect"):
+        load_config(kept, [])
+    config = load_resolved(kept)
+    assert (config.tokenizer.kind, config.tokenizer.kinds) == ("word", ("char", "symbols"))
+    assert load_resolved(kept, ["search.beam=7"]).search.beam == 7
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("search.mbr_samples=5", "search.mbr_samples: expected 32, as any other value has no effect"),
+        ("tokenizer.kind=bytes", "tokenizer.kind: expected one of"),
+        ("tokenizer.shared=true", "tokenizer.source.kind: expected null beside tokenizer.shared true"),
+    ],
+)
+def test_what_is_said_now_must_have_an_effect_all_the_same(tmp_path: Path, override: str, message: str) -> None:
+    kept = tmp_path / "config.yaml"
+    kept.write_text(OF_AN_EARLIER_VERSION, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_resolved(kept, [override])
