@@ -77,7 +77,7 @@ def train(options: TrainOptions) -> None:
         use_tf32(config.run.precision)
         folder = RunFolder(config)
         if not is_fresh:
-            folder.complete(config := folder.with_tokenizer(config))
+            folder.complete(config := folder.with_settled(config))
         if processes.is_first:
             folder.check(is_fresh=is_fresh, accepts_new_data=options.accept_new_data)
             require_files(config, find_config(path), is_new=is_fresh or not folder.has_checkpoints())

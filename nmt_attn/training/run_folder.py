@@ -89,13 +89,18 @@ class RunFolder:
         """Takes the same configuration with the values that it had left to the corpus."""
         self._config = config
 
-    def with_tokenizer(self, config: Config) -> Config:
-        """The configuration with the tokenizer of the run that is there, where it names none."""
-        if config.tokenizer.kind is not None or not self._is_run():
+    def with_settled(self, config: Config) -> Config:
+        """The configuration with what the run that is there has settled, where it names nothing itself."""
+        if not self._is_run():
             return config
-        before, now = load_resolved(self.path / CONFIG).tokenizer, config.tokenizer
-        settled = {key: getattr(before, key) for key in KEYS_OF_TOKENIZER if key not in now.model_fields_set - {"kind"}}
-        return config.model_copy(update={"tokenizer": now.model_copy(update=settled)})
+        run, training, tokenizer = load_resolved(self.path / CONFIG), config.training, config.tokenizer
+        if tokenizer.kind is None:
+            free = tokenizer.model_fields_set - {"kind"}
+            kept = {key: getattr(run.tokenizer, key) for key in KEYS_OF_TOKENIZER if key not in free}
+            tokenizer = tokenizer.model_copy(update=kept)
+        names = [key.removeprefix("training.") for key in KEYS_FROM_CORPUS]
+        kept = {name: getattr(run.training, name) for name in names if getattr(training, name) is None}
+        return config.model_copy(update={"tokenizer": tokenizer, "training": training.model_copy(update=kept)})
 
     def check(self, *, is_fresh: bool, accepts_new_data: bool = False) -> None:
         """Raises CheckpointError if the folder is not a run, or is one that this start would not go on with.

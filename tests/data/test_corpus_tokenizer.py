@@ -83,6 +83,20 @@ def test_a_run_that_gets_more_of_the_same_text_keeps_its_words(tmp_path: Path) -
     assert load_config(run, []).tokenizer.kind == "sentencepiece"
 
 
+def test_a_run_keeps_what_it_has_settled_from_the_corpus(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, run = tmp_path / "c.yaml", tmp_path / "runs" / "r" / "config.yaml"
+    path.write_text(dump_data(tmp_path, [("the red cat", "die rote Katze")] * 40), encoding="utf-8")
+    train(TrainOptions(path, ("training.updates=1",), fresh=False))
+    assert "training.label_smoothing 0: data.train repeats itself" in capfd.readouterr().err
+    kept = run.read_text(encoding="utf-8")
+    assert "label_smoothing: 0.0" in kept
+    # as an earlier version, without the rule, would have left it
+    run.write_text(kept.replace("label_smoothing: 0.0", "label_smoothing: 0.1"), encoding="utf-8")
+    train(TrainOptions(path, ("training.updates=2",), fresh=False))
+    assert "chosen by" not in capfd.readouterr().err
+    assert load_config(run, []).training.label_smoothing == 0.1
+
+
 def dump_data(folder: Path, pairs: Sequence[Pair]) -> str:
     """Writes the corpus, and gives a configuration of data paths alone, but for a small model."""
     for part in ("train", "valid"):
