@@ -127,12 +127,13 @@ def _complete(config: Config, data: PreparedData, note: Callable[[str], None]) -
     tokenizer = chosen_values(config.tokenizer, data.config.tokenizer)
     if tokenizer:
         note(f"{', '.join(tokenizer)}: chosen by what data.train is made of")
-    trigrams = from_corpus.different_trigrams(data.train)
+    is_open = config.training.label_smoothing is None
+    trigrams = from_corpus.different_trigrams(data.train) if is_open else 1.0  # not read then
     complete = from_corpus.complete(data.config, from_corpus.longer_side_tokens(data.train), trigrams)
     chosen = from_corpus.chosen_values(config, complete)
     if chosen:
         note(f"{', '.join(chosen)}: chosen by the corpus's size")
-    if config.training.label_smoothing is None and complete.training.label_smoothing == 0:
+    if is_open and complete.training.label_smoothing == 0:
         note(f"training.label_smoothing 0: data.train repeats itself ({trigrams:.0%} of its word trigrams differ)")
     return complete
 
