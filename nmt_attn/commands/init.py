@@ -20,6 +20,7 @@ from nmt_attn.data.inspect_choices import (
     choose,
     choose_for_recipe,
     choose_recipe,
+    flow,
     held_out_share,
     yaml_text,
 )
@@ -87,7 +88,8 @@ def init(options: InitOptions) -> None:
             f"{place}: expected at least {FEWEST_PAIRS} pairs of text, got {len(found.count.sample)}"
             + "".join(f"\n{message}" for message in found.count.faults[:1])
         )
-    sides = _Sides(*(profile([pair[side] for pair in found.count.sample]) for side in (0, 1)))
+    sources, targets = zip(*found.count.sample, strict=True)
+    sides = _Sides(profile(sources, may_have_factors=found.columns is None), profile(targets))
     if found.columns is not None:
         sides = _Sides(*(side._replace(kind="letters") for side in sides))
     recipe = choose_recipe(sides.source, sides.target, has_tags=found.columns is not None)
@@ -312,7 +314,7 @@ def _say(found: Found, sides: _Sides, recipe: Recipe | None, choices: Sequence[C
 
 
 def _words(choice: Choice) -> str:
-    return ", ".join(f"{key} {str(value).lower()}" for key, value in choice.values.items())
+    return ", ".join(f"{key} {flow(value)}" for key, value in choice.values.items())
 
 
 def _pairs(count: Count) -> str:

@@ -8,13 +8,18 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from nmt_attn.config.tokenizer_section import FactorsConfig
 from nmt_attn.config.yaml_io import format_yaml
+from nmt_attn.data.factors import FactorFormat
 from nmt_attn.data.inspect_text import TextProfile
 
 WHOLE_VOCABULARY = 4000
 """Word types of both sides, in a sample, up to which tokenised text keeps its words."""
 FEWEST_OCCURRENCES = 10
 """How often a word occurs on average, at least, where text keeps its words."""
+
+
+_OF_FACTORS = "give the factors any names"
 
 
 class Choice(NamedTuple):
@@ -47,12 +52,16 @@ def choose_for_recipe(source: TextProfile, target: TextProfile, *, has_variants:
     """What a configuration says beside its recipe; `has_variants`: some source has several targets."""
     length = _choose_length(max(source.longest_letters, target.longest_letters))
     variants = Choice("evaluate", {"join_sources": True}, "of a word with several lines, each target is right")
-    return [*length, variants] if has_variants else length
+    factors = [Choice("tokenizer", _factors(source.factors), _OF_FACTORS)] if source.factors else []
+    return [*factors, *length, *([variants] if has_variants else [])]
 
 
 def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]:
     """The sections that follow from the text."""
     tokenizer = choose_tokenizer(source, target, pairs)
+    if source.factors is not None:
+        values = {**tokenizer.values, **_factors(source.factors)}
+        tokenizer = Choice("tokenizer", values, f"{tokenizer.reason}; {_OF_FACTORS}")
     length = _choose_length(_longest(source, target, str(tokenizer.values["kind"])))
     return [tokenizer, *length, _choose_evaluation(source, target)]
 
@@ -72,6 +81,12 @@ def choose_tokenizer(source: TextProfile, target: TextProfile, pairs: int) -> Ch
     size = 2000 if pairs < 10_000 else 4000 if pairs < 30_000 else 8000
     values = {"kind": "sentencepiece", "vocab_size": size, "shared": source.script == target.script}
     return Choice("tokenizer", values, "subwords; a larger vocab_size suits more text")
+
+
+def _factors(form: FactorFormat) -> dict[str, Any]:
+    """Keys of `tokenizer` for a source whose words carry factors; no vocabulary is shared then."""
+    separator = {} if form.separator == FactorsConfig().separator else {"separator": form.separator}
+    return {"shared": False, "factors": {"names": list(form.names), **separator}}
 
 
 def held_out_share(pairs: int) -> float:

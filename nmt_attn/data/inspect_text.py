@@ -13,11 +13,16 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Literal, NamedTuple
 
+from nmt_attn.data.columns import TAG
+from nmt_attn.data.factors import FactorFormat
+
 TextKind = Literal["words", "unspaced", "pieces", "symbols", "letters"]
 
 _JOINERS = ("@@", "▁", "￭", "##")
 _UNSPACED_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 _SAMPLE_LETTERS = 5000
+_FACTOR_SEPARATORS = ("|", "￨")  # the second is that of OpenNMT
+_FACTORED_SHARE = 0.99
 
 
 class TextProfile(NamedTuple):
@@ -32,6 +37,7 @@ class TextProfile(NamedTuple):
     median_words: float  # in a line, between blanks
     longest_words: int
     longest_letters: int
+    factors: FactorFormat | None = None  # of each word; all else is of the words without them
 
     def text(self) -> str:
         """In words, such as `words, tokenised, lowercase (latin, 5,312 types, median 11 a line)`."""
@@ -44,11 +50,15 @@ class TextProfile(NamedTuple):
         }
         case = ", lowercase" if self.is_lowercase and self.kind in ("words", "pieces") else ""
         length = f", median {self.median_words:g} a line" if self.kind != "letters" else ""
-        return f"{names[self.kind]}{case} ({self.script.lower()}, {self.types:,} types{length})"
+        factors = f", with factors, {self.factors.join('word', self.factors.names)}" if self.factors else ""
+        return f"{names[self.kind]}{case}{factors} ({self.script.lower()}, {self.types:,} types{length})"
 
 
-def profile(lines: Sequence[str]) -> TextProfile:
+def profile(lines: Sequence[str], *, may_have_factors: bool = False) -> TextProfile:
     """The profile of these lines; blank ones do not count. At least one line must hold text."""
+    factors = _find_factors(lines) if may_have_factors else None
+    if factors is not None:
+        lines = list(map(factors.strip, lines))
     split = [words for line in lines if (words := line.split())]
     tokens = [token for words in split for token in words]
     lengths = [len(words) for words in split]
@@ -63,7 +73,21 @@ def profile(lines: Sequence[str]) -> TextProfile:
         median_words=median(lengths),
         longest_words=max(lengths),
         longest_letters=max(len(line) for line in lines),
+        factors=factors,
     )
+
+
+def _find_factors(lines: Sequence[str]) -> FactorFormat | None:
+    """What nearly every word carries after a separator, as in `house|NOUN`; None if words carry nothing."""
+    tokens = [token for line in lines for token in line.split() if not TAG.fullmatch(token)]
+    for separator in _FACTOR_SEPARATORS:
+        counts = Counter(token.count(separator) for token in tokens)
+        number = max(counts, key=lambda count: counts[count], default=0)
+        form = FactorFormat(tuple(f"factor{place}" for place in range(1, number + 1)), separator)
+        whole = sum(len(form.split(token).values) for token in tokens)
+        if number > 0 and whole >= _FACTORED_SHARE * number * len(tokens):
+            return form
+    return None
 
 
 def _kind(split: Sequence[Sequence[str]], tokens: Sequence[str], script: str) -> TextKind:

@@ -77,6 +77,34 @@ def test_a_lexicon_whose_words_have_variants(blank: str) -> None:
     assert {("READ", "R EH1 D"), ("READ", "R IY1 D"), ("'TIS", "T IH1 Z")} <= set(known)
 
 
+@pytest.mark.parametrize(("separator", "key"), [("|", "|"), ("￨", "￨")])
+def test_factors_of_source_words(separator: str, key: str) -> None:
+    values = ["DET", "N", "V"]
+    pairs = [
+        (" ".join(f"{word}{separator}{values[i % 3]}{separator}x" for i, word in enumerate(source.split())), target)
+        for source, target in SENTENCES
+    ]
+    Path("a.tsv").write_text(lines(pairs), encoding="utf-8")
+    config, shown = init("--tsv", "a.tsv")
+    factors = config.tokenizer.factors
+    assert (factors.names, factors.separator) == (("factor1", "factor2"), key)
+    assert f"lowercase, with factors, word{separator}factor1{separator}factor2 (latin, 68 types" in shown
+    assert not config.tokenizer.shared
+
+
+def test_factors_of_single_words_stand_beside_the_recipe() -> None:
+    Path("a.tsv").write_text(lines([(f"{word}|N", symbols) for word, symbols in WORDS]))
+    config, shown = init("--tsv", "a.tsv")
+    assert "recipe" in shown and config.tokenizer.source.kind == "char"
+    assert config.tokenizer.factors.names == ("factor1",)
+
+
+@pytest.mark.parametrize("word", ["a|", "|b", "||", "c"])
+def test_bars_without_factors_are_text(word: str) -> None:
+    Path("a.tsv").write_text(lines([(f"{source} {word}", target) for source, target in SENTENCES]))
+    assert init("--tsv", "a.tsv")[0].tokenizer.factors.names == ()
+
+
 def test_words_with_one_pronunciation_are_not_joined() -> None:
     Path("words.tsv").write_text(lines([*WORDS, WORDS[0]]))
     assert not init("--tsv", "words.tsv")[0].evaluate.join_sources
