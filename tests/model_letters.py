@@ -148,6 +148,8 @@ def attention_letters(named: Arrays, config: ModelConfig) -> dict[str, Any]:
         ),
     }
     root = "decoder.attention"
+    if config.attention.fixed_context == "projected":
+        return with_bias(named, f"{root}.projection", "V")
     p = {letter: named[f"{root}.score.{name}"] for name, letter in names.items() if f"{root}.score.{name}" in named}
     if config.attention.window == "local-p":
         p |= {"W_p": named[f"{root}.window.projection.weight"], "v_p": named[f"{root}.window.vector"]}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from model_letters import to_letters
 from reference.cells import State
-from reference.decoder import Step, decode, start, summed_loss
+from reference.decoder import Step, decode, start, summarise, summed_loss
 from reference.encoder import Encoded, encode
 from torch import Tensor, nn
 
@@ -72,6 +72,7 @@ def run_reference(named: Mapping[str, np.ndarray], config: ModelConfig, batch: B
             residual=config.encoder.residual,
             bidirectional=config.encoder.bidirectional,
         )
+        encoded = summarise(letters.decoder, letters.settings, encoded)
         steps = decode(letters.decoder, letters.settings, encoded, batch.tgt_in[row, :target_length].tolist())
         loss = summed_loss(letters.settings, steps, batch.tgt_out[row, :target_length].tolist())
         runs.append(SentenceRun(encoded, start(letters.decoder, letters.settings, encoded), steps, loss))

@@ -101,7 +101,11 @@ class AttentionConfig(Section):
     position: Literal["paper", "nmt.matlab"] = Field(
         "paper", description="local-p: p_t = S sigmoid(..) (eq. 9), or S sigmoid(..) + 1 and a window around its floor"
     )
-    fixed_context: bool = Field(False, description="none: the fixed vector enters every step, not only the first")
+    fixed_context: bool | Literal["projected"] = Field(
+        False,
+        description="none: true, the fixed vector enters every step, not only the first; projected, the same as "
+        "tanh(V h + b), which the first state reads too (Cho et al. 2014)",
+    )
 
 
 class DecoderConfig(Section):

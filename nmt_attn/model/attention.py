@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt_attn.model.coverage import Coverage
+from nmt_attn.model.initialise import Projection
 from nmt_attn.model.normalise import SOFTMAX, Normaliser
 from nmt_attn.model.scores import Score, TanhScore
 from nmt_attn.model.state import Memory, Weights
@@ -37,6 +38,10 @@ class Attention(nn.Module):
     def read_coverage(self, encoder_states: Tensor) -> Tensor | None:
         """[B, S, M] -> what coverage needs of it, once per sentence; None without."""
         return None
+
+    def read_finals(self, final_hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The final state [B, M] of each encoder layer, as the decoder sees it: as it is."""
+        return final_hidden
 
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """query [B, T, H], steps [B, T] int64 (target positions, from 0) -> context [B, T, M], weights over S."""
@@ -118,9 +123,28 @@ class NoAttention(nn.Module):
         """Nothing."""
         return None
 
+    def read_finals(self, final_hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The final state [B, M] of each encoder layer, as the decoder sees it: as it is."""
+        return final_hidden
+
     def forward(self, query: Tensor, memory: Memory, steps: Tensor) -> tuple[Tensor, Weights]:
         """The same context [B, T, M or 0] at every step, and no weight anywhere."""
         weights = Weights(query.new_zeros(*query.shape[:2], memory.mask.shape[1]), None, memory.mask.shape[1])
         if self.context_size == 0:
             return query.new_zeros(*query.shape[:2], 0), weights
         return memory.final_hidden[-1].unsqueeze(1).expand(-1, query.shape[1], -1), weights
+
+
+class ProjectedNoAttention(NoAttention):
+    """The same with c = tanh(V h + b) in the last state's place, for the first state too: s_0 = tanh(V' c + b').
+
+    Cho et al. 2014 (arXiv 1406.1078v3), 2.2 and A.1.
+    """
+
+    def __init__(self, context_size: int) -> None:
+        super().__init__(context_size)
+        self.projection = Projection(context_size, context_size)  # V, b
+
+    def read_finals(self, final_hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The top layer's final state [B, M] becomes c [B, M]; those below stay as they are."""
+        return (*final_hidden[:-1], torch.tanh(self.projection(final_hidden[-1])))

@@ -22,7 +22,7 @@ from nmt_attn.config.derived import (
     transition_depths,
 )
 from nmt_attn.config.model_section import AttentionConfig, DecoderConfig, EncoderConfig, ModelConfig
-from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention
+from nmt_attn.model.attention import Attention, CoveredAttention, NoAttention, ProjectedNoAttention
 from nmt_attn.model.bahdanau import BahdanauDecoder
 from nmt_attn.model.cells import CELLS, Cell
 from nmt_attn.model.conditional import ConditionalDecoder
@@ -127,7 +127,7 @@ def build_attention(config: ModelConfig, positions: int) -> Attention | NoAttent
     attention, hidden = config.attention, config.decoder.hidden
     encoder_size = state_size(config.encoder)  # M
     if attention.score == "none":
-        return NoAttention(context_size(config))
+        return (ProjectedNoAttention if attention.fixed_context == "projected" else NoAttention)(context_size(config))
     inner = attention.hidden or hidden
     is_identity = attention.score == "concat" and attention.concat_keys == "identity"
     score = ConcatIdentity if is_identity else SCORES[attention.score]

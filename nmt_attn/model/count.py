@@ -27,6 +27,7 @@ _PARTS = (
     (r"decoder\.attention\.window", "attention window"),
     (r"decoder\.attention\.transition", "attention jumps"),
     (r"decoder\.attention\.coverage", "attention coverage"),
+    (r"decoder\.attention\.projection", "fixed context"),
     (r"decoder\.attentional_state", "attentional state"),
     (r"decoder\.copying", "copying gate"),
     (r"decoder\.readout", "readout"),

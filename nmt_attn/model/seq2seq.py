@@ -95,7 +95,7 @@ class Seq2Seq(nn.Module):
             lengths=lengths,
             source_lengths=src_lengths,
             read_lengths=encoded.lengths,
-            final_hidden=encoded.final_hidden,
+            final_hidden=self.decoder.attention.read_finals(encoded.final_hidden),
             final_cell=encoded.final_cell,
             coverage_read=self.decoder.attention.read_coverage(encoded.states),
         )

@@ -78,6 +78,7 @@ WITHOUT_H: dict[str, Overrides] = {
 }
 STACKED = ("separate", "alternating")
 FIXED = {"attention.score": "none", "attention.fixed_context": True}
+PROJECTED = {**FIXED, "attention.fixed_context": "projected", "decoder.init": "bridge"}
 OPTIONS: dict[str, Overrides] = {
     **{
         f"{score}-bias": {"attention.score": score, "attention.bias": True}
@@ -120,6 +121,22 @@ OPTIONS: dict[str, Overrides] = {
     **{f"fixed-context-{style}": {**FIXED, **keys} for style, keys in STYLES.items()},
     "fixed-context-fed": {**FIXED, "decoder.style": "luong", "decoder.input_feeding": "context"},
     "fixed-context-zero-start": {**FIXED, "decoder.init": "zero"},
+    **{f"fixed-context-projected-{style}": {**PROJECTED, **keys} for style, keys in STYLES.items()},
+    "fixed-context-projected-zero-start": {**PROJECTED, "decoder.init": "zero"},
+    **{
+        f"fixed-context-projected-{init}-{cell}": {
+            **PROJECTED,
+            **LSTM,
+            "decoder.hidden": hidden,
+            "decoder.init": init,
+            "decoder.init_cell": cell,
+        }
+        for init, cell, hidden in (("last-forward", "copy", 3), ("last", "last", 6))
+    },
+    **{
+        f"fixed-context-projected-reads-{reads}": {**PROJECTED, **DEEP_STACK, "decoder.init_reads": reads}
+        for reads in ("layers", "top", "all")
+    },
     **{
         f"cell-{cell}-{style}": {"encoder.cell": cell, "decoder.cell": cell, **keys}
         for cell in ("gru-cho", "rnn")

@@ -26,7 +26,7 @@ class AttentionSettings:
     position: str = "paper"
     attend_eos: bool = True
     concat_identity: bool = False
-    fixed_context: bool = False
+    fixed_context: bool | str = False
     normalise: str = "softmax"
     coverage: str = "none"
     fertility: float = 2.0

@@ -105,6 +105,15 @@ def first_state(
     return np.tanh(total) if settings.init_activation == "tanh" else np.where(total.real > 0, total, 0)
 
 
+def summarise(p: Parameters, settings: DecoderSettings, encoded: Encoded) -> Encoded:
+    """The top layer's last state as c = tanh(V h + b), where the fixed context is that."""
+    if settings.attention.fixed_context != "projected":
+        return encoded
+    hidden, *cell = encoded.last[-1]
+    summary = np.tanh(p["attention"]["V"] @ hidden + p["attention"]["b"])
+    return encoded._replace(last=[*encoded.last[:-1], (summary, *cell)])
+
+
 def hidden_size(cell: Mapping[str, Vector]) -> int:
     """H of a cell's parameters."""
     return next(matrix.shape[0] for name, matrix in cell.items() if name.startswith("U_"))
@@ -248,7 +257,7 @@ STYLES = {"bahdanau": bahdanau, "conditional": conditional, "luong": luong}
 
 
 def decode(p: Parameters, settings: DecoderSettings, encoded: Encoded, tgt_in: Sequence[int]) -> list[Step]:
-    """All steps over a given target."""
+    """All steps over a given target, from what `summarise` gives."""
     states = start(p, settings, encoded)
     brought = first_brought(p, settings, encoded, states)
     steps: list[Step] = []
