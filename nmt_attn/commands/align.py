@@ -23,7 +23,15 @@ from nmt_attn.files import check_apart, or_standard, shown, writing
 from nmt_attn.model.store import find_model, model_folder
 from nmt_attn.options.evaluation import AlignOptions
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.forced import ForcedPair, Shift, Units, alignment_units, force_decode_windows, plain_texts
+from nmt_attn.search.forced import (
+    ForcedPair,
+    Shift,
+    Units,
+    alignment_units,
+    check_reverse,
+    force_decode_windows,
+    plain_texts,
+)
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_parallel
 
@@ -45,11 +53,8 @@ def align(options: AlignOptions) -> None:
     shift: Shift = 1 if options.shift else 0
     written = targets if backward is None else plain_texts(backward, targets)
     units = alignment_units(translator.codecs.source, sources)
-    if backward is not None and units != alignment_units(backward.codecs.target, sources):
-        raise ConfigError(
-            f"--reverse: expected a model that writes letters as {translator.name} reads them, got "
-            f"{backward.name}, where one of the two does not"
-        )
+    if backward is not None:
+        check_reverse(translator.name, units, backward.name, alignment_units(backward.codecs.target, sources))
     alignments = (pair.alignment(shift) for pair in _decoded(translator, sources, written, units))
     if options.weights_path is not None:
         with alignment_writer(options.weights_path, options.eos or "kept", None) as write:

@@ -33,7 +33,7 @@ from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.ensemble import EnsembleTranslator
-from nmt_attn.search.forced import ForcedPair, Shift, Units, alignment_units, force_decode, perplexity
+from nmt_attn.search.forced import ForcedPair, Shift, Units, alignment_units, check_reverse, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_lines
@@ -179,11 +179,9 @@ def reverse_links(
     """
     test = without_factors(test, forward)
     units = alignment_units(translator.codecs.target, test.sources)
-    kinds = {translator.codecs.target.kind, *([] if forward is None else [forward.config.tokenizer.kinds[0]])}
-    if len(kinds) > 1 and "char" in kinds and units_of(test.sources).name == "characters":
-        raise ConfigError(
-            f"--reverse: expected a model that writes what the other reads, got {' and '.join(sorted(kinds))}"
-        )
+    if forward is not None:
+        has_letters = forward.config.tokenizer.kinds[0] == "char" and units_of(test.sources).name == "characters"
+        check_reverse(forward.name, "pieces" if has_letters else "words", translator.name, units)
     pairs = force_decode(translator, test.references, test.sources, with_alignments=True, units=units)
     return [swap_sides(links) for links in _argmax([pair.alignment(options.shift) for pair in pairs])]
 

@@ -79,6 +79,15 @@ def alignment_units(codec: TextCodec, lines: Sequence[str]) -> Units:
     return "words" if any(BLANK in codec.pieces(line) for line in lines) else "pieces"
 
 
+def check_reverse(forward: str, read: Units, backward: str, written: Units) -> None:
+    """Raises ConfigError unless the model of the other direction writes in the units in which `forward` reads."""
+    if read != written:
+        raise ConfigError(
+            f"--reverse: expected a model that writes letters as {forward} reads them, got {backward}, where one of "
+            "the two does not"
+        )
+
+
 def force_decode(
     translator: Translator,
     sources: Sequence[str],
