@@ -32,6 +32,7 @@ from nmt_attn.evaluation.evaluation_inputs import (
     locate_model,
     read_gold,
     read_test_set,
+    split_keys,
 )
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.metrics import measure_system
@@ -59,7 +60,7 @@ from nmt_attn.evaluation.tables import (
 )
 from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.options.evaluation import EvalOptions
-from nmt_attn.runtime import choose_device, precision_override
+from nmt_attn.runtime import choose_device, search_overrides
 from nmt_attn.screen import width_of
 from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.forced import Shift
@@ -77,7 +78,7 @@ def evaluate(options: EvalOptions) -> None:
     families = _find_families(options)
     models = [model for family in families for model in family.models]
     first = models[0] if models else None
-    config = evaluation_config(first, options.set)
+    config = evaluation_config(first, split_keys(options.set).evaluate)
     test = read_test_set(options.source, options.reference, first)
     if config.join_sources:
         test = _joined(options, test)
@@ -108,8 +109,9 @@ def _check_options(options: EvalOptions) -> None:
     count = max(1, len(options.model)) * (options.seeds or 1)
     if options.reverse is not None and count > 1:
         raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {count}")
-    for name, given in (("seeds", options.seeds), ("ensemble", options.ensemble)):
-        if given is not None and options.hypothesis and not options.model:
+    keys = split_keys(options.set).search
+    for name, given in (("seeds", options.seeds), ("ensemble", options.ensemble), (f"set {' '.join(keys)}", keys)):
+        if given and options.hypothesis and not options.model:
             raise ConfigError(f"--{name}: expected --model RUN beside it, got --hypothesis alone")
     if options.gold is not None and options.hypothesis and not options.model:
         raise ConfigError(
@@ -247,7 +249,7 @@ def _ensemble_name(family: _Family) -> str:
 
 
 def _load(options: EvalOptions, models: Sequence[EvaluatedModel]) -> Translator:
-    overrides = precision_override(options.precision)
+    overrides = search_overrides(split_keys(options.set).search, options.beam, options.precision)
     folders = [model.folder for model in models]
     return load_translator(folders, options.ensemble or "linear", choose_device(options.device), overrides)
 

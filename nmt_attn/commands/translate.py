@@ -24,7 +24,7 @@ from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.model.store import find_model
 from nmt_attn.options.translation import TranslateOptions
-from nmt_attn.runtime import choose_device, precision_override
+from nmt_attn.runtime import choose_device, search_overrides
 from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.jsonl_output import jsonl_writer
 from nmt_attn.search.lexical_constraints import encode_phrases, split_phrases
@@ -40,7 +40,7 @@ EOS_POLICY: EosPolicy = "kept"
 
 def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there are references. Raises UserError."""
-    overrides = _overrides(options)
+    overrides = search_overrides(options.set, options.beam, options.precision)
     texts = _read_texts(options)
     device = choose_device(options.device)
     folders = _find_models(options.model, options.seeds)
@@ -128,12 +128,6 @@ def _read_texts(options: TranslateOptions) -> _Texts:
         )
     prefix, constraints = companions
     return _Texts(source, references, prefix, constraints, dictionary, options.columns)
-
-
-def _overrides(options: TranslateOptions) -> Sequence[str]:
-    """The keys of search that the options set; a beam too, which other keys are checked against."""
-    width = () if options.beam is None or options.beam <= 1 else (f"search.beam={options.beam}",)
-    return (*options.set, *width, *precision_override(options.precision))
 
 
 class _Outputs(NamedTuple):

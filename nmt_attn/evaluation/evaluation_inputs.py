@@ -66,13 +66,29 @@ def locate_model(folder: Path | None) -> EvaluatedModel:
     return EvaluatedModel(place.resolve().name, found, run, load_resolved(place / CONFIG))
 
 
-def evaluation_config(model: EvaluatedModel | None, overrides: tuple[str, ...]) -> EvaluateConfig:
-    """`evaluate` of the first model's configuration, or the default, with the overrides `evaluate.key=value`."""
+class GivenKeys(NamedTuple):
+    """What `--set` sets, by section."""
+
+    evaluate: list[str]
+    search: list[str]
+
+
+def split_keys(overrides: Sequence[str]) -> GivenKeys:
+    """`section.key=value` by section. Raises ConfigError for any other section."""
+    keys = GivenKeys([], [])
     for override in overrides:
-        if not override.startswith("evaluate."):
+        section = override.partition(".")[0]
+        if section not in keys._fields:
             raise ConfigError(
-                f"--set: expected a key of evaluate, such as evaluate.tokenize=none, got {shown(override)}"
+                "--set: expected a key of evaluate or search, such as evaluate.tokenize=none or search.mbr=bleu, got "
+                f"{shown(override)}"
             )
+        getattr(keys, section).append(override)
+    return keys
+
+
+def evaluation_config(model: EvaluatedModel | None, overrides: Sequence[str]) -> EvaluateConfig:
+    """`evaluate` of the first model's configuration, or the default, with the overrides `evaluate.key=value`."""
     if model is None:
         return parse_config("", overrides, "--set").evaluation
     return load_resolved((model.run or model.folder) / CONFIG, overrides).evaluation

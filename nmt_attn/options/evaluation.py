@@ -70,7 +70,10 @@ class EvalOptions:
     threshold: Annotated[float, Option(help="Threshold links: every pair with at least this weight.")] = 0.3
     set: Annotated[
         tuple[str, ...],
-        Option(metavar="KEY=VALUE", help="A key of evaluate, such as evaluate.tokenize=none. Repeatable."),
+        Option(
+            metavar="KEY=VALUE",
+            help="A key of evaluate or search, such as evaluate.tokenize=none or search.mbr=bleu. Repeatable.",
+        ),
     ] = ()
     device: Device = "auto"
     precision: Precision = None

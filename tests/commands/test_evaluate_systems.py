@@ -157,7 +157,8 @@ def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: 
     [
         ({}, "--hypothesis: expected --source FILE --reference FILE or --model RUN beside it, got neither"),
         ({"threshold": 1.5}, "--threshold: expected a weight above 0 and up to 1, got 1.5"),
-        ({"set": ("search.beam=2",)}, "--set: expected a key of evaluate, .* got 'search.beam=2'"),
+        ({"set": ("run.seed=2",)}, "--set: expected a key of evaluate or search, .* got 'run.seed=2'"),
+        ({"set": ("search.beam=2",)}, "--set search.beam=2: expected --model RUN beside it, got --hypothesis alone"),
         ({"gold": Path("links")}, "--gold: expected --model RUN beside it, .* got links and --hypothesis"),
         ({"model": (Path("a"), Path("b")), "reverse": Path("c")}, "--reverse: expected one --model .* got 2"),
     ],
@@ -165,6 +166,20 @@ def test_the_score_is_that_of_the_links_that_align_writes(root: Path, tmp_path: 
 def test_options_that_make_no_sense_are_refused(root: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         evaluate(EvalOptions(hypothesis=(root / "out.txt",), **options))
+
+
+def test_keys_of_search_change_how_the_models_search(root: Path, tmp_path: Path) -> None:
+    run = root / "runs" / "first"
+    found = figures(root, tmp_path, model=(run,), set=("search.beam=2", "search.max_length=1", "evaluate.top=2"))
+    assert found["beam"] == 2
+    lines = (tmp_path / "test.es.hyp.txt").read_text().splitlines()
+    assert all(len(line.split()) <= 1 for line in lines)
+
+
+def test_keys_of_search_are_checked(root: Path) -> None:
+    run = root / "runs" / "first"
+    with pytest.raises(ConfigError, match=r"search.groups: expected a divisor"):
+        evaluate(EvalOptions(model=(run,), beam=3, set=("search.groups=2",)))
 
 
 def test_reverse_needs_gold(root: Path) -> None:
