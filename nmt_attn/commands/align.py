@@ -23,15 +23,8 @@ from nmt_attn.files import check_apart, or_standard, shown, writing
 from nmt_attn.model.store import find_model, model_folder
 from nmt_attn.options.evaluation import AlignOptions
 from nmt_attn.runtime import choose_device
-from nmt_attn.search.forced import (
-    ForcedPair,
-    Shift,
-    Units,
-    alignment_units,
-    check_reverse,
-    force_decode_windows,
-    plain_texts,
-)
+from nmt_attn.search.alignment_units import Units, alignment_units, check_reverse
+from nmt_attn.search.forced import ForcedPair, Shift, force_decode_windows, plain_texts
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_parallel
 

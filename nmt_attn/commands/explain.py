@@ -20,8 +20,7 @@ from nmt_attn.files import shown
 from nmt_attn.options.translation import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.screen import fold, has_colour, printable, width_of
-from nmt_attn.search.forced import alignment_units, force_decode
-from nmt_attn.search.translation import Translation
+from nmt_attn.search.alignment_units import alignment_units
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import UNK
 
@@ -39,10 +38,9 @@ def explain(options: ExplainOptions) -> None:
     translator = Translator.load(model.folder, choose_device(options.device))
     attends = translator.model.has_attention
     request = translator.request(SearchOptions(beam=options.beam), with_alignments=attends)
-    request = replace(request, nbest=min(len(NBEST_LABELS), request.search.beam))
+    units = alignment_units(translator.codecs.source, [options.sentence])
+    request = replace(request, nbest=min(len(NBEST_LABELS), request.search.beam), units=units)
     [translation] = translator.translate_window([options.sentence], request)
-    if attends and alignment_units(translator.codecs.source, [options.sentence]) == "pieces":
-        translation = _between_pieces(translator, translation)
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:
         typer.echo(f"not in the vocabulary, all the same to the model: {', '.join(unknown)}", err=True)
@@ -62,15 +60,6 @@ def explain(options: ExplainOptions) -> None:
         typer.echo(f"{translator.name}: no attention to show (attention.score: none)", err=True)
     if options.html is not None:
         write(options.html, render_report(sentence_report(model.name, translation)))
-
-
-def _between_pieces(translator: Translator, translation: Translation) -> Translation:
-    """The same with the weights between letters, tags and symbols, as the model has them when it reads the texts."""
-    found = translation.hypotheses
-    sources, texts = [translation.source] * len(found), [each.text for each in found]
-    pairs = force_decode(translator, sources, texts, with_alignments=True, units="pieces")
-    changed = [each._replace(alignment=pair.alignment(0)) for each, pair in zip(found, pairs, strict=True)]
-    return translation._replace(hypotheses=tuple(changed))
 
 
 def _unknown_pieces(translator: Translator, sentence: str) -> list[str]:

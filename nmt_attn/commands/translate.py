@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -25,6 +25,7 @@ from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.model.store import find_model
 from nmt_attn.options.translation import TranslateOptions
 from nmt_attn.runtime import choose_device, search_overrides
+from nmt_attn.search.alignment_units import alignment_units
 from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.jsonl_output import jsonl_writer
 from nmt_attn.search.lexical_constraints import encode_phrases, split_phrases
@@ -204,6 +205,7 @@ def _translate_windows(
         notes.unknown_factors.update(unknown_factors(translator.codecs, lines))
         if start == 0:
             notes.warning = unknown_source(translator.codecs, lines)
+            request = replace(request, units=alignment_units(translator.codecs.source, lines))
         constraints = None if texts.constraints is None else texts.constraints.part(start, count)
         translations = translator.translate_window(
             lines,

@@ -32,8 +32,9 @@ from nmt_attn.evaluation.summary import Summary
 from nmt_attn.files import check_count
 from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.options.translation import SearchOptions
+from nmt_attn.search.alignment_units import Units, alignment_units, check_reverse
 from nmt_attn.search.ensemble import EnsembleTranslator
-from nmt_attn.search.forced import ForcedPair, Shift, Units, alignment_units, check_reverse, force_decode, perplexity
+from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_lines
@@ -104,7 +105,7 @@ def run_model(
     beam = request.search.beam
     if lists.top > beam:
         raise ConfigError(f"evaluate.top: expected at most the beam, {beam}, got {lists.top}")
-    request = replace(request, nbest=max(1, lists.top, min(lists.shown, beam)))
+    request = replace(request, nbest=max(1, lists.top, min(lists.shown, beam)), units=units)
     with tqdm(
         total=(1 + is_single) * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False
     ) as bar:
@@ -260,7 +261,8 @@ def validation_picture(data: PreparedData, model: Seq2Seq) -> Callable[[], NDArr
 
     def draw() -> NDArray[np.floating]:
         translator = Translator(model, data.codecs, SearchConfig())
-        [pair] = force_decode(translator, [text.source], [text.target], with_alignments=True)
+        units = alignment_units(data.codecs.source, [text.source])
+        [pair] = force_decode(translator, [text.source], [text.target], with_alignments=True, units=units)
         return alignment_pixels(pair.alignment(shift=0).matrix(), f"data.valid, pair {number + 1}")
 
     return draw

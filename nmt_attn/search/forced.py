@@ -18,20 +18,17 @@ from torch import Tensor
 from nmt_attn.alignment.pieces import EMPTY, Words, merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.batching import collate, plan_evaluation
-from nmt_attn.data.codec import TextCodec
 from nmt_attn.data.copying import source_rows, target_rows
 from nmt_attn.data.encoded import Lengths
-from nmt_attn.data.subwords import BLANK
 from nmt_attn.errors import ConfigError
 from nmt_attn.fast.training import for_training
 from nmt_attn.memory_lack import free_cache
 from nmt_attn.model.seq2seq import Seq2Seq
+from nmt_attn.search.alignment_units import Units, units_of_pieces
 from nmt_attn.search.request import WINDOW_LINES, check_tokens
 from nmt_attn.search.translator import Translator
 
 Shift = Literal[0, 1]
-Units = Literal["words", "pieces"]
-"""What alignments are between; pieces of a text that is read letter by letter are letters, tags and symbols."""
 BATCH_TOKENS = 4096
 """Sentences times longest side, per batch."""
 
@@ -67,25 +64,6 @@ class _Encoded(NamedTuple):
     source_ids: list[int]
     target_ids: list[int]
     rows: list[int] | None  # of the source's pieces, where words are copied
-
-
-def alignment_units(codec: TextCodec, lines: Sequence[str]) -> Units:
-    """Pieces where every line is one word that `codec` cuts into letters: between words, weights are one column.
-
-    So it is with words to phones and with inflection, whose tags are no words.
-    """
-    if codec.kind != "char" or not any(map(str.split, lines)):
-        return "words"
-    return "words" if any(BLANK in codec.pieces(line) for line in lines) else "pieces"
-
-
-def check_reverse(forward: str, read: Units, backward: str, written: Units) -> None:
-    """Raises ConfigError unless the model of the other direction writes in the units in which `forward` reads."""
-    if read != written:
-        raise ConfigError(
-            f"--reverse: expected a model that writes letters as {forward} reads them, got {backward}, where one of "
-            "the two does not"
-        )
 
 
 def force_decode(
@@ -168,24 +146,17 @@ def perplexity(pairs: Sequence[ForcedPair]) -> float | None:
 
 def _encode(translator: Translator, source: str, target: str, units: Units, where: str) -> _Encoded:
     codecs, words = translator.codecs, translator.codecs.target.vocabulary
-    own = codecs.source.pieces(source) if translator.copies else []
+    read, written = codecs.source.pieces(source), codecs.target.pieces(target)
+    own = read if translator.copies else []
     encoded = _Encoded(
-        _words(codecs.source, source, units),
-        _words(codecs.target, target, units),
+        units_of_pieces(codecs.source, source, read, units),
+        units_of_pieces(codecs.target, target, written, units),
         codecs.source.encode_checked(source, where),
-        target_rows(codecs.target.pieces(target), own, words),
+        target_rows(written, own, words),
         source_rows(own, words) if translator.copies else None,
     )
     check_tokens(max(len(encoded.source_ids), len(encoded.target_ids)), where)
     return encoded
-
-
-def _words(codec: TextCodec, text: str, units: Units) -> Words:
-    if units == "pieces":
-        pieces = codec.pieces(text)
-        return Words(tuple(pieces), range(len(pieces)))
-    tokenizer = codec.tokenizer
-    return Words(tuple(tokenizer.words(text)), tokenizer.word_indices(tokenizer.encode(text)))
 
 
 def _batches(pairs: Sequence[_Encoded]) -> Iterator[list[int]]:

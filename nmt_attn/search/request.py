@@ -15,6 +15,7 @@ from nmt_attn.errors import CheckpointError, ConfigError, DataError, UserError
 from nmt_attn.files import is_unicode, shown
 from nmt_attn.options.shared import check_whole
 from nmt_attn.options.translation import SearchOptions
+from nmt_attn.search.alignment_units import Units
 from nmt_attn.search.beam_state import BeamOptions, Limits
 from nmt_attn.search.language_model import Fusion
 from nmt_attn.search.lexical_constraints import Phrase, Phrases, phrases_of
@@ -89,6 +90,7 @@ class Request:
     search: SearchConfig
     nbest: int = 1
     with_alignments: bool = False
+    units: Units = "words"  # what alignments are between
     unknown: UnkReplacement | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
     shortlist: Shortlist | None = None  # None: all words are scored

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from nmt_attn.alignment.pieces import Words, merge_pieces
+from nmt_attn.alignment.pieces import merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.codec import Codecs
+from nmt_attn.search.alignment_units import Units, units_of_pieces
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.minimum_bayes_risk import NO_METRIC, expected_metrics
 from nmt_attn.search.request import Demand, Request
@@ -102,17 +103,17 @@ def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request
     written = hypothesis.ids[prefix_tokens:]
     pieces = [*sentence.prefix_pieces, *codecs.target.output_pieces(written, sentence.own_words)]
     text = codecs.target.tokenizer.decode(pieces)
-    has_unknown = request.unknown is not None and UNK in written
-    needs_alignment = request.with_alignments or has_unknown
-    alignment = _align(sentence.line, pieces, hypothesis, codecs) if needs_alignment else None
-    if request.unknown is not None and alignment is not None and has_unknown:
+    alignment = _align(sentence.line, pieces, hypothesis, codecs, request.units) if request.with_alignments else None
+    if request.unknown is not None and UNK in written:
         words = codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
         places = {word for word, token in zip(words, written, strict=True) if token == UNK}
         plain = codecs.source.tokenizer.plain
-        read = alignment._replace(source=tuple(map(plain, alignment.source)))
+        between_words = _align(sentence.line, pieces, hypothesis, codecs, "words")
+        read = between_words._replace(source=tuple(map(plain, between_words.source)))
         replaced = request.unknown.replace(plain(sentence.line), read, places)
-        alignment = replaced._replace(source=alignment.source)
-        text = codecs.target.tokenizer.join_words(alignment.target)
+        text = codecs.target.tokenizer.join_words(replaced.target)
+        if alignment is not None and request.units == "words":
+            alignment = replaced._replace(source=between_words.source)
     return TranslatedHypothesis(
         text=text,
         pieces=tuple(pieces),
@@ -120,18 +121,19 @@ def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request
         log_prob=hypothesis.log_prob,
         rank=hypothesis.rank,
         token_log_probs=hypothesis.token_log_probs,
-        alignment=alignment if request.with_alignments else None,
+        alignment=alignment,
     )
 
 
-def _align(line: str, target_pieces: Sequence[str], hypothesis: Hypothesis, codecs: Codecs) -> WordAlignment:
+def _align(
+    line: str, target_pieces: Sequence[str], hypothesis: Hypothesis, codecs: Codecs, units: Units
+) -> WordAlignment:
     assert hypothesis.weights is not None, "the options keep weights for alignments"
-    source, target = codecs.source.tokenizer, codecs.target.tokenizer
-    source_pieces = source.encode(line)
+    source_pieces = codecs.source.pieces(line)
     return merge_pieces(
         hypothesis.weights[:, : len(source_pieces) + 1],
-        Words(tuple(source.words(line)), source.word_indices(source_pieces)),
-        Words(tuple(target.words(target.decode(target_pieces))), target.word_indices(target_pieces)),
+        units_of_pieces(codecs.source, line, source_pieces, units),
+        units_of_pieces(codecs.target, codecs.target.tokenizer.decode(target_pieces), target_pieces, units),
         hypothesis.copied,
     )
 

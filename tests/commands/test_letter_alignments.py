@@ -2,18 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from nmt_attn.commands.align import align
 from nmt_attn.commands.eval import evaluate
+from nmt_attn.commands.translate import translate
 from nmt_attn.config.schema import Config
 from nmt_attn.data.codec import Codecs, learn_codec
 from nmt_attn.errors import ConfigError
 from nmt_attn.model.store import model_from_config, save_model
 from nmt_attn.options.evaluation import AlignOptions, EvalOptions
-from nmt_attn.search.forced import alignment_units, force_decode
+from nmt_attn.options.translation import TranslateOptions
+from nmt_attn.search.alignment_units import alignment_units
+from nmt_attn.search.forced import force_decode
 from nmt_attn.search.translator import Translator
 
 WORDS = ["cat", "ox", "horse"]
@@ -66,6 +70,44 @@ def test_links_of_single_words_are_between_their_letters(model: Path) -> None:
     [pair, *_] = force_decode(Translator.load(model), WORDS, PHONES, with_alignments=True, units="pieces")
     assert pair.weights is not None
     torch.testing.assert_close(torch.tensor(cat["weights"]), pair.weights, atol=1e-4, rtol=0)
+
+
+def translated(model: Path, *lines: str, **more: Any) -> list[dict[str, Any]]:
+    (model.parent / "in").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    output = model.parent / "t.jsonl"
+    translate(
+        TranslateOptions(
+            model=(model,), input=model.parent / "in", output=model.parent / "out", alignments=output, **more
+        )
+    )
+    return [json.loads(line) for line in output.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_translations_of_single_words_are_aligned_as_align_has_them(model: Path, beam: int) -> None:
+    found = translated(model, *WORDS, beam=beam, set=("search.min_length=3", "search.forbid_unknown=true"))
+    assert [each["source"] for each in found] == [[*word, "</s>"] for word in WORDS]
+    (model.parent / "phones").write_text((model.parent / "out").read_text(encoding="utf-8"), encoding="utf-8")
+    for ours, other in zip(found, aligned(model), strict=True):
+        length = len(ours["target"])  # one cut at the greatest length has no </s>
+        assert length >= 3 and ours["target"] == other["target"][:length]
+        torch.testing.assert_close(
+            torch.tensor(ours["weights"]), torch.tensor(other["weights"][:length]), atol=1e-4, rtol=0
+        )
+
+
+def test_a_line_of_several_words_makes_those_of_translations_between_words_too(model: Path) -> None:
+    assert translated(model, "cat", "ox cat")[0]["source"] == ["cat", "</s>"]
+
+
+def test_unknown_symbols_are_replaced_by_words_beside_alignments_between_letters(model: Path) -> None:
+    prefix = model.parent / "prefix"
+    prefix.write_text("K\nAA\n", encoding="utf-8")
+    plain = translated(model, "cat", "ox", prefix=prefix)
+    assert "<unk>" in (model.parent / "out").read_text(encoding="utf-8")
+    replaced = translated(model, "cat", "ox", prefix=prefix, replace_unknown=True)
+    assert [each["weights"] for each in plain] == [each["weights"] for each in replaced]
+    assert "<unk>" not in (model.parent / "out").read_text(encoding="utf-8")
 
 
 def test_one_line_of_several_words_makes_all_alignments_between_words(model: Path) -> None:

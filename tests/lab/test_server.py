@@ -70,6 +70,10 @@ def test_a_sentence_is_translated_scored_aligned_and_traced_alike(client: TestCl
     for row, step in zip(align["weights"], steps["steps"], strict=True):
         assert row == pytest.approx(step["weights"], abs=1e-3)
     assert [3, 0] in align["links"]
+    [aligned] = post(client, "translate", model=model, text=LIGHTS, beam=5, alignments=True)["translations"]
+    assert {name: aligned["hypotheses"][0][name] for name in ("source", "target")} == {
+        name: align[name] for name in ("source", "target")
+    }
     beam = post(client, "beam", model=model, text=LIGHTS, beam=3)
     assert [node["word"] for node in beam["nodes"] if node["best"]] == [*TRANSLATION.split(), "</s>"]
 
