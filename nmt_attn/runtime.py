@@ -4,7 +4,6 @@ import platform
 import random
 import shutil
 import warnings
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -181,12 +180,3 @@ def seed_batch(device: torch.device, seed: int, epoch: int, batch: int) -> None:
     torch.default_generator.manual_seed(number)
     if device.type == "cuda":
         torch.cuda.manual_seed(number)
-
-
-def search_overrides(given: Sequence[str], beam: int | None, precision: str | None) -> tuple[str, ...]:
-    """The keys of search that options set: `--set` as given, `--precision`, and a beam, to check others against.
-
-    Greedy search is no beam: keys that need one have no effect then.
-    """
-    width = () if beam is None or beam <= 1 else (f"search.beam={beam}",)
-    return (*given, *width, *(() if precision is None else (f"search.precision={precision}",)))

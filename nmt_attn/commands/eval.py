@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 
@@ -26,13 +25,14 @@ from nmt_attn.evaluation.details import add_details
 from nmt_attn.evaluation.evaluation_inputs import (
     EvaluatedModel,
     EvaluationSet,
+    Family,
     built_in_gold,
+    check_search,
     evaluation_config,
+    find_families,
     joined,
-    locate_model,
     read_gold,
     read_test_set,
-    split_keys,
 )
 from nmt_attn.evaluation.html_page import render_report
 from nmt_attn.evaluation.metrics import measure_system
@@ -42,8 +42,8 @@ from nmt_attn.evaluation.seeds import seed_groups
 from nmt_attn.evaluation.summary import summarise
 from nmt_attn.evaluation.system_outputs import (
     LinkOptions,
-    NBest,
     SystemOutput,
+    Wanted,
     add_model_results,
     read_output,
     reverse_links,
@@ -58,9 +58,9 @@ from nmt_attn.evaluation.tables import (
     format_summary,
     format_systems,
 )
-from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.options.evaluation import EvalOptions
-from nmt_attn.runtime import choose_device, search_overrides
+from nmt_attn.options.keys import search_keys, split_keys
+from nmt_attn.runtime import choose_device
 from nmt_attn.screen import width_of
 from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.forced import Shift
@@ -78,7 +78,8 @@ def evaluate(options: EvalOptions) -> None:
     families = _find_families(options)
     models = [model for family in families for model in family.models]
     first = models[0] if models else None
-    config = evaluation_config(first, split_keys(options.set).evaluate)
+    config = evaluation_config(first, (*split_keys(options.set).evaluate, *_search_keys(options)))
+    check_search(models, _search_keys(options), config)
     test = read_test_set(options.source, options.reference, first)
     if config.join_sources:
         test = _joined(options, test)
@@ -86,8 +87,8 @@ def evaluate(options: EvalOptions) -> None:
     paths = OutputPaths(_choose_folder(options, models, test), options.json, options.plot)
     outputs = [read_output(path, name, test) for path, name in _named_files(options, models)]
     reverse = _reverse_links(options, test, first)
-    lists = NBest(options.beam, 0 if options.report is None else NBEST, config.top)
-    systems = [*_run_models(options, families, test, lists), *outputs]
+    wanted = Wanted(split_keys(options.set).search, options.beam, 0 if options.report is None else NBEST, config)
+    systems = [*_run_models(options, families, test, wanted), *outputs]
     results = _summarise(options, systems, test, config, gold, reverse, _groups(options, families, outputs))
     results = add_details(results, test, config, first)
     typer.echo(_text(results, is_cumulative=options.cumulative))
@@ -110,8 +111,11 @@ def _check_options(options: EvalOptions) -> None:
     if options.reverse is not None and count > 1:
         raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {count}")
     keys = split_keys(options.set).search
-    for name, given in (("seeds", options.seeds), ("ensemble", options.ensemble), (f"set {' '.join(keys)}", keys)):
-        if given and options.hypothesis and not options.model:
+    if samples := [key for key in keys if key.startswith("search.mbr_samples")]:
+        raise ConfigError(f"--set: expected no key of sampling, which eval does not, got {samples[0]}")
+    given_keys = (f"set {' '.join(keys)}", keys or None)
+    for name, given in (("seeds", options.seeds), ("ensemble", options.ensemble), given_keys):
+        if given is not None and options.hypothesis and not options.model:
             raise ConfigError(f"--{name}: expected --model RUN beside it, got --hypothesis alone")
     if options.gold is not None and options.hypothesis and not options.model:
         raise ConfigError(
@@ -125,46 +129,18 @@ def _check_options(options: EvalOptions) -> None:
         check_writable(options.report / "eval.json")
 
 
-class _Family(NamedTuple):
-    """Models that an ensemble is made of; with --seeds, the runs of one --model."""
-
-    name: str
-    models: list[EvaluatedModel]
-
-
-def _find_families(options: EvalOptions) -> list[_Family]:
-    """The models, all in one family or, with --seeds, one family a --model.
-
-    The newest run's where neither a model nor a file is named. Equal names become paths.
-    """
+def _find_families(options: EvalOptions) -> list[Family]:
+    """The newest run's where neither a model nor a file is named."""
     if options.hypothesis and not options.model:
         return []
-    named = options.model or (None,)
-    families = _seed_families(named, options.seeds) if options.seeds else _one_family(named)
+    families = find_families(options.model or (None,), options.seeds)
     if options.ensemble is not None and (least := min(len(family.models) for family in families)) < 2:
         raise ConfigError(f"--ensemble: expected two models or more (--model A --model B, or --seeds N), got {least}")
     return families
 
 
-def _one_family(named: Sequence[Path | None]) -> list[_Family]:
-    models = {each.folder.resolve(): each for each in map(locate_model, named)}
-    return [_Family("all", _with_own_names(list(models.values())))]
-
-
-def _seed_families(named: Sequence[Path | None], count: int) -> list[_Family]:
-    found = [find_seed_runs(model, count) for model in named]
-    families = {each.stem.resolve(): each for each in found}.values()
-    names = Counter(each.stem.name for each in families)
-    models_of = iter(_with_own_names([locate_model(run) for each in families for run in each.runs]))
-    return [
-        _Family(each.stem.name if names[each.stem.name] == 1 else str(each.stem), [next(models_of) for _ in each.runs])
-        for each in families
-    ]
-
-
-def _with_own_names(models: Sequence[EvaluatedModel]) -> list[EvaluatedModel]:
-    names = Counter(model.name for model in models)
-    return [model._replace(name=str(model.run or model.folder)) if names[model.name] > 1 else model for model in models]
+def _search_keys(options: EvalOptions) -> list[str]:
+    return search_keys(split_keys(options.set).search, options.beam, options.precision)
 
 
 def _named_files(options: EvalOptions, models: Sequence[EvaluatedModel]) -> list[tuple[Path, str]]:
@@ -215,47 +191,46 @@ def _joined(options: EvalOptions, test: EvaluationSet) -> EvaluationSet:
 
 
 def _run_models(
-    options: EvalOptions, families: Sequence[_Family], test: EvaluationSet, lists: NBest
+    options: EvalOptions, families: Sequence[Family], test: EvaluationSet, wanted: Wanted
 ) -> list[SystemOutput]:
     """One model at a time is held, then those of an ensemble; all show the sentence that the first one has chosen."""
     systems: list[SystemOutput] = []
     for family in families:
         for model in family.models:
             shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
-            systems.append(_run(model, _load(options, [model]), test, lists, shown))
+            systems.append(_run(model, _load(options, [model]), test, wanted, shown))
         if options.ensemble is not None:
-            systems.append(_run_ensemble(options, family, test, lists))
+            systems.append(_run_ensemble(options, family, test, wanted))
     return systems
 
 
 def _run(
-    model: EvaluatedModel, translator: Translator, test: EvaluationSet, lists: NBest, shown: int | None
+    model: EvaluatedModel, translator: Translator, test: EvaluationSet, wanted: Wanted, shown: int | None
 ) -> SystemOutput:
     if warning := unknown_source(translator.codecs, test.sources):
         typer.echo(f"warning: {model.name}: {warning}", err=True)
     pairs = [SentencePair(*texts) for texts in zip(test.sources, test.references, strict=True)]
     if is_swapped(translator.codecs, pairs[:SAMPLE_LINES]):
         typer.echo(f"warning: {model.name}: source and reference of {test.name} seem to be swapped", err=True)
-    return run_model(model, translator, test, lists, shown)
+    return run_model(model, translator, test, wanted, shown)
 
 
-def _run_ensemble(options: EvalOptions, family: _Family, test: EvaluationSet, lists: NBest) -> SystemOutput:
+def _run_ensemble(options: EvalOptions, family: Family, test: EvaluationSet, wanted: Wanted) -> SystemOutput:
     model = family.models[0]._replace(name=_ensemble_name(family))
-    return run_model(model, _load(options, family.models), test, lists, None)
+    return run_model(model, _load(options, family.models), test, wanted, None)
 
 
-def _ensemble_name(family: _Family) -> str:
+def _ensemble_name(family: Family) -> str:
     return f"{family.name}-ensemble"
 
 
 def _load(options: EvalOptions, models: Sequence[EvaluatedModel]) -> Translator:
-    overrides = search_overrides(split_keys(options.set).search, options.beam, options.precision)
-    folders = [model.folder for model in models]
-    return load_translator(folders, options.ensemble or "linear", choose_device(options.device), overrides)
+    folders, device = [model.folder for model in models], choose_device(options.device)
+    return load_translator(folders, options.ensemble or "linear", device, _search_keys(options))
 
 
 def _groups(
-    options: EvalOptions, families: Sequence[_Family], outputs: Sequence[SystemOutput]
+    options: EvalOptions, families: Sequence[Family], outputs: Sequence[SystemOutput]
 ) -> list[tuple[str, range]]:
     """With --seeds, the systems that make one row, by their places: the seeds, their ensemble, each file."""
     if options.seeds is None:
@@ -332,4 +307,4 @@ def _seed_blocks(results: EvaluationResults, width: int | None, *, is_cumulative
 def _title(results: EvaluationResults) -> str:
     [summary], [system] = results.summaries, results.systems
     title = f"{summary.system} on {results.test_set}: {summary.sentences:,} sentences"
-    return title if system.decoding is None else f"{title}, beam {system.decoding.beam}"
+    return title if system.decoding is None else f"{title}, {system.decoding.text()}"

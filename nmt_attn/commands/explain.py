@@ -20,7 +20,6 @@ from nmt_attn.files import shown
 from nmt_attn.options.translation import ExplainOptions, SearchOptions
 from nmt_attn.runtime import choose_device
 from nmt_attn.screen import fold, has_colour, printable, width_of
-from nmt_attn.search.alignment_units import alignment_units
 from nmt_attn.search.translator import Translator
 from nmt_attn.types import UNK
 
@@ -38,8 +37,7 @@ def explain(options: ExplainOptions) -> None:
     translator = Translator.load(model.folder, choose_device(options.device))
     attends = translator.model.has_attention
     request = translator.request(SearchOptions(beam=options.beam), with_alignments=attends)
-    units = alignment_units(translator.codecs.source, [options.sentence])
-    request = replace(request, nbest=min(len(NBEST_LABELS), request.search.beam), units=units)
+    request = replace(request, nbest=min(len(NBEST_LABELS), request.search.beam))
     [translation] = translator.translate_window([options.sentence], request)
     unknown = _unknown_pieces(translator, options.sentence)
     if unknown:

@@ -38,7 +38,7 @@ from nmt_attn.data.inspect_corpus import (
     text_fields,
 )
 from nmt_attn.data.inspect_siblings import find_sibling, find_siblings
-from nmt_attn.data.inspect_text import TextProfile, profile
+from nmt_attn.data.inspect_text import TextProfile, find_factors, profile
 from nmt_attn.data.readers import (
     NumberedPair,
     Sides,
@@ -328,5 +328,7 @@ def _warnings(count: Count) -> Iterator[str]:
     usable = max(count.lines - count.blank - len(count.faults), 1)
     if count.equal_sides > 0.5 * usable:
         yield f"{count.equal_sides / usable:.0%} of the targets equal their source: is one text given twice?"
+    if find_factors([target for _, target in count.sample]) is not None:
+        yield "the words of the target carry factors, which a model would write: the source's alone are read as such"
     if count.faults:
         yield f"lines that cannot be read are left out, the first: {count.faults[0]}"

@@ -23,8 +23,9 @@ from nmt_attn.evaluation.metrics import measure
 from nmt_attn.files import check_apart, or_standard, writing
 from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.model.store import find_model
+from nmt_attn.options.keys import search_keys
 from nmt_attn.options.translation import TranslateOptions
-from nmt_attn.runtime import choose_device, search_overrides
+from nmt_attn.runtime import choose_device
 from nmt_attn.search.alignment_units import alignment_units
 from nmt_attn.search.ensemble import load_translator
 from nmt_attn.search.jsonl_output import jsonl_writer
@@ -41,7 +42,7 @@ EOS_POLICY: EosPolicy = "kept"
 
 def translate(options: TranslateOptions) -> None:
     """Translates the input, line by line, and scores it if there are references. Raises UserError."""
-    overrides = search_overrides(options.set, options.beam, options.precision)
+    overrides = search_keys(options.set, options.beam, options.precision)
     texts = _read_texts(options)
     device = choose_device(options.device)
     folders = _find_models(options.model, options.seeds)

@@ -47,7 +47,7 @@ def with_value(config: Config, key: str) -> str:
 
 
 class Idle(str):
-    """A message about a key that must be at its default, as nothing reads it."""
+    """A message about a key that stops nothing in what a run or model keeps, as nothing reads it or not until asked."""
 
     @property
     def key(self) -> str:

@@ -197,6 +197,10 @@ def _without_attention(config: Config) -> Iterator[str]:
         yield complain_idle(
             config, "model.encoder.residual", f"{reason} and {with_value(config, 'model.decoder.init')}", hint
         )
+    if attention.fixed_context == "projected" and first.reads_one_direction:
+        reason = f"{with_value(config, 'model.decoder.init')}, which reads the state of one direction"
+        key, hint = "model.attention.fixed_context", "or take model.decoder.init: bridge"
+        yield complain(config, key, f"false or true with {reason}", hint)
     if attention.fixed_context:
         return
     cell = INITIAL_CELL_STATES.get(decoder.init_cell)  # None: a copy of the first state

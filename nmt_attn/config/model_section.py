@@ -103,8 +103,8 @@ class AttentionConfig(Section):
     )
     fixed_context: bool | Literal["projected"] = Field(
         False,
-        description="none: true, the fixed vector enters every step, not only the first; projected, the same as "
-        "tanh(V h + b), which the first state reads too (Cho et al. 2014)",
+        description="none: false, the last state h reaches the first state alone; true, every step too; projected, the "
+        "same with tanh(V h + b) in the top layer's place, in a first state by bridge or last too (Cho et al. 2014)",
     )
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from nmt_attn.config.corpus_rules import corpus_contradictions
 from nmt_attn.config.key_paths import asks_for_nothing, is_default, value_at
-from nmt_attn.config.messages import complain, complain_idle, join_words, show, with_value
+from nmt_attn.config.messages import Idle, complain, complain_idle, join_words, show, with_value
 from nmt_attn.config.model_rules import model_contradictions
 from nmt_attn.config.options import unread_options
 from nmt_attn.config.risk_rules import risk_contradictions
@@ -214,7 +214,7 @@ def _evaluate(config: Config) -> Iterator[str]:
     if any(high <= low for low, high in pairwise(bounds)):
         yield complain(config, "evaluate.length_buckets", "bounds that rise")
     if config.evaluate.top > config.search.beam:
-        yield complain(config, "evaluate.top", f"at most {with_value(config, 'search.beam')}")
+        yield Idle(complain(config, "evaluate.top", f"at most {with_value(config, 'search.beam')}"))
     target, separator = config.tokenizer.side("target"), config.evaluate.separator
     if target.kind == "symbols" and separator not in (None, target.separator):
         own = "tokenizer.target.separator" if config.tokenizer.target.separator else "tokenizer.separator"

@@ -19,7 +19,7 @@ FEWEST_OCCURRENCES = 10
 """How often a word occurs on average, at least, where text keeps its words."""
 
 
-_OF_FACTORS = "give the factors any names"
+_OF_FACTORS = "the names of the factors are free"
 
 
 class Choice(NamedTuple):
@@ -60,7 +60,8 @@ def choose(source: TextProfile, target: TextProfile, pairs: int) -> list[Choice]
     """The sections that follow from the text."""
     tokenizer = choose_tokenizer(source, target, pairs)
     if source.factors is not None:
-        values = {**tokenizer.values, **_factors(source.factors)}
+        values = {key: value for key, value in tokenizer.values.items() if key != "shared"}
+        values |= _factors(source.factors)
         tokenizer = Choice("tokenizer", values, f"{tokenizer.reason}; {_OF_FACTORS}")
     length = _choose_length(_longest(source, target, str(tokenizer.values["kind"])))
     return [tokenizer, *length, _choose_evaluation(source, target)]
@@ -86,7 +87,7 @@ def choose_tokenizer(source: TextProfile, target: TextProfile, pairs: int) -> Ch
 def _factors(form: FactorFormat) -> dict[str, Any]:
     """Keys of `tokenizer` for a source whose words carry factors; no vocabulary is shared then."""
     separator = {} if form.separator == FactorsConfig().separator else {"separator": form.separator}
-    return {"shared": False, "factors": {"names": list(form.names), **separator}}
+    return {"factors": {"names": list(form.names), **separator}}
 
 
 def held_out_share(pairs: int) -> float:

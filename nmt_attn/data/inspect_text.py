@@ -10,7 +10,7 @@ letters     single words, which are read letter by letter
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from statistics import median
+from statistics import median, median_low
 from typing import Literal, NamedTuple
 
 from nmt_attn.data.columns import TAG
@@ -56,7 +56,7 @@ class TextProfile(NamedTuple):
 
 def profile(lines: Sequence[str], *, may_have_factors: bool = False) -> TextProfile:
     """The profile of these lines; blank ones do not count. At least one line must hold text."""
-    factors = _find_factors(lines) if may_have_factors else None
+    factors = find_factors(lines) if may_have_factors else None
     if factors is not None:
         lines = list(map(factors.strip, lines))
     split = [words for line in lines if (words := line.split())]
@@ -77,15 +77,14 @@ def profile(lines: Sequence[str], *, may_have_factors: bool = False) -> TextProf
     )
 
 
-def _find_factors(lines: Sequence[str]) -> FactorFormat | None:
-    """What nearly every word carries after a separator, as in `house|NOUN`; None if words carry nothing."""
+def find_factors(lines: Sequence[str]) -> FactorFormat | None:
+    """What nearly every word carries, as many of each, after a separator, as in `house|NOUN`; None if words do not."""
     tokens = [token for line in lines for token in line.split() if not TAG.fullmatch(token)]
     for separator in _FACTOR_SEPARATORS:
-        counts = Counter(token.count(separator) for token in tokens)
-        number = max(counts, key=lambda count: counts[count], default=0)
+        number = median_low(token.count(separator) for token in tokens) if tokens else 0
         form = FactorFormat(tuple(f"factor{place}" for place in range(1, number + 1)), separator)
-        whole = sum(len(form.split(token).values) for token in tokens)
-        if number > 0 and whole >= _FACTORED_SHARE * number * len(tokens):
+        whole = sum(token.count(separator) == number and all(token.split(separator)) for token in tokens)
+        if number > 0 and whole >= _FACTORED_SHARE * len(tokens):
             return form
     return None
 

@@ -104,6 +104,7 @@ def _decoding_as_json(system: SystemOutput) -> dict[str, Any]:
         return {}
     return {
         "beam": system.decoding.beam,
+        **({"search": list(system.decoding.keys)} if system.decoding.keys else {}),
         "device": system.decoding.device,
         "decoding_seconds": system.decoding.seconds,
     }
@@ -123,7 +124,7 @@ def _draw_lengths(results: EvaluationResults, paths: OutputPaths, *, is_cumulati
 def _chart_notes(results: EvaluationResults) -> list[str]:
     """Lines below a chart: the signatures of its metric, and the beam of each model."""
     metrics = [summary.estimates[0].result for summary in results.summaries]
-    beams = [f"{each.name}: beam {each.decoding.beam}" for each in results.systems if each.decoding is not None]
+    beams = [f"{each.name}: {each.decoding.text()}" for each in results.systems if each.decoding is not None]
     return [*dict.fromkeys(f"{each.name}|{each.signature}" for each in metrics), *([", ".join(beams)] if beams else [])]
 
 

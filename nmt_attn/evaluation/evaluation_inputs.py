@@ -1,5 +1,6 @@
 """Evaluation inputs: the models, the test set and its gold alignments."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from nmt_attn.data.held_out import CorpusPart
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.lengths import units_of
 from nmt_attn.evaluation.references import join_sources
-from nmt_attn.files import check_count, shown
+from nmt_attn.files import check_count
+from nmt_attn.model.seed_runs import find_seed_runs
 from nmt_attn.model.store import BEST, CONFIG, check_own, find_model
 from nmt_attn.text_io import read_lines
 
@@ -66,29 +68,41 @@ def locate_model(folder: Path | None) -> EvaluatedModel:
     return EvaluatedModel(place.resolve().name, found, run, load_resolved(place / CONFIG))
 
 
-class GivenKeys(NamedTuple):
-    """What `--set` sets, by section."""
+class Family(NamedTuple):
+    """Models that an ensemble is made of; with --seeds, the runs of one --model."""
 
-    evaluate: list[str]
-    search: list[str]
+    name: str
+    models: list[EvaluatedModel]
 
 
-def split_keys(overrides: Sequence[str]) -> GivenKeys:
-    """`section.key=value` by section. Raises ConfigError for any other section."""
-    keys = GivenKeys([], [])
-    for override in overrides:
-        section = override.partition(".")[0]
-        if section not in keys._fields:
-            raise ConfigError(
-                "--set: expected a key of evaluate or search, such as evaluate.tokenize=none or search.mbr=bleu, got "
-                f"{shown(override)}"
-            )
-        getattr(keys, section).append(override)
-    return keys
+def find_families(named: Sequence[Path | None], seeds: int | None) -> list[Family]:
+    """The models, all in one family or, with --seeds, one family a --model. Equal names become paths."""
+    if seeds is None:
+        models = {each.folder.resolve(): each for each in map(locate_model, named)}
+        return [Family("all", _with_own_names(list(models.values())))]
+    found = [find_seed_runs(model, seeds) for model in named]
+    families = {each.stem.resolve(): each for each in found}.values()
+    names = Counter(each.stem.name for each in families)
+    models_of = iter(_with_own_names([locate_model(run) for each in families for run in each.runs]))
+    return [
+        Family(each.stem.name if names[each.stem.name] == 1 else str(each.stem), [next(models_of) for _ in each.runs])
+        for each in families
+    ]
+
+
+def _with_own_names(models: Sequence[EvaluatedModel]) -> list[EvaluatedModel]:
+    names = Counter(model.name for model in models)
+    return [model._replace(name=str(model.run or model.folder)) if names[model.name] > 1 else model for model in models]
+
+
+def check_search(models: Sequence[EvaluatedModel], keys: Sequence[str], evaluate: EvaluateConfig) -> None:
+    """Raises ConfigError if one of the models cannot search with these keys of search, or for this evaluation."""
+    for model in models:
+        load_resolved(model.folder / CONFIG, (*keys, f"evaluate.top={evaluate.top}"))
 
 
 def evaluation_config(model: EvaluatedModel | None, overrides: Sequence[str]) -> EvaluateConfig:
-    """`evaluate` of the first model's configuration, or the default, with the overrides `evaluate.key=value`."""
+    """`evaluate` of the first model's configuration, or the default, with overrides of `evaluate` and `search`."""
     if model is None:
         return parse_config("", overrides, "--set").evaluation
     return load_resolved((model.run or model.folder) / CONFIG, overrides).evaluation

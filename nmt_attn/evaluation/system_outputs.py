@@ -19,9 +19,8 @@ from tqdm import tqdm
 from nmt_attn.alignment.links import GoldLinks, Links, score_links, swap_sides
 from nmt_attn.alignment.symmetrise import METHODS
 from nmt_attn.alignment.weights import WordAlignment, argmax_links, threshold_links
-from nmt_attn.config.schema import SearchConfig
+from nmt_attn.config.schema import EvaluateConfig, SearchConfig
 from nmt_attn.data.prepare import PreparedData
-from nmt_attn.errors import ConfigError
 from nmt_attn.evaluation.attention_statistics import attention_statistics
 from nmt_attn.evaluation.evaluation_inputs import ONE_A_SENTENCE, EvaluatedModel, EvaluationSet, without_factors
 from nmt_attn.evaluation.lengths import units_of
@@ -35,6 +34,7 @@ from nmt_attn.options.translation import SearchOptions
 from nmt_attn.search.alignment_units import Units, alignment_units, check_reverse
 from nmt_attn.search.ensemble import EnsembleTranslator
 from nmt_attn.search.forced import ForcedPair, Shift, force_decode, perplexity
+from nmt_attn.search.request import Request
 from nmt_attn.search.translation import Translation
 from nmt_attn.search.translator import Translator
 from nmt_attn.text_io import read_lines
@@ -45,12 +45,13 @@ SHIFT_MATTERS = 0.01
 """The other shift is reported where it lowers the error rate by more than this."""
 
 
-class NBest(NamedTuple):
-    """The lists of translations of a sentence that are wanted."""
+class Wanted(NamedTuple):
+    """What the models' search is asked for. The keys hold already; they are for the record."""
 
+    keys: Sequence[str]  # of search, as `--set` gives them
     beam: int | None  # None: the model's
-    shown: int  # with alignments, as many as the beam gives; 0: none
-    top: int  # looked through for a right one
+    shown: int  # translations of a sentence with alignments, as many as the beam gives; 0: none
+    evaluate: EvaluateConfig  # how metrics count, and how many translations are looked through for a right one
 
 
 class Decoding(NamedTuple):
@@ -59,6 +60,11 @@ class Decoding(NamedTuple):
     beam: int
     device: str
     seconds: float
+    keys: tuple[str, ...] = ()  # of search that are not the model's own
+
+    def text(self) -> str:
+        """In words, such as `beam 5, search.mbr=bleu`."""
+        return ", ".join((f"beam {self.beam}", *self.keys))
 
 
 class SystemOutput(NamedTuple):
@@ -92,20 +98,19 @@ class LinkOptions(NamedTuple):
 
 
 def run_model(
-    model: EvaluatedModel, translator: Translator, test: EvaluationSet, lists: NBest, shown: int | None
+    model: EvaluatedModel, translator: Translator, test: EvaluationSet, wanted: Wanted, shown: int | None
 ) -> SystemOutput:
-    """Translates the test set and force-decodes its references. Raises ConfigError if the beam is too narrow.
+    """Translates the test set and force-decodes its references.
 
     `shown` is the sentence for a picture; None: one of middle length. An ensemble translates, and nothing else.
     """
     is_single = not isinstance(translator, EnsembleTranslator)
     attends = is_single and translator.has_attention
     units = alignment_units(translator.codecs.source, test.sources)
-    request = translator.request(SearchOptions(beam=lists.beam), with_alignments=attends and lists.shown > 0)
+    request = translator.request(SearchOptions(beam=wanted.beam), with_alignments=attends and wanted.shown > 0)
     beam = request.search.beam
-    if lists.top > beam:
-        raise ConfigError(f"evaluate.top: expected at most the beam, {beam}, got {lists.top}")
-    request = replace(request, nbest=max(1, lists.top, min(lists.shown, beam)), units=units)
+    nbest = max(1, wanted.evaluate.top, min(wanted.shown, beam))
+    request = replace(request, nbest=nbest, units=units, evaluate=wanted.evaluate)
     with tqdm(
         total=(1 + is_single) * len(test.sources), unit=" lines", file=sys.stderr, disable=None, leave=False
     ) as bar:
@@ -120,10 +125,10 @@ def run_model(
             else None
         )
     hypotheses = [each.text for each in translations]
-    decoding = Decoding(request.search.beam, translator.model.output.weight.device.type, seconds)
+    decoding = Decoding(request.search.beam, translator.model.output.weight.device.type, seconds, tuple(wanted.keys))
     typer.echo(_speed_line(hypotheses, decoding), err=True)
     number = choose_sentence(test.sources, hypotheses) if shown is None else shown
-    alignment = _shown_alignment(translator, test, request.search.beam, number) if attends else None
+    alignment = _shown_alignment(translator, request, test, number) if attends else None
     return SystemOutput(
         model.name,
         hypotheses,
@@ -229,11 +234,12 @@ def _argmax(alignments: Sequence[WordAlignment]) -> list[Links]:
 
 
 def _shown_alignment(
-    translator: Translator, test: EvaluationSet, beam: int, number: int | None
+    translator: Translator, request: Request, test: EvaluationSet, number: int | None
 ) -> WordAlignment | None:
     if number is None:
         return None
-    [translation] = translator.translate([test.sources[number]], beam=beam, with_alignments=True)
+    request = replace(request, nbest=1, with_alignments=True, units=None)
+    [translation] = translator.translate_window([test.sources[number]], request)
     alignment = translation.hypotheses[0].alignment
     assert alignment is not None, "asked for"
     return alignment if alignment.weights.numel() else None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,7 +29,7 @@ from nmt_attn.lab.requests import (
 )
 from nmt_attn.lab.training_log import TrainingLog
 from nmt_attn.options.translation import SearchOptions
-from nmt_attn.search.alignment_units import Units, alignment_units
+from nmt_attn.search.alignment_units import alignment_units
 from nmt_attn.search.forced import force_decode
 from nmt_attn.search.request import Request as SearchRequest
 from nmt_attn.search.translation import TranslatedHypothesis, Translation
@@ -55,7 +55,7 @@ class Service:
     def __init__(self, lab: Lab, thread: ModelThread) -> None:
         self.lab = lab
         self.thread = thread
-        self._requests: dict[tuple[str, int, int, Units | None], SearchRequest] = {}
+        self._requests: dict[tuple[str, int, int, bool], SearchRequest] = {}
         self.batchers = {name: Batcher(model.translator, thread) for name, model in lab.models.items()}
 
     def posts(self) -> list[tuple[str, tuple[type[BaseModel], Callable[[Any], Awaitable[Any]]]]]:
@@ -101,21 +101,17 @@ class Service:
         for text in texts:
             _check_length(model, text)
         start = time.perf_counter()
-        units = alignment_units(model.translator.codecs.source, texts) if body.alignments else None
-        request = self._request(name, max(body.beam, body.nbest), body.nbest, units)
+        request = self._request(name, max(body.beam, body.nbest), body.nbest, with_alignments=body.alignments)
         found = await self.batchers[name].translate(texts, body.prefix, request)
         return found, _milliseconds(start)
 
-    def _request(self, name: str, beam: int, nbest: int, units: Units | None) -> SearchRequest:
-        """The search that is asked for, with alignments if `units` says between what; checked once for all alike.
-
-        Raises ConfigError.
-        """
-        key = (name, beam, nbest, units)
+    def _request(self, name: str, beam: int, nbest: int, *, with_alignments: bool) -> SearchRequest:
+        """The search that is asked for; checked once for all requests alike. Raises ConfigError."""
+        key = (name, beam, nbest, with_alignments)
         if key not in self._requests:
             options = SearchOptions(beam=beam, nbest=nbest, batch_size=BATCH_SENTENCES)
-            request = self.lab.models[name].translator.request(options, with_alignments=units is not None)
-            self._requests[key] = replace(request, units=units or "words")
+            translator = self.lab.models[name].translator
+            self._requests[key] = translator.request(options, with_alignments=with_alignments)
         return self._requests[key]
 
     async def steps(self, body: StepsBody) -> Json:

@@ -136,9 +136,9 @@ class NoAttention(nn.Module):
 
 
 class ProjectedNoAttention(NoAttention):
-    """The same with c = tanh(V h + b) in the last state's place, for the first state too: s_0 = tanh(V' c + b').
+    """The same with c = tanh(V h + b) in the place of the top layer's last state h.
 
-    Cho et al. 2014 (arXiv 1406.1078v3), 2.2 and A.1.
+    With `init: bridge`, s_0 = tanh(V' c + b'). Cho et al. 2014 (arXiv 1406.1078v3), 2.2 and A.1.
     """
 
     def __init__(self, context_size: int) -> None:

@@ -61,6 +61,9 @@ class InitialState(nn.Module):
     reads_backward: ClassVar[bool] = False
     """Whether it reads the backward direction of the encoder's top layer, which must have one."""
 
+    reads_one_direction: ClassVar[bool] = False
+    """Whether it reads a part of a final state, that of one direction."""
+
     @classmethod
     def input_size(cls, final: int, top: int, direction: int) -> int:
         """Size of what it reads, given those of the final state, of the encoder's states, and of one direction."""
@@ -104,6 +107,8 @@ class Last(InitialState):
 
 class LastForward(Last):
     """The final state of the forward direction, the first half of a layer's with two."""
+
+    reads_one_direction = True
 
     @classmethod
     def input_size(cls, final: int, top: int, direction: int) -> int:
@@ -181,6 +186,7 @@ class BackwardFirst(Projected):
     """x is the backward direction's state at position 1: the second half of the top layer's final state."""
 
     reads_backward = True
+    reads_one_direction = True
 
     @classmethod
     def input_size(cls, final: int, top: int, direction: int) -> int:

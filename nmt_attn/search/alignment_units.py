@@ -11,6 +11,8 @@ from nmt_attn.errors import ConfigError
 Units = Literal["words", "pieces"]
 """Pieces of a text that is read letter by letter are letters, tags and symbols."""
 
+_WORDS: dict[Units, str] = {"words": "words", "pieces": "letters"}
+
 
 def alignment_units(codec: TextCodec, lines: Sequence[str]) -> Units:
     """Pieces where every line is one word that `codec` cuts into letters: between words, weights are one column.
@@ -33,6 +35,6 @@ def check_reverse(forward: str, read: Units, backward: str, written: Units) -> N
     """Raises ConfigError unless the model of the other direction writes in the units in which `forward` reads."""
     if read != written:
         raise ConfigError(
-            f"--reverse: expected a model that writes letters as {forward} reads them, got {backward}, where one of "
-            "the two does not"
+            f"--reverse: expected a model that writes {_WORDS[read]}, as {forward} reads them, got {backward}, which "
+            f"writes {_WORDS[written]}"
         )

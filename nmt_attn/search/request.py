@@ -90,7 +90,7 @@ class Request:
     search: SearchConfig
     nbest: int = 1
     with_alignments: bool = False
-    units: Units = "words"  # what alignments are between
+    units: Units | None = None  # what alignments are between; None: each line decides for itself
     unknown: UnkReplacement | None = None  # None: `<unk>` stays
     sampling: Sampling | None = None  # None: the best are searched for
     shortlist: Shortlist | None = None  # None: all words are scored

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nmt_attn.alignment.pieces import merge_pieces
 from nmt_attn.alignment.weights import WordAlignment
 from nmt_attn.data.codec import Codecs
-from nmt_attn.search.alignment_units import Units, units_of_pieces
+from nmt_attn.search.alignment_units import Units, alignment_units, units_of_pieces
 from nmt_attn.search.backpointers import Hypothesis
 from nmt_attn.search.minimum_bayes_risk import NO_METRIC, expected_metrics
 from nmt_attn.search.request import Demand, Request
@@ -103,7 +103,8 @@ def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request
     written = hypothesis.ids[prefix_tokens:]
     pieces = [*sentence.prefix_pieces, *codecs.target.output_pieces(written, sentence.own_words)]
     text = codecs.target.tokenizer.decode(pieces)
-    alignment = _align(sentence.line, pieces, hypothesis, codecs, request.units) if request.with_alignments else None
+    units = request.units or alignment_units(codecs.source, [sentence.line])
+    alignment = _align(sentence.line, pieces, hypothesis, codecs, units) if request.with_alignments else None
     if request.unknown is not None and UNK in written:
         words = codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
         places = {word for word, token in zip(words, written, strict=True) if token == UNK}
@@ -112,7 +113,7 @@ def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request
         read = between_words._replace(source=tuple(map(plain, between_words.source)))
         replaced = request.unknown.replace(plain(sentence.line), read, places)
         text = codecs.target.tokenizer.join_words(replaced.target)
-        if alignment is not None and request.units == "words":
+        if alignment is not None and units == "words":
             alignment = replaced._replace(source=between_words.source)
     return TranslatedHypothesis(
         text=text,

@@ -27,7 +27,6 @@ from nmt_attn.model.seq2seq import Seq2Seq
 from nmt_attn.model.store import CONFIG, VOCAB, WEIGHTS, load_model, model_folder
 from nmt_attn.options.translation import SearchOptions
 from nmt_attn.runtime import choose_decoding_precision, choose_device
-from nmt_attn.search.alignment_units import alignment_units
 from nmt_attn.search.language_model import fusion_of
 from nmt_attn.search.lexical_constraints import encode_phrases
 from nmt_attn.search.request import (
@@ -182,8 +181,6 @@ class Translator:
     ) -> Iterator[Translation]:
         first_line = 1
         while window := list(islice(lines, window_lines)):
-            if first_line == 1:
-                request = replace(request, units=alignment_units(self.codecs.source, window))
             yield from self.translate_window(
                 window,
                 request,

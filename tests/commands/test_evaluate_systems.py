@@ -13,6 +13,7 @@ from nmt_attn.alignment.formats import read_pharaoh
 from nmt_attn.alignment.links import score_links
 from nmt_attn.commands.align import align
 from nmt_attn.commands.eval import evaluate
+from nmt_attn.config.schema import EvaluateConfig
 from nmt_attn.errors import ConfigError, DataError
 from nmt_attn.evaluation.metrics import bleu
 from nmt_attn.options.evaluation import AlignOptions, EvalOptions
@@ -169,17 +170,46 @@ def test_options_that_make_no_sense_are_refused(root: Path, options: dict[str, A
 
 
 def test_keys_of_search_change_how_the_models_search(root: Path, tmp_path: Path) -> None:
-    run = root / "runs" / "first"
-    found = figures(root, tmp_path, model=(run,), set=("search.beam=2", "search.max_length=1", "evaluate.top=2"))
-    assert found["beam"] == 2
+    run, keys = root / "runs" / "first", ["search.beam=7", "search.max_length=1"]
+    found = figures(root, tmp_path, model=(run,), set=(*keys, "evaluate.top=6"))
+    assert (found["beam"], found["search"]) == (7, keys)
     lines = (tmp_path / "test.es.hyp.txt").read_text().splitlines()
     assert all(len(line.split()) <= 1 for line in lines)
 
 
-def test_keys_of_search_are_checked(root: Path) -> None:
-    run = root / "runs" / "first"
-    with pytest.raises(ConfigError, match=r"search.groups: expected a divisor"):
-        evaluate(EvalOptions(model=(run,), beam=3, set=("search.groups=2",)))
+def test_mbr_counts_as_the_evaluation_does(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[EvaluateConfig] = []
+
+    def expected(texts: list[str], log_probs: list[float], metric: str, config: EvaluateConfig) -> dict[str, float]:
+        seen.append(config)
+        return dict.fromkeys(texts, 0.0)
+
+    monkeypatch.setattr("nmt_attn.search.translation.expected_metrics", expected)
+    figures(root, tmp_path, model=(root / "runs" / "first",), set=("search.mbr=bleu", "evaluate.lowercase=true"))
+    assert seen and all(config.lowercase for config in seen)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beam": 3, "set": ("search.groups=2",)}, "search.groups: expected a divisor of search.beam 3, got 2"),
+        ({"beam": 2, "set": ("evaluate.top=3",)}, "evaluate.top: expected at most search.beam 2, got 3"),
+        ({"beam": 2, "set": ("search.beam=3",)}, "--beam: expected none beside --set search.beam=3, got 2"),
+        (
+            {"beam": 1, "set": ("search.coverage_penalty=1",)},
+            "search.coverage_penalty: expected 0.0, as any other value",
+        ),
+        ({"set": ("search.bem=3",)}, "search.bem: expected a key of search, got 'bem'"),
+        (
+            {"set": ("search.mbr=bleu", "search.mbr_samples=8")},
+            "--set: expected no key of sampling, which eval does not, got search.mbr_samples=8",
+        ),
+    ],
+)
+def test_keys_of_search_are_checked_before_anything_is_read(root: Path, options: dict[str, Any], message: str) -> None:
+    gold = root / "no such file"
+    with pytest.raises(ConfigError, match=message):
+        evaluate(EvalOptions(model=(root / "runs" / "first",), gold=gold, **options))
 
 
 def test_reverse_needs_gold(root: Path) -> None:

@@ -77,8 +77,8 @@ def test_a_lexicon_whose_words_have_variants(blank: str) -> None:
     assert {("READ", "R EH1 D"), ("READ", "R IY1 D"), ("'TIS", "T IH1 Z")} <= set(known)
 
 
-@pytest.mark.parametrize(("separator", "key"), [("|", "|"), ("￨", "￨")])
-def test_factors_of_source_words(separator: str, key: str) -> None:
+@pytest.mark.parametrize("separator", ["|", "￨"])
+def test_factors_of_source_words(separator: str) -> None:
     values = ["DET", "N", "V"]
     pairs = [
         (" ".join(f"{word}{separator}{values[i % 3]}{separator}x" for i, word in enumerate(source.split())), target)
@@ -87,7 +87,7 @@ def test_factors_of_source_words(separator: str, key: str) -> None:
     Path("a.tsv").write_text(lines(pairs), encoding="utf-8")
     config, shown = init("--tsv", "a.tsv")
     factors = config.tokenizer.factors
-    assert (factors.names, factors.separator) == (("factor1", "factor2"), key)
+    assert (factors.names, factors.separator) == (("factor1", "factor2"), separator)
     assert f"lowercase, with factors, word{separator}factor1{separator}factor2 (latin, 68 types" in shown
     assert not config.tokenizer.shared
 
@@ -99,10 +99,31 @@ def test_factors_of_single_words_stand_beside_the_recipe() -> None:
     assert config.tokenizer.factors.names == ("factor1",)
 
 
-@pytest.mark.parametrize("word", ["a|", "|b", "||", "c"])
-def test_bars_without_factors_are_text(word: str) -> None:
-    Path("a.tsv").write_text(lines([(f"{source} {word}", target) for source, target in SENTENCES]))
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda i, word: f"{word}|",
+        lambda i, word: f"|{word}",
+        lambda i, word: f"{word}|N" if i % 10 else word,
+        lambda i, word: "|".join((word, *"ab"[: 1 + i % 2])),
+    ],
+    ids=["no factor", "no word", "a tenth without", "one or two"],
+)
+def test_bars_that_are_not_those_of_factors_are_text(form: Callable[[int, str], str]) -> None:
+    pairs = [
+        (" ".join(form(i, word) for i, word in enumerate(source.split(), 9 * row)), target)
+        for row, (source, target) in enumerate(SENTENCES)
+    ]
+    Path("a.tsv").write_text(lines(pairs))
     assert init("--tsv", "a.tsv")[0].tokenizer.factors.names == ()
+
+
+def test_factors_of_the_target_are_said_to_stay() -> None:
+    Path("a.tsv").write_text(
+        lines([(source, " ".join(f"{w}|N" for w in target.split())) for source, target in SENTENCES])
+    )
+    result = CliRunner().invoke(app, ["init", "--tsv", "a.tsv"])
+    assert "warning: the words of the target carry factors, which a model would write" in result.stderr
 
 
 def test_words_with_one_pronunciation_are_not_joined() -> None:

@@ -146,11 +146,12 @@ def test_the_other_direction_has_to_write_the_letters(model: Path) -> None:
     align(AlignOptions(model.parent / "words", model.parent / "phones", model, reverse=turned))
     other = make_model(model.parent / "w", "word", is_turned=True)
     with pytest.raises(
-        ConfigError, match=r"--reverse: expected a model that writes letters as \S+m reads them, got \S+w,"
+        ConfigError,
+        match=r"--reverse: expected a model that writes letters, as \S+m reads them, got \S+w, which writes",
     ):
         align(AlignOptions(model.parent / "words", model.parent / "phones", model, reverse=other))
     (model.parent / "gold").write_text("0-0\n0-0\n0-0\n")
     with pytest.raises(
-        ConfigError, match=r"--reverse: expected a model that writes letters as \S+ reads them, got \S+w,"
+        ConfigError, match=r"--reverse: expected a model that writes letters, as \S+ reads them, got \S+w, which"
     ):
         evaluated(model, gold=model.parent / "gold", reverse=other)

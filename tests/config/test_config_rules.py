@@ -325,6 +325,20 @@ def test_only_parts_whose_options_are_checked_have_any(registry: Registry[object
             "source is seen, got 'zero' (or take model.attention.fixed_context: true)",
         ),
         (
+            [
+                "model.attention.score=none",
+                "model.attention.fixed_context=projected",
+                "model.decoder.init=backward-first",
+            ],
+            "model.attention.fixed_context: expected false or true with model.decoder.init 'backward-first', which "
+            "reads the state of one direction, got 'projected' (or take model.decoder.init: bridge)",
+        ),
+        (
+            ["model.attention.fixed_context=projected"],
+            "model.attention.fixed_context: expected false, as any other value has no effect with "
+            "model.attention.score 'additive', got 'projected' (it is for 'none')",
+        ),
+        (
             ["model.attention.score=none", "model.decoder.style=luong", "model.decoder.input_feeding=context"],
             "model.decoder.input_feeding: expected 'none', as any other value has no effect with "
             "model.attention.score 'none' and model.attention.fixed_context false, got 'context'",

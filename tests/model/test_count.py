@@ -89,6 +89,12 @@ def test_coverage_costs_what_its_formula_says(coverage: str, expected: int) -> N
     assert counted({"attention.coverage": coverage})["attention coverage"] == expected
 
 
+@pytest.mark.parametrize(("fixed_context", "expected"), [(True, None), ("projected", 6 * 6 + 6)])
+def test_a_projected_context_costs_a_matrix_and_a_bias(fixed_context: bool | str, expected: int | None) -> None:
+    found = counted({"attention.score": "none", "attention.fixed_context": fixed_context})
+    assert found.get("fixed context") == expected
+
+
 def test_an_output_layer_may_have_no_bias() -> None:
     with_bias, without = (counted({"decoder.output_bias": each})["output layer"] for each in (True, False))
     assert (with_bias, without) == (11 * 5 + 11, 11 * 5)

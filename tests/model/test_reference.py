@@ -131,7 +131,7 @@ OPTIONS: dict[str, Overrides] = {
             "decoder.init": init,
             "decoder.init_cell": cell,
         }
-        for init, cell, hidden in (("last-forward", "copy", 3), ("last", "last", 6))
+        for init, cell, hidden in (("last", "copy", 6), ("last", "last", 6))
     },
     **{
         f"fixed-context-projected-reads-{reads}": {**PROJECTED, **DEEP_STACK, "decoder.init_reads": reads}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from reference.attention import Attended, AttentionSettings
-from reference.decoder import DecoderSettings, Step, decode, start, summed_loss
+from reference.decoder import DecoderSettings, Step, decode, start, summarise, summed_loss
 from reference.encoder import Encoded
 
 
@@ -47,6 +47,20 @@ def test_bahdanau_order_by_hand(readout_state: str) -> None:
     read = (s_1, s_2) if readout_state == "current" else (0.5, s_1)
     t_1, t_2 = read[0] + 2 * 0.2 + 3 * 2 + 4, read[1] + 2 * 0.3 + 3 * 2 + 4
     np.testing.assert_allclose([step.logits for step in steps], [[t_1, 2 * t_1 + 5], [t_2, 2 * t_2 + 5]])
+
+
+def test_cho_et_al_read_a_summary_at_the_start_and_at_each_step() -> None:
+    # c = tanh(6 * 0.5 - 2), s_0 = tanh(7 c + 1)
+    settings = DecoderSettings(AttentionSettings("none", fixed_context="projected"), cell="rnn", init="bridge")
+    p = {"E": WORDS, "cells": [one_number(W_n=1, U_n=2, C_n=3, b_n=0.4)], "attention": one_number(V=6, b=-2)}
+    p |= {"readout": one_number(U=1, V=2, C=3, b=4), "output": one_number(W=1, b=0), "init": [one_number(W=7, b=1)]}
+    encoded = summarise(p, settings, ONE)
+    c = math.tanh(6 * 0.5 - 2)
+    s_0 = math.tanh(7 * c + 1)
+    [(found,)] = start(p, settings, encoded)
+    np.testing.assert_allclose(found, [s_0])
+    step = decode(p, settings, encoded, [1])[0]
+    np.testing.assert_allclose(step.states[0][0], [math.tanh(0.2 + 2 * s_0 + 3 * c + 0.4)])
 
 
 def test_bahdanau_looks_with_the_state_before_the_update_and_luong_with_the_one_after() -> None:
