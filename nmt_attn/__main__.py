@@ -2,7 +2,7 @@
 
 import os
 
-from nmt_attn.interruption import catch_signals, end_interrupted, ignore_signals, received
+from nmt_attn.interruption import catch_signals, end_interrupted, ignore_signals, received, say_received
 
 
 def main() -> None:
@@ -21,6 +21,7 @@ def main() -> None:
     finally:
         ignore_signals()
         if (number := received()) is not None:
+            say_received(number)
             os._exit(128 + number)  # Python's own end would take an interrupted import for the death by a signal
 
 

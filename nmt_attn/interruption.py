@@ -6,7 +6,8 @@ All three unwind the stack, so that files half written are removed. Light: it is
 import os
 import signal
 import sys
-from _thread import interrupt_main
+import time
+from _thread import get_ident, interrupt_main, start_new_thread
 from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
@@ -15,8 +16,13 @@ NAMES = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "terminated
 """The signals, and what is said of each; Windows has fewer."""
 STANDARD_ERROR = 2
 """As the operating system knows it."""
+POSTPONED_SECONDS = 0.05
+"""A signal in the middle of an import waits that long, again and again until the import is done."""
+IMPORTS = "<frozen importlib._bootstrap>"
 _received: list[int] = []
 _heeded: list[int] = []
+_reminders: list[int] = []
+_said: list[int] = []
 
 
 def catch_signals() -> None:
@@ -52,8 +58,15 @@ def end_interrupted() -> NoReturn:
     """Says in one line that a signal ended the command, and ends the process."""
     ignore_signals()
     number = received() or next(iter(_heeded), signal.SIGINT)
-    say(next(NAMES[name] for name, each in _numbers() if each == number))
+    say_received(number)
     sys.exit(128 + number)
+
+
+def say_received(number: int) -> None:
+    """Says once which signal ended the command."""
+    if not _said:
+        _said.append(number)
+        say(next(NAMES[name] for name, each in _numbers() if each == number))
 
 
 def say(text: str) -> None:
@@ -77,7 +90,30 @@ def _unwind_again(unraisable: Any) -> None:
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
-    _received.append(number)
-    if len(_received) > 1:
-        os._exit(128 + number)
-    raise KeyboardInterrupt
+    if _reminders:
+        _reminders.pop()
+    else:
+        _received.append(number)
+        if len(_received) > 1:
+            os._exit(128 + number)
+    if _is_importing(frame):  # C++ that initialises a library would abort at an exception
+        start_new_thread(_remind, (number, get_ident()))
+    else:
+        raise KeyboardInterrupt
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTS:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _remind(number: int, main_thread: int) -> None:
+    time.sleep(POSTPONED_SECONDS)
+    _reminders.append(number)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main_thread, number)  # which ends its waiting in the system, too
+    else:
+        interrupt_main(signal.Signals(number))

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,16 @@ def in_shell(words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     """A command whose streams the shell redirects."""
     line = f"{sys.executable} -m nmt_attn {words}"
     return subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def started(code: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Python that runs this and has said `begun`."""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        yield process
 
 
 @pytest.mark.parametrize(
@@ -75,6 +87,48 @@ def test_a_signal_ends_a_command_with_one_line(tmp_path: Path, seconds: float, n
     )
     assert error.count("\n") <= 1
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+IMPORTING = """
+import sys, time
+sys.stdout.write("begun\\n")
+sys.stdout.flush()
+time.sleep(SECONDS)
+sys.stdout.write("imported\\n")
+"""
+COMMAND_THAT_IMPORTS = """
+from nmt_attn.interruption import catch_signals, end_interrupted
+catch_signals()
+try:
+    import imported_slowly
+    import time
+    time.sleep(30)
+except KeyboardInterrupt:
+    sys.stdout.flush()
+    end_interrupted()
+"""
+
+
+@pytest.mark.parametrize("number", WORDS, ids=lambda number: number.name)
+def test_an_import_is_not_torn_by_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "imported_slowly.py").write_text(IMPORTING.replace("SECONDS", "0.4"))
+    code = "import sys\nsys.path.insert(0, '.')\n" + COMMAND_THAT_IMPORTS
+    with started(code, tmp_path) as process:
+        process.send_signal(number)
+        output, error = process.communicate(timeout=20)
+    assert output == "imported\n"
+    assert error.startswith(f"nmt-attn: {WORDS[number]}") and error.count("\n") == 1
+    assert process.returncode == 128 + number
+
+
+def test_the_second_signal_does_not_wait_for_an_import(tmp_path: Path) -> None:
+    (tmp_path / "imported_slowly.py").write_text(IMPORTING.replace("SECONDS", "30"))
+    code = "import sys\nsys.path.insert(0, '.')\n" + COMMAND_THAT_IMPORTS
+    with started(code, tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 128 + signal.SIGTERM
 
 
 @pytest.mark.slow

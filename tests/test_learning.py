@@ -121,7 +121,7 @@ def test_a_wide_beam_finds_no_translation_that_ranks_lower_than_that_of_greedy_s
     model, material = trained("additive", "global", "bahdanau"), lesson()
     lines = [material.source.encode(pair.source) for pair in demo_corpus("test") if _is_short(pair)]
     ranking = RANKINGS["average"](1.0)
-    src_ids, src_lengths = collate_source(lines)
+    src_ids, src_lengths, *_ = collate_source(lines)
     lengths = torch.full_like(src_lengths, 2 * MOST_TARGET_WORDS)
     ranks: dict[int, list[float]] = {}
     with torch.no_grad():
