@@ -98,7 +98,7 @@ def test_the_beam_is_looked_through_for_a_right_one(root: Path, tmp_path: Path) 
     assert [each["name"] for each in read["top"]] == ["top-1", "top-2"]
     with pytest.raises(ConfigError, match=r"evaluate\.top: expected at most search.beam 2, got 3"):
         figures(root, tmp_path, "evaluate.top=3", model=run)
-    with pytest.raises(ConfigError, match=r"evaluate\.top: expected at most the beam, 1, got 2"):
+    with pytest.raises(ConfigError, match=r"evaluate\.top: expected at most search.beam 1, got 2"):
         figures(root, tmp_path, "evaluate.top=2", model=run, beam=1)
 
 

@@ -7,6 +7,7 @@ import torch
 from test_translator import LINES, MODELS, make_codecs, make_model, make_translator
 
 from nmt_attn.errors import ConfigError, DataError
+from nmt_attn.search.alignment_units import alignment_units
 from nmt_attn.search.forced import ForcedPair, force_decode, perplexity
 from nmt_attn.search.request import MOST_TOKENS
 from nmt_attn.search.translator import Translator
@@ -31,10 +32,10 @@ def test_a_translation_found_by_search_keeps_its_log_prob_and_its_alignment(mode
         if tuple(translator.codecs.target.pieces(hypothesis.text)) == hypothesis.pieces
     ]
     assert found
-    forced = force_decode(
-        translator, [source for source, _ in found], [each.text for _, each in found], with_alignments=True
-    )
-    for pair, (_, hypothesis) in zip(forced, found, strict=True):
+    codec = translator.codecs.source
+    for source, hypothesis in found:
+        units = alignment_units(codec, [source])
+        [pair] = force_decode(translator, [source], [hypothesis.text], with_alignments=True, units=units)
         assert pair.token_log_probs == pytest.approx(hypothesis.token_log_probs, abs=1e-4)
         assert hypothesis.alignment is not None
         alignment = pair.alignment(0)
