@@ -74,12 +74,14 @@ NBEST = 3
 
 def evaluate(options: EvalOptions) -> None:
     """Translates the test set, prints the results and writes the files. Raises UserError."""
-    _check_options(options)
+    keys = split_keys(options.set)
+    _check_options(options, keys.search)
+    overrides = search_keys(keys.search, options.beam, options.precision)
     families = _find_families(options)
     models = [model for family in families for model in family.models]
     first = models[0] if models else None
-    config = evaluation_config(first, (*split_keys(options.set).evaluate, *_search_keys(options)))
-    check_search(models, _search_keys(options), config)
+    config = evaluation_config(first, (*keys.evaluate, *overrides))
+    check_search(models, overrides, config)
     test = read_test_set(options.source, options.reference, first)
     if config.join_sources:
         test = _joined(options, test)
@@ -87,7 +89,7 @@ def evaluate(options: EvalOptions) -> None:
     paths = OutputPaths(_choose_folder(options, models, test), options.json, options.plot)
     outputs = [read_output(path, name, test) for path, name in _named_files(options, models)]
     reverse = _reverse_links(options, test, first)
-    wanted = Wanted(split_keys(options.set).search, options.beam, 0 if options.report is None else NBEST, config)
+    wanted = Wanted(overrides, keys.search, 0 if options.report is None else NBEST, config)
     systems = [*_run_models(options, families, test, wanted), *outputs]
     results = _summarise(options, systems, test, config, gold, reverse, _groups(options, families, outputs))
     results = add_details(results, test, config, first)
@@ -98,7 +100,7 @@ def evaluate(options: EvalOptions) -> None:
         write(options.report / REPORT, render_report(page))
 
 
-def _check_options(options: EvalOptions) -> None:
+def _check_options(options: EvalOptions, keys: Sequence[str]) -> None:
     if options.source is not None and not options.reference:
         raise ConfigError(f"--source: expected --reference beside it, got {options.source} alone")
     if options.source is None and options.reference:
@@ -110,7 +112,6 @@ def _check_options(options: EvalOptions) -> None:
     count = max(1, len(options.model)) * (options.seeds or 1)
     if options.reverse is not None and count > 1:
         raise ConfigError(f"--reverse: expected one --model to symmetrise with, got {count}")
-    keys = split_keys(options.set).search
     if samples := [key for key in keys if key.startswith("search.mbr_samples")]:
         raise ConfigError(f"--set: expected no key of sampling, which eval does not, got {samples[0]}")
     given_keys = (f"set {' '.join(keys)}", keys or None)
@@ -137,10 +138,6 @@ def _find_families(options: EvalOptions) -> list[Family]:
     if options.ensemble is not None and (least := min(len(family.models) for family in families)) < 2:
         raise ConfigError(f"--ensemble: expected two models or more (--model A --model B, or --seeds N), got {least}")
     return families
-
-
-def _search_keys(options: EvalOptions) -> list[str]:
-    return search_keys(split_keys(options.set).search, options.beam, options.precision)
 
 
 def _named_files(options: EvalOptions, models: Sequence[EvaluatedModel]) -> list[tuple[Path, str]]:
@@ -198,7 +195,7 @@ def _run_models(
     for family in families:
         for model in family.models:
             shown = next((system.shown_sentence for system in systems if system.shown_sentence is not None), None)
-            systems.append(_run(model, _load(options, [model]), test, wanted, shown))
+            systems.append(_run(model, _load(options, [model], wanted), test, wanted, shown))
         if options.ensemble is not None:
             systems.append(_run_ensemble(options, family, test, wanted))
     return systems
@@ -217,16 +214,16 @@ def _run(
 
 def _run_ensemble(options: EvalOptions, family: Family, test: EvaluationSet, wanted: Wanted) -> SystemOutput:
     model = family.models[0]._replace(name=_ensemble_name(family))
-    return run_model(model, _load(options, family.models), test, wanted, None)
+    return run_model(model, _load(options, family.models, wanted), test, wanted, None)
 
 
 def _ensemble_name(family: Family) -> str:
     return f"{family.name}-ensemble"
 
 
-def _load(options: EvalOptions, models: Sequence[EvaluatedModel]) -> Translator:
+def _load(options: EvalOptions, models: Sequence[EvaluatedModel], wanted: Wanted) -> Translator:
     folders, device = [model.folder for model in models], choose_device(options.device)
-    return load_translator(folders, options.ensemble or "linear", device, _search_keys(options))
+    return load_translator(folders, options.ensemble or "linear", device, wanted.overrides)
 
 
 def _groups(

@@ -206,7 +206,8 @@ def _translate_windows(
         notes.unknown_factors.update(unknown_factors(translator.codecs, lines))
         if start == 0:
             notes.warning = unknown_source(translator.codecs, lines)
-            request = replace(request, units=alignment_units(translator.codecs.source, lines))
+            if request.with_alignments:
+                request = replace(request, units=alignment_units(translator.codecs.source, lines))
         constraints = None if texts.constraints is None else texts.constraints.part(start, count)
         translations = translator.translate_window(
             lines,

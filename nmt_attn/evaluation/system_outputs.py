@@ -46,10 +46,10 @@ SHIFT_MATTERS = 0.01
 
 
 class Wanted(NamedTuple):
-    """What the models' search is asked for. The keys hold already; they are for the record."""
+    """What the models' search is asked for."""
 
-    keys: Sequence[str]  # of search, as `--set` gives them
-    beam: int | None  # None: the model's
+    overrides: Sequence[str]  # all keys of search that options set, with which models are loaded
+    keys: Sequence[str]  # those of `--set`, for the record
     shown: int  # translations of a sentence with alignments, as many as the beam gives; 0: none
     evaluate: EvaluateConfig  # how metrics count, and how many translations are looked through for a right one
 
@@ -107,7 +107,7 @@ def run_model(
     is_single = not isinstance(translator, EnsembleTranslator)
     attends = is_single and translator.has_attention
     units = alignment_units(translator.codecs.source, test.sources)
-    request = translator.request(SearchOptions(beam=wanted.beam), with_alignments=attends and wanted.shown > 0)
+    request = translator.request(SearchOptions(), with_alignments=attends and wanted.shown > 0)
     beam = request.search.beam
     nbest = max(1, wanted.evaluate.top, min(wanted.shown, beam))
     request = replace(request, nbest=nbest, units=units, evaluate=wanted.evaluate)

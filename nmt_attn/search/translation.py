@@ -103,17 +103,22 @@ def _to_text(sentence: Sentence, hypothesis: Hypothesis, codecs: Codecs, request
     written = hypothesis.ids[prefix_tokens:]
     pieces = [*sentence.prefix_pieces, *codecs.target.output_pieces(written, sentence.own_words)]
     text = codecs.target.tokenizer.decode(pieces)
-    units = request.units or alignment_units(codecs.source, [sentence.line])
-    alignment = _align(sentence.line, pieces, hypothesis, codecs, units) if request.with_alignments else None
+    alignment, units = None, request.units
+    if request.with_alignments:
+        units = units or alignment_units(codecs.source, [sentence.line])
+        alignment = _align(sentence.line, pieces, hypothesis, codecs, units)
     if request.unknown is not None and UNK in written:
         words = codecs.target.tokenizer.word_indices(pieces)[prefix_tokens:]
         places = {word for word, token in zip(words, written, strict=True) if token == UNK}
         plain = codecs.source.tokenizer.plain
-        between_words = _align(sentence.line, pieces, hypothesis, codecs, "words")
+        if alignment is not None and units == "words":
+            between_words = alignment
+        else:
+            between_words = _align(sentence.line, pieces, hypothesis, codecs, "words")
         read = between_words._replace(source=tuple(map(plain, between_words.source)))
         replaced = request.unknown.replace(plain(sentence.line), read, places)
         text = codecs.target.tokenizer.join_words(replaced.target)
-        if alignment is not None and units == "words":
+        if alignment is between_words:
             alignment = replaced._replace(source=between_words.source)
     return TranslatedHypothesis(
         text=text,
