@@ -16,7 +16,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from nmt_attn.fast.gpu.loss import token_sums
-from nmt_attn.fast.products import matmul
+from nmt_attn.fast.products import matmul, over_rows
 from nmt_attn.model.normalise import SOFTMAX, Normaliser, Softmax
 from nmt_attn.types import PAD
 
@@ -126,7 +126,7 @@ class _BlockedLoss(Function):
                 if score_grad is not None:
                     of_readouts[block] = matmul(score_grad, products)
             if score_grads is not None:
-                of_weight = matmul(score_grads.T, inputs[part])
+                of_weight = over_rows(score_grads, inputs[part])
                 del score_grads, score_grad
                 if gradients is None:
                     gradients = _Gradients(of_readouts, of_weight.to(exact), of_bias)
@@ -134,7 +134,7 @@ class _BlockedLoss(Function):
                     gradients.weight.add_(of_weight)
                     gradients.bias.add_(of_bias)
                 del of_weight
-        ctx.gradients = gradients
+        ctx.gradients = None if gradients is None else gradients._replace(weight=gradients.weight.contiguous())
         total, likelihood = sums[0].clone(), sums[1].clone()
         ctx.mark_non_differentiable(likelihood)
         return total, likelihood

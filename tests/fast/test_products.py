@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nmt_attn.fast import products
-from nmt_attn.fast.products import Factor, linear, matmul, product_dtype
+from nmt_attn.fast.products import Factor, linear, matmul, over_rows, product_dtype
 from nmt_attn.runtime import autocast
 
 CPU = torch.device("cpu")
@@ -22,6 +22,12 @@ def test_a_product_of_views_and_of_nothing() -> None:
     left, right = torch.randn(7, 3).T, torch.randn(11, 5)[2:9].T[1:].T  # strides of both are not their own
     torch.testing.assert_close(matmul(left, right), (left.double() @ right.double()).float())
     assert matmul(torch.ones(3, 0), torch.ones(0, 2)).eq(0).all()
+
+
+@pytest.mark.parametrize("columns", [(9, 4), (4, 9), (4, 4)])
+def test_a_product_over_rows_is_that_of_the_transpose_whichever_is_wider(columns: tuple[int, int]) -> None:
+    left, right = (torch.randn(6, size) for size in columns)
+    torch.testing.assert_close(over_rows(left, right), (left.double().T @ right.double()).float())
 
 
 @pytest.mark.parametrize("use_bias", [False, True])
@@ -43,6 +49,7 @@ def test_a_factor_multiplies_forward_back_and_by_steps(dtype: torch.dtype) -> No
     near = {"rtol": 0.05, "atol": 0.05} if dtype == torch.bfloat16 else {}  # 8 bits; sums of 7 products at most
     torch.testing.assert_close(factor.times(inputs[0]).to(given), inputs[0] @ weight.T, **near)
     torch.testing.assert_close(factor.back(slopes[0]), slopes[0] @ weight, **near)
+    torch.testing.assert_close(factor.times(inputs[1]).to(given), inputs[1] @ weight.T, **near)  # laid out by now
     torch.testing.assert_close(factor.add_to(total, inputs[0]), 1 + inputs[0] @ weight.T, **near)
     assert total.ne(1).all()
     expected = torch.einsum("tbo,tbi->oi", slopes, inputs)
