@@ -16,9 +16,10 @@ FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8"
 
 
 class Processor(NamedTuple):
-    """What is read from /proc/cpuinfo; elsewhere than on Linux the flags are unknown, and none are given."""
+    """What is read from /proc/cpuinfo; elsewhere than on Linux model and flags are unknown, and none are given."""
 
     name: str
+    model: str  # its generation, which the name of a virtual one does not say: "family 25, model 17"
     flags: tuple[str, ...]  # those of FLAGS that it has
 
 
@@ -39,10 +40,12 @@ def processor() -> Processor:
 def parse_processor(text: str) -> Processor:
     """A text like that of /proc/cpuinfo."""
     name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    numbers = [re.search(rf"^{key}\s*:\s*(\d+)$", text, re.MULTILINE) for key in ("cpu family", "model")]
+    model = ", ".join(f"{key} {number[1]}" for key, number in zip(("family", "model"), numbers, strict=True) if number)
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
     has = set(flags[1].split()) if flags else set()
     found = name[1].strip() if name else platform.processor() or platform.machine()
-    return Processor(found, tuple(flag for flag in FLAGS if flag in has))
+    return Processor(found, model, tuple(flag for flag in FLAGS if flag in has))
 
 
 def busy() -> Busy:

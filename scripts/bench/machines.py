@@ -36,6 +36,9 @@ def machines_section(folder: Path) -> str:
     text = table(head, _of_machines(list(found.values())))
     text += "\nTraining, target tokens a second of the processor:\n\n"
     text += table(["system", "who", *found], _rows(found.values(), "training", ("system",), "tokens_a_second"))
+    if shares := list(_shares(found.values())):
+        text += "\nTraining, floating-point operations a second as a share of the peak in that number format:\n\n"
+        text += table(["system", "who", *found], shares)
     text += "\nTraining, peak mebibytes:\n\n"
     text += table(["system", "who", *found], _rows(found.values(), "training", ("system",), "peak_mebibytes"))
     if any(record.get("decoding") for record in found.values()):
@@ -46,13 +49,39 @@ def machines_section(folder: Path) -> str:
 
 
 def _of_machines(records: Sequence[Record]) -> Iterable[list[object]]:
-    fields = ("name", "flags", "cores", "threads", "kernels", "load", "neighbours_share", "torch", "date", "commit")
+    fields = (
+        "name",
+        "model",
+        "flags",
+        "cores",
+        "threads",
+        "kernels",
+        "load",
+        "neighbours_share",
+        "torch",
+        "date",
+        "commit",
+    )
     for field in fields:
         values = [record["machine"].get(field, "-") for record in records]
         yield [field.replace("_", " "), *(" ".join(each) if isinstance(each, list) else each for each in values)]
     for name in ("fp32", "bf16"):
         peaks = [record["ceiling"].get(name) for record in records]
         yield [f"peak {name}, GFLOP/s", *("-" if peak is None else peak / 1e9 for peak in peaks)]
+
+
+def _shares(records: Iterable[Record]) -> Iterable[list[object]]:
+    """One row for each system and format of ours whose floating-point operations were counted."""
+    columns = [
+        {
+            (row["system"], row["who"]): 100 * row["flops_a_second"] / record["ceiling"][row["who"].removeprefix(OURS)]
+            for row in record.get("training", [])
+            if "flops_a_second" in row
+        }
+        for record in records
+    ]
+    for key in dict.fromkeys(key for column in columns for key in column):
+        yield [*key, *(f"{column[key]:.0f} %" if key in column else "-" for column in columns)]
 
 
 def _rows(records: Iterable[Record], part: str, keys: tuple[str, ...], value: str) -> Iterable[list[object]]:

@@ -47,9 +47,13 @@ def training_rows(found: Trainings) -> list[Result]:
     """The same for the record of the machine (bench/machines.py): medians."""
     ours = {(system, f"{OURS}{precision}"): runs for (system, precision), runs in found.ours.items()}
     theirs = {key: [run._asdict() for run in runs] for key, runs in found.theirs.items()}
-    values = ("tokens_a_second", "peak_mebibytes", "cpu_share")
+    values = ("tokens_a_second", "peak_mebibytes", "cpu_share", "flops_a_second")  # the last of ours alone
     return [
-        {"system": system, "who": who, **{name: statistics.median(run[name] for run in runs) for name in values}}
+        {
+            "system": system,
+            "who": who,
+            **{name: statistics.median(run[name] for run in runs) for name in values if name in runs[0]},
+        }
         for (system, who), runs in {**ours, **theirs}.items()
     ]
 

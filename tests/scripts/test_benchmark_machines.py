@@ -1,6 +1,7 @@
 """The record of a machine, its peers' configurations and the tables of several machines, by hand; no peer is run."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 CPUINFO = """processor : 0
+cpu family\t: 25
+model\t\t: 17
 model name\t: AMD EPYC
 flags\t\t: fpu avx2 avx512f avx512_vnni
 processor : 1
@@ -25,10 +28,10 @@ def _beside_the_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_processor_is_its_name_and_the_instructions_of_products() -> None:
     from bench.machine import parse_processor
 
-    assert parse_processor(CPUINFO) == ("AMD EPYC", ("avx2", "avx512f", "avx512_vnni"))
+    assert parse_processor(CPUINFO) == ("AMD EPYC", "family 25, model 17", ("avx2", "avx512f", "avx512_vnni"))
     arm = parse_processor("processor : 0\nFeatures\t: fp asimd i8mm bf16\n")
     assert arm.flags == ("asimd", "i8mm", "bf16")
-    assert arm.name
+    assert (bool(arm.name), arm.model) == (True, "")
 
 
 @pytest.mark.parametrize(("ours", "everyone", "share"), [(20.0, 20.0, 0.0), (20.0, 35.0, 0.375), (21.0, 20.0, 0.0)])
@@ -53,7 +56,8 @@ def test_a_busy_processor_is_seen() -> None:
 
 
 def trained(who: str, rate: float, peak: float) -> dict[str, Any]:
-    return {"system": "luong", "who": who, "tokens_a_second": rate, "peak_mebibytes": peak, "cpu_share": 1.0}
+    row = {"system": "luong", "who": who, "tokens_a_second": rate, "peak_mebibytes": peak, "cpu_share": 1.0}
+    return row | ({"flops_a_second": 0.2e9 * rate} if who.startswith("ours") else {})
 
 
 def test_machines_stand_side_by_side_with_ours_over_the_best_peer(tmp_path: Path) -> None:
@@ -69,7 +73,8 @@ def test_machines_stand_side_by_side_with_ours_over_the_best_peer(tmp_path: Path
     text = machines_section(tmp_path)
     assert "| peak fp32, GFLOP/s | 250 | 80 |" in text
     assert "| peak bf16, GFLOP/s | - | - |" in text
-    training, memory = text.split("Training, target")[1].split("Training, peak")
+    assert "| luong | ours, fp32 | 80 % | 10 % |" in text  # 1,000 x 0.2 GFLOP of 250, 40 x 0.2 of 80
+    training, _, memory = re.split("Training, floating-point|Training, peak", text.split("Training, target")[1])
     assert [line for line in training.split("\n") if line.startswith("| luong")] == [
         "| luong | ours, fp32 | 1,000 | 40 |",
         "| luong | eole | 800 | - |",
