@@ -1,5 +1,6 @@
 """What the run stands on: device, number format, random state."""
 
+import os
 import platform
 import random
 import shutil
@@ -128,8 +129,14 @@ def cpu_has_packed_products() -> bool:
     return torch.backends.mkldnn.is_available() and bool(torch.cpu.get_capabilities().get("avx2"))
 
 
+ISAS_WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""Values of ONEDNN_MAX_CPU_ISA that keep oneDNN from a CPU's products of bf16."""
+
+
 def cpu_has_bfloat16() -> bool:
-    """Whether this CPU has instructions for products of bf16 (AVX512-BF16 or AMX)."""
+    """Whether this CPU has instructions for products of bf16 (AVX512-BF16 or AMX), and oneDNN may use them."""
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in ISAS_WITHOUT_BFLOAT16:
+        return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 

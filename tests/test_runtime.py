@@ -5,7 +5,7 @@ import torch
 
 from nmt_attn import runtime
 from nmt_attn.errors import ConfigError
-from nmt_attn.runtime import choose_decoding_precision, choose_device, choose_precision, use_tf32
+from nmt_attn.runtime import choose_decoding_precision, choose_device, choose_precision, cpu_has_bfloat16, use_tf32
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -26,6 +26,16 @@ def test_auto_takes_bf16_where_the_cpu_has_it(
     assert choose_precision("auto", CPU) == expected
     assert choose_precision("fp32", GPU) == torch.float32
     assert choose_precision("bf16", CPU) == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("isa", "expected"), [("avx2", False), ("AVX512_CORE_VNNI", False), ("AVX512_CORE_BF16", True)]
+)
+def test_no_bfloat16_where_onednn_is_kept_from_it(isa: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be emulated: one product takes minutes."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", isa)
+    assert cpu_has_bfloat16() is expected
 
 
 @pytest.mark.parametrize(("is_real", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
