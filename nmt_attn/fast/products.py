@@ -73,12 +73,13 @@ class Factor:
 
     def __init__(self, weight: Tensor, dtype: torch.dtype) -> None:
         self.weight = weight.to(dtype).contiguous()
-        self.is_plain = self.weight.dtype == weight.dtype and not _takes_onednn(weight)
+        self.takes_onednn = _takes_onednn(self.weight)
+        self.is_plain = self.weight.dtype == weight.dtype and not self.takes_onednn
         self.laid_out: Tensor | None = None
 
     def times(self, inputs: Tensor) -> Tensor:
         """x [N, in] -> W x [N, out]."""
-        if _takes_onednn(self.weight) and inputs.numel():
+        if self.takes_onednn and inputs.numel():
             if self.laid_out is None:
                 self.laid_out = torch.ops.mkldnn._reorder_linear_weight(self.weight, len(inputs))
             return _onednn(inputs.to(self.weight.dtype), self.laid_out, None)

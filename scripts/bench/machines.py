@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.page import table
+from bench.page import percent, table
 from nmt_attn.files import write_text
 
 OURS = "ours, "
@@ -72,16 +72,13 @@ def _of_machines(records: Sequence[Record]) -> Iterable[list[object]]:
 
 def _shares(records: Iterable[Record]) -> Iterable[list[object]]:
     """One row for each system and format of ours whose floating-point operations were counted."""
-    columns = [
-        {
-            (row["system"], row["who"]): 100 * row["flops_a_second"] / record["ceiling"][row["who"].removeprefix(OURS)]
-            for row in record.get("training", [])
-            if "flops_a_second" in row
-        }
-        for record in records
-    ]
-    for key in dict.fromkeys(key for column in columns for key in column):
-        yield [*key, *(f"{column[key]:.0f} %" if key in column else "-" for column in columns)]
+    columns = []
+    for record in records:
+        counted = [row for row in record.get("training", []) if "flops_a_second" in row]
+        rates, peaks = _column(counted, ("system",), "flops_a_second"), record["ceiling"]
+        columns.append({case: percent(rate / peaks[case[-1].removeprefix(OURS)]) for case, rate in rates.items()})
+    for case in dict.fromkeys(case for column in columns for case in column):
+        yield [*case, *(column.get(case, "-") for column in columns)]
 
 
 def _rows(records: Iterable[Record], part: str, keys: tuple[str, ...], value: str) -> Iterable[list[object]]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from bench.machine import processor
 from nmt_attn.files import write_text
 from nmt_attn.text_io import read_text
 
@@ -40,20 +41,16 @@ def _cell(value: object) -> str:
     return str(value)
 
 
+def percent(share: float) -> str:
+    """0.5 as 50 %."""
+    return f"{100 * share:.0f} %"
+
+
 def date_and_machine() -> str:
     """Date, processor and versions."""
     import torch
 
     return (
-        f"{datetime.date.today().isoformat()}: {_processor()}, one thread, Python {platform.python_version()}, "
+        f"{datetime.date.today().isoformat()}: {processor().name}, one thread, Python {platform.python_version()}, "
         f"torch {torch.__version__}"
     )
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").split("\n"):
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.jobs import run_job
 from bench.machines import OURS
-from bench.page import table
+from bench.page import percent, table
 from bench.peer_settings import VARIANTS
 from bench.peers import PeerResult
 from bench.plan import Plan, Result, say
@@ -68,8 +68,8 @@ def _training_table(found: Trainings, ceiling: Result, plan: Plan) -> str:
         middle = sorted(runs, key=lambda run: run["tokens_a_second"])[len(runs) // 2]
         rate = middle["tokens_a_second"]
         row: list[object] = [system, precision, rate, 1000 * middle["update_seconds"]]
-        row += [sum(middle["flops_by_part"].values()) / 1e9, _percent(middle["flops_a_second"] / ceiling[precision])]
-        row += [middle["faults_an_update"], middle["peak_mebibytes"], _percent(middle["cpu_share"])]
+        row += [sum(middle["flops_by_part"].values()) / 1e9, percent(middle["flops_a_second"] / ceiling[precision])]
+        row += [middle["faults_an_update"], middle["peak_mebibytes"], percent(middle["cpu_share"])]
         known = [_medians(found.theirs.get((system, peer), [])) for peer in peers]
         row += [rate / each.tokens_a_second if each else "-" for each in known]
         row += [f"{each.tokens_a_second:,.0f}, {each.peak_mebibytes:,.0f}" if each else "-" for each in known]
@@ -114,7 +114,3 @@ def _denormals(plan: Plan) -> str:
         )
         rows.append([system, flushed, kept, flushed / kept])
     return "Denormal numbers, fp32, target tokens/s:\n\n" + table(["system", "flushed", "kept", "ratio"], rows)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
